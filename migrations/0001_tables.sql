@@ -87,10 +87,11 @@ comment on table {{ private }}.heartbeat is 'The last beat of each instance. Nar
 create table {{ private }}.requirement (
     requirement_id integer generated always as identity,
     capabilities text [] not null,
+    region text,
     constraint requirement_pkey primary key (requirement_id),
-    constraint requirement_is_unique unique (capabilities)
+    constraint requirement_is_unique unique nulls not distinct (capabilities, region)
 );
-comment on table {{ private }}.requirement is 'A set of capabilities that streams require, sorted and without audio_fingerprinting, which every instance has. Planning counts streams by these few sets instead of reading each stream.';
+comment on table {{ private }}.requirement is 'What a stream asks of its instance: capabilities it must have (sorted, without audio_fingerprinting, which every instance has) and a region it would rather be in. Planning counts streams by these few kinds instead of reading each stream.';
 
 create table {{ private }}.source (
     source text not null,
@@ -159,17 +160,17 @@ create table {{ private }}.assignment (
     constraint an_owner_when_held check ((instance_id is not null) = (state in ('assigned', 'running', 'releasing'))),
     constraint waiting_since_when_waiting check ((waiting_since is not null) = (state = 'waiting')),
     constraint releasing_since_when_releasing check ((releasing_since is not null) = (state = 'releasing')),
-    constraint a_next_owner_only_when_releasing check (next_instance_id is null or state = 'releasing'),
+    constraint a_next_owner_when_releasing check ((next_instance_id is not null) = (state = 'releasing')),
     constraint a_next_owner_is_another check (next_instance_id <> instance_id)
 ) with (fillfactor = 80);
 comment on table {{ private }}.assignment is 'Who has a stream: one row per stream, so two owners cannot be written down. idle: the stream is inactive; waiting: no instance has room or the ability; assigned: given, not yet confirmed; running: confirmed; releasing: its owner was asked to stop.';
 comment on column {{ private }}.assignment.epoch is 'Grows with each change of hands and each new incarnation of the owner. The fence compares it.';
-comment on column {{ private }}.assignment.next_instance_id is 'Who gets the stream when its owner has stopped; null during a release without a successor.';
+comment on column {{ private }}.assignment.next_instance_id is 'During a hand-over: who gets the stream when its owner has stopped.';
 comment on column {{ private }}.assignment.decision_id is 'The decision that last changed this row''s owner or started its hand-over.';
 create index assignment_by_instance on {{ private }}.assignment (instance_id, requirement_id, stream_id);
 create index assignment_by_next_instance on {{ private }}.assignment (next_instance_id) where next_instance_id is not null;
 create index assignment_waiting on {{ private }}.assignment (requirement_id, waiting_since, stream_id) where waiting_since is not null;
-create index assignment_releasing on {{ private }}.assignment (releasing_since) where releasing_since is not null;
+create index assignment_releasing on {{ private }}.assignment (decision_id) where releasing_since is not null;
 create index assignment_pinned on {{ private }}.assignment (pinned_to) where pinned_to is not null;
 
 create table {{ private }}.instance_load (

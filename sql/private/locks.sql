@@ -1,0 +1,72 @@
+-- The only caller of pg_advisory_*. Two kinds of locks, both named by this installation's private schema:
+--   decision   one per fleet; whoever changes who owns what holds it to the end of the transaction
+--   session    one per life of an instance, held by the worker's connection; that it is gone is seen at once
+-- Lock order, everywhere: decision → instance rows (by id) → stream and assignment rows (by id).
+-- Take the lock in a statement of its own and read in the next, or the read sees the past.
+
+create or replace function {{ private }}.lock_key(p_name text)
+    returns bigint
+    language sql immutable strict parallel safe
+begin atomic
+    select hashtextextended('{{ private }}.' || p_name, 0);
+end;
+comment on function {{ private }}.lock_key(text) is 'The key of an advisory lock of this fleet.';
+
+create or replace function {{ private }}.session_lock_key(p_instance_id text, p_incarnation bigint)
+    returns bigint
+    language sql immutable strict parallel safe
+begin atomic
+    select {{ private }}.lock_key('session:' || p_instance_id || ':' || p_incarnation::text);
+end;
+comment on function {{ private }}.session_lock_key(text, bigint) is 'The key of the lock that the session of one life of an instance holds.';
+
+create or replace function {{ private }}.lock_decisions()
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    if current_setting('transaction_isolation') not in ('read committed', 'read uncommitted') then
+        raise exception using
+            errcode = 'OR101',
+            message = 'decisions need the isolation level read committed',
+            detail = jsonb_build_object('transaction_isolation', current_setting('transaction_isolation'))::text,
+            hint = 'a snapshot taken before the lock would decide on the past: call it in a transaction of its own';
+    end if;
+    perform pg_advisory_xact_lock({{ private }}.lock_key('decision'));
+end
+$function$;
+comment on function {{ private }}.lock_decisions() is 'Become the only one who changes who owns what, until the end of the transaction; waits as long as lock_timeout allows (55P03).';
+
+create or replace function {{ private }}.lock_decisions_shared()
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    perform pg_advisory_xact_lock_shared({{ private }}.lock_key('decision'));
+end
+$function$;
+comment on function {{ private }}.lock_decisions_shared() is 'Keep decisions out while a worker confirms what it has; many workers may at once. Never followed by lock_decisions() in the same transaction.';
+
+create or replace function {{ private }}.lock_session(p_session_key bigint)
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    perform pg_advisory_lock_shared(p_session_key);
+end
+$function$;
+comment on function {{ private }}.lock_session(bigint) is 'Tie the calling session to a key until it ends. Shared, so that a half-open connection left behind cannot keep its own worker out.';
+
+create or replace function {{ private }}.held_sessions()
+    returns table (session_key bigint, pid integer)
+    language sql volatile
+begin atomic
+    select (l.classid::bigint << 32) | l.objid::bigint, l.pid
+    from pg_locks as l
+    where l.locktype = 'advisory'
+        and l.objsubid = 1
+        and l.granted
+        and l.mode = 'ShareLock'
+        and l.database = (select d.oid from pg_database as d where d.datname = current_database());
+end;
+comment on function {{ private }}.held_sessions() is 'Which session locks are held, and by which server process.';
