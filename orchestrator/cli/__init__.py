@@ -1,0 +1,32 @@
+"""The command line. Each file beside this one defines one group or command; the table below registers it."""
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from orchestrator import __version__
+
+# Command → "module:object". Loaded when used, so that a command needs only what it imports.
+COMMANDS: dict[str, str] = {
+    "db": "orchestrator.cli.db:db",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: Any = getattr(import_module(module), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="orchestrator")
+def main() -> None:
+    """Decides, in PostgreSQL, which worker listens to which radio stream."""

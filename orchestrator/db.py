@@ -1,0 +1,257 @@
+"""Connections to the orchestrator's database, and the only place that composes a call of its functions.
+
+>>> with connect(None, application_name="example") as conn:
+...     call(conn, "move_stream", stream_id=7, instance_id="fingerv7-001")
+[{'decision_id': 12, 'from_instance_id': 'fingerv7-002', 'to_instance_id': 'fingerv7-001', 'epoch': 4}]
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+import psycopg
+import tenacity
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
+from psycopg.types.json import JsonbDumper
+
+from orchestrator import embedded, templates
+from orchestrator.errors import BadArgument, DatabaseUnavailable, OrchestratorError, from_database
+from orchestrator.names import DEFAULT_SCHEMA, Names
+
+Row = dict[str, Any]
+
+# What libpq is told, unless the DSN says otherwise. Seconds, except tcp_user_timeout, which is in milliseconds.
+_CONNECTION_DEFAULTS: Mapping[str, Any] = {
+    "connect_timeout": 30,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30000,
+}
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """The limits of a session, as PostgreSQL writes them. '0' is no limit."""
+
+    statement_timeout: str = "30s"
+    transaction_timeout: str = "30s"
+    idle_in_transaction_session_timeout: str = "30s"
+    lock_timeout: str = "5s"
+
+
+class Connection(psycopg.Connection[Row]):
+    """A connection that knows which fleet it serves."""
+
+    names: Names
+
+
+class AsyncConnection(psycopg.AsyncConnection[Row]):
+    """A connection that knows which fleet it serves."""
+
+    names: Names
+
+
+def resolve_dsn(dsn: str | None = None) -> str:
+    """The DSN given, else ORCHESTRATOR_DSN, else libpq's PG* variables, else the running embedded server."""
+    if dsn := dsn or os.environ.get("ORCHESTRATOR_DSN"):
+        return dsn
+    if any(os.environ.get(name) for name in ("PGSERVICE", "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER")):
+        return ""
+    if server := embedded.running():
+        return server.dsn()
+    raise DatabaseUnavailable(
+        "no database was named",
+        hint="give --dsn, set ORCHESTRATOR_DSN or libpq's PGHOST and PGDATABASE, or start the embedded server",
+    )
+
+
+def conninfo(dsn: str | None, *, application_name: str) -> str:
+    """The complete connection string: the DSN with the defaults of this program beneath it."""
+    try:
+        given = conninfo_to_dict(resolve_dsn(dsn))
+    except psycopg.ProgrammingError:
+        # libpq quotes the DSN, password and all, in its message.
+        raise BadArgument(
+            "the DSN cannot be read",
+            hint="write it as postgresql://user@host:5432/database or as host=… dbname=… user=…",
+        ) from None
+    return make_conninfo(
+        **{**_CONNECTION_DEFAULTS, "application_name": f"orchestrator:{application_name}"[:63], **given}
+    )
+
+
+def connect(
+    dsn: str | None = None,
+    *,
+    schema: str = DEFAULT_SCHEMA,
+    application_name: str,
+    autocommit: bool = True,
+    timeouts: Timeouts | None = None,
+) -> Connection:
+    """Connect with all limits set: nothing that this program starts waits for ever.
+
+    Raises:
+        DatabaseUnavailable: nobody answers at the DSN.
+        BadArgument: the DSN or the schema cannot be read.
+    """
+    names = Names.for_schema(schema)
+    with translated_errors():
+        conn = Connection.connect(
+            conninfo(dsn, application_name=application_name),
+            autocommit=True,
+            row_factory=dict_row,
+        )
+        conn.execute(_session_sql(), _session_parameters(timeouts))
+        conn.autocommit = autocommit
+    conn.names = names
+    conn.adapters.register_dumper(dict, JsonbDumper)
+    return conn
+
+
+async def connect_async(
+    dsn: str | None = None,
+    *,
+    schema: str = DEFAULT_SCHEMA,
+    application_name: str,
+    autocommit: bool = True,
+    timeouts: Timeouts | None = None,
+) -> AsyncConnection:
+    """`connect` for asyncio."""
+    names = Names.for_schema(schema)
+    with translated_errors():
+        conn = await AsyncConnection.connect(
+            conninfo(dsn, application_name=application_name),
+            autocommit=True,
+            row_factory=dict_row,
+        )
+        await conn.execute(_session_sql(), _session_parameters(timeouts))
+        await conn.set_autocommit(autocommit)
+    conn.names = names
+    conn.adapters.register_dumper(dict, JsonbDumper)
+    return conn
+
+
+def call(conn: Connection, function: str, **parameters: Any) -> list[Row]:
+    """Call a public function: `call(conn, "add_stream", url=…)` is `select * from <schema>.add_stream(p_url => …)`.
+
+    A dict goes as jsonb; a list of dicts has to be wrapped in `psycopg.types.json.Jsonb`.
+
+    Raises:
+        OrchestratorError: the subclass that belongs to the SQLSTATE.
+    """
+    with translated_errors():
+        return conn.execute(_call(conn.names, function, parameters), parameters).fetchall()
+
+
+async def call_async(conn: AsyncConnection, function: str, **parameters: Any) -> list[Row]:
+    """`call` for asyncio."""
+    with translated_errors():
+        cursor = await conn.execute(_call(conn.names, function, parameters), parameters)
+        return await cursor.fetchall()
+
+
+def view(
+    conn: Connection,
+    name: str,
+    *,
+    where: Mapping[str, Any] | None = None,
+    order_by: Sequence[str] = (),
+    limit: int | None = None,
+) -> list[Row]:
+    """The rows of a public view. `where` is equality, all of it; "-column" in `order_by` is descending."""
+    with translated_errors():
+        return conn.execute(_select(conn.names, name, where or {}, order_by, limit), where or {}).fetchall()
+
+
+async def view_async(
+    conn: AsyncConnection,
+    name: str,
+    *,
+    where: Mapping[str, Any] | None = None,
+    order_by: Sequence[str] = (),
+    limit: int | None = None,
+) -> list[Row]:
+    """`view` for asyncio."""
+    with translated_errors():
+        cursor = await conn.execute(_select(conn.names, name, where or {}, order_by, limit), where or {})
+        return await cursor.fetchall()
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Let psycopg's errors out as this program's own."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise from_database(error) from error
+
+
+def is_retryable(error: BaseException) -> bool:
+    return isinstance(error, OrchestratorError) and error.retryable
+
+
+def retrying(attempts: int = 3, first_wait: float = 0.2, longest_wait: float = 5.0) -> tenacity.Retrying:
+    """One round of attempts at something that contention or a lost connection may spoil.
+
+    Waits are exponential with full jitter, so that those who collided do not collide again:
+    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+
+    >>> retrying()(lambda: call(conn, "rebalance"))
+    """
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(is_retryable),
+        stop=tenacity.stop_after_attempt(attempts),
+        wait=tenacity.wait_random_exponential(multiplier=first_wait, max=longest_wait),
+        reraise=True,
+    )
+
+
+def retrying_async(attempts: int = 3, first_wait: float = 0.2, longest_wait: float = 5.0) -> tenacity.AsyncRetrying:
+    """`retrying` for asyncio."""
+    return tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception(is_retryable),
+        stop=tenacity.stop_after_attempt(attempts),
+        wait=tenacity.wait_random_exponential(multiplier=first_wait, max=longest_wait),
+        reraise=True,
+    )
+
+
+@cache
+def _session_sql() -> sql.SQL:
+    return sql.SQL(cast(Any, templates.render("runner/session.sql", Names.for_schema())))
+
+
+def _session_parameters(timeouts: Timeouts | None) -> Mapping[str, Any]:
+    return vars(timeouts or Timeouts())
+
+
+def _call(names: Names, function: str, parameters: Mapping[str, Any]) -> sql.Composed:
+    arguments = sql.SQL(", ").join(
+        sql.SQL("{} => {}").format(sql.Identifier(f"p_{name}"), sql.Placeholder(name)) for name in parameters
+    )
+    return sql.SQL("select * from {}({})").format(sql.Identifier(names.api, function), arguments)
+
+
+def _select(
+    names: Names, view_name: str, where: Mapping[str, Any], order_by: Sequence[str], limit: int | None
+) -> sql.Composed:
+    query = sql.SQL("select * from {}").format(sql.Identifier(names.api, view_name))
+    if where:
+        conditions = (sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(column)) for column in where)
+        query += sql.SQL(" where ") + sql.SQL(" and ").join(conditions)
+    if order_by:
+        columns = (
+            sql.SQL("{} desc" if column.startswith("-") else "{}").format(sql.Identifier(column.removeprefix("-")))
+            for column in order_by
+        )
+        query += sql.SQL(" order by ") + sql.SQL(", ").join(columns)
+    if limit is not None:
+        query += sql.SQL(" limit {}").format(sql.Literal(limit))
+    return query

@@ -1,0 +1,218 @@
+"""The only place where SQLSTATEs become exceptions.
+
+Every refusal of the database carries a code, a message, a detail (a JSON object) and a hint; all four survive here.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import psycopg
+
+type_by_code: dict[str, type["OrchestratorError"]] = {}
+
+
+class OrchestratorError(Exception):
+    """Anything that this program refuses or fails at. `str()` of it is a sentence for people, without a password."""
+
+    code: str | None = None
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.detail: dict[str, Any] | None = dict(detail) if detail else None
+        self.hint = hint
+
+    def __init_subclass__(cls, *, sqlstate: str | None = None) -> None:
+        if sqlstate is not None:
+            cls.code = sqlstate
+            type_by_code[sqlstate] = cls
+
+
+class CallerMistake(OrchestratorError):
+    """OR1xx: the same call will be refused again."""
+
+
+class BadArgument(CallerMistake, sqlstate="OR101"):
+    pass
+
+
+class UnknownStream(CallerMistake, sqlstate="OR102"):
+    pass
+
+
+class UnknownInstance(CallerMistake, sqlstate="OR103"):
+    pass
+
+
+class InstanceIdInUse(CallerMistake, sqlstate="OR104"):
+    pass
+
+
+class MissingCapability(CallerMistake, sqlstate="OR105"):
+    pass
+
+
+class NotYours(CallerMistake, sqlstate="OR106"):
+    """The instance belongs to another login."""
+
+
+class UnknownName(CallerMistake, sqlstate="OR107"):
+    """An unknown source, job, plan, alert or setting."""
+
+
+class BadSetting(CallerMistake, sqlstate="OR108"):
+    pass
+
+
+class UnusableSource(CallerMistake, sqlstate="OR109"):
+    pass
+
+
+class Contention(OrchestratorError):
+    """OR2xx, and the native codes that mean the same: not now; the same call may succeed later."""
+
+    exit_code = 75
+    retryable = True
+
+
+class NotNow(Contention, sqlstate="OR201"):
+    pass
+
+
+class LockNotAvailable(Contention, sqlstate="55P03"):
+    pass
+
+
+class SerializationFailure(Contention, sqlstate="40001"):
+    pass
+
+
+class DeadlockDetected(Contention, sqlstate="40P01"):
+    pass
+
+
+class Fenced(OrchestratorError):
+    """OR3xx: an old epoch or incarnation."""
+
+
+class StaleIncarnation(Fenced, sqlstate="OR301"):
+    """The instance must register again."""
+
+
+class StaleEpoch(Fenced, sqlstate="OR302"):
+    """The stream has another owner by now."""
+
+
+class RefusedByPolicy(OrchestratorError):
+    """OR4xx."""
+
+
+class BalancingPaused(RefusedByPolicy, sqlstate="OR401"):
+    pass
+
+
+class StreamPinned(RefusedByPolicy, sqlstate="OR402"):
+    pass
+
+
+class StalePlan(RefusedByPolicy, sqlstate="OR403"):
+    pass
+
+
+class InstanceRemoved(RefusedByPolicy, sqlstate="OR404"):
+    """An administrator removed the instance."""
+
+
+class NotEligible(RefusedByPolicy, sqlstate="OR405"):
+    pass
+
+
+class TooManyRemovals(RefusedByPolicy, sqlstate="OR406"):
+    """A synchronisation would remove more streams than its source allows."""
+
+
+class InvariantBroken(OrchestratorError, sqlstate="OR901"):
+    """Never to be swallowed."""
+
+
+class DatabaseUnavailable(OrchestratorError):
+    """The connection could not be made, or was lost; what was asked may or may not have happened."""
+
+    exit_code = 75
+    retryable = True
+
+
+class DatabaseError(OrchestratorError):
+    """Any other error of the database, under its own SQLSTATE."""
+
+
+_FAMILIES: dict[str, type[OrchestratorError]] = {
+    "OR1": CallerMistake,
+    "OR2": Contention,
+    "OR3": Fenced,
+    "OR4": RefusedByPolicy,
+    "OR9": InvariantBroken,
+}
+
+# Class 08 is a lost connection; 57P01 to 57P03 a server that stops, crashes or starts; 53300 one that is full.
+_UNAVAILABLE = ("08", "57P01", "57P02", "57P03", "53300")
+
+_HINTS = {
+    "3D000": "create the database first, or correct its name in the DSN",
+    "28P01": "check the user and password (PGPASSWORD or the password file of libpq)",
+    "28000": "check the user and the server's pg_hba.conf",
+    "3F000": "the schema is not installed here: run 'orchestrator db migrate', or give --schema",
+    "42883": "the database may be older than this program: run 'orchestrator db status'",
+    "42P01": "the database may be older than this program: run 'orchestrator db status'",
+    "42501": "grant the login one of the fleet's roles (admin, worker or reader)",
+    "57014": "the statement took longer than its timeout; the view locks shows who waits for whom",
+}
+
+
+def class_of(sqlstate: str | None, *, connection_lost: bool = False) -> type[OrchestratorError]:
+    if sqlstate in type_by_code:
+        return type_by_code[sqlstate]
+    if sqlstate is None:
+        return DatabaseUnavailable if connection_lost else DatabaseError
+    if sqlstate.startswith(_UNAVAILABLE):
+        return DatabaseUnavailable
+    return _FAMILIES.get(sqlstate[:3], DatabaseError)
+
+
+def from_database(error: psycopg.Error) -> OrchestratorError:
+    """Translate what psycopg raised, by its SQLSTATE."""
+    diagnosis = error.diag
+    # A connection that dies or never comes about has no SQLSTATE of its own.
+    kind = class_of(
+        error.sqlstate, connection_lost=isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    )
+    hint = diagnosis.message_hint or _HINTS.get(error.sqlstate or "")
+    if kind is DatabaseUnavailable and hint is None:
+        hint = "check that the server runs and that the DSN is right; then try again"
+    return kind(
+        diagnosis.message_primary or str(error).strip() or type(error).__name__,
+        code=error.sqlstate,
+        detail=_detail(diagnosis.message_detail),
+        hint=hint,
+    )
+
+
+def _detail(text: str | None) -> dict[str, Any] | None:
+    if not text:
+        return None
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        return {"detail": text}
+    return value if isinstance(value, dict) else {"detail": text}

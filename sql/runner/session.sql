@@ -1,0 +1,15 @@
+-- The limits of a session, set after connecting: a pooler may refuse them as start-up options.
+-- A setting that this server does not have (transaction_timeout before PostgreSQL 17) is left out.
+select set_config(wanted.name, wanted.value, false)
+from (
+    values
+    ('statement_timeout', %(statement_timeout)s),
+    ('transaction_timeout', %(transaction_timeout)s),
+    ('idle_in_transaction_session_timeout', %(idle_in_transaction_session_timeout)s),
+    ('lock_timeout', %(lock_timeout)s),
+    ('tcp_keepalives_idle', '10'),
+    ('tcp_keepalives_interval', '5'),
+    ('tcp_keepalives_count', '3'),
+    ('tcp_user_timeout', '30000')
+) as wanted (name, value)
+where current_setting(wanted.name, true) is not null

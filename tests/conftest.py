@@ -1,0 +1,108 @@
+"""One server for the session, one migrated template database, one clone of it per test.
+
+The server is the embedded one; ORCHESTRATOR_TEST_SERVER_DSN names another (a superuser on it), so that the same tests
+run on any version. ORCHESTRATOR_TEST_SCHEMA runs them under another schema name.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pytest_postgresql import factories
+from pytest_postgresql.executors import NoopExecutor
+from pytest_postgresql.janitor import DatabaseJanitor
+
+from orchestrator.embedded import Embedded
+from orchestrator.migrate import migrate
+from orchestrator.names import Names
+from tests.support import Clock, Database, Server
+
+SCHEMA = os.environ.get("ORCHESTRATOR_TEST_SCHEMA", "orchestrator")
+
+# What may be lost when the machine stops is worth nothing here.
+_FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "1GB"}
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server and a superuser on it."""
+    if given := os.environ.get("ORCHESTRATOR_TEST_SERVER_DSN"):
+        parts = conninfo_to_dict(given)
+        yield Server(
+            host=str(parts["host"]),
+            port=str(parts.get("port", 5432)),
+            user=str(parts.get("user", "postgres")),
+            password=parts.get("password"),  # type: ignore[arg-type]  # libpq's dictionary is typed for all keys at once
+        )
+        return
+    directory = Path(tempfile.mkdtemp(prefix="orch-test-", dir="/tmp"))
+    directory.chmod(0o755)
+    with Embedded(directory / "pg", settings=_FAST_SETTINGS) as embedded:
+        yield Server(host=str(embedded.socket_directory), port="5432", user="postgres")
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _migrate_template(*, host: str, port: str, user: str, dbname: str, password: str | None, **_: object) -> None:
+    migrate(make_conninfo(host=host, port=port, user=user, dbname=dbname, password=password), SCHEMA)
+
+
+template = factories.postgresql_noproc(dbname="template_orchestrator", depends_on="server", load=[_migrate_template])
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def names() -> Names:
+    return Names.for_schema(SCHEMA)
+
+
+@pytest.fixture
+def database(server: Server, template: NoopExecutor, names: Names) -> Iterator[Database]:
+    """A clone of the migrated template."""
+    with _fresh_database(server, template.template_dbname) as dbname:
+        database = Database(server.dsn(dbname), names)
+        yield database
+        database.close()
+
+
+@pytest.fixture
+def empty_database(server: Server) -> Iterator[str]:
+    """The DSN of a database with nothing in it."""
+    with _fresh_database(server, None) as dbname:
+        yield server.dsn(dbname)
+
+
+@pytest.fixture
+def clock(database: Database) -> Clock:
+    """Replaces the database's clock by one that stands still until the test moves it."""
+    clock = Clock(database.connect())
+    clock.install()
+    return clock
+
+
+@contextmanager
+def _fresh_database(server: Server, template_dbname: str | None) -> Iterator[str]:
+    janitor = DatabaseJanitor(
+        user=server.user,
+        host=server.host,
+        port=server.port,
+        password=server.password,
+        dbname=f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{next(_numbers)}",
+        template_dbname=template_dbname,
+    )
+    with janitor:
+        yield janitor.dbname
+
+
+@pytest.fixture
+def superuser(server: Server) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the server's maintenance database."""
+    with psycopg.connect(server.dsn(), autocommit=True) as conn:
+        yield conn
