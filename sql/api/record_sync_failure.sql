@@ -1,0 +1,29 @@
+-- Remember that a source could not be synchronised, and why. Its streams stay as they are.
+-- p_error   {"code", "message", "detail", "hint"}, without a password
+-- Writes    source
+-- Raises    OR107 unknown source · OR101 the error is not an object
+create or replace function {{ api }}.record_sync_failure(p_source text, p_error jsonb)
+    returns table (consecutive_failures integer)
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '5s'
+as $function$
+#variable_conflict use_column
+begin
+    perform {{ private }}.require_argument(
+        'p_error', jsonb_typeof(p_error) = 'object', p_error, 'an object with code, message, detail and hint'
+    );
+    perform {{ private }}.source_named(p_source);
+    return query
+    update {{ private }}.source as s
+    set
+        last_attempt_at = {{ private }}.now(), last_error = p_error, consecutive_failures = s.consecutive_failures + 1
+    where s.source = p_source
+    returning s.consecutive_failures;
+end
+$function$;
+
+comment on function {{ api }}.record_sync_failure(text, jsonb) is
+'Remembers that a source could not be synchronised: the error, the attempt, how many in a row. Its streams stay.';
+revoke all on function {{ api }}.record_sync_failure(text, jsonb) from public;
+grant execute on function {{ api }}.record_sync_failure(text, jsonb) to {{ admin }};

@@ -1,0 +1,36 @@
+-- Who can be given streams, and how much room each has.
+-- planned = what an instance will have when all hand-overs are done. Streams that are leaving still take their place until
+-- they have left, so owned + incoming never exceeds max_streams.
+-- Reads     instance, instance_load, heartbeat, setting
+
+create or replace function {{ private }}.placeable_instances()
+    returns table (
+        instance_id text, max_streams integer, weight double precision, planned integer, ceiling integer,
+        capabilities text[], location text
+    )
+    language sql volatile
+as $function$
+    select
+        i.instance_id,
+        i.max_streams,
+        i.max_streams * case
+            when s.value = 'performance' and h.processed_count + h.error_count > 0
+                -- the part of the work that succeeds, never below a tenth, so that a bad hour does not end an instance
+                then greatest(0.1, h.processed_count::double precision / (h.processed_count + h.error_count))
+            else 1.0
+        end,
+        l.owned - l.outgoing + l.incoming,
+        -- above its capacity (it was lowered) an instance has no room, and what it holds is not the ceiling's business
+        greatest(i.max_streams - l.outgoing, 0),
+        i.capabilities,
+        i.location
+    from {{ private }}.instance as i
+    join {{ private }}.instance_load as l on l.instance_id = i.instance_id
+    join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
+    cross join {{ private }}.setting as s
+    where i.status in ('registered', 'active', 'recovering')
+        and i.standing_order is null
+        and (i.suspended_until is null)
+        and s.name = 'strategy'
+$function$;
+comment on function {{ private }}.placeable_instances() is 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';

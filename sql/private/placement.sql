@@ -1,0 +1,291 @@
+-- Where streams go. Counting decides (instance_load, requirement_load), so the cost follows the instances and what moves.
+--   spread            which instances take how many, each as near its fair share as can be without moving anybody
+--   distribute        give or hand over a list of streams that way
+--   fail_over         everything of lost instances, now
+--   place_waiting     what waits, as far as there is room
+--   evacuate          what draining or overfull instances hold, stream by stream, while they go on listening
+-- Every caller holds the decision lock.
+-- Locks     stream and assignment rows (by id)
+-- Writes    assignment, movement
+
+create or replace function {{ private }}.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text)
+    returns text[]
+    language sql volatile
+as $function$
+    with candidate as (
+        select p.*
+        from {{ private }}.placeable_instances() as p
+        where p.capabilities @> p_capabilities
+            and p.planned < p.ceiling
+            and (p_in_region is null or p.location = p_in_region)
+            and (p_not_in_region is null or p.location is distinct from p_not_in_region)
+    ),
+    fleet as (
+        select
+            sum(c.planned) + p_count as total, array_agg(c.instance_id) as instance_ids, array_agg(c.weight) as weights,
+            array_agg(c.planned) as planned, array_agg(c.ceiling) as ceilings
+        from candidate as c
+    )
+    select coalesce(array_agg(t.instance_id), '{}')
+    from fleet as f
+    cross join lateral {{ private }}.fair_targets(f.total::bigint, f.instance_ids, f.weights, f.planned, f.ceilings, f.planned) as t
+    cross join lateral generate_series(1, t.target - t.held)
+$function$;
+comment on function {{ private }}.fill(bigint, text[], text, text) is 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
+
+create or replace function {{ private }}.spread(p_requirement_id integer, p_count bigint)
+    returns text[]
+    language plpgsql volatile
+as $function$
+declare
+    v_requirement {{ private }}.requirement;
+    v_to text[] := '{}';
+    v_region text;
+begin
+    select * into v_requirement from {{ private }}.requirement as r where r.requirement_id = p_requirement_id;
+    if {{ private }}.setting_text('strategy') = 'location' then
+        v_region := v_requirement.region;
+    end if;
+    if v_region is not null then
+        v_to := {{ private }}.fill(p_count, v_requirement.capabilities, v_region, null);
+    end if;
+    if cardinality(v_to) < p_count then
+        -- the region is full, or there is no wish for one
+        v_to := v_to || {{ private }}.fill(p_count - cardinality(v_to), v_requirement.capabilities, null, v_region);
+    end if;
+    return v_to;
+end
+$function$;
+comment on function {{ private }}.spread(integer, bigint) is 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location.';
+
+create or replace function {{ private }}.best_instance(p_stream_id bigint)
+    returns text
+    language sql volatile
+as $function$
+    select p.instance_id
+    from {{ private }}.assignment as a
+    join {{ private }}.requirement as r on r.requirement_id = a.requirement_id
+    join {{ private }}.placeable_instances() as p on p.capabilities @> r.capabilities and p.planned < p.ceiling
+    where a.stream_id = p_stream_id
+        and p.instance_id is distinct from a.instance_id
+        and not exists (
+            select from {{ private }}.refusal as f
+            where f.stream_id = a.stream_id and f.instance_id = p.instance_id and f.until > {{ private }}.now()
+        )
+    order by (p.planned + 1) / p.weight, p.instance_id
+    limit 1
+$function$;
+comment on function {{ private }}.best_instance(bigint) is 'The other instance that would be least loaded with this one stream more, has what it takes and has not refused it.';
+
+create or replace function {{ private }}.refused_streams(p_stream_ids bigint[])
+    returns bigint[]
+    language sql volatile
+as $function$
+    select coalesce(array_agg(distinct f.stream_id order by f.stream_id), '{}')
+    from {{ private }}.refusal as f
+    where f.stream_id = any(p_stream_ids) and f.until > {{ private }}.now()
+$function$;
+comment on function {{ private }}.refused_streams(bigint[]) is 'Those of these streams that some instance has refused lately: they are placed one by one.';
+
+create or replace function {{ private }}.distribute(
+    p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_reason text
+)
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_to text[];
+    v_refused bigint[] := {{ private }}.refused_streams(p_stream_ids);
+    v_place integer;
+    v_moved integer := 0;
+begin
+    v_to := {{ private }}.spread(p_requirement_id, cardinality(p_stream_ids) - cardinality(v_refused));
+    if cardinality(v_refused) > 0 then
+        -- the refused ones go to the end of the line and get no place from it
+        select array_agg(u.stream_id order by u.stream_id = any(v_refused), u.n), array_agg(u.from_id order by u.stream_id = any(v_refused), u.n)
+        into p_stream_ids, p_from
+        from unnest(p_stream_ids, p_from) with ordinality as u(stream_id, from_id, n);
+    end if;
+    if p_live then
+        v_moved := {{ private }}.hand_over(p_decision_id, p_stream_ids, v_to);
+    else
+        v_moved := {{ private }}.give_streams(p_decision_id, p_stream_ids, p_from, v_to, p_reason);
+    end if;
+    for v_place in select generate_series(cardinality(p_stream_ids) - cardinality(v_refused) + 1, cardinality(p_stream_ids)) loop
+        v_moved := v_moved + {{ private }}.move_one(p_decision_id, p_stream_ids[v_place], p_from[v_place], p_live, p_reason);
+    end loop;
+    return v_moved;
+end
+$function$;
+comment on function {{ private }}.distribute(bigint, integer, bigint[], text[], boolean, text) is 'Give these streams of one requirement to the instances that should have them; live: by hand-over, and what finds no room stays; otherwise now, and what finds no room waits.';
+
+create or replace function {{ private }}.move_one(
+    p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text
+)
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_to text := {{ private }}.best_instance(p_stream_id);
+begin
+    if v_to is null then
+        return 0;
+    elsif p_live then
+        return {{ private }}.hand_over(p_decision_id, array[p_stream_id], array[v_to]);
+    end if;
+    return {{ private }}.give_streams(p_decision_id, array[p_stream_id], array[p_from], array[v_to], p_reason);
+end
+$function$;
+comment on function {{ private }}.move_one(bigint, bigint, text, boolean, text) is 'Move one stream to the best instance for it, if there is one.';
+
+create or replace function {{ private }}.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text)
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_requirement_id integer;
+    v_stream_ids bigint[];
+    v_from text[];
+    v_to text[];
+    v_moved integer := 0;
+begin
+    perform {{ private }}.cancel_handovers_to(p_instance_ids);
+
+    -- what was on its way to somebody arrives there now
+    select array_agg(a.stream_id order by a.stream_id), array_agg(a.instance_id order by a.stream_id), array_agg(a.next_instance_id order by a.stream_id)
+    into v_stream_ids, v_from, v_to
+    from {{ private }}.assignment as a
+    join {{ private }}.instance as i on i.instance_id = a.next_instance_id
+    where a.instance_id = any(p_instance_ids) and i.status in ('registered', 'active', 'recovering') and i.standing_order is null;
+    if v_stream_ids is not null then
+        v_moved := {{ private }}.give_streams(p_decision_id, v_stream_ids, v_from, v_to, p_reason);
+    end if;
+
+    for v_requirement_id in
+        select distinct a.requirement_id from {{ private }}.assignment as a where a.instance_id = any(p_instance_ids)
+    loop
+        select array_agg(a.stream_id order by a.stream_id), array_agg(a.instance_id order by a.stream_id)
+        into v_stream_ids, v_from
+        from {{ private }}.assignment as a
+        where a.instance_id = any(p_instance_ids) and a.requirement_id = v_requirement_id;
+        v_moved := v_moved + {{ private }}.distribute(p_decision_id, v_requirement_id, v_stream_ids, v_from, false, p_reason);
+    end loop;
+    return v_moved;
+end
+$function$;
+comment on function {{ private }}.fail_over(bigint, text[], text) is 'Give every stream of these lost instances to others, now; what finds no room waits. Nothing else moves.';
+
+create or replace function {{ private }}.waiting_with_room()
+    returns table (requirement_id integer, room bigint)
+    language sql volatile
+as $function$
+    select r.requirement_id, sum(p.ceiling - p.planned)
+    from {{ private }}.requirement as r
+    join {{ private }}.placeable_instances() as p on p.capabilities @> r.capabilities and p.planned < p.ceiling
+    where exists (
+        select from {{ private }}.assignment as a where a.requirement_id = r.requirement_id and a.waiting_since is not null
+    )
+    group by r.requirement_id
+    -- whoever is hardest to place goes first
+    order by count(*), r.requirement_id
+$function$;
+comment on function {{ private }}.waiting_with_room() is 'The requirements of waiting streams that some instance could take, hardest to place first.';
+
+create or replace function {{ private }}.place_waiting(p_decision_id bigint, p_reason text)
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_waiting record;
+    v_room bigint;
+    v_stream_ids bigint[];
+    v_from text[];
+    v_moved integer := 0;
+    v_stream_id bigint;
+begin
+    for v_waiting in select w.requirement_id from {{ private }}.waiting_with_room() as w loop
+        select w.room into v_room from {{ private }}.waiting_with_room() as w where w.requirement_id = v_waiting.requirement_id;
+        continue when v_room is null;
+        select array_agg(w.stream_id), array_agg(null::text)
+        into v_stream_ids, v_from
+        from (
+            select a.stream_id
+            from {{ private }}.assignment as a
+            where a.requirement_id = v_waiting.requirement_id
+                and a.waiting_since is not null
+                and not exists (
+                    select from {{ private }}.refusal as f where f.stream_id = a.stream_id and f.until > {{ private }}.now()
+                )
+            order by a.waiting_since, a.stream_id
+            limit v_room
+        ) as w;
+        if v_stream_ids is not null then
+            v_moved := v_moved
+                + {{ private }}.distribute(p_decision_id, v_waiting.requirement_id, v_stream_ids, v_from, false, p_reason);
+        end if;
+    end loop;
+
+    for v_stream_id in
+        select distinct a.stream_id
+        from {{ private }}.refusal as f
+        join {{ private }}.assignment as a on a.stream_id = f.stream_id
+        where a.waiting_since is not null and f.until > {{ private }}.now()
+        order by a.stream_id
+    loop
+        v_moved := v_moved + {{ private }}.move_one(p_decision_id, v_stream_id, null, false, p_reason);
+    end loop;
+    return v_moved;
+end
+$function$;
+comment on function {{ private }}.place_waiting(bigint, text) is 'Give waiting streams to instances that have room, longest waiting first.';
+
+create or replace function {{ private }}.leaving()
+    returns table (instance_id text, streams integer)
+    language sql volatile
+as $function$
+    select i.instance_id, case when i.status = 'draining' then l.owned - l.outgoing else l.owned - l.outgoing - i.max_streams end
+    from {{ private }}.instance as i
+    join {{ private }}.instance_load as l on l.instance_id = i.instance_id
+    where (i.status = 'draining' and l.owned > l.outgoing) or (i.status <> 'removed' and l.owned - l.outgoing > i.max_streams)
+    order by i.instance_id
+$function$;
+comment on function {{ private }}.leaving() is 'How many streams draining and overfull instances have still to be asked for.';
+
+create or replace function {{ private }}.evacuate(p_decision_id bigint)
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_leaving record;
+    v_requirement_id integer;
+    v_stream_ids bigint[];
+    v_from text[];
+    v_left integer;
+    v_moved integer := 0;
+    v_moved_now integer;
+begin
+    for v_leaving in select l.instance_id, l.streams from {{ private }}.leaving() as l loop
+        v_left := v_leaving.streams;
+        for v_requirement_id in
+            select distinct a.requirement_id from {{ private }}.assignment as a where a.instance_id = v_leaving.instance_id
+        loop
+            select array_agg(s.stream_id), array_agg(v_leaving.instance_id)
+            into v_stream_ids, v_from
+            from (
+                select a.stream_id
+                from {{ private }}.assignment as a
+                where a.instance_id = v_leaving.instance_id and a.requirement_id = v_requirement_id and a.state <> 'releasing'
+                order by a.pinned_to is not null, a.stream_id
+                limit v_left
+            ) as s;
+            continue when v_stream_ids is null;
+            v_moved_now := {{ private }}.distribute(p_decision_id, v_requirement_id, v_stream_ids, v_from, true, 'evacuated');
+            v_moved := v_moved + v_moved_now;
+            v_left := v_left - v_moved_now;
+            exit when v_left <= 0;
+        end loop;
+    end loop;
+    return v_moved;
+end
+$function$;
+comment on function {{ private }}.evacuate(bigint) is 'Begin the hand-over of what draining and overfull instances hold, as far as others have room; the rest they keep listening to.';

@@ -1,0 +1,53 @@
+-- Write the rows of a batch into the streams: what changed, and what is new. Called after what is gone was taken
+-- from its owners, with the decision lock held.
+-- Writes    stream, assignment
+create or replace function {{ private }}.source_merge(p_source text, p_batch uuid, p_changed bigint [])
+    returns void
+    language plpgsql volatile
+as $function$
+declare
+    v_now timestamptz := {{ private }}.now();
+begin
+    with changed as (
+        update {{ private }}.stream as s
+        set
+            name = r.name, url = r.url, active = r.active, region = r.region,
+            requirement_id = r.requirement_id, metadata = r.metadata, updated_at = v_now
+        from unnest(p_changed) as c (stream_id), {{ private }}.source_rows(p_batch) as r
+        where s.stream_id = c.stream_id and s.source = p_source and s.external_id = r.external_id
+        returning s.stream_id, s.active, s.requirement_id
+    )
+    update {{ private }}.assignment as a
+    set
+        requirement_id = c.requirement_id,
+        state = case when a.state = 'idle' and c.active then 'waiting' else a.state end,
+        waiting_since = case when a.state = 'idle' and c.active then v_now else a.waiting_since end
+    from changed as c
+    where
+        a.stream_id = c.stream_id
+        and (a.requirement_id <> c.requirement_id or (a.state = 'idle' and c.active));
+
+    with added as (
+        insert into {{ private }}.stream (
+            source, external_id, name, url, active, region, requirement_id, metadata, created_at, updated_at
+        )
+        select p_source, r.external_id, r.name, r.url, r.active, r.region, r.requirement_id, r.metadata, v_now, v_now
+        from {{ private }}.source_rows(p_batch) as r
+        where
+            r.problem is null
+            and not exists (
+                select from {{ private }}.stream as s where s.source = p_source and s.external_id = r.external_id
+            )
+        order by r.line
+        returning stream_id, active, requirement_id
+    )
+    insert into {{ private }}.assignment (stream_id, state, requirement_id, waiting_since)
+    select
+        added.stream_id,
+        case when added.active then 'waiting' else 'idle' end,
+        added.requirement_id,
+        case when added.active then v_now end
+    from added;
+end
+$function$;
+comment on function {{ private }}.source_merge(text, uuid, bigint []) is 'Writes the changed and new rows of a staged batch into stream and assignment.';

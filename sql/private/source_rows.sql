@@ -1,0 +1,40 @@
+-- The rows of a batch read as streams: trimmed, completed, and what is wrong with each that cannot be used.
+-- Writes    requirement (what was never required before)
+create or replace function {{ private }}.source_rows(p_batch uuid)
+    returns table (
+        line integer, external_id text, name text, url text, active boolean, region text,
+        requirement_id integer, metadata jsonb, problem text
+    )
+    language sql volatile
+begin atomic
+    with staged as (
+        select
+            s.line,
+            nullif(btrim(s.external_id), '') as external_id,
+            coalesce(nullif(btrim(s.name), ''), nullif(btrim(s.url), '')) as name,
+            btrim(s.url) as url,
+            coalesce(s.active, true) as active,
+            nullif(btrim(s.region), '') as region,
+            coalesce(s.metadata, '{}') - 'required_capabilities' as metadata,
+            coalesce(s.metadata -> 'required_capabilities', '[]') as required,
+            case
+                when coalesce(btrim(s.url), '') = '' then 'no url'
+                when btrim(s.url) !~* '^https?://[^[:space:]/?#]+[^[:space:]]*$' then 'the url is not http or https'
+                when jsonb_typeof(coalesce(s.metadata, '{}')) <> 'object' then 'metadata is not an object'
+                when jsonb_typeof(s.metadata -> 'required_capabilities') not in ('array', 'string', 'null')
+                    then 'required_capabilities is not a list of names'
+            end as problem
+        from {{ api }}.stream_staging as s
+        where s.batch = p_batch
+    ),
+    -- Each distinct requirement, looked up once however many rows have it.
+    required as materialized (
+        select d.required, d.region, {{ private }}.requirement_of({{ private }}.source_capabilities(d.required), d.region)
+        from (select distinct s.required, s.region from staged as s) as d
+    )
+    select s.line, s.external_id, s.name, s.url, s.active, s.region, r.requirement_id, s.metadata, s.problem
+    from staged as s
+    inner join required as r (required, region, requirement_id)
+        on s.required = r.required and s.region is not distinct from r.region;
+end;
+comment on function {{ private }}.source_rows(uuid) is 'The rows of a staged batch as streams; problem says why a row cannot be used.';

@@ -1,0 +1,133 @@
+-- Counts and digests follow the assignments, whoever writes them, so that planning never has to read them all.
+-- Once per statement: what each changed row added before is taken off, what it adds now is put on.
+-- Locks     instance_load, requirement_load rows (their writers hold the decision lock)
+-- Writes    instance_load, requirement_load
+-- Raises    OR901 an instance would hold more than max_streams
+
+create or replace function {{ private }}.load_of(p_assignment {{ private }}.assignment)
+    returns table (
+        instance_id text, requirement_id integer, owned integer, incoming integer, outgoing integer, movable integer, digest bigint
+    )
+    language sql immutable
+as $function$
+    select
+        p_assignment.instance_id,
+        p_assignment.requirement_id,
+        1,
+        0,
+        (p_assignment.state = 'releasing')::integer,
+        (p_assignment.state <> 'releasing' and p_assignment.pinned_to is null)::integer,
+        case
+            when p_assignment.state = 'releasing' then 0
+            else ('x' || substr(md5(p_assignment.stream_id::text || ':' || p_assignment.epoch::text), 1, 16))::bit(64)::bigint
+        end
+    where p_assignment.instance_id is not null
+    union all
+    select p_assignment.next_instance_id, p_assignment.requirement_id, 0, 1, 0, 0, 0
+    where p_assignment.next_instance_id is not null
+$function$;
+comment on function {{ private }}.load_of({{ private }}.assignment) is 'What one assignment adds to the load of its owner, and of its next owner.';
+
+create or replace function {{ private }}.count_assignments()
+    returns trigger
+    language plpgsql volatile
+as $function$
+declare
+    v_before {{ private }}.assignment[];
+    v_after {{ private }}.assignment[];
+    v_instance_ids text[];
+    v_requirement_ids integer[];
+    v_owned integer[];
+    v_incoming integer[];
+    v_outgoing integer[];
+    v_movable integer[];
+    v_digests bigint[];
+    v_over jsonb;
+begin
+    -- an insert has no old rows and a delete no new ones: naming the missing table is an error
+    if tg_op <> 'INSERT' then
+        v_before := array(select o from old_rows as o where o.instance_id is not null);
+    end if;
+    if tg_op <> 'DELETE' then
+        v_after := array(select n from new_rows as n where n.instance_id is not null);
+    end if;
+
+    with part as (
+        select 1 as sign, l.* from unnest(v_after) as a cross join lateral {{ private }}.load_of(a) as l
+        union all
+        select -1, l.* from unnest(v_before) as b cross join lateral {{ private }}.load_of(b) as l
+    ),
+    change as (
+        select
+            p.instance_id, p.requirement_id, sum(p.sign * p.owned) as owned, sum(p.sign * p.incoming) as incoming,
+            sum(p.sign * p.outgoing) as outgoing, sum(p.sign * p.movable) as movable, bit_xor(p.digest) as digest
+        from part as p
+        group by p.instance_id, p.requirement_id
+    )
+    select
+        array_agg(c.instance_id), array_agg(c.requirement_id), array_agg(c.owned), array_agg(c.incoming),
+        array_agg(c.outgoing), array_agg(c.movable), array_agg(c.digest)
+    into v_instance_ids, v_requirement_ids, v_owned, v_incoming, v_outgoing, v_movable, v_digests
+    from change as c
+    where (c.owned, c.incoming, c.outgoing, c.movable, c.digest) <> (0, 0, 0, 0, 0);
+    if v_instance_ids is null then
+        return null;
+    end if;
+
+    update {{ private }}.instance_load as l
+    set
+        owned = l.owned + c.owned,
+        incoming = l.incoming + c.incoming,
+        outgoing = l.outgoing + c.outgoing,
+        digest = l.digest # c.digest,
+        changed_at = {{ private }}.now()
+    from (
+        select u.instance_id, sum(u.owned) as owned, sum(u.incoming) as incoming, sum(u.outgoing) as outgoing, bit_xor(u.digest) as digest
+        from unnest(v_instance_ids, v_owned, v_incoming, v_outgoing, v_digests) as u(instance_id, owned, incoming, outgoing, digest)
+        group by u.instance_id
+    ) as c
+    where l.instance_id = c.instance_id;
+
+    insert into {{ private }}.requirement_load (instance_id, requirement_id)
+    select u.instance_id, u.requirement_id
+    from unnest(v_instance_ids, v_requirement_ids, v_movable) as u(instance_id, requirement_id, movable)
+    where u.movable <> 0
+    on conflict (instance_id, requirement_id) do nothing;
+
+    update {{ private }}.requirement_load as r
+    set movable = r.movable + u.movable
+    from unnest(v_instance_ids, v_requirement_ids, v_movable) as u(instance_id, requirement_id, movable)
+    where r.instance_id = u.instance_id and r.requirement_id = u.requirement_id and u.movable <> 0;
+
+    select jsonb_agg(jsonb_build_object('instance_id', i.instance_id, 'max_streams', i.max_streams, 'owned', l.owned))
+    into v_over
+    from unnest(v_instance_ids, v_owned) as u(instance_id, owned)
+    join {{ private }}.instance as i using (instance_id)
+    join {{ private }}.instance_load as l using (instance_id)
+    where u.owned > 0 and l.owned > i.max_streams;
+    if v_over is not null then
+        raise exception using
+            errcode = 'OR901',
+            message = 'an instance would hold more streams than it may',
+            detail = v_over::text,
+            hint = 'nothing was changed; report this with the statement that was run';
+    end if;
+    return null;
+end
+$function$;
+comment on function {{ private }}.count_assignments() is 'Keeps instance_load and requirement_load equal to a recount of assignment.';
+
+create or replace trigger count_inserted_assignments
+    after insert on {{ private }}.assignment
+    referencing new table as new_rows
+    for each statement execute function {{ private }}.count_assignments();
+
+create or replace trigger count_updated_assignments
+    after update on {{ private }}.assignment
+    referencing old table as old_rows new table as new_rows
+    for each statement execute function {{ private }}.count_assignments();
+
+create or replace trigger count_deleted_assignments
+    after delete on {{ private }}.assignment
+    referencing old table as old_rows
+    for each statement execute function {{ private }}.count_assignments();

@@ -1,0 +1,31 @@
+-- Where streams come from, and how the last synchronisation of each went.
+create or replace view {{ api }}.sources as
+select
+    s.source,
+    s.kind,
+    s.enabled,
+    s.conninfo,
+    s.table_name,
+    s.column_map,
+    s.sync_interval,
+    s.max_removed_part,
+    coalesce(c.streams, 0) as streams,
+    coalesce(c.active_streams, 0) as active_streams,
+    s.last_attempt_at,
+    s.last_success_at,
+    s.last_result,
+    s.last_error,
+    s.consecutive_failures,
+    case when s.kind = 'postgresql' and s.enabled then coalesce(s.last_attempt_at + s.sync_interval, s.created_at) end as next_sync_at
+from {{ private }}.source as s
+left join (
+    select
+        stream.source,
+        count(*)::integer as streams,
+        count(*) filter (where stream.active)::integer as active_streams
+    from {{ private }}.stream
+    group by stream.source
+) as c on s.source = c.source;
+
+comment on view {{ api }}.sources is 'Where streams come from: address (never a password), column map, interval, number of streams, and the last synchronisation, good or bad.';
+grant select on {{ api }}.sources to {{ reader }}, {{ admin }};
