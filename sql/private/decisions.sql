@@ -30,6 +30,7 @@ begin
     with change as (
         select u.stream_id, u.from_id, u.to_id
         from unnest(p_stream_ids, p_from, p_to) as u(stream_id, from_id, to_id)
+        where u.stream_id is not null and (u.from_id is not null or u.to_id is not null)
     ),
     changed as (
         update {{ private }}.assignment as a
@@ -69,7 +70,7 @@ begin
         decision_id = p_decision_id,
         releasing_since = {{ private }}.now()
     from unnest(p_stream_ids, p_to) as c(stream_id, to_id)
-    where a.stream_id = c.stream_id and c.to_id is not null;
+    where a.stream_id = c.stream_id and c.stream_id is not null and c.to_id is not null;
     get diagnostics v_asked = row_count;
     return v_asked;
 end

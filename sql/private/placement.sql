@@ -96,25 +96,30 @@ as $function$
 declare
     v_to text[];
     v_refused bigint[] := {{ private }}.refused_streams(p_stream_ids);
-    v_place integer;
+    v_one record;
     v_moved integer := 0;
 begin
-    v_to := {{ private }}.spread(p_requirement_id, cardinality(p_stream_ids) - cardinality(v_refused));
     if cardinality(v_refused) > 0 then
-        -- the refused ones go to the end of the line and get no place from it
-        select array_agg(u.stream_id order by u.stream_id = any(v_refused), u.n), array_agg(u.from_id order by u.stream_id = any(v_refused), u.n)
+        for v_one in
+            select u.stream_id, u.from_id
+            from unnest(p_stream_ids, p_from) as u(stream_id, from_id)
+            where u.stream_id = any(v_refused)
+        loop
+            v_moved := v_moved + {{ private }}.move_one(p_decision_id, v_one.stream_id, v_one.from_id, p_live, p_reason);
+        end loop;
+        select array_agg(u.stream_id), array_agg(u.from_id)
         into p_stream_ids, p_from
-        from unnest(p_stream_ids, p_from) with ordinality as u(stream_id, from_id, n);
+        from unnest(p_stream_ids, p_from) as u(stream_id, from_id)
+        where u.stream_id <> all(v_refused);
+        if p_stream_ids is null then
+            return v_moved;
+        end if;
     end if;
+    v_to := {{ private }}.spread(p_requirement_id, cardinality(p_stream_ids));
     if p_live then
-        v_moved := {{ private }}.hand_over(p_decision_id, p_stream_ids, v_to);
-    else
-        v_moved := {{ private }}.give_streams(p_decision_id, p_stream_ids, p_from, v_to, p_reason);
+        return v_moved + {{ private }}.hand_over(p_decision_id, p_stream_ids, v_to);
     end if;
-    for v_place in select generate_series(cardinality(p_stream_ids) - cardinality(v_refused) + 1, cardinality(p_stream_ids)) loop
-        v_moved := v_moved + {{ private }}.move_one(p_decision_id, p_stream_ids[v_place], p_from[v_place], p_live, p_reason);
-    end loop;
-    return v_moved;
+    return v_moved + {{ private }}.give_streams(p_decision_id, p_stream_ids, p_from, v_to, p_reason);
 end
 $function$;
 comment on function {{ private }}.distribute(bigint, integer, bigint[], text[], boolean, text) is 'Give these streams of one requirement to the instances that should have them; live: by hand-over, and what finds no room stays; otherwise now, and what finds no room waits.';
@@ -128,15 +133,13 @@ as $function$
 declare
     v_to text := {{ private }}.best_instance(p_stream_id);
 begin
-    if v_to is null then
-        return 0;
-    elsif p_live then
+    if p_live then
         return {{ private }}.hand_over(p_decision_id, array[p_stream_id], array[v_to]);
     end if;
     return {{ private }}.give_streams(p_decision_id, array[p_stream_id], array[p_from], array[v_to], p_reason);
 end
 $function$;
-comment on function {{ private }}.move_one(bigint, bigint, text, boolean, text) is 'Move one stream to the best instance for it, if there is one.';
+comment on function {{ private }}.move_one(bigint, bigint, text, boolean, text) is 'Move one stream to the best instance for it; without one it stays (live) or waits.';
 
 create or replace function {{ private }}.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text)
     returns integer

@@ -1,0 +1,32 @@
+-- Job: a stream whose owner has not let go within handoff_timeout is taken from it; the fence refuses what it still writes.
+-- Locks     decision; stream and assignment rows (by id)
+-- Writes    assignment, movement, withdrawal
+-- Notifies  both instances
+
+create or replace function {{ private }}.finish_handoffs()
+    returns jsonb
+    language plpgsql volatile
+as $function$
+declare
+    v_deadline timestamptz := {{ private }}.now() - {{ private }}.setting_interval('handoff_timeout');
+    v_forced integer;
+begin
+    if not exists (
+        select from {{ private }}.assignment as a where a.releasing_since is not null and a.releasing_since <= v_deadline
+    ) then
+        return null;
+    end if;
+    perform {{ private }}.lock_decisions();
+    v_forced := {{ private }}.complete_handovers(
+        array(
+            select a.stream_id
+            from {{ private }}.assignment as a
+            where a.releasing_since is not null and a.releasing_since <= v_deadline
+            order by a.stream_id
+        ),
+        'hand-over forced', false
+    );
+    return jsonb_build_object('forced', v_forced);
+end
+$function$;
+comment on function {{ private }}.finish_handoffs() is 'Job finish_handoffs: end hand-overs that their owners have not confirmed in time.';

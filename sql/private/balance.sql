@@ -1,0 +1,233 @@
+-- Moving streams between living instances: only from those above their fair target to those below it.
+--   imbalance            how far the fleet is from fair
+--   shift                level one group of instances by moving streams of some requirements
+--   rebalance_fleet      the whole fleet: requirements that only some instances meet first, then all others
+--   bring_pinned_home    pinned streams whose instance is back
+-- Every caller holds the decision lock.
+-- Locks     stream and assignment rows (by id)
+-- Writes    assignment
+
+create or replace function {{ private }}.imbalance()
+    returns table (load_difference double precision, stream_difference double precision)
+    language sql volatile
+as $function$
+    with fleet as (
+        select p.planned, p.max_streams, p.planned / p.max_streams::double precision as load,
+            sum(p.planned) over () * p.weight / sum(p.weight) over () as share
+        from {{ private }}.placeable_instances() as p
+    )
+    select
+        coalesce(max(f.load) - min(f.load), 0),
+        coalesce(max(abs(f.planned - least(f.share, f.max_streams))), 0)
+    from fleet as f
+$function$;
+comment on function {{ private }}.imbalance() is 'The greatest difference of load between two instances (0 to 1, of their capacities), and the greatest distance of one from its fair share, in streams.';
+
+create or replace function {{ private }}.shift(
+    p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer
+)
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_stream_ids bigint[];
+    v_to text[];
+begin
+    if p_most <= 0 then
+        return 0;
+    end if;
+    with candidate as (
+        select p.instance_id, p.weight, p.planned, p.ceiling, coalesce(m.movable, 0) as movable
+        from {{ private }}.placeable_instances() as p
+        left join (
+            select r.instance_id, sum(r.movable)::integer as movable
+            from {{ private }}.requirement_load as r
+            where r.requirement_id = any(p_requirement_ids)
+            group by r.instance_id
+        ) as m on m.instance_id = p.instance_id
+        where p.instance_id = any(p_instance_ids)
+    ),
+    fleet as (
+        select
+            sum(c.planned) as total, array_agg(c.instance_id) as instance_ids, array_agg(c.weight) as weights,
+            array_agg(least(c.planned - c.movable, c.ceiling)) as lower, array_agg(c.ceiling) as upper, array_agg(c.planned) as held
+        from candidate as c
+    ),
+    target as (
+        select t.instance_id, t.target - t.held as change
+        from fleet as f
+        cross join lateral {{ private }}.fair_targets(f.total, f.instance_ids, f.weights, f.lower, f.upper, f.held) as t
+        where t.target <> t.held
+    ),
+    donated as (
+        select s.stream_id, row_number() over (order by t.instance_id, s.stream_id) as place
+        from target as t
+        cross join lateral (
+            select a.stream_id
+            from {{ private }}.assignment as a
+            where a.instance_id = t.instance_id
+                and a.requirement_id = any(p_requirement_ids)
+                and a.state <> 'releasing'
+                and a.pinned_to is null
+                -- not back to where it was just refused
+                and not exists (
+                    select from {{ private }}.refusal as f where f.stream_id = a.stream_id and f.until > {{ private }}.now()
+                )
+            order by a.stream_id
+            limit -t.change
+        ) as s
+        where t.change < 0
+    ),
+    taken as (
+        select t.instance_id, row_number() over (order by t.instance_id) as place
+        from target as t cross join lateral generate_series(1, t.change)
+        where t.change > 0
+    )
+    select array_agg(d.stream_id), array_agg(k.instance_id)
+    into v_stream_ids, v_to
+    from donated as d join taken as k using (place)
+    where d.place <= p_most;
+    if v_stream_ids is null then
+        return 0;
+    end if;
+    return {{ private }}.hand_over(p_decision_id, v_stream_ids, v_to);
+end
+$function$;
+comment on function {{ private }}.shift(bigint, integer[], text[], integer) is 'Level the loads of these instances by handing over streams of these requirements, at most so many.';
+
+create or replace function {{ private }}.requirement_reach()
+    returns table (requirement_id integer, instance_ids text[], reaches_all boolean)
+    language sql volatile
+as $function$
+    with placeable as (
+        select p.instance_id, p.capabilities, p.location from {{ private }}.placeable_instances() as p
+    ),
+    used as (
+        select r.*
+        from {{ private }}.requirement as r
+        where exists (select from {{ private }}.requirement_load as l where l.requirement_id = r.requirement_id and l.movable > 0)
+            or exists (select from {{ private }}.assignment as a where a.requirement_id = r.requirement_id and a.waiting_since is not null)
+    ),
+    reach as (
+        select u.requirement_id,
+            array_agg(p.instance_id) as able,
+            array_agg(p.instance_id) filter (where p.location = u.region and {{ private }}.setting_text('strategy') = 'location') as preferred
+        from used as u join placeable as p on p.capabilities @> u.capabilities
+        group by u.requirement_id
+    )
+    select r.requirement_id, coalesce(r.preferred, r.able), cardinality(coalesce(r.preferred, r.able)) = (select count(*) from placeable)
+    from reach as r
+    order by cardinality(coalesce(r.preferred, r.able)), r.requirement_id
+$function$;
+comment on function {{ private }}.requirement_reach() is 'Which instances may have the streams of each requirement in use (under the strategy location: those of its region, where there are any).';
+
+create or replace function {{ private }}.make_room(p_decision_id bigint)
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_reach record;
+    v_stream_ids bigint[];
+    v_to text[];
+    v_needed integer;
+    v_moved integer := 0;
+begin
+    for v_reach in select r.requirement_id, r.instance_ids from {{ private }}.requirement_reach() as r where not r.reaches_all loop
+        select count(*) into v_needed
+        from (
+            select from {{ private }}.assignment as a
+            where a.requirement_id = v_reach.requirement_id and a.waiting_since is not null
+            limit 1000
+        ) as w;
+        -- hand-overs already on their way out will make room by themselves
+        select v_needed - coalesce(sum(l.outgoing), 0) into v_needed
+        from {{ private }}.instance_load as l where l.instance_id = any(v_reach.instance_ids);
+        continue when v_needed <= 0;
+
+        select array_agg(p.instance_id) into v_to
+        from {{ private }}.placeable_instances() as p
+        cross join lateral generate_series(1, least(p.ceiling - p.planned, v_needed))
+        where p.instance_id <> all(v_reach.instance_ids);
+        continue when v_to is null;
+
+        select array_agg(s.stream_id) into v_stream_ids
+        from (
+            select a.stream_id
+            from {{ private }}.assignment as a
+            join {{ private }}.requirement_reach() as f on f.requirement_id = a.requirement_id and f.reaches_all
+            where a.instance_id = any(v_reach.instance_ids) and a.state <> 'releasing' and a.pinned_to is null
+            order by a.stream_id
+            limit least(v_needed, cardinality(v_to))
+        ) as s;
+        continue when v_stream_ids is null;
+        v_moved := v_moved + {{ private }}.hand_over(p_decision_id, v_stream_ids, v_to[1:cardinality(v_stream_ids)]);
+    end loop;
+    return v_moved;
+end
+$function$;
+comment on function {{ private }}.make_room(bigint) is 'Where waiting streams need one of a few able instances and those are full, move streams that anybody can take away from them.';
+
+create or replace function {{ private }}.rebalance_fleet(p_decision_id bigint)
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_reach record;
+    v_all integer[];
+    v_most integer := coalesce(nullif({{ private }}.setting_number('max_moves_per_rebalance'), 0), 2147483647);
+    v_moved integer := 0;
+begin
+    for v_reach in select r.* from {{ private }}.requirement_reach() as r loop
+        if v_reach.reaches_all then
+            v_all := v_all || v_reach.requirement_id;
+        else
+            v_moved := v_moved
+                + {{ private }}.shift(p_decision_id, array[v_reach.requirement_id], v_reach.instance_ids, v_most - v_moved);
+        end if;
+    end loop;
+    if v_all is not null then
+        v_moved := v_moved + {{ private }}.shift(
+            p_decision_id, v_all, array(select p.instance_id from {{ private }}.placeable_instances() as p), v_most - v_moved
+        );
+    end if;
+    update {{ private }}.controller set last_balanced_at = {{ private }}.now();
+    return v_moved;
+end
+$function$;
+comment on function {{ private }}.rebalance_fleet(bigint) is 'Bring every instance to its fair target with the least possible moves, by hand-over.';
+
+create or replace function {{ private }}.bring_pinned_home(p_decision_id bigint)
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_stray record;
+    v_moved integer := 0;
+begin
+    for v_stray in
+        select s.stream_id, s.instance_id, s.state, s.pinned_to
+        from (
+            select
+                a.stream_id, a.instance_id, a.state, a.pinned_to, p.ceiling - p.planned as room,
+                row_number() over (partition by a.pinned_to order by a.stream_id) as place
+            from {{ private }}.assignment as a
+            join {{ private }}.requirement as r on r.requirement_id = a.requirement_id
+            join {{ private }}.placeable_instances() as p on p.instance_id = a.pinned_to and p.capabilities @> r.capabilities
+            where a.pinned_to is not null
+                and a.instance_id is distinct from a.pinned_to
+                and a.state in ('waiting', 'assigned', 'running')
+        ) as s
+        where s.place <= s.room
+    loop
+        if v_stray.state = 'waiting' then
+            v_moved := v_moved + {{ private }}.give_streams(
+                p_decision_id, array[v_stray.stream_id], array[null::text], array[v_stray.pinned_to], 'pinned'
+            );
+        else
+            v_moved := v_moved + {{ private }}.hand_over(p_decision_id, array[v_stray.stream_id], array[v_stray.pinned_to]);
+        end if;
+    end loop;
+    return v_moved;
+end
+$function$;
+comment on function {{ private }}.bring_pinned_home(bigint) is 'Give pinned streams back to the instance that they are pinned to, where it is there and has room.';
