@@ -89,7 +89,9 @@ async def run(stations: int, port: int) -> None:
 
 
 @click.command()
-@click.option("--stations", type=click.IntRange(1, 65_535), default=60, show_default=True, help="How many stations broadcast.")
+@click.option(
+    "--stations", type=click.IntRange(1, 65_535), default=60, show_default=True, help="How many stations broadcast."
+)
 @click.option("--port", type=int, default=0, help="Port on loopback; 0 takes a free one.")
 def main(stations: int, port: int) -> None:
     """Broadcast stations as endless WAV streams on loopback."""
