@@ -1,0 +1,83 @@
+"""`worker-shim run`: a program per stream, for workers that are not written in Python."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import click
+
+from worker_shim.client import Worker
+from worker_shim.listener import Refused
+from worker_shim.supervisor import program
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Put a program into the fleet."""
+
+
+@main.command()
+@click.option("--instance-id", required=True, envvar=["INSTANCE_ID", "SERVER_ID"], help="Name of this worker.")
+@click.option("--max-streams", required=True, envvar="MAX_STREAMS", type=click.IntRange(1, 1000), help="Most at once.")
+@click.option(
+    "--exec",
+    "command",
+    required=True,
+    help="Program to run per stream; {url} {stream_id} {epoch} {name} are filled in. No shell is involved.",
+)
+@click.option("--dsn", envvar="ORCHESTRATOR_DSN", default="", help="The orchestrator's database; else libpq's PG*.")
+@click.option("--schema", envvar="ORCHESTRATOR_SCHEMA", default="orchestrator", show_default=True)
+@click.option(
+    "--capability",
+    "capabilities",
+    multiple=True,
+    default=["audio_fingerprinting"],
+    show_default=True,
+    help="May be repeated.",
+)
+@click.option("--version", help="Version of the program, shown to operators.")
+@click.option("--location", envvar="LOCATION", help="Region of this worker.")
+@click.option(
+    "--on-exit",
+    type=click.Choice(["drain", "suspend", "leave"]),
+    default="drain",
+    show_default=True,
+    help="What SIGTERM does: hand over first; keep the streams for a restart; go at once.",
+)
+@click.option(
+    "--on-isolation",
+    type=click.Choice(["continue", "stop"]),
+    default="continue",
+    show_default=True,
+    help="While the database is away: go on, or stop before the lease is over.",
+)
+@click.option("--lease", type=click.FloatRange(min=1), help="Seconds of silence before this worker counts as lost.")
+@click.option("--drain-timeout", type=click.FloatRange(min=0), default=60, show_default=True, help="Seconds.")
+@click.option("--suspend-for", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds.")
+@click.option(
+    "--stop-timeout",
+    type=click.FloatRange(min=0),
+    default=10,
+    show_default=True,
+    help="Seconds from SIGTERM to SIGKILL.",
+)
+@click.option("--network-timeout", type=click.FloatRange(min=1), default=30, show_default=True, help="Seconds.")
+@click.option("--poll-interval", type=click.FloatRange(min=0.1), default=2, show_default=True, help="Behind a pooler.")
+@click.option("--wait-for-id", type=click.FloatRange(min=0), default=0, show_default=True, help="Seconds.")
+@click.option("--log-level", envvar="LOG_LEVEL", default="INFO", show_default=True)
+def run(command: str, log_level: str, **options: Any) -> None:
+    """Run a program for each stream that this worker is given, until SIGTERM."""
+    logging.basicConfig(
+        level=log_level.upper(), format="%(asctime)s level=%(levelname)s %(message)s", stream=sys.stderr
+    )
+    try:
+        Worker(handler=program(command, options["stop_timeout"]), **options).run()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except Refused as error:
+        click.echo(f"worker-shim: {error}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+        sys.exit(1)

@@ -1,0 +1,519 @@
+"""The worker's side of the protocol: what is held, what the database says, and how the two become equal.
+
+One task talks to the database, step by step (`_step`): register when there is no incarnation, beat when one is
+due or a notification hinted at news, acknowledge what started and stopped, then wait. Any failure ends the step
+and the next one begins where the database stands, so there is no other path for recovery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import os
+import random
+import signal
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import psycopg
+
+from worker_shim.breaker import Breaker, clock, is_transient, one_line, one_round
+from worker_shim.listener import Listener, Refused
+from worker_shim.stream import Stream, digest
+from worker_shim.supervisor import Context, Counts, Handler, Supervisor, callbacks, threaded
+from worker_shim.usage import Usage
+
+logger = logging.getLogger("worker_shim")
+
+OnExit = Literal["drain", "suspend", "leave"]
+OnIsolation = Literal["continue", "stop"]
+Row = Mapping[str, Any]
+
+ACKNOWLEDGE_AFTER = 0.05  # acknowledgements of so many seconds go together
+CHECK_AFTER = 1.0  # seconds from a repair to the beat that shows whether it was all
+ATTEMPTS = 3  # to get in step before registering anew
+STALE = ("OR301", "OR103")  # this incarnation, or the whole instance, is not known any more: register anew
+ID_IN_USE = "OR104"
+
+
+class Worker:
+    """A member of the fleet: runs the handler for each stream that the orchestrator gives it.
+
+    handler: `async def handler(stream, context)`, cancelled when the stream goes, or a plain function
+    `handler(stream, stop)` that runs in a thread and returns when `stop` (a threading.Event) is set. Programs
+    with threads of their own give `on_start(stream)` and `on_stop(stream)` instead.
+
+    All times are in seconds. on_exit says what SIGTERM and `stop()` do: drain (hand everything over first, at most
+    drain_timeout), suspend (a planned restart: keep the streams for suspend_for), leave (others get them at once).
+    on_isolation says what happens while the database is away: continue, or stop every handler before the lease is over.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        instance_id: str,
+        max_streams: int,
+        handler: Callable[..., Any] | None = None,
+        *,
+        on_start: Callable[[Stream], Any] | None = None,
+        on_stop: Callable[[Stream], Any] | None = None,
+        capabilities: Sequence[str] = ("audio_fingerprinting",),
+        version: str | None = None,
+        location: str | None = None,
+        schema: str = "orchestrator",
+        on_exit: OnExit = "drain",
+        on_isolation: OnIsolation = "continue",
+        lease: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        drain_timeout: float = 60,
+        suspend_for: float = 120,
+        stop_timeout: float = 10,
+        network_timeout: float = 30,
+        poll_interval: float = 2,
+        wait_for_id: float = 0,
+    ) -> None:
+        if on_isolation == "stop" and lease is None:
+            lease = 60
+        self._lease_margin = max((lease or 0) / 4, stop_timeout + 1)
+        if on_isolation == "stop" and lease is not None and lease < 2 * self._lease_margin:
+            raise ValueError(
+                f"a lease of {lease} s is too short: stopping takes up to {stop_timeout} s, twice that fits"
+            )
+        self.instance_id = instance_id
+        self._registration = {
+            "instance_id": instance_id,
+            "max_streams": max_streams,
+            "capabilities": list(capabilities),
+            "version": version,
+            "location": location,
+            "lease": timedelta(seconds=lease) if lease is not None else None,
+            # The process is what may register again under this id; a restarted program is another one.
+            "metadata": {
+                "host": socket.gethostname(),
+                "pid": os.getpid(),
+                **(metadata or {}),
+                "process": str(uuid.uuid4()),
+            },
+        }
+        self._on_exit = on_exit
+        self._lease = lease
+        self._stops_when_isolated = on_isolation == "stop"
+        self._drain_timeout = drain_timeout
+        self._suspend_for = suspend_for
+        self._stop_timeout = stop_timeout
+        self._poll_interval = poll_interval
+        self._wait_for_id_until = clock() + wait_for_id
+
+        self._counts = Counts()
+        self._usage = Usage()
+        self._breaker = Breaker()
+        self._listener = Listener(dsn, schema, f"{schema}.{instance_id}", network_timeout)
+        self._supervisor = Supervisor(
+            _as_handler(handler, on_start, on_stop),
+            lambda stream: Context(stream, self._counts, self._is_current),
+            self._handler_started,
+            self._handler_stopped,
+            self._handler_failed,
+            stop_timeout,
+        )
+
+        self._incarnation: int | None = None
+        self._interval = 30.0  # until register_instance says otherwise
+        self._beat_due = 0.0
+        self._accepted_at = 0.0  # when the last accepted beat was sent
+        self._attempts = 0
+        self._started: dict[int, Stream] = {}
+        self._stopped: set[int] = set()
+        self._failures: dict[int, tuple[Stream, str]] = {}
+        self._acknowledge_due = float("inf")
+
+        self._leaving: OnExit | None = None
+        self._leave_until = 0.0
+        self._wake = asyncio.Event()
+        self._at_once = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._thread_error: BaseException | None = None
+
+    # -- The face -------------------------------------------------------------
+
+    @property
+    def streams(self) -> frozenset[Stream]:
+        """The streams held at this moment."""
+        return frozenset(self._supervisor.held.copy().values())
+
+    def processed(self, count: int = 1) -> None:
+        """Count work done, from any thread."""
+        self._counts.add(processed=count)
+
+    def error(self, count: int = 1) -> None:
+        """Count errors, from any thread."""
+        self._counts.add(errors=count)
+
+    def run(self) -> None:
+        """Work until stopped; SIGTERM and SIGINT stop it when this is the main thread. Raises Refused."""
+        asyncio.run(self.run_async(signals=threading.current_thread() is threading.main_thread()))
+
+    def start(self) -> None:
+        """Work in a background thread; `stop()` and `join()` end it."""
+
+        def body() -> None:
+            try:
+                self.run()
+            except BaseException as error:
+                self._thread_error = error
+                logger.critical("worker ended instance_id=%s error=%r", self.instance_id, one_line(error))
+
+        self._thread = threading.Thread(target=body, name="worker_shim", daemon=True)
+        self._thread.start()
+
+    def stop(self, how: OnExit | None = None) -> None:
+        """Begin to leave, as on_exit or how says; a second call leaves at once. From any thread or a signal handler."""
+        if self._loop is None:
+            self._leaving = how or self._on_exit
+        else:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it has left already
+                self._loop.call_soon_threadsafe(self._begin_to_leave, how or self._on_exit)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for the thread of `start()`; raises what ended it."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        if self._thread_error is not None:
+            raise self._thread_error
+
+    async def run_async(self, *, signals: bool = False) -> None:
+        """Work until stopped. Cancelling it stops the handlers and says nothing to the database."""
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT) if signals else ():
+            self._loop.add_signal_handler(number, self._begin_to_leave, self._on_exit)
+        tasks = {asyncio.create_task(self._serve()), asyncio.create_task(self._at_once.wait())}
+        if self._stops_when_isolated:
+            tasks.add(asyncio.create_task(self._watch_lease()))
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            await self._supervisor.stop_all(within=self._stop_timeout + 1)
+            if self._at_once.is_set():
+                await self._say_goodbye()
+            await self._listener.close()
+            logger.info("worker ended instance_id=%s", self.instance_id)
+
+    # -- Steps ----------------------------------------------------------------
+
+    async def _serve(self) -> None:
+        while True:
+            try:
+                if self._leaving and await self._leave():
+                    return
+                await self._step()
+                self._breaker.succeeded()
+            except (psycopg.Error, OSError) as error:
+                await self._handle(error)
+
+    async def _step(self) -> None:
+        self._wake.clear()
+        if self._incarnation is None:
+            await self._register()
+        if self._beat_due <= clock():
+            await self._beat()
+        if self._acknowledge_due <= clock():
+            await self._acknowledge()
+        due = min(self._beat_due, self._acknowledge_due)
+        if await self._listener.idle(max(0.0, due - clock()), self._wake):
+            self._beat_due = 0.0
+
+    async def _handle(self, error: psycopg.Error | OSError) -> None:
+        """A step failed. The handlers go on, whatever it was, unless the worker is not wanted."""
+        code = getattr(error, "sqlstate", None)
+        if code in STALE:
+            logger.warning("registering anew instance_id=%s reason=%r", self.instance_id, one_line(error))
+            self._incarnation = None
+        elif code is not None and (
+            code.startswith(("OR1", "OR4")) or (self._accepted_at == 0 and not is_transient(error))
+        ):
+            if code != ID_IN_USE or clock() >= self._wait_for_id_until or self._supervisor.busy:
+                raise _refused(error) from error
+            logger.info("instance id is in use, waiting instance_id=%s", self.instance_id)
+            await self._pause(1.0)
+        else:
+            pause = self._breaker.failed()
+            logger.log(
+                logging.WARNING if self._breaker.failures <= 5 else logging.CRITICAL,
+                "database away error=%r sqlstate=%s rounds=%d next_in=%.1f streams_kept=%d",
+                one_line(error),
+                code,
+                self._breaker.failures,
+                pause,
+                len(self._supervisor.held),
+            )
+            if not is_transient(error):
+                await self._listener.close()  # not understood: begin with a clean session
+            await self._pause(pause)
+
+    async def _pause(self, seconds: float) -> None:
+        until = clock() + seconds
+        while (remaining := until - clock()) > 0:
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), remaining)
+            if self._leaving and clock() >= self._leave_until:
+                return
+
+    async def _call(self, function: str, **parameters: Any) -> Sequence[Row]:
+        """One round of tries to call a function of the orchestrator; connects first where that is needed."""
+        async for attempt in one_round():
+            with attempt:
+                if not self._listener.connected:
+                    await self._listener.connect()
+                    self._beat_due = 0.0
+                    if self._incarnation is not None:
+                        await self._attach()
+                return await self._listener.call(function, **parameters)
+        raise AssertionError("a round ends with an answer or an error")
+
+    async def _call_mine(self, function: str, **parameters: Any) -> Sequence[Row]:
+        return await self._call(function, instance_id=self.instance_id, incarnation=self._incarnation, **parameters)
+
+    async def _attach(self) -> None:
+        if not self._listener.pooled:
+            await self._listener.call("attach_session", instance_id=self.instance_id, incarnation=self._incarnation)
+
+    async def _register(self) -> None:
+        sent = clock()
+        (row,) = await self._call("register_instance", **self._registration)
+        self._incarnation = row["incarnation"]
+        self._interval = row["heartbeat_interval"].total_seconds()
+        self._accepted_at = sent
+        self._attempts = 0
+        await self._attach()
+        full = {row["stream_id"]: Stream.of(row) for row in await self._call_mine("get_assignments")}
+        for stream_id in self._supervisor.held.keys() - full.keys():
+            self._supervisor.stop(stream_id)
+        for stream in full.values():
+            self._hold(stream)
+        self._beat_due = clock() + CHECK_AFTER
+        logger.info(
+            "registered instance_id=%s incarnation=%s status=%s streams=%d interval=%s",
+            self.instance_id,
+            self._incarnation,
+            row["status"],
+            len(full),
+            self._interval,
+        )
+
+    async def _beat(self) -> None:
+        """Beat, and repair the difference that the answer shows: at most ATTEMPTS times, then register anew.
+
+        The first attempt follows the commands of the beat. When they say nothing that is not done already, the
+        database does not know what is held here, and it is told in full.
+        """
+        sent = clock()
+        streams = list(self._supervisor.held.values())
+        commands = await self._call_mine("heartbeat", digest=digest(streams), report=self._report())
+        self._accepted_at = sent
+        if not commands:
+            self._attempts = 0
+            self._beat_due = sent + self._beat_interval()
+            return
+        self._attempts = 1 if self._apply(commands) else self._attempts + 1
+        if self._attempts > ATTEMPTS:
+            logger.warning("still out of step, registering anew instance_id=%s attempts=%d", self.instance_id, ATTEMPTS)
+            self._incarnation = None
+            return
+        if self._attempts > 1:
+            logger.warning(
+                "out of step, reporting all streams instance_id=%s attempt=%d", self.instance_id, self._attempts
+            )
+            streams = list(self._supervisor.held.values())
+            ids, epochs = [s.stream_id for s in streams], [s.epoch for s in streams]
+            self._apply(await self._call_mine("report_streams", streams=ids, epochs=epochs))
+        self._beat_due = clock() + CHECK_AFTER
+
+    def _beat_interval(self) -> float:
+        interval = self._interval
+        if self._lease is not None:
+            interval = min(interval, self._lease / 4)
+        if self._leaving:
+            interval = min(interval, CHECK_AFTER)
+        if self._listener.pooled:
+            interval = min(interval, self._poll_interval)
+        return interval * random.uniform(0.9, 1.0)  # a fleet that was started together does not beat together
+
+    def _report(self) -> dict[str, Any]:
+        cpu, memory = self._usage.measure()
+        activity = self._counts.last_activity
+        return {
+            "status": "draining" if self._leaving == "drain" else "active",
+            "current_streams": len(self._supervisor.held),
+            "processed_count": self._counts.processed,
+            "error_count": self._counts.errors,
+            "cpu_usage": cpu,
+            "memory_usage": memory,
+            "last_activity": activity.isoformat() if activity else None,
+            "timestamp": datetime.now(UTC).isoformat(),
+        }
+
+    def _apply(self, commands: Sequence[Row]) -> bool:
+        """Carry out commands, removals first; False when every one of them was carried out before."""
+        changed = False
+        for command in sorted(commands, key=lambda command: str(command["action"]), reverse=True):
+            stream_id, epoch = command["stream_id"], command["epoch"]
+            held = self._supervisor.held.get(stream_id)
+            logger.info("command action=%s stream_id=%s epoch=%s", command["action"], stream_id, epoch)
+            if command["action"] == "add":
+                changed |= self._hold(Stream.of(command))
+            elif held is not None and epoch is not None and held.epoch > epoch:
+                self._handler_stopped(stream_id)  # an ownership that ended before the present one
+            else:
+                changed |= self._supervisor.stop(stream_id)
+        return changed
+
+    def _hold(self, stream: Stream) -> bool:
+        if self._supervisor.start(stream):
+            return True
+        self._handler_started(
+            self._supervisor.held[stream.stream_id]
+        )  # it runs; its acknowledgement may have been lost
+        return False
+
+    # -- Acknowledgements -----------------------------------------------------
+
+    def _handler_started(self, stream: Stream) -> None:
+        self._started[stream.stream_id] = stream
+        self._acknowledge_soon()
+
+    def _handler_stopped(self, stream_id: int) -> None:
+        self._stopped.add(stream_id)
+        self._acknowledge_soon()
+
+    def _handler_failed(self, stream: Stream, error: str) -> None:
+        self._counts.add(errors=1)
+        self._failures[stream.stream_id] = stream, error
+        self._acknowledge_soon()
+
+    def _acknowledge_soon(self) -> None:
+        self._acknowledge_due = min(self._acknowledge_due, clock() + ACKNOWLEDGE_AFTER)
+        self._wake.set()
+
+    async def _acknowledge(self) -> None:
+        held = self._supervisor.held
+        started = [s for s in self._started.values() if held.get(s.stream_id) == s]
+        stopped = list(self._stopped)
+        failed = [
+            {"stream_id": s.stream_id, "epoch": s.epoch, "error": error[:1000]} for s, error in self._failures.values()
+        ]
+        self._started, self._stopped, self._failures = {}, set(), {}
+        self._acknowledge_due = float("inf")
+        try:
+            await self._call_mine(
+                "acknowledge",
+                started=[s.stream_id for s in started],
+                started_epochs=[s.epoch for s in started],
+                stopped=stopped,
+                **({"failed": failed} if failed else {}),
+            )
+        except BaseException:
+            self._started = {s.stream_id: s for s in started} | self._started
+            self._stopped |= set(stopped)
+            self._acknowledge_soon()
+            raise
+
+    # -- The fence ------------------------------------------------------------
+
+    async def _is_current(self, stream: Stream) -> bool:
+        if self._supervisor.held.get(stream.stream_id) != stream:
+            return False
+        (row,) = await self._listener.call("is_current", stream_id=stream.stream_id, epoch=stream.epoch)
+        return bool(row["is_current"])
+
+    # -- Leaving --------------------------------------------------------------
+
+    def _begin_to_leave(self, how: OnExit) -> None:
+        if self._leaving is None:
+            logger.info("leaving instance_id=%s how=%s streams=%d", self.instance_id, how, len(self._supervisor.held))
+            self._leaving = how
+            self._leave_until = clock() + (self._drain_timeout if how == "drain" else 0)
+            self._beat_due = 0.0
+            self._wake.set()
+        else:
+            self._at_once.set()
+
+    async def _leave(self) -> bool:
+        """One step of leaving; True when there is nothing left to do but to end."""
+        if self._incarnation is None:
+            return True
+        over = clock() >= self._leave_until
+        handed_over = not self._supervisor.busy and self._acknowledge_due == float("inf")
+        if self._leaving == "drain" and not over and not handed_over:
+            return False
+        try:
+            if self._leaving == "suspend":
+                await self._call_mine("suspend_instance", **{"for": timedelta(seconds=self._suspend_for)})
+            else:
+                await self._supervisor.stop_all(
+                    within=self._stop_timeout + 1
+                )  # first, so that no second is heard twice
+                await self._call_mine("deregister_instance")
+        except (psycopg.Error, OSError) as error:
+            logger.warning("left without a word instance_id=%s error=%r", self.instance_id, one_line(error))
+        return True
+
+    async def _say_goodbye(self) -> None:
+        """Deregister in a few seconds, or not at all: the lost session says the same, later."""
+        if self._incarnation is None:
+            return
+        try:
+            async with asyncio.timeout(5):
+                await self._listener.connect()
+                await self._listener.call(
+                    "deregister_instance", instance_id=self.instance_id, incarnation=self._incarnation
+                )
+        except (psycopg.Error, OSError) as error:
+            logger.warning("left without a word instance_id=%s error=%r", self.instance_id, one_line(error))
+
+    # -- Isolation ------------------------------------------------------------
+
+    async def _watch_lease(self) -> None:
+        """Stop every handler before the lease is over; nobody else is given the streams before it is."""
+        assert self._lease is not None
+        while True:
+            remaining = self._accepted_at + self._lease - self._lease_margin - clock()
+            if remaining > 0 or not self._supervisor.busy:
+                # In short sleeps: the loop's own clock stands still while the machine sleeps.
+                await asyncio.sleep(min(1.0, max(0.1, remaining)))
+                continue
+            logger.critical("isolated, stopping all handlers streams=%d", len(self._supervisor.held))
+            self._incarnation = None  # nothing is held any more; come back as one who has to be told everything
+            await self._supervisor.stop_all(within=self._lease_margin)
+
+
+def _as_handler(
+    handler: Callable[..., Any] | None,
+    on_start: Callable[[Stream], Any] | None,
+    on_stop: Callable[[Stream], Any] | None,
+) -> Handler:
+    if handler is not None and on_start is None and on_stop is None:
+        is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
+        return handler if is_async else threaded(handler)
+    if handler is None and on_start is not None and on_stop is not None:
+        return callbacks(on_start, on_stop)
+    raise ValueError("give either a handler, or on_start and on_stop")
+
+
+def _refused(error: psycopg.Error | OSError) -> Refused:
+    diagnostic = error.diag if isinstance(error, psycopg.Error) else None
+    message = diagnostic.message_primary if diagnostic else None
+    code = (error.sqlstate if isinstance(error, psycopg.Error) else None) or "?"
+    return Refused(code, message or one_line(error), diagnostic.message_hint if diagnostic else None)

@@ -1,0 +1,39 @@
+"""A stream as a worker sees it, and the digest of a set of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream given to this worker under one epoch.
+
+    The epoch grows with each change of hands. Write it beside each result: the fence compares it.
+    """
+
+    stream_id: int
+    epoch: int
+    name: str
+    url: str
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Stream:
+        """The stream in a row of get_assignments, heartbeat or report_streams."""
+        return cls(row["stream_id"], row["epoch"], row["name"], row["url"], row["metadata"] or {})
+
+
+def digest(streams: Iterable[Stream]) -> int:
+    """Xor of the first 8 bytes of md5('stream_id:epoch'), each a signed big-endian integer; 0 for no streams.
+
+    The database computes the same, so equal digests mean equal sets without sending them.
+    """
+    result = 0
+    for stream in streams:
+        content = f"{stream.stream_id}:{stream.epoch}".encode()
+        result ^= int.from_bytes(hashlib.md5(content, usedforsecurity=False).digest()[:8], "big", signed=True)
+    return result
