@@ -1,6 +1,7 @@
 -- Make the owners of streams whose url changed connect again: a new epoch for the same owner. The old epoch is
 -- fenced from then on, so nothing heard at the old url is written for the new one. No hands change: no movement.
--- Called with the decision lock held. A stream in a hand-over is left alone: its next owner gets the new url anyway.
+-- A hand-over goes on as it was; its next owner gets the new url anyway.
+-- Called with the decision lock held.
 -- Locks     instance (by id), then assignment (by id); the caller has locked both
 -- Writes    assignment, decision
 -- Notifies  the owners
@@ -15,7 +16,7 @@ declare
 begin
     v_held := array(
         select a.stream_id from {{ private }}.assignment as a
-        where a.stream_id = any(p_stream_ids) and a.state in ('assigned', 'running')
+        where a.stream_id = any(p_stream_ids) and a.instance_id is not null
         order by a.stream_id
     );
     if cardinality(v_held) = 0 then
@@ -26,7 +27,12 @@ begin
         jsonb_build_object('source', p_source, 'stream_ids', to_jsonb(v_held))
     );
     update {{ private }}.assignment as a
-    set epoch = a.epoch + 1, state = 'assigned', assigned_at = {{ private }}.now(), decision_id = v_decision_id
+    set
+        epoch = a.epoch + 1,
+        state = case when a.state = 'running' then 'assigned' else a.state end,
+        assigned_at = {{ private }}.now(),
+        -- a hand-over belongs to the decision that began it
+        decision_id = case when a.state = 'releasing' then a.decision_id else v_decision_id end
     where a.stream_id = any(v_held);
     for v_instance_id in
         select distinct a.instance_id from {{ private }}.assignment as a

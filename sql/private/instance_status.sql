@@ -1,0 +1,53 @@
+-- Steps of the state machine, and the end of an instance's hold on its streams.
+-- Locks     instance; stream and assignment rows (by id); callers that lose instances hold the decision lock
+-- Writes    instance, assignment, decision, movement
+
+create or replace function {{ private }}.step_instance(p_instance_id text, p_event text)
+    returns text
+    language plpgsql volatile
+as $function$
+declare
+    v_status text;
+begin
+    update {{ private }}.instance as i
+    set status = t.to_status, status_event = t.event
+    from {{ private }}.instance_transition as t
+    where i.instance_id = p_instance_id and t.from_status = i.status and t.event = p_event
+    returning i.status into v_status;
+    if v_status is null then
+        raise exception using
+            errcode = 'OR901',
+            message = 'the state machine has no such step',
+            detail = jsonb_build_object(
+                'instance_id', p_instance_id, 'event', p_event,
+                'from', (select i.status from {{ private }}.instance as i where i.instance_id = p_instance_id)
+            )::text,
+            hint = 'select * from {{ api }}.state_machine shows the steps that exist';
+    end if;
+    return v_status;
+end
+$function$;
+comment on function {{ private }}.step_instance(text, text) is 'Let an event happen to an instance; returns its new status.';
+
+create or replace function {{ private }}.lose_instances(
+    p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb default '{}'
+)
+    returns {{ private }}.decision
+    language plpgsql volatile
+as $function$
+declare
+    v_decision_id bigint := {{ private }}.open_decision(p_rule, p_trigger, p_reason, p_detail || jsonb_build_object('instances', to_jsonb(p_instance_ids)));
+begin
+    perform i.instance_id from {{ private }}.instance as i where i.instance_id = any(p_instance_ids) order by i.instance_id for no key update;
+    perform {{ private }}.step_instance(u.instance_id, p_event) from unnest(p_instance_ids) as u(instance_id);
+    update {{ private }}.instance as i
+    set lost_by_decision_id = v_decision_id, suspended_until = null, session_key = null, session_lost_at = null
+    where i.instance_id = any(p_instance_ids);
+    perform {{ private }}.fail_over(v_decision_id, p_instance_ids, p_rule);
+    if {{ private }}.is_imbalanced() then
+        perform {{ private }}.request_settle('lost', p_instance_ids[1]);
+    end if;
+    return {{ private }}.close_decision(v_decision_id);
+end
+$function$;
+comment on function {{ private }}.lose_instances(text[], text, text, text, text, jsonb) is 'These instances are gone: step their state machines and give their streams to others, in one decision.';
