@@ -10,6 +10,13 @@ from orchestrator import __version__
 # Command → "module:object". Loaded when used, so that a command needs only what it imports.
 COMMANDS: dict[str, str] = {
     "db": "orchestrator.cli.db:db",
+    "run": "orchestrator.cli.run:run",
+    "instance": "orchestrator.cli.instance:instance",
+    "stream": "orchestrator.cli.stream:stream",
+    "rebalance": "orchestrator.cli.rebalance:rebalance",
+    "alerts": "orchestrator.cli.alerts:alerts",
+    "settings": "orchestrator.cli.settings:settings",
+    "top": "orchestrator.cli.top:top",
 }
 
 

@@ -1,0 +1,89 @@
+"""orchestrator instance: the worker processes and what an administrator may do to them."""
+
+import click
+
+from orchestrator import db
+from orchestrator.cli import answer, options, output
+from orchestrator.errors import UnknownInstance
+
+COLUMNS = ("instance_id", "status", "assigned_streams", "max_streams", "load_percentage", "silence", "location")
+
+
+@click.group()
+def instance() -> None:
+    """Look at instances; drain, remove and readmit them."""
+
+
+@instance.command("list")
+@click.option("--all", "removed_too", is_flag=True, help="Removed instances too.")
+@options.common
+def list_instances(target: options.Target, removed_too: bool) -> None:
+    """List the instances and their load."""
+    with target.connect("instance list") as conn:
+        found = db.view(conn, "instances", order_by=["instance_id"])
+    shown = [row for row in found if removed_too or row["status"] != "removed"]
+    answer.table(target, shown, COLUMNS, empty="no instances")
+
+
+@instance.command()
+@click.argument("instance_id")
+@options.common
+def show(target: options.Target, instance_id: str) -> None:
+    """Show everything about one instance, and its streams."""
+    with target.connect("instance show") as conn:
+        found = db.view(conn, "instances", where={"instance_id": instance_id})
+        if not found:
+            raise UnknownInstance(
+                "unknown instance",
+                detail={"instance_id": instance_id},
+                hint="'orchestrator instance list --all' lists those that are known",
+            )
+        streams = db.view(conn, "assignments", where={"instance_id": instance_id}, order_by=["stream_id"])
+    if target.json:
+        output.record({**found[0], "streams": streams}, as_json=True)
+        return
+    output.record(found[0], as_json=False)
+    answer.table(target, streams, ("stream_id", "epoch", "state", "name"), title="\nstreams", empty="no streams")
+
+
+@instance.command()
+@click.argument("instance_id")
+@click.option("--reason", default="maintenance", show_default=True, help="Kept with the decision.")
+@options.common
+def drain(target: options.Target, instance_id: str, reason: str) -> None:
+    """Give an instance nothing new and hand its streams over, one by one, to others."""
+    answer.act_and_show(target, "drain_instance", instance_id=instance_id, reason=reason)
+
+
+@instance.command()
+@click.argument("instance_id")
+@options.common
+def undrain(target: options.Target, instance_id: str) -> None:
+    """Let a drained instance have streams again."""
+    answer.act_and_show(target, "undrain_instance", instance_id=instance_id)
+
+
+@instance.command()
+@click.argument("instance_id")
+@click.option("--reason", default="manual", show_default=True, help="Kept with the decision.")
+@options.common
+def remove(target: options.Target, instance_id: str, reason: str) -> None:
+    """Take an instance out for good: its streams move at once, and it may not register again until readmitted."""
+    answer.act_and_show(target, "remove_instance", instance_id=instance_id, reason=reason)
+
+
+@instance.command()
+@click.argument("instance_id")
+@options.common
+def readmit(target: options.Target, instance_id: str) -> None:
+    """Let a removed instance register again."""
+    answer.act_and_show(target, "readmit_instance", instance_id=instance_id)
+
+
+@instance.command()
+@click.argument("instance_id")
+@click.argument("max_streams", type=int)
+@options.common
+def capacity(target: options.Target, instance_id: str, max_streams: int) -> None:
+    """Change how many streams an instance may have (1 to 1000)."""
+    answer.act_and_show(target, "set_capacity", instance_id=instance_id, max_streams=max_streams)

@@ -1,0 +1,49 @@
+"""orchestrator settings: read and change them where they live, in the database."""
+
+import click
+
+from orchestrator import db
+from orchestrator.cli import answer, options, output
+from orchestrator.errors import UnknownName
+
+COLUMNS = ("name", "value", "default_value", "unit", "minimum", "maximum", "description")
+
+
+@click.group()
+def settings() -> None:
+    """Read and change the settings."""
+
+
+@settings.command("list")
+@options.common
+def list_settings(target: options.Target) -> None:
+    """List all settings, their defaults and bounds."""
+    with target.connect("settings list") as conn:
+        found = db.view(conn, "settings", order_by=["name"])
+    answer.table(target, found, COLUMNS, empty="no settings")
+
+
+@settings.command()
+@click.argument("name")
+@options.common
+def get(target: options.Target, name: str) -> None:
+    """Print one value."""
+    with target.connect("settings get") as conn:
+        found = db.view(conn, "settings", where={"name": name})
+    if not found:
+        raise UnknownName(
+            "unknown setting", detail={"name": name}, hint="'orchestrator settings list' lists those that are known"
+        )
+    if target.json:
+        output.record(found[0], as_json=True)
+    else:
+        click.echo(output.text(found[0]["value"]))
+
+
+@settings.command("set")
+@click.argument("name")
+@click.argument("value")
+@options.common
+def set_setting(target: options.Target, name: str, value: str) -> None:
+    """Change a setting. A value out of bounds, or one that breaks a rule of timing, is refused."""
+    answer.act_and_show(target, "set_setting", name=name, value=value)

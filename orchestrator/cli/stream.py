@@ -1,0 +1,119 @@
+"""orchestrator stream: the stations, who has them and why."""
+
+import json
+from typing import Any
+
+import click
+
+from orchestrator import db
+from orchestrator.cli import answer, options, output
+
+COLUMNS = ("stream_id", "name", "state", "instance_id", "epoch", "region", "pinned_to", "url")
+
+
+@click.group()
+def stream() -> None:
+    """Look at streams; add, remove, move and pin them."""
+
+
+@stream.command("list")
+@click.option("--instance", "instance_id", metavar="ID", help="Only those of one instance.")
+@click.option(
+    "--state",
+    type=click.Choice(["idle", "waiting", "assigned", "running", "releasing"]),
+    help="Only those in one state; 'waiting' are those that nobody listens to.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
+@options.common
+def list_streams(target: options.Target, instance_id: str | None, state: str | None, limit: int | None) -> None:
+    """List the streams and who has them."""
+    where = {key: value for key, value in {"instance_id": instance_id, "state": state}.items() if value is not None}
+    with target.connect("stream list") as conn:
+        found = db.view(conn, "streams", where=where, order_by=["stream_id"], limit=limit)
+    answer.table(target, found, COLUMNS, empty="no streams")
+
+
+@stream.command()
+@click.argument("url")
+@click.option("--name", help="What people call it (default: from the URL).")
+@click.option("--region", help="Served by instances of that region while they have room.")
+@click.option("--requires", "capabilities", metavar="CAPABILITY", multiple=True, help="Repeatable.")
+@click.option("--metadata", metavar="JSON", default="{}", help="An object that goes to the instance as it is.")
+@click.option("--external-id", metavar="ID", help="Its id elsewhere; unique among the streams added by hand.")
+@options.common
+def add(
+    target: options.Target,
+    url: str,
+    name: str | None,
+    region: str | None,
+    capabilities: tuple[str, ...],
+    metadata: str,
+    external_id: str | None,
+) -> None:
+    """Add a stream by its URL."""
+    answer.act_and_show(
+        target,
+        "add_stream",
+        url=url,
+        name=name,
+        region=region,
+        required_capabilities=list(capabilities),
+        metadata=_json_object(metadata),
+        external_id=external_id,
+    )
+
+
+@stream.command()
+@click.argument("stream_id", type=int)
+@click.option("--reason", default="manual", show_default=True, help="Kept with the decision.")
+@options.common
+def remove(target: options.Target, stream_id: int, reason: str) -> None:
+    """Remove a stream; its owner is told to stop."""
+    answer.act_and_show(target, "remove_stream", stream_id=stream_id, reason=reason)
+
+
+@stream.command()
+@click.argument("stream_id", type=int)
+@click.argument("instance_id")
+@click.option("--reason", default="manual", show_default=True, help="Kept with the decision.")
+@options.common
+def move(target: options.Target, stream_id: int, instance_id: str, reason: str) -> None:
+    """Give a stream to one instance. Balancing may move it again; 'pin' keeps it there."""
+    answer.act_and_show(target, "move_stream", stream_id=stream_id, instance_id=instance_id, reason=reason)
+
+
+@stream.command()
+@click.argument("stream_id", type=int)
+@click.argument("instance_id", required=False)
+@options.common
+def pin(target: options.Target, stream_id: int, instance_id: str | None) -> None:
+    """Keep a stream where it is, or on INSTANCE_ID, whatever balancing would say."""
+    answer.act_and_show(target, "pin_stream", stream_id=stream_id, instance_id=instance_id)
+
+
+@stream.command()
+@click.argument("stream_id", type=int)
+@options.common
+def unpin(target: options.Target, stream_id: int) -> None:
+    """Let balancing move a stream again."""
+    answer.act_and_show(target, "unpin_stream", stream_id=stream_id)
+
+
+@stream.command()
+@click.argument("stream_id", type=int)
+@options.common
+def explain(target: options.Target, stream_id: int) -> None:
+    """Tell who had a stream, who has it, and which rule moved it."""
+    with target.connect("stream explain") as conn:
+        found = db.call(conn, "explain_stream", stream_id=stream_id)
+    output.rows(found, as_json=target.json)
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise click.BadParameter(f"not JSON: {error}", param_hint="--metadata") from error
+    if not isinstance(value, dict):
+        raise click.BadParameter("must be a JSON object", param_hint="--metadata")
+    return value

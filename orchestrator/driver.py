@@ -1,0 +1,456 @@
+"""The driver: calls the database's jobs when they are due, and does for it what needs the outside world.
+
+Any number of drivers run side by side. Each asks for the most overdue job until nothing is due, then sleeps until the
+next is, or until somebody notifies the wake channel. It decides nothing and holds nothing: one that is killed in the
+middle of a job leaves an aborted transaction, or a claim that runs out.
+
+Failures come in rounds: three tries with exponential backoff and full jitter, then a longer pause, for ever. Only the
+start may be limited in time (POSTGRES_STARTUP_TIMEOUT, APP_STARTUP_TIMEOUT).
+"""
+
+import asyncio
+import math
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import tenacity
+from psycopg import sql
+
+from orchestrator import db, migrate
+from orchestrator.environment import StartOptions, WantedSetting, wanted_settings
+from orchestrator.errors import DatabaseUnavailable, OrchestratorError
+from orchestrator.log import Category, get_logger
+
+TRIES_A_ROUND = 3
+FIRST_WAIT_SECONDS = 0.5
+LONGEST_WAIT_SECONDS = 5.0
+PAUSE_SECONDS = 10.0  # between two rounds of tries: a driver is back within some 15 s of its database
+
+LONGEST_SLEEP_SECONDS = 60.0  # a notification is a hint: a driver looks for itself at least this often
+LONGEST_POLL_SECONDS = 1.0  # the same without LISTEN, behind a pooler
+SHORTEST_SLEEP_SECONDS = 0.05  # when what is due is in another driver's hands
+PERFORMANCE_EVERY_SECONDS = 60.0
+
+STARTUP = get_logger("STARTUP")
+DATABASE = get_logger("DATABASE")
+ERROR = get_logger("ERROR")
+PERF = get_logger("PERF")
+
+JOB_CATEGORIES: Mapping[str, Category] = {
+    "watch_instances": "INSTANCE",
+    "settle": "BALANCE",
+    "check_balance": "BALANCE",
+    "finish_handoffs": "STREAM",
+    "sync_source": "STREAM",
+}
+"""The log category of what a job did; DATABASE for the others, which keep the house."""
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """One answer of run_next_job. `job` is None when nothing is due; then only `next_due_in` counts."""
+
+    job: str | None
+    job_run_id: int | None
+    outcome: str | None
+    result: dict[str, Any] | None
+    error: dict[str, Any] | None
+    duration: timedelta | None
+    next_due_in: timedelta | None
+
+
+@dataclass
+class Performance:
+    """What this driver did since it last told."""
+
+    since: float = field(default_factory=time.monotonic)
+    runs: int = 0
+    did_something: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    longest_seconds: float = 0.0
+    longest_job: str | None = None
+
+    def add(self, run: JobRun, seconds: float) -> None:
+        self.runs += 1
+        self.did_something += run.outcome in ("done", "claimed")
+        self.failed += run.outcome == "failed"
+        self.seconds += seconds
+        if seconds > self.longest_seconds:
+            self.longest_seconds, self.longest_job = seconds, run.job
+
+    def tell(self) -> None:
+        PERF.info(
+            "jobs",
+            runs=self.runs,
+            did_something=self.did_something,
+            failed=self.failed,
+            mean_ms=round(1000 * self.seconds / self.runs, 2) if self.runs else None,
+            longest_ms=round(1000 * self.longest_seconds, 2),
+            longest_job=self.longest_job,
+            over_seconds=round(time.monotonic() - self.since, 1),
+        )
+
+
+def default_name() -> str:
+    """Which process this is, to a reader of the table of job runs."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class Driver:
+    """One driver. `run()` returns when SIGTERM or SIGINT has asked it to stop."""
+
+    def __init__(
+        self,
+        dsn: str | None,
+        *,
+        schema: str,
+        name: str | None = None,
+        options: StartOptions | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._dsn = dsn
+        self._schema = schema
+        self._name = name or default_name()
+        self._options = options or StartOptions()
+        self._environment = environment or {}
+        self._stop = asyncio.Event()
+        self._outside: set[asyncio.Task[None]] = set()
+        self._performance = Performance()
+        self._began = time.monotonic()
+        self._reached = False  # the database answered once
+        self._started = False  # and everything that belongs to the start is done
+        self._attempt = 1  # of the present round
+        self._progress = False  # a job was asked for since the last trouble
+
+    async def run(self) -> None:
+        """Drive until stopped.
+
+        Raises:
+            DatabaseUnavailable: the start took longer than allowed. Later trouble is only logged.
+        """
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(self._options.max_workers, thread_name_prefix="outside"))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ask_to_stop, number)
+        STARTUP.info("driver starts", driver=self._name, schema=self._schema, pid=os.getpid())
+        while not self._stop.is_set():
+            try:
+                await self._round()
+            except OrchestratorError:
+                if not self._has_time_to_start():
+                    raise
+                await self._sleep(min(PAUSE_SECONDS, self._seconds_to_start()))
+        if self._outside:
+            STARTUP.info("waiting for the jobs outside the database", jobs=len(self._outside))
+            await asyncio.gather(*self._outside)
+        self._performance.tell()
+        STARTUP.info("driver stopped", driver=self._name)
+
+    def _ask_to_stop(self, number: int) -> None:
+        STARTUP.info("stopping after the present job", signal=signal.Signals(number).name)
+        self._stop.set()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)  # the second one ends the process at once
+
+    # -- trouble -------------------------------------------------------------------------------------------------
+
+    async def _round(self) -> None:
+        """Connect and work; after trouble try again, three times, unless work was done in between."""
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda e: isinstance(e, OrchestratorError) and self._has_time_to_start()),
+            stop=tenacity.stop_after_attempt(TRIES_A_ROUND),
+            wait=tenacity.wait_random_exponential(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
+            if self._options.exponential_backoff
+            else tenacity.wait_fixed(LONGEST_WAIT_SECONDS),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        async for attempt in retrying:
+            self._attempt = attempt.retry_state.attempt_number
+            self._progress = False
+            with attempt:
+                try:
+                    await self._connect_and_work()
+                except OrchestratorError:
+                    if not self._progress:
+                        raise
+                    # What failed was working a moment ago: a new round begins.
+
+    def _seconds_to_start(self) -> float:
+        """What is left of the time allowed for the start; endless once that is done."""
+        limits = [
+            None if self._reached else self._options.postgres_startup_timeout,
+            None if self._started else self._options.app_startup_timeout,
+        ]
+        allowed = min((limit for limit in limits if limit is not None), default=math.inf)
+        return allowed - (time.monotonic() - self._began)
+
+    def _has_time_to_start(self) -> bool:
+        return self._seconds_to_start() > 0
+
+    @contextmanager
+    def _logged(self, function: str, **arguments: Any) -> Iterator[None]:
+        """Let a failure out, and leave a log entry good enough to find its cause (R2.4)."""
+        began = time.monotonic()
+        try:
+            yield
+        except OrchestratorError as error:
+            ERROR.error(
+                "database operation failed",
+                function=function,
+                arguments=arguments,
+                **described(error),
+                attempt=self._attempt,
+                duration_ms=round(1000 * (time.monotonic() - began), 1),
+            )
+            raise
+
+    async def _call(self, conn: db.AsyncConnection, function: str, **arguments: Any) -> list[db.Row]:
+        with self._logged(function, **arguments):
+            return await db.call_async(conn, function, **arguments)
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, unless asked to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), max(seconds, SHORTEST_SLEEP_SECONDS))
+
+    # -- work ----------------------------------------------------------------------------------------------------
+
+    async def _connect_and_work(self) -> None:
+        if self._stop.is_set():
+            return
+        if self._options.run_migrations and not self._started:
+            with self._logged("migrate"):
+                report = await asyncio.to_thread(migrate.migrate, self._dsn, self._schema)
+            STARTUP.info("migrated", migrations=report.migrations, repeatables=len(report.repeatables))
+        with self._logged("connect"):
+            conn = await db.connect_async(self._dsn, schema=self._schema, application_name=f"run {self._name}")
+        async with conn:
+            self._reached = True
+            with self._logged("listen"):
+                listening = await self._listen(conn)
+            if not self._started:
+                await self._start(conn)
+            DATABASE.info(
+                "connected",
+                host=conn.info.host,
+                port=conn.info.port,
+                dbname=conn.info.dbname,
+                user=conn.info.user,
+                server_version=conn.info.server_version,
+                woken_by="notification" if listening else "polling",
+            )
+            while not self._stop.is_set():
+                run = await self._run_next_job(conn)
+                self._progress = True
+                if run.job is None:
+                    await self._rest(conn, listening, run.next_due_in)
+                if time.monotonic() - self._performance.since >= PERFORMANCE_EVERY_SECONDS:
+                    self._performance.tell()
+                    self._performance = Performance()
+
+    async def _listen(self, conn: db.AsyncConnection) -> bool:
+        """Listen for wake-ups, if they can reach us: behind a pooler in transaction mode the server process that
+        answers is not the one that we were introduced to, and a LISTEN would be somebody else's."""
+        with db.translated_errors():
+            cursor = await conn.execute("select pg_backend_pid() as pid")
+            row = await cursor.fetchone()
+            if row is None or row["pid"] != conn.info.backend_pid:
+                conn.prepare_threshold = None
+                return False
+            await conn.execute(sql.SQL("listen {}").format(sql.Identifier(f"{conn.names.api}.wake")))
+            return True
+
+    async def _run_next_job(self, conn: db.AsyncConnection) -> JobRun:
+        free = len(self._outside) < self._options.max_workers
+        began = time.monotonic()
+        [row] = await self._call(conn, "run_next_job", driver=self._name, outside=free)
+        run = JobRun(**row)
+        if run.job is not None:
+            self._performance.add(run, time.monotonic() - began)
+            if run.outcome == "claimed":
+                task = asyncio.create_task(asyncio.to_thread(self._run_outside, run))
+                self._outside.add(task)
+                task.add_done_callback(self._outside.discard)
+            else:
+                report(run)
+        return run
+
+    async def _rest(self, conn: db.AsyncConnection, listening: bool, next_due_in: timedelta | None) -> None:
+        """Wait until the next job is due, a notification comes or we are asked to stop."""
+        longest = LONGEST_SLEEP_SECONDS if listening else LONGEST_POLL_SECONDS
+        seconds = longest if next_due_in is None else min(next_due_in.total_seconds(), longest)
+        if not listening:
+            await self._sleep(seconds)
+            return
+        waits = {
+            asyncio.create_task(_notification(conn, max(seconds, SHORTEST_SLEEP_SECONDS))),
+            asyncio.create_task(self._stop.wait()),
+        }
+        done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        with self._logged("listen"):
+            for task in done:
+                task.result()
+
+    def _run_outside(self, run: JobRun) -> None:
+        """Run a claimed job in this thread, on a connection of its own, and hand in its result.
+
+        A result that cannot be handed in is lost with its claim, which runs out; then the job is due again.
+        """
+        assert run.job is not None
+        result: dict[str, Any] | None = None
+        error: dict[str, Any] | None = None
+        try:
+            with self._logged(run.job), self._connect(run.job) as conn:
+                result = _run_outside_job(run.job, conn)
+        except OrchestratorError as failure:
+            error = described(failure)
+        except Exception as failure:  # a bug in one job must not end a driver
+            ERROR.exception("job failed", job=run.job)
+            error = {"message": f"{type(failure).__name__}: {failure}"}
+        with suppress(OrchestratorError), self._logged("finish_job", job=run.job, job_run_id=run.job_run_id):
+            db.retrying()(self._finish, run, error, result)
+
+    def _finish(self, run: JobRun, error: dict[str, Any] | None, result: dict[str, Any] | None) -> None:
+        with self._connect("finish_job") as conn:
+            db.call(conn, "finish_job", job_run_id=run.job_run_id, error=error, result=result)
+
+    def _connect(self, purpose: str) -> db.Connection:
+        return db.connect(self._dsn, schema=self._schema, application_name=f"run {self._name} {purpose}")
+
+    # -- the start -----------------------------------------------------------------------------------------------
+
+    async def _start(self, conn: db.AsyncConnection) -> None:
+        """What is done once, with the first connection that works."""
+        await self._apply_environment(conn)
+        await asyncio.to_thread(self._add_source)
+        if self._options.run_health_check:
+            for row in await self._call(conn, "health"):
+                (STARTUP.info if row["healthy"] else ERROR.error)("health", **row)
+        self._started = True
+
+    def _add_source(self) -> None:
+        """Make the table that POSTGRES_HOST and the others describe a source of streams."""
+        from orchestrator import source
+
+        with suppress(OrchestratorError), self._logged("add_source"), self._connect("add_source") as conn:
+            if added := source.ensure_environment_source(conn, self._environment):
+                STARTUP.info("source from the environment", source=added.name, table=added.table_name)
+
+    async def _apply_environment(self, conn: db.AsyncConnection) -> None:
+        """Put the operators' environment variables into the settings. A refused one is logged and changes nothing.
+
+        The settings hold each other in bounds (warning < timeout < removal), so that one may be refused before another
+        has made room for it: what was refused is tried again for as long as anything gets through.
+        """
+        with self._logged("settings"):
+            rows = await db.view_async(conn, "settings")
+        interval = next(row["value"] for row in rows if row["name"] == "heartbeat_interval")
+        waiting = wanted_settings(self._environment, heartbeat_interval=interval)
+        refused: dict[WantedSetting, OrchestratorError] = {}
+        while waiting:
+            refused = {}
+            for wanted in waiting:
+                try:
+                    [change] = await db.call_async(conn, "set_setting", name=wanted.setting, value=wanted.value)
+                except DatabaseUnavailable:
+                    raise
+                except OrchestratorError as error:
+                    refused[wanted] = error
+                else:
+                    STARTUP.info("setting from the environment", variable=wanted.variable, **change)
+            waiting = list(refused) if len(refused) < len(waiting) else []
+        for wanted, refusal in refused.items():
+            ERROR.error(
+                "setting from the environment refused",
+                variable=wanted.variable,
+                setting=wanted.setting,
+                value=wanted.value,
+                **described(refusal),
+            )
+
+
+def described(error: OrchestratorError) -> dict[str, Any]:
+    """An error in the words of a log entry and of a job's record."""
+    words = {"sqlstate": error.code, "message": error.message, "detail": error.detail, "hint": error.hint}
+    return {word: value for word, value in words.items() if value is not None}
+
+
+def report(run: JobRun) -> None:
+    """Log what a job did, in the category of its subject; a job that found nothing to do is not worth a line."""
+    assert run.job is not None
+    duration_ms = round(1000 * run.duration.total_seconds(), 1) if run.duration is not None else None
+    if run.outcome == "failed":
+        ERROR.error("job failed", job=run.job, **flattened(run.error or {}), duration_ms=duration_ms)
+        return
+    log = get_logger(JOB_CATEGORIES.get(run.job, "DATABASE"))
+    tell = log.info if run.outcome == "done" else log.debug
+    tell("job", job=run.job, outcome=run.outcome, **flattened(run.result or {}), duration_ms=duration_ms)
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested objects as one: {"lost": {"instances": 1}} is {"lost_instances": 1}.
+
+    A key that the log line has already gets a prefix of its own.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat |= flattened(value, f"{name}_")
+        else:
+            flat[f"result_{name}" if name in _KEYS_OF_A_LINE else name] = value
+    return flat
+
+
+_KEYS_OF_A_LINE = frozenset({"event", "job", "outcome", "duration_ms", "timestamp", "level", "category"})
+
+
+def _sync_source(conn: db.Connection) -> dict[str, Any] | None:
+    from orchestrator import source
+
+    results = source.sync_due(conn)
+    return {"sources": [result.as_dict() for result in results]} if results else None
+
+
+def _deliver_alerts(conn: db.Connection) -> dict[str, Any] | None:
+    from orchestrator import alerts
+
+    delivered = alerts.deliver_due(conn)
+    return {"delivered": delivered} if delivered else None
+
+
+OUTSIDE_JOBS: Mapping[str, Callable[[db.Connection], dict[str, Any] | None]] = {
+    "sync_source": _sync_source,
+    "deliver_alerts": _deliver_alerts,
+}
+"""The jobs that need the outside world: what each does, and returns as its result (None: nothing to do). They log what
+they did themselves, line by line."""
+
+
+def _run_outside_job(job: str, conn: db.Connection) -> dict[str, Any] | None:
+    if job not in OUTSIDE_JOBS:
+        raise OrchestratorError(
+            f"this driver does not know the job {job}",
+            hint="the database is newer than this program: upgrade it, or disable the job",
+        )
+    return OUTSIDE_JOBS[job](conn)
+
+
+async def _notification(conn: db.AsyncConnection, seconds: float) -> None:
+    with db.translated_errors():
+        async for _ in conn.notifies(timeout=seconds, stop_after=1):
+            pass

@@ -1,0 +1,17 @@
+"""The help texts are those that were last looked at."""
+
+from tests.cli.golden import DIRECTORY, help_texts
+
+
+def test_the_help_of_every_command_is_the_one_on_file() -> None:
+    on_file = {path.name: path.read_text() for path in DIRECTORY.glob("*.txt")}
+
+    assert help_texts() == on_file, "run 'make snapshot' and look at the difference"
+
+
+def test_every_command_answers_json_and_takes_a_dsn_and_a_schema() -> None:
+    groups = {name for name, text in help_texts().items() if "COMMAND [ARGS]..." in text}
+
+    for name, text in help_texts().items():
+        if name not in groups:
+            assert all(option in text for option in ("--json", "--dsn", "--schema")), name
