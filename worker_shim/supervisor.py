@@ -165,12 +165,15 @@ class Supervisor:
 
     async def _keep(self, stream_id: int) -> None:
         """Run handlers for a stream, one epoch after the other, until it is no longer held."""
-        while (stream := self.held.get(stream_id)) is not None:
-            run = self._runs[stream_id] = asyncio.create_task(self._run(stream), name=f"stream-{stream_id}")
-            await asyncio.wait((run,))
+        while True:
             if stream_id in self._removed:
                 self._removed.discard(stream_id)
                 self._stopped(stream_id)
+            stream = self.held.get(stream_id)
+            if stream is None:
+                break
+            run = self._runs[stream_id] = asyncio.create_task(self._run(stream), name=f"stream-{stream_id}")
+            await asyncio.wait((run,))
         self._runs.pop(stream_id, None)
         del self._keepers[stream_id]
 
