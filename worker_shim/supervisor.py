@@ -244,6 +244,7 @@ async def in_thread(function: Callable[..., T], *arguments: Any, name: str, on_c
     except asyncio.CancelledError:
         on_cancel()
         await asyncio.wait((future,))
+        future.result()  # its own error says more than the cancellation
         raise
 
 
