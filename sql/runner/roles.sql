@@ -1,21 +1,29 @@
 -- The roles of a fleet: the owner of everything, and one group each for administrators, workers and readers.
--- Nobody can log in as one of them; a login becomes a member of what it may do.
+-- Nobody logs in as one of them; a login becomes a member of the one whose work it does.
+-- Roles belong to the whole server, so another database's migration may be making the same ones at this moment.
 do $do$
 declare
     v_role name;
+    -- Since 16, who creates a role is a member at once, but one that may not yet set it.
+    v_may_set constant text := case when current_setting('server_version_num')::integer >= 160000 then 'SET' else 'MEMBER' end;
 begin
     foreach v_role in array array['{{ owner }}', '{{ admin }}', '{{ worker }}', '{{ reader }}'] loop
-        begin
-            if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
-                execute format('create role %I nologin', v_role);
-            end if;
-        exception
-            when duplicate_object or unique_violation then
-                null; -- made by somebody else at the same moment, for another database of this server
-        end;
+        if not exists (select from pg_catalog.pg_roles as r where r.rolname = v_role) then
+            begin
+                execute pg_catalog.format('create role %I nologin', v_role);
+            exception
+                when duplicate_object or unique_violation then
+                    null; -- the other one was faster
+            end;
+        end if;
     end loop;
-    if not pg_catalog.pg_has_role(current_user, '{{ owner }}', 'member') then
-        execute format('grant %I to %I', '{{ owner }}', current_user);
+    if not pg_catalog.pg_has_role(current_user, '{{ owner }}', v_may_set) then
+        begin
+            execute pg_catalog.format('grant %I to %I', '{{ owner }}', current_user);
+        exception
+            when unique_violation then
+                null; -- likewise
+        end;
     end if;
 end
 $do$;

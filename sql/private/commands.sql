@@ -1,0 +1,61 @@
+-- What a worker has to do to be in step.
+-- Reads     assignment, stream, withdrawal, movement
+
+create or replace function {{ private }}.add_commands(p_instance_id text, p_only_unconfirmed boolean)
+    returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    language sql volatile
+as $function$
+    select 'add', a.stream_id, a.epoch, s.name, s.url, s.metadata
+    from {{ private }}.assignment as a
+    join {{ private }}.stream as s on s.stream_id = a.stream_id
+    where a.instance_id = p_instance_id and (a.state = 'assigned' or (a.state = 'running' and not p_only_unconfirmed))
+    order by a.stream_id
+$function$;
+comment on function {{ private }}.add_commands(text, boolean) is 'Streams that an instance should be running: all, or those it has not confirmed.';
+
+create or replace function {{ private }}.remove_commands(p_instance_id text)
+    returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    language sql volatile
+as $function$
+    -- to be handed over
+    select 'remove', a.stream_id, a.epoch, null::text, null::text, null::jsonb
+    from {{ private }}.assignment as a
+    where a.instance_id = p_instance_id and a.state = 'releasing'
+    union all
+    -- taken without its word while it lived
+    select 'remove', w.stream_id, w.epoch, null, null, null
+    from {{ private }}.withdrawal as w
+    left join {{ private }}.assignment as a on a.stream_id = w.stream_id
+    where w.instance_id = p_instance_id and a.instance_id is distinct from p_instance_id
+    union all
+    -- given to others when it was lost
+    select 'remove', m.stream_id, m.epoch - 1, null, null, null
+    from {{ private }}.instance as i
+    join {{ private }}.movement as m on m.decision_id = i.lost_by_decision_id and m.from_instance_id = i.instance_id
+    left join {{ private }}.assignment as a on a.stream_id = m.stream_id
+    where i.instance_id = p_instance_id and a.instance_id is distinct from p_instance_id
+    order by 2
+$function$;
+comment on function {{ private }}.remove_commands(text) is 'Streams that an instance may still be running and should not.';
+
+create or replace function {{ private }}.commands_for(p_instance_id text, p_digest bigint)
+    returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    language plpgsql volatile
+as $function$
+declare
+    v_confirmed bigint;
+begin
+    -- what the worker would have if it has done all it confirmed and nothing since
+    select coalesce(bit_xor({{ private }}.digest_of(a.stream_id, a.epoch)), 0)
+    into v_confirmed
+    from {{ private }}.assignment as a
+    where a.instance_id = p_instance_id and a.state in ('running', 'releasing');
+
+    return query
+    select c.* from {{ private }}.remove_commands(p_instance_id) as c
+    union all
+    -- when that does not explain the difference, everything it should have is said again: an add of what runs is nothing new
+    select c.* from {{ private }}.add_commands(p_instance_id, v_confirmed = p_digest) as c;
+end
+$function$;
+comment on function {{ private }}.commands_for(text, bigint) is 'Commands that repair the difference between a worker''s digest and its assignments: removes first, then adds.';

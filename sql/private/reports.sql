@@ -1,0 +1,28 @@
+-- What a beat says about its worker.
+
+create or replace function {{ private }}.read_report(p_report jsonb)
+    returns {{ private }}.heartbeat
+    language plpgsql stable
+as $function$
+declare
+    v_beat {{ private }}.heartbeat;
+begin
+    v_beat.status := p_report ->> 'status';
+    v_beat.current_streams := p_report ->> 'current_streams';
+    v_beat.processed_count := p_report ->> 'processed_count';
+    v_beat.error_count := p_report ->> 'error_count';
+    v_beat.cpu_usage := p_report ->> 'cpu_usage';
+    v_beat.memory_usage := p_report ->> 'memory_usage';
+    v_beat.last_activity := p_report ->> 'last_activity';
+    v_beat.sent_at := p_report ->> 'timestamp';
+    return v_beat;
+exception
+    when data_exception then
+        raise exception using
+            errcode = 'OR101',
+            message = 'bad argument',
+            detail = jsonb_build_object('argument', 'p_report', 'given', p_report, 'problem', sqlerrm)::text,
+            hint = 'counts are integers, cpu_usage and memory_usage percentages, last_activity and timestamp ISO 8601 with a time zone';
+end
+$function$;
+comment on function {{ private }}.read_report(jsonb) is 'The columns of a beat out of its report; OR101 when a value cannot be read.';
