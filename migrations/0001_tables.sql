@@ -402,7 +402,8 @@ create unlogged table {{ api }}.stream_staging (
     url text,
     active boolean,
     region text,
-    metadata jsonb
+    metadata jsonb,
+    staged_at timestamptz not null default current_timestamp
 );
 comment on table {{ api }}.stream_staging is 'Where a synchronisation copies what a source holds, before sync_streams merges it. Administrators may insert and nothing else.';
 create index stream_staging_by_batch on {{ api }}.stream_staging (batch);

@@ -2,7 +2,7 @@
 -- p_conninfo, p_table_name   where a PostgreSQL table is; both null: a list, whose batches are brought by hand
 -- p_column_map               what is mapped otherwise than by the known names, {"name": "nome"}
 -- A null leaves what is there; for a new source it means no map, 60 seconds, 0.2, enabled.
--- Locks     source
+-- Locks     decision; source
 -- Writes    source
 -- Raises    OR101 a bad name, a password in the address, or a source of another kind
 create or replace function {{ api }}.add_source(
@@ -27,6 +27,7 @@ begin
     perform {{ private }}.source_check_arguments(
         p_source, p_conninfo, p_table_name, p_column_map, p_sync_interval, p_max_removed_part
     );
+    perform {{ private }}.lock_decisions();
     insert into {{ private }}.source as s (
         source, kind, conninfo, table_name, column_map, sync_interval, max_removed_part, enabled, created_at
     )

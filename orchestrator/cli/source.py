@@ -1,0 +1,176 @@
+"""orchestrator source: where streams come from."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import click
+
+from orchestrator import db
+from orchestrator import source as sources
+from orchestrator.cli import answer, options, output
+
+COLUMNS = (
+    "source",
+    "kind",
+    "enabled",
+    "table_name",
+    "streams",
+    "active_streams",
+    "last_success_at",
+    "consecutive_failures",
+    "problem",
+)
+
+
+@click.group()
+def source() -> None:
+    """Tables that streams are taken from; add, synchronise and remove them."""
+
+
+@source.command()
+@click.argument("name")
+@click.option(
+    "--from",
+    "address",
+    metavar="DSN",
+    help="Where the table is, without a password. Default: POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DB, POSTGRES_USER.",
+)
+@click.option("--table", "table_name", metavar="TABLE", help="Its name. Default: DB_TABLE_NAME, or else streams.")
+@click.option(
+    "--column",
+    "columns",
+    metavar="KEY=COLUMN",
+    multiple=True,
+    help=f"What a column is when its name does not say so. KEY: {', '.join(sources.KNOWN_NAMES)}, or metadata, which "
+    "may be given several times. KEY= takes no column. Repeatable.",
+)
+@click.option(
+    "--interval", metavar="INTERVAL", help="How often it is read, such as '5 minutes'.  [default: 60 seconds]"
+)
+@click.option(
+    "--max-removed-part",
+    type=click.FloatRange(0, 1),
+    metavar="PART",
+    help="A sync that would lose more of its streams is refused.  [default: 0.2]",
+)
+@click.option("--enabled/--disabled", default=None, help="Whether it is read by itself.")
+@options.common
+def add(
+    target: options.Target,
+    name: str,
+    address: str | None,
+    table_name: str | None,
+    columns: tuple[str, ...],
+    interval: str | None,
+    max_removed_part: float | None,
+    enabled: bool | None,
+) -> None:
+    """Add a PostgreSQL table as a source, or change the one called NAME.
+
+    The password, if it takes one, stays outside: in the password file (PGPASSFILE) or the environment (PGPASSWORD;
+    POSTGRES_PASSWORD for the server in POSTGRES_HOST) of whatever synchronises.
+    """
+    described = sources.source_from_environment(os.environ)
+    if address is None and described is None:
+        raise click.UsageError("give --from DSN, or set POSTGRES_HOST")
+    conninfo = described.conninfo if address is None and described else sources.address_without_password(address or "")
+    table_name = table_name or os.environ.get("DB_TABLE_NAME", "").strip() or "streams"
+    answer.act_and_show(
+        target,
+        "add_source",
+        source=name,
+        conninfo=conninfo,
+        table_name=table_name,
+        column_map=_column_map(columns) if columns else None,
+        sync_interval=interval,
+        max_removed_part=max_removed_part,
+        enabled=enabled,
+    )
+
+
+@source.command()
+@click.argument("name", required=False)
+@click.option("--force", is_flag=True, help="Even if more streams are lost than the source allows. Needs NAME.")
+@options.common
+def sync(target: options.Target, name: str | None, force: bool) -> None:
+    """Read a source now, or each enabled table when no NAME is given."""
+    if force and name is None:
+        raise click.UsageError("--force needs the NAME of one source")
+    with target.connect("source sync") as conn:
+        if name is not None:
+            show_result(sources.sync(conn, name, force=force), as_json=target.json)
+            return
+        results = sources.sync_all(conn)
+    if target.json:
+        output.as_json_text([result.as_dict() for result in results])
+    else:
+        output.rows([_table_row(result) for result in results], as_json=False, empty="no tables to read")
+    if any(result.error for result in results):
+        raise SystemExit(1)
+
+
+@source.command("list")
+@options.common
+def list_sources(target: options.Target) -> None:
+    """List the sources and how their last synchronisation went."""
+    with target.connect("source list") as conn:
+        found = db.view(conn, "sources", order_by=["source"])
+    if not target.json:
+        found = [{**row, "problem": _message(row["last_error"])} for row in found]
+    answer.table(target, found, COLUMNS, empty="no sources")
+
+
+@source.command()
+@click.argument("name")
+@click.option("--with-streams", is_flag=True, help="Remove its streams too; without this, a source that has any stays.")
+@options.common
+def remove(target: options.Target, name: str, with_streams: bool) -> None:
+    """Remove a source. ('source add NAME --disabled' keeps it and its streams, and stops reading it.)"""
+    answer.act_and_show(target, "remove_source", source=name, remove_streams=with_streams)
+
+
+_NOT_COUNTS = ("skipped_rows", "error", "superseded")
+
+
+def _column_map(given: Iterable[str]) -> dict[str, list[str] | str | None]:
+    column_map: dict[str, list[str] | str | None] = {}
+    metadata: list[str] | None = None
+    for option in given:
+        key, equals, column = option.partition("=")
+        if not equals or (key != "metadata" and key not in sources.KNOWN_NAMES):
+            raise click.BadParameter(
+                f"{option!r} is not KEY=COLUMN with a KEY of {', '.join([*sources.KNOWN_NAMES, 'metadata'])}",
+                param_hint="--column",
+            )
+        if key == "metadata":
+            metadata = [*(metadata or []), *([column] if column else [])]
+        else:
+            column_map[key] = column or None
+    if metadata is not None:
+        column_map["metadata"] = metadata
+    return column_map
+
+
+def _message(error: Mapping[str, Any] | None) -> str:
+    return str(error["message"]) if error else ""
+
+
+def _table_row(result: sources.SyncResult) -> dict[str, object]:
+    return {**_counts(result), "problem": _message(result.error)}
+
+
+def show_result(result: sources.SyncResult, *, as_json: bool) -> None:
+    """What a merge did: the counts, and a line for each row that was skipped."""
+    if as_json:
+        output.as_json_text(result.as_dict())
+        return
+    output.record(_counts(result), as_json=False)
+    if result.superseded:
+        click.echo("a newer reading of this source was merged meanwhile; this one was left out")
+    for row in result.skipped_rows:
+        click.echo(f"skipped row {row['line']} (id {row['external_id']}): {row['problem']}", err=True)
+
+
+def _counts(result: sources.SyncResult) -> dict[str, object]:
+    return {key: value for key, value in result.as_dict().items() if key not in _NOT_COUNTS}
