@@ -145,10 +145,35 @@ select
     ) as all_heard_at_the_end;
 comment on view music_log.totals is 'The whole demo in one row. The laws: nothing written twice, nothing misheard, nothing lost without a move, all heard at the end.';
 
--- How many seconds back the ledger is complete: what the demo waits for.
+create view music_log.laws as
+select 1 as law_id, 'every station is heard at the end' as law, all_heard_at_the_end as holds, null::text as breach
+from music_log.totals
+union all
+select 2, 'no second is written twice', seconds_written_twice = 0, format('%s seconds were', seconds_written_twice)
+from music_log.totals
+union all
+select
+    3, 'no second is lost by a station that was not moved', seconds_lost_without_a_move = 0,
+    format('%s seconds were', seconds_lost_without_a_move)
+from music_log.totals
+union all
+select 4, 'the sound says what the ledger says', seconds_misheard = 0, format('%s rows cannot be true', seconds_misheard)
+from music_log.totals
+union all
+select
+    5, 'a restart of the database moves nothing and loses nothing', moves = 0 and seconds_lost = 0,
+    format('%s streams moved, %s seconds were lost', moves, seconds_lost)
+from music_log.report
+where act = 'restart'
+order by law_id;
+comment on view music_log.laws is 'What must hold whatever happened. The demo fails when one does not.';
+
+-- What the live table shows.
 create function music_log.watch()
-    returns table (stations integer, stations_heard integer, last_complete_second bigint, rows_written bigint, writes_refused bigint)
-    language sql stable
+    returns table (
+        stations integer, stations_heard integer, last_complete_second bigint, seconds_written bigint, writes_refused bigint
+    )
+    language sql volatile
     set search_path = pg_catalog, pg_temp
 begin atomic
     select
@@ -165,4 +190,17 @@ begin atomic
         (select count(*) from music_log.heard),
         (select count(*) from music_log.refused);
 end;
-comment on function music_log.watch() is 'What the live table shows: stations heard in the second before the last, the last second in which all were heard.';
+comment on function music_log.watch() is 'Stations heard in the second before the last, the last second in which all were heard, rows written and refused.';
+
+-- Who heard how many stations in the second before the last.
+create function music_log.watch_listeners()
+    returns table (instance_id text, stations_heard integer)
+    language sql volatile
+    set search_path = pg_catalog, pg_temp
+begin atomic
+    select heard.instance_id, count(*)::integer
+    from music_log.heard
+    where heard.second = floor(extract(epoch from statement_timestamp()))::bigint - 2
+    group by heard.instance_id;
+end;
+comment on function music_log.watch_listeners() is 'How many stations each instance heard in the second before the last.';

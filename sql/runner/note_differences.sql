@@ -21,3 +21,15 @@ on conflict (kind, identity) do update
         o.checksum <> excluded.found
         and o.server_major = excluded.server_major
         and o.kind not in ('function', 'view', 'trigger');
+update {{ private }}.schema_object as o
+set found = 'missing'
+where
+    o.checksum is not null
+    and o.kind not in ('function', 'view', 'trigger')
+    and not exists (
+        select
+        from (
+            {% include 'runner/catalog.sql' %}
+        ) as c
+        where c.kind = o.kind and c.identity = o.identity
+    );

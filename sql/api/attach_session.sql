@@ -1,0 +1,22 @@
+-- Tie the calling connection to an instance, so that losing it is noticed within a second.
+-- Locks     session (until the connection ends)
+-- Writes    instance
+-- Raises    OR103 unknown instance · OR106 another login's · OR301 stale incarnation
+create or replace function {{ api }}.attach_session(p_instance_id text, p_incarnation bigint)
+    returns table (attached boolean)
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '5s'
+as $function$
+declare
+    v_key bigint := {{ private }}.session_lock_key(p_instance_id, p_incarnation);
+begin
+    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    perform {{ private }}.lock_session(v_key);
+    update {{ private }}.instance as i set session_key = v_key, session_lost_at = null where i.instance_id = p_instance_id;
+    return query select true;
+end
+$function$;
+comment on function {{ api }}.attach_session(text, bigint) is 'Tie this connection to the instance: when it ends, the orchestrator notices at once. Not behind a pooler in transaction mode.';
+revoke all on function {{ api }}.attach_session(text, bigint) from public;
+grant execute on function {{ api }}.attach_session(text, bigint) to {{ worker }}, {{ admin }};

@@ -1,0 +1,23 @@
+-- Goodbye: the instance leaves and its streams move at once.
+-- Locks     decision; instance; stream and assignment rows (by id)
+-- Writes    instance, assignment, decision, movement
+-- Notifies  the new owners
+-- Raises    OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
+create or replace function {{ api }}.deregister_instance(p_instance_id text, p_incarnation bigint)
+    returns table (moved integer, still_waiting integer)
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '5s'
+as $function$
+declare
+    v_decision {{ private }}.decision;
+begin
+    perform {{ private }}.lock_decisions();
+    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    v_decision := {{ private }}.lose_instances(array[p_instance_id], 'goodbye', 'goodbye', 'deregister_instance', null);
+    return query select v_decision.moves, v_decision.still_waiting;
+end
+$function$;
+comment on function {{ api }}.deregister_instance(text, bigint) is 'Say goodbye: how many streams moved, and how many streams of the fleet wait for an instance now.';
+revoke all on function {{ api }}.deregister_instance(text, bigint) from public;
+grant execute on function {{ api }}.deregister_instance(text, bigint) to {{ worker }}, {{ admin }};

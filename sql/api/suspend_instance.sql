@@ -1,0 +1,25 @@
+-- A planned restart: the instance's streams stay its own for a while, whatever becomes of its session.
+-- Locks     instance
+-- Writes    instance
+-- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
+create or replace function {{ api }}.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval)
+    returns table (suspended_until timestamptz)
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '5s'
+as $function$
+declare
+    v_until timestamptz := {{ private }}.now() + p_for;
+begin
+    perform {{ private }}.require_argument(
+        'p_for', p_for > interval '0' and p_for <= {{ private }}.setting_interval('heartbeat_timeout'), to_jsonb(p_for),
+        format('longer than nothing and at most heartbeat_timeout = %s', {{ private }}.setting_interval('heartbeat_timeout'))
+    );
+    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    update {{ private }}.instance as i set suspended_until = v_until where i.instance_id = p_instance_id;
+    return query select v_until;
+end
+$function$;
+comment on function {{ api }}.suspend_instance(text, bigint, interval) is 'Keep this instance''s streams for it until it registers again, for at most so long.';
+revoke all on function {{ api }}.suspend_instance(text, bigint, interval) from public;
+grant execute on function {{ api }}.suspend_instance(text, bigint, interval) to {{ worker }}, {{ admin }};

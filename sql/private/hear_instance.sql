@@ -1,0 +1,33 @@
+-- What a beat changes in an instance's status.
+-- Locks     instance
+-- Writes    instance, settle_request
+
+create or replace function {{ private }}.hear_instance(p_instance {{ private }}.instance, p_wants_to_drain boolean)
+    returns void
+    language plpgsql volatile
+as $function$
+declare
+    v_status text;
+begin
+    -- the row may have changed since it was read: look again under its lock
+    select i.status into v_status
+    from {{ private }}.instance as i
+    where i.instance_id = (p_instance).instance_id and i.incarnation = (p_instance).incarnation
+    for no key update;
+    if v_status in ('registered', 'warning', 'inactive', 'recovering') then
+        v_status := {{ private }}.step_instance((p_instance).instance_id, 'beat');
+        if v_status = 'recovering' then
+            perform {{ private }}.request_settle('returned', (p_instance).instance_id);
+        end if;
+    end if;
+    if p_wants_to_drain and v_status in ('active', 'recovering') then
+        perform {{ private }}.step_instance((p_instance).instance_id, 'drain');
+        perform {{ private }}.request_settle('draining', (p_instance).instance_id);
+    end if;
+    if (p_instance).suspended_until is not null then
+        update {{ private }}.instance as i set suspended_until = null where i.instance_id = (p_instance).instance_id;
+        perform {{ private }}.request_settle('resumed after suspension', (p_instance).instance_id);
+    end if;
+end
+$function$;
+comment on function {{ private }}.hear_instance({{ private }}.instance, boolean) is 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
