@@ -8,10 +8,14 @@ import logging
 import logging.handlers
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 import structlog
+from structlog.typing import EventDict
+
+from orchestrator import printable
 
 Category = Literal["STARTUP", "INSTANCE", "STREAM", "BALANCE", "DATABASE", "ERROR", "PERF"]
 
@@ -43,16 +47,28 @@ def set_up(*, level: str | None = None, file: Path | None = None, as_json: bool 
             structlog.stdlib.filter_by_level,
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _add_timestamp,
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False)
             if as_json
             else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "category", "event"]),
+            _make_harmless,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def _add_timestamp(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """In the time zone of TZ, which it names."""
+    event["timestamp"] = datetime.now().astimezone().isoformat(timespec="milliseconds")
+    return event
+
+
+def _make_harmless(_logger: object, _method: str, line: str) -> str:
+    """A log is read on terminals, and holds names and messages from elsewhere."""
+    return printable.one_line(line)
 
 
 def get_logger(category: Category) -> structlog.stdlib.BoundLogger:

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from orchestrator import printable
 from orchestrator.errors import OrchestratorError
 
 
@@ -31,11 +32,11 @@ def record(found: Mapping[str, Any], *, as_json: bool) -> None:
         return
     width = max((len(key) for key in found), default=0)
     for key, value in found.items():
-        click.echo(f"{key:<{width}}  {text(value)}")
+        click.echo(f"{key:<{width}}  {text(value)}".rstrip())
 
 
 def as_json_text(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+    click.echo(printable.lines(json.dumps(value, indent=2, ensure_ascii=False, default=_plain)))
 
 
 def error(raised: OrchestratorError, *, as_json: bool) -> None:
@@ -44,16 +45,20 @@ def error(raised: OrchestratorError, *, as_json: bool) -> None:
         answer = {
             "error": {"code": raised.code, "message": raised.message, "detail": raised.detail, "hint": raised.hint}
         }
-        click.echo(json.dumps(answer, indent=2, ensure_ascii=False, default=_plain), err=True)
+        click.echo(printable.lines(json.dumps(answer, indent=2, ensure_ascii=False, default=_plain)), err=True)
         return
     code = f" ({raised.code})" if raised.code else ""
-    click.echo(f"{click.style('error', fg='red')}: {raised.message}{code}", err=True)
+    click.echo(f"{click.style('error', fg='red')}: {printable.lines(raised.message)}{code}", err=True)
     if raised.hint:
-        click.echo(f"{click.style('hint', fg='cyan')}:  {raised.hint}", err=True)
+        click.echo(f"{click.style('hint', fg='cyan')}:  {printable.lines(raised.hint)}", err=True)
 
 
 def text(value: Any) -> str:
-    """A value as a cell of a table."""
+    """A value as a cell of a table, harmless for a terminal."""
+    return printable.one_line(_text(value))
+
+
+def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -63,7 +68,7 @@ def text(value: Any) -> str:
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False, default=_plain)
     if isinstance(value, list | tuple):
-        return ", ".join(text(item) for item in value)
+        return ", ".join(_text(item) for item in value)
     if hasattr(value, "isoformat"):
         return str(value.isoformat(sep=" ", timespec="seconds") if hasattr(value, "hour") else value.isoformat())
     return str(value)
@@ -100,11 +105,12 @@ def _rich_table(header: list[str], cells: list[list[str]], title: str | None) ->
         from rich import box
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
     except ImportError:
         return False
     table = Table(*header, title=title, box=box.SIMPLE_HEAD, title_justify="left")
     for line in cells:
-        table.add_row(*line)
+        table.add_row(*(Text(cell) for cell in line))  # a cell is no markup
     Console().print(table)
     return True
 

@@ -1,0 +1,24 @@
+"""Text from elsewhere (names, error messages), made harmless for a terminal.
+
+Control characters could move the cursor, change the title or hide a line; bidirectional overrides could show a text in
+another order than it has. They are shown as escapes instead.
+"""
+
+import re
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def one_line(text: str) -> str:
+    """For a cell of a table or a field of a log line: no control characters, line ends neither."""
+    return _CONTROL.sub(_escape, text)
+
+
+def lines(text: str) -> str:
+    """For a text of several lines, which stay lines (tabs too); also for JSON, in which \\uXXXX means the same character."""
+    return _CONTROL_IN_LINES.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\u{ord(match.group()):04x}"

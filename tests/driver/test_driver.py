@@ -1,0 +1,240 @@
+"""`orchestrator run`: real processes against a real server."""
+
+import shutil
+import signal
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from orchestrator import db
+from orchestrator.embedded import Embedded
+from orchestrator.migrate import migrate
+from tests.driver.conftest import Jobs, StartDriver
+from tests.driver.processes import DriverProcess, wait_until
+from tests.support import Database, Server
+
+WAIT_FOR_THE_TEST = "perform pg_advisory_xact_lock(4711);"
+
+
+@pytest.mark.parametrize("drivers", [2, 5])
+def test_many_drivers_run_every_job_exactly_once(jobs: Jobs, start_driver: StartDriver, drivers: int) -> None:
+    names = [f"job_{number}" for number in range(20)]
+    for name in names:
+        jobs.add(name, "perform pg_sleep(0.02);")
+
+    started = [start_driver() for _ in range(drivers)]
+
+    for driver in started:
+        driver.wait_for_line(event="connected")
+    wait_until(lambda: jobs.ran() >= len(names), what="all jobs have run")
+    for driver in started:
+        driver.send(signal.SIGTERM)
+    assert [driver.wait() for driver in started] == [0] * drivers
+    counts = Counter(row["job"] for row in jobs.execute("select job from {private}.ran"))
+    assert counts == dict.fromkeys(names, 1)
+
+
+def test_a_driver_killed_in_the_middle_of_a_job_holds_nothing(jobs: Jobs, start_driver: StartDriver) -> None:
+    jobs.add("long_job", WAIT_FOR_THE_TEST)
+    jobs.execute("select pg_advisory_lock(4711)")
+    victim = start_driver()
+    wait_until(lambda: jobs.waiting_drivers() == 1, what="the driver is in its job")
+
+    victim.send(signal.SIGKILL)
+
+    assert victim.wait() == -signal.SIGKILL
+    wait_until(lambda: jobs.waiting_drivers() == 0, what="the server has noticed")
+    assert jobs.ran("long_job") == 0
+    successor = start_driver()
+    wait_until(lambda: jobs.waiting_drivers() == 1, what="another driver is in the job")
+    jobs.execute("select pg_advisory_unlock(4711)")
+    successor.wait_for_line(event="job", job="long_job", outcome="done")
+    assert jobs.ran("long_job") == 1
+
+
+def test_a_driver_survives_a_restart_of_the_server(tmp_path: Path) -> None:
+    """R5.1"""
+    directory = Path(tempfile.mkdtemp(prefix="drv-", dir="/tmp"))
+    directory.chmod(0o755)
+    with Embedded(directory / "pg", settings={"fsync": "off"}) as server:
+        migrate(server.dsn(), "orchestrator")
+        driver = DriverProcess(server.dsn(), "orchestrator", tmp_path / "driver.log")
+        try:
+            driver.wait_for_line(event="connected")
+
+            server.stop(immediate=True)
+            failure = driver.wait_for_line(event="database operation failed", attempt=2)
+            server.start()
+
+            wait_until(lambda: len(driver.lines(event="connected")) == 2, seconds=60, what="it is back")
+            assert failure["category"] == "ERROR"
+            assert failure["function"] == "connect"
+            assert failure["duration_ms"] >= 0
+            with db.connect(server.dsn(), application_name="test") as conn:
+                before = db.view(conn, "jobs", where={"job": "settle"})[0]["runs"]
+                wait_until(lambda: db.view(conn, "jobs", where={"job": "settle"})[0]["runs"] > before)
+            driver.send(signal.SIGTERM)
+            assert driver.wait() == 0
+        finally:
+            driver.end()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def test_sigterm_ends_a_sleeping_driver_cleanly(jobs: Jobs, start_driver: StartDriver) -> None:
+    driver = start_driver()
+    driver.wait_for_line(event="connected")
+
+    driver.send(signal.SIGTERM)
+
+    assert driver.wait(5) == 0
+    assert driver.lines(category="STARTUP", event="driver stopped")
+
+
+def test_sigterm_lets_the_present_job_finish(jobs: Jobs, start_driver: StartDriver) -> None:
+    jobs.add("long_job", WAIT_FOR_THE_TEST)
+    jobs.execute("select pg_advisory_lock(4711)")
+    driver = start_driver()
+    wait_until(lambda: jobs.waiting_drivers() == 1, what="the driver is in its job")
+
+    driver.send(signal.SIGTERM)
+    driver.wait_for_line(event="stopping after the present job")
+    jobs.execute("select pg_advisory_unlock(4711)")
+
+    assert driver.wait() == 0
+    assert jobs.ran("long_job") == 1
+
+
+def test_a_second_sigterm_ends_a_driver_at_once(jobs: Jobs, start_driver: StartDriver) -> None:
+    jobs.add("long_job", WAIT_FOR_THE_TEST)
+    jobs.execute("select pg_advisory_lock(4711)")
+    driver = start_driver()
+    wait_until(lambda: jobs.waiting_drivers() == 1, what="the driver is in its job")
+
+    driver.send(signal.SIGTERM)
+    driver.wait_for_line(event="stopping after the present job")
+    driver.send(signal.SIGTERM)
+
+    assert driver.wait(5) == -signal.SIGTERM
+
+
+def test_a_notification_wakes_a_sleeping_driver(jobs: Jobs, start_driver: StartDriver) -> None:
+    driver = start_driver()
+    assert driver.wait_for_line(event="connected")["woken_by"] == "notification"
+    jobs.add("urgent_job")
+
+    jobs.execute("select {private}.wake('urgent_job')")
+
+    # Asleep it would look again only after a minute, and its job table says: in five hours.
+    driver.wait_for_line(event="job", job="urgent_job", seconds=20)
+
+
+def test_a_failing_job_is_logged_and_does_not_stop_the_others(jobs: Jobs, start_driver: StartDriver) -> None:
+    """R2.4"""
+    jobs.add(
+        "broken_job",
+        """
+        raise exception using errcode = 'OR901', message = 'the sums are wrong',
+            detail = '{"expected": 1, "found": 2}', hint = 'count again';
+        """,
+    )
+    jobs.add("good_job", schedule="1 second")
+
+    driver = start_driver()
+
+    failure = driver.wait_for_line(event="job failed", job="broken_job")
+    assert failure["category"] == "ERROR"
+    assert failure["sqlstate"] == "OR901"
+    assert failure["message"] == "the sums are wrong"
+    assert failure["hint"] == "count again"
+    assert "duration_ms" in failure
+    wait_until(lambda: jobs.ran("good_job") >= 2, what="the other job goes on")
+
+
+def test_what_a_job_did_is_logged_with_its_result_flattened(jobs: Jobs, start_driver: StartDriver) -> None:
+    jobs.add("good_job")
+
+    line = start_driver().wait_for_line(event="job", job="good_job")
+
+    assert line["counted_things"] == 3
+    assert line["outcome"] == "done"
+    assert line["category"] == "DATABASE"
+    assert line["timestamp"]
+
+
+def test_environment_variables_become_settings(jobs: Jobs, start_driver: StartDriver, database: Database) -> None:
+    driver = start_driver(
+        IMBALANCE_THRESHOLD="0.35",
+        MAX_STREAM_DIFFERENCE="5000",
+        HEARTBEAT_WARNING_THRESHOLD="400",  # would break warning < timeout, unless the timeout goes first
+        HEARTBEAT_TIMEOUT="600",
+    )
+
+    driver.wait_for_line(event="connected")
+
+    changed = {line["variable"] for line in driver.lines(event="setting from the environment")}
+    assert changed == {"IMBALANCE_THRESHOLD", "HEARTBEAT_WARNING_THRESHOLD", "HEARTBEAT_TIMEOUT"}
+    [refused] = driver.lines(event="setting from the environment refused")
+    assert (refused["variable"], refused["sqlstate"], refused["level"]) == ("MAX_STREAM_DIFFERENCE", "OR108", "error")
+    with database.connect() as conn:
+        settings = {row["name"]: row["value"] for row in db.view(conn, "settings")}
+    assert settings["imbalance_threshold"] == "0.35"
+    assert settings["max_stream_difference"] == "2"
+
+
+def test_missed_heartbeats_are_counted_in_intervals(jobs: Jobs, start_driver: StartDriver) -> None:
+    driver = start_driver(MAX_MISSED_HEARTBEATS="4")
+
+    line = driver.wait_for_line(event="setting from the environment")
+
+    assert line["variable"] == "MAX_MISSED_HEARTBEATS"
+    driver.wait_for_line(event="connected")
+    [row] = jobs.execute("select {private}.setting_interval('heartbeat_warning') as warning")
+    assert row["warning"].total_seconds() == 120
+
+
+def test_a_driver_that_may_migrates_first(empty_database: str, tmp_path: Path) -> None:
+    driver = DriverProcess(
+        empty_database, "orchestrator", tmp_path / "driver.log", environment={"RUN_MIGRATIONS": "true"}
+    )
+    try:
+        driver.wait_for_line(event="migrated")
+        driver.wait_for_line(event="connected")
+    finally:
+        driver.end()
+
+
+def test_a_driver_waits_for_a_database_that_is_not_migrated_yet(empty_database: str, tmp_path: Path) -> None:
+    driver = DriverProcess(empty_database, "orchestrator", tmp_path / "driver.log")
+    try:
+        line = driver.wait_for_line(event="database operation failed")
+        assert "orchestrator db" in line["hint"]
+
+        migrate(empty_database, "orchestrator")
+
+        driver.wait_for_line(event="connected", seconds=60)
+    finally:
+        driver.end()
+
+
+def test_the_start_may_be_limited_in_time(server: Server, tmp_path: Path) -> None:
+    driver = DriverProcess(
+        "host=/nowhere password=hush",
+        "orchestrator",
+        tmp_path / "driver.log",
+        environment={"POSTGRES_STARTUP_TIMEOUT": "1"},
+    )
+
+    assert driver.wait() == 75
+    assert driver.lines(event="database operation failed", function="connect")
+    assert "hush" not in driver.log.read_text()
+
+
+def test_an_unreadable_variable_is_a_usage_error(server: Server, tmp_path: Path) -> None:
+    driver = DriverProcess(
+        server.dsn(), "orchestrator", tmp_path / "driver.log", environment={"RUN_MIGRATIONS": "perhaps"}
+    )
+
+    assert driver.wait() == 2
+    assert "RUN_MIGRATIONS must be true or false, not 'perhaps'" in driver.log.read_text()
