@@ -37,7 +37,7 @@ def set_up(*, level: str | None = None, file: Path | None = None, as_json: bool 
         handler = logging.handlers.RotatingFileHandler(
             file, maxBytes=_LARGEST_FILE, backupCount=_KEPT_FILES - 1, encoding="utf-8"
         )
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_HarmlessFormatter("%(message)s"))
     root = logging.getLogger("orchestrator")
     root.handlers[:] = [handler]
     root.propagate = False
@@ -52,7 +52,6 @@ def set_up(*, level: str | None = None, file: Path | None = None, as_json: bool 
             structlog.processors.JSONRenderer(ensure_ascii=False)
             if as_json
             else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "category", "event"]),
-            _make_harmless,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
@@ -66,9 +65,11 @@ def _add_timestamp(_logger: object, _method: str, event: EventDict) -> EventDict
     return event
 
 
-def _make_harmless(_logger: object, _method: str, line: str) -> str:
+class _HarmlessFormatter(logging.Formatter):
     """A log is read on terminals, and holds names and messages from elsewhere."""
-    return printable.one_line(line)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable.lines(super().format(record))
 
 
 def get_logger(category: Category) -> structlog.stdlib.BoundLogger:
