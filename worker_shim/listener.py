@@ -85,7 +85,8 @@ class Listener:
         (row,) = await self._execute(sql.SQL("select pg_backend_pid() as pid"))
         self.pooled = row["pid"] != connection.info.backend_pid
         if not self.pooled:
-            settings = _SESSION_SETTINGS | {"statement_timeout": f"{round(self._timeout * 1000)}"}
+            # The server gives up first: then the connection is still good.
+            settings = _SESSION_SETTINGS | {"statement_timeout": f"{round(self._timeout * 900)}"}
             for name, value in settings.items():
                 await self._execute(sql.SQL("select set_config(%s, %s, false)"), name, value)
             await self._execute(sql.SQL("listen {}").format(sql.Identifier(self._channel)))

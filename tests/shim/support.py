@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from psycopg.conninfo import make_conninfo
 
 from worker_shim import Context, Stream
 
@@ -37,3 +40,16 @@ class Recorder:
         finally:
             del self.running[stream.stream_id]
             self.ends.append((stream.stream_id, stream.epoch))
+
+
+@dataclass(frozen=True)
+class Pooler:
+    """Where the pooler listens, and what it says."""
+
+    host: str
+    port: int
+    log: Path
+
+    def dsn(self, direct: str) -> str:
+        """The way to the same database through the pooler."""
+        return make_conninfo(direct, host=self.host, port=self.port)
