@@ -16,9 +16,9 @@ FENCE = "orchestrator_fence"
 _FILES = ("demo/tables.sql", "demo/record.sql", "demo/report.sql")
 
 
-def create_database(server: db.Connection) -> None:
+def create_database(server: db.Connection, database: str) -> None:
     """Create an empty database on the server of this connection."""
-    _execute(server, "demo/database.sql")
+    _execute(server, "demo/database.sql", database=database)
 
 
 def install(dsn: str) -> None:
@@ -44,7 +44,7 @@ async def connect_async(dsn: str, application_name: str) -> db.AsyncConnection:
     return await db.connect_async(dsn, schema=SCHEMA, application_name=f"demo {application_name}")
 
 
-def _execute(conn: db.Connection, path: str) -> None:
-    text = templates.render(path, Names.for_schema(SCHEMA), fence=FENCE)
+def _execute(conn: db.Connection, path: str, *, database: str = DATABASE) -> None:
+    text = templates.render(path, Names.for_schema(SCHEMA), fence=FENCE, database=database)
     with db.translated_errors():
         conn.execute(sql.SQL(cast(Any, text)))

@@ -4,12 +4,14 @@ A second of a station is 8,000 samples (8 kHz, mono, 16 bit):
 
     | silence 500 | symbol 1,875 | symbol 1,875 | symbol 1,875 | symbol 1,875 |
 
-Each symbol is a chord of 16 tones and carries 16 bits: bit *i* sounds as one of two neighbouring tones, so a bit that was
-drowned shows neither or both and the second counts as damaged. The 64 bits of a second are its number (32, the seconds since
-1970), its station (16) and a CRC (16). The silence is the only framing: whoever joins in the middle of a second finds the next one by it.
+Each symbol is a chord of 16 tones and carries 16 bits: bit *i* sounds as one of two neighbouring tones, so a bit that
+was drowned shows neither or both, and the second counts as damaged. The 64 bits of a second are its number (32, the
+seconds since 1970), its station (16) and a CRC (16). The silence is the only framing: whoever joins in the middle of a
+second finds the next one by it.
 
-All tones are multiples of 100 Hz and ring through the whole symbol. A symbol is read from a window of 1,600 samples in its
-middle, so a boundary that was found up to 137 samples (17 ms) off does no harm: in any such window the tones are orthogonal.
+All tones are multiples of 100 Hz and ring through the whole symbol. A symbol is read from a window of 1,600 samples in
+its middle, so a boundary that was found up to 137 samples (17 ms) off does no harm: in any such window the tones are
+orthogonal.
 """
 
 from __future__ import annotations
@@ -80,8 +82,9 @@ def _chords() -> tuple[Samples, Samples]:
     bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
 
     def half(first_bit: int) -> Samples:
-        rows = 2 * (first_bit + np.arange(8)) + bits
-        return np.rint(tones[rows].sum(axis=1)).astype(np.int16)
+        sung = 2 * (first_bit + np.arange(8)) + bits
+        chords: Samples = np.rint(tones[sung].sum(axis=1)).astype(np.int16)
+        return chords
 
     return half(0), half(8)
 
@@ -159,7 +162,7 @@ class Listener:
                 yield second
 
     def _align(self) -> bool:
-        """Drop what precedes the next beginning of a second. A second that was joined late has no silence, so it is dropped."""
+        """Drop what precedes the next beginning of a second; one that was joined late has lost its silence."""
         needed = BYTES_PER_SECOND + 2 * SILENCE
         while not self._aligned and len(self._bytes) >= needed:
             start = find_silence(np.frombuffer(self._bytes[:needed], dtype="<i2"))

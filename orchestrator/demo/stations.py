@@ -1,10 +1,12 @@
 """The radio: a process that broadcasts N stations as endless WAV streams over HTTP, in real time.
 
-All stations share one clock grid: the quarters of each second of the wall clock. A quarter of a second is sent to everybody
-who listens when it is over, never later and never twice. Who connects gets the next quarter first: like live radio,
-what was on the air before is gone.
+All stations share one clock grid: the quarters of each second of the wall clock. A quarter of a second is sent to
+everybody who listens when it is over, never later and never twice. Who connects gets the next quarter first: like live
+radio, what was on the air before is gone.
 
-    python -m orchestrator.demo.stations --stations 60      prints its port on the first line, then broadcasts until SIGTERM
+    python -m orchestrator.demo.stations --stations 60
+
+prints its port on the first line, then broadcasts until it is ended.
 """
 
 from __future__ import annotations
@@ -30,6 +32,12 @@ class Radio:
 
     def __init__(self, stations: int) -> None:
         self.listeners: dict[int, Listeners] = {number: set() for number in range(1, stations + 1)}
+
+    def application(self) -> web.Application:
+        """The HTTP server: /station/7.wav."""
+        application = web.Application()
+        application.router.add_get(r"/station/{station:\d+}.wav", self.serve_station)
+        return application
 
     async def serve_station(self, request: web.Request) -> web.StreamResponse:
         """One listener: an endless WAV."""
@@ -75,9 +83,7 @@ class Radio:
 async def run(stations: int, port: int) -> None:
     """Serve until cancelled."""
     radio = Radio(stations)
-    application = web.Application()
-    application.router.add_get(r"/station/{station:\d+}.wav", radio.serve_station)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(radio.application(), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", port)

@@ -1,2 +1,2 @@
--- The demo's database of results, beside the orchestrator's and on the same server.
-create database music_log
+-- One of the demo's databases, on its own server.
+create database {{ database }}

@@ -1,0 +1,158 @@
+"""What the audience sees while the demo runs: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+import click
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+# A plain line at least so often, and whenever something happens.
+QUIET_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance, as the orchestrator and the ledger see it."""
+
+    instance_id: str
+    status: str
+    streams: int
+    max_streams: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Everything at one moment. `stations_heard` are those of the second before the last."""
+
+    instances: Sequence[Instance]
+    heard_by: Mapping[str, int]
+    settled: bool
+    stations: int
+    stations_heard: int
+    last_complete_second: int
+    seconds_written: int
+    writes_refused: int
+
+    @property
+    def all_heard(self) -> bool:
+        return self.stations_heard == self.stations
+
+
+class Display(Protocol):
+    """Where the demo shows itself."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    def say(self, text: str) -> None:
+        """Something happened."""
+
+    def show(self, picture: Picture | None) -> None:
+        """This is how it is now; None while the database is away."""
+
+
+class Plain:
+    """Lines with the seconds since the beginning."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._began = time.monotonic()
+        self._last = ("", 0.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stream.flush()
+
+    def say(self, text: str) -> None:
+        click.echo(f"{time.monotonic() - self._began:6.1f} s  {text}", file=self._stream)
+
+    def show(self, picture: Picture | None) -> None:
+        line = self._line(picture)
+        last, at = self._last
+        if line != last or time.monotonic() - at > QUIET_SECONDS:
+            self._last = (line, time.monotonic())
+            self.say(f"  {line}")
+
+    @staticmethod
+    def _line(picture: Picture | None) -> str:
+        if picture is None:
+            return "the database is away"
+        heard = ", ".join(f"{name} {count}" for name, count in sorted(picture.heard_by.items()))
+        return f"heard {picture.stations_heard} of {picture.stations}" + (f" ({heard})" if heard else "")
+
+
+class Lively:
+    """A table that is redrawn in place, below what has happened."""
+
+    def __init__(self) -> None:
+        self._console = Console()
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._began = time.monotonic()
+        self._act = ""
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, traceback)
+
+    def say(self, text: str) -> None:
+        self._act = text
+        self._console.print(Text(f"{time.monotonic() - self._began:6.1f} s  {text}"))
+
+    def show(self, picture: Picture | None) -> None:
+        self._live.update(self._away() if picture is None else self._table(picture), refresh=True)
+
+    @staticmethod
+    def _away() -> Text:
+        return Text("the database is away; the workers listen on", style="yellow")
+
+    @staticmethod
+    def _table(picture: Picture) -> Group:
+        table = Table("instance", "status", "streams", "heard", "", box=box.SIMPLE_HEAD)
+        for instance in picture.instances:
+            heard = picture.heard_by.get(instance.instance_id, 0)
+            table.add_row(
+                instance.instance_id,
+                instance.status,
+                f"{instance.streams} of {instance.max_streams}",
+                str(heard),
+                Text("█" * heard, style="green"),
+                style="" if instance.status == "active" else "dim",
+            )
+        style = "bold green" if picture.all_heard else "bold red"
+        return Group(
+            table,
+            Text(f"heard {picture.stations_heard} of {picture.stations} stations", style=style),
+            Text(
+                f"{picture.seconds_written} seconds of audio in the ledger, {picture.writes_refused} writes refused",
+                style="dim",
+            ),
+        )
+
+
+def choose(*, as_json: bool) -> Display:
+    """The live table on a terminal; plain lines elsewhere, and on standard error when the answer is JSON."""
+    if as_json:
+        return Plain(sys.stderr)
+    return Lively() if sys.stdout.isatty() else Plain(sys.stdout)

@@ -1,0 +1,207 @@
+"""A worker of the demo: really connects, really decodes, and writes each second that it heard into the ledger.
+
+This is what a company's own program looks like with `worker_shim` inside. Three rules make its record exact:
+
+- A handler raises the fence with its epoch before it connects, and counts only what it heard completely after that.
+- It writes no second that this process has written before, under whichever epoch.
+- It stops at the end of a second, writes it, and only then lets the stream go; so a hand-over need not lose any.
+
+    python -m orchestrator.demo.worker --instance-id worker-1 --max-streams 30 --dsn DSN --ledger DSN
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import click
+from psycopg.types.json import Jsonb
+
+from orchestrator import db
+from orchestrator.demo import ledger
+from orchestrator.demo.sound import WAV_HEADER_SIZE, Listener, Second
+from orchestrator.errors import OrchestratorError
+from worker_shim import Context, Stream, Worker
+
+logger = logging.getLogger("orchestrator.demo.worker")
+
+WRITE_EVERY = 0.25
+RECONNECT_AFTER = 0.25
+# No station is silent for so long; whoever hears nothing for that time connects anew.
+NOTHING_HEARD = 3.0
+# A handler that is asked to stop ends with the present second, at most this much later.
+LAST_SECOND = 1.5
+
+
+class Scribe:
+    """Writes what the handlers heard: one connection and one batch at a time for the whole process.
+
+    Nothing is dropped while the database is away. A batch whose answer was lost is sent again under its number, which
+    the ledger then knows.
+    """
+
+    def __init__(self, dsn: str, instance_id: str) -> None:
+        self._dsn = dsn
+        self._instance_id = instance_id
+        self._process = uuid4().hex
+        self._conn: db.AsyncConnection | None = None
+        self._connecting = asyncio.Lock()
+        self._batch = 0
+        self._waiting: list[dict[str, Any]] = []
+        self._wanted = asyncio.Event()
+        self._written = asyncio.Condition()
+        self._taken = 0
+        self._settled = 0
+        self._ended = False
+
+    async def announce(self, stream: Stream) -> None:
+        """Raise the fence; waits for the database as long as it takes."""
+        await self._call("announce", stream_id=stream.stream_id, epoch=stream.epoch)
+
+    def note(self, stream: Stream, second: Second) -> None:
+        """Have a second written soon."""
+        self._taken += 1
+        self._waiting.append(
+            {
+                "stream_id": stream.stream_id,
+                "station": second.station,
+                "second": second.number,
+                "epoch": stream.epoch,
+                "heard_at": datetime.now(UTC).isoformat(),
+            }
+        )
+
+    async def flush(self) -> None:
+        """Return when everything noted so far is settled: written or refused."""
+        until = self._taken
+        self._wanted.set()
+        async with self._written:
+            await self._written.wait_for(lambda: self._settled >= until or self._ended)
+
+    async def run(self) -> None:
+        """Write batches until cancelled."""
+        try:
+            await self._write_batches()
+        finally:
+            self._ended = True
+            async with self._written:
+                self._written.notify_all()
+
+    async def _write_batches(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), WRITE_EVERY)
+            self._wanted.clear()
+            seconds, self._waiting = self._waiting, []
+            if seconds:
+                self._batch += 1
+                (result,) = await self._call(
+                    "record_seconds",
+                    process=self._process,
+                    batch=self._batch,
+                    instance_id=self._instance_id,
+                    seconds=Jsonb(seconds),
+                )
+                if result["refused"]:
+                    logger.warning("the fence refused seconds=%d", result["refused"])
+            async with self._written:
+                self._settled += len(seconds)
+                self._written.notify_all()
+
+    async def _call(self, function: str, **parameters: Any) -> list[db.Row]:
+        """Call until it is answered; only what trying again cannot mend is raised."""
+        while True:
+            try:
+                return await db.call_async(await self._connection(), function, **parameters)
+            except OrchestratorError as error:
+                if not error.retryable:
+                    raise
+                logger.info("the ledger is away: %s", error.message)
+                await asyncio.sleep(RECONNECT_AFTER)
+
+    async def _connection(self) -> db.AsyncConnection:
+        async with self._connecting:
+            if self._conn is None or self._conn.closed:
+                self._conn = await ledger.connect_async(self._dsn, self._instance_id)
+            return self._conn
+
+
+class Ear:
+    """The handler: hears one stream for as long as it is ours."""
+
+    def __init__(self, scribe: Scribe, http: aiohttp.ClientSession) -> None:
+        self._scribe = scribe
+        self._http = http
+        self._last_second: dict[int, int] = {}
+
+    async def listen(self, stream: Stream, context: Context) -> None:
+        """Hear a stream until cancelled, then end with the present second."""
+        await self._scribe.announce(stream)
+        leaving = asyncio.Event()
+        hearing = asyncio.create_task(self._hear(stream, context, leaving))
+        try:
+            await asyncio.shield(hearing)
+        except asyncio.CancelledError:
+            leaving.set()
+            await asyncio.wait((hearing,), timeout=LAST_SECOND)
+            hearing.cancel()
+            await self._scribe.flush()
+            raise
+
+    async def _hear(self, stream: Stream, context: Context, leaving: asyncio.Event) -> None:
+        while not leaving.is_set():
+            try:
+                await self._hear_connection(stream, context, leaving)
+            except (aiohttp.ClientError, TimeoutError, EOFError) as error:
+                context.error(error)
+            if not leaving.is_set():
+                await asyncio.sleep(RECONNECT_AFTER)
+
+    async def _hear_connection(self, stream: Stream, context: Context, leaving: asyncio.Event) -> None:
+        async with self._http.get(stream.url) as response:
+            response.raise_for_status()
+            await response.content.readexactly(WAV_HEADER_SIZE)
+            listener = Listener()
+            async for piece in response.content.iter_any():
+                for second in listener.hear(piece):
+                    if second.number > self._last_second.get(stream.stream_id, 0):
+                        self._last_second[stream.stream_id] = second.number
+                        self._scribe.note(stream, second)
+                        context.processed()
+                    if leaving.is_set():
+                        return
+
+
+async def work(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int) -> None:
+    """Run the worker until it is told to leave."""
+    scribe = Scribe(ledger_dsn, instance_id)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=NOTHING_HEARD, sock_read=NOTHING_HEARD)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession(timeout=timeout, connector=connector) as http:
+        writing = tasks.create_task(scribe.run())
+        ear = Ear(scribe, http)
+        await Worker(dsn, instance_id, max_streams, ear.listen).run_async(signals=True)
+        await scribe.flush()
+        writing.cancel()
+
+
+@click.command()
+@click.option("--dsn", required=True, help="The orchestrator's database.")
+@click.option("--ledger", "ledger_dsn", required=True, help="The database of results.")
+@click.option("--instance-id", required=True)
+@click.option("--max-streams", type=int, required=True)
+def main(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int) -> None:
+    """Hear the streams that the orchestrator gives to this instance."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.Formatter.converter = time.gmtime
+    asyncio.run(work(dsn, ledger_dsn, instance_id, max_streams))
+
+
+if __name__ == "__main__":
+    main()
