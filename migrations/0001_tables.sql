@@ -267,7 +267,7 @@ comment on table {{ private }}.plan is 'A rebalance that was shown and not yet m
 create table {{ private }}.plan_move (
     plan_id bigint not null,
     stream_id bigint not null,
-    from_instance_id text not null,
+    from_instance_id text,
     to_instance_id text not null,
     constraint plan_move_pkey primary key (plan_id, stream_id),
     constraint move_of_a_plan foreign key (plan_id) references {{ private }}.plan on delete cascade

@@ -21,17 +21,20 @@ begin atomic
             f.problem,
             s.stream_id is not null as is_known,
             f.line is not null as is_staged,
+            u.is_pair and s.active and not f.active as is_deactivated,
+            u.is_pair and not s.active and f.active as is_activated,
+            u.is_pair and (s.name, s.url, s.metadata, s.requirement_id, s.region)
+            is distinct from (f.name, f.url, f.metadata, f.requirement_id, f.region) as is_updated,
+            u.is_pair and s.url <> f.url as is_rehosted,
+            u.is_pair and s.requirement_id <> f.requirement_id and not i.capabilities @> r.capabilities as is_misfit,
             s.stream_id is null and f.problem is null as is_new,
             f.line is null and not p_keep_vanished as is_removed,
-            f.problem is null and s.active and not f.active as is_deactivated,
-            f.problem is null and not s.active and f.active as is_activated,
-            f.problem is null and s.stream_id is not null and (s.name, s.url, s.metadata, s.requirement_id, s.region)
-                is distinct from (f.name, f.url, f.metadata, f.requirement_id, f.region) as is_updated,
-            f.problem is null and s.url <> f.url as is_rehosted,
-            f.problem is null and s.requirement_id <> f.requirement_id
-                and not i.capabilities @> r.capabilities as is_misfit
+            u.is_pair
         from (select * from {{ private }}.stream where stream.source = p_source) as s
         full join found as f on s.external_id = f.external_id
+        cross join lateral (
+            select s.stream_id is not null and f.line is not null and f.problem is null as is_pair
+        ) as u
         left join {{ private }}.assignment as a on s.stream_id = a.stream_id
         left join {{ private }}.instance as i on a.instance_id = i.instance_id
         left join {{ private }}.requirement as r on f.requirement_id = r.requirement_id
@@ -42,7 +45,7 @@ begin atomic
         count(*) filter (where is_staged)::integer,
         count(*) filter (where is_new)::integer,
         count(*) filter (
-            where is_known and problem is null and not (is_removed or is_deactivated or is_activated or is_updated)
+            where (is_pair or (is_known and not is_staged)) and not (is_removed or is_deactivated or is_activated or is_updated)
         )::integer,
         count(problem)::integer,
         count(*) filter (where is_deactivated or (is_removed and was_active))::integer,

@@ -1,0 +1,49 @@
+-- Make a plan, exactly; refused when instances, capacities or assignments have changed since.
+-- Locks     decision; stream and assignment rows (by id)
+-- Writes    plan, assignment, decision, movement
+-- Notifies  each affected instance
+-- Raises    OR107 unknown plan · OR401 balancing is paused · OR403 stale plan · 55P03
+create or replace function {{ api }}.apply_plan(p_plan_id bigint)
+    returns table (decision_id bigint, moves integer, least_moves integer, still_waiting integer)
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '5s'
+as $function$
+declare
+    v_plan {{ private }}.plan;
+    v_decision_id bigint;
+    v_decision {{ private }}.decision;
+begin
+    perform {{ private }}.lock_decisions();
+    perform {{ private }}.refuse_when_paused();
+    select * into v_plan from {{ private }}.plan as p where p.plan_id = p_plan_id;
+    if not found then
+        raise exception using
+            errcode = 'OR107',
+            message = 'unknown plan',
+            detail = jsonb_build_object('plan_id', p_plan_id)::text,
+            hint = 'select * from {{ api }}.plan_rebalance() makes one';
+    elsif v_plan.applied_by_decision_id is not null or v_plan.fingerprint <> {{ private }}.fleet_fingerprint() then
+        raise exception using
+            errcode = 'OR403',
+            message = 'stale plan',
+            detail = jsonb_build_object('plan_id', p_plan_id, 'planned_at', v_plan.planned_at, 'applied_by_decision_id', v_plan.applied_by_decision_id)::text,
+            hint = 'the fleet has changed since it was planned: plan again';
+    end if;
+    v_decision_id := {{ private }}.open_decision('plan', 'apply_plan', null, jsonb_build_object('plan_id', p_plan_id));
+    perform {{ private }}.give_streams(
+        v_decision_id, array_agg(m.stream_id order by m.stream_id), array_agg(null::text), array_agg(m.to_instance_id order by m.stream_id), 'placed'
+    )
+    from {{ private }}.plan_move as m where m.plan_id = p_plan_id and m.from_instance_id is null;
+    perform {{ private }}.hand_over(
+        v_decision_id, array_agg(m.stream_id order by m.stream_id), array_agg(m.to_instance_id order by m.stream_id)
+    )
+    from {{ private }}.plan_move as m where m.plan_id = p_plan_id and m.from_instance_id is not null;
+    update {{ private }}.plan as p set applied_by_decision_id = v_decision_id where p.plan_id = p_plan_id;
+    v_decision := {{ private }}.close_decision(v_decision_id);
+    return query select v_decision.decision_id, v_decision.moves, v_decision.least_moves, v_decision.still_waiting;
+end
+$function$;
+comment on function {{ api }}.apply_plan(bigint) is 'Make a planned rebalance.';
+revoke all on function {{ api }}.apply_plan(bigint) from public;
+grant execute on function {{ api }}.apply_plan(bigint) to {{ admin }};

@@ -1,0 +1,52 @@
+-- What rebalance() would do now, without doing it: it is done and taken back, so that the plan cannot differ from the deed.
+-- Locks     decision; stream and assignment rows (until taken back)
+-- Writes    plan, plan_move
+-- Raises    55P03
+create or replace function {{ api }}.plan_rebalance()
+    returns table (plan_id bigint, stream_id bigint, from_instance_id text, to_instance_id text)
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '5s'
+as $function$
+declare
+    v_fingerprint text;
+    v_decision_id bigint;
+    v_plan_id bigint;
+    v_stream_ids bigint[];
+    v_from text[];
+    v_to text[];
+begin
+    perform {{ private }}.lock_decisions();
+    v_fingerprint := {{ private }}.fleet_fingerprint();
+    begin
+        v_decision_id := {{ private }}.open_decision('plan', 'plan_rebalance');
+        perform {{ private }}.rebalance_now(v_decision_id);
+        select array_agg(m.stream_id order by m.stream_id), array_agg(m.from_id order by m.stream_id), array_agg(m.to_id order by m.stream_id)
+        into v_stream_ids, v_from, v_to
+        from (
+            select v.stream_id, v.from_instance_id as from_id, v.to_instance_id as to_id
+            from {{ private }}.movement as v where v.decision_id = v_decision_id
+            union all
+            select a.stream_id, a.instance_id, a.next_instance_id
+            from {{ private }}.assignment as a where a.decision_id = v_decision_id and a.releasing_since is not null
+        ) as m;
+        raise exception using errcode = 'OR000', message = 'planned';
+    exception
+        when sqlstate 'OR000' then
+            null; -- everything since begin is taken back; the variables are not
+    end;
+    insert into {{ private }}.plan (planned_at, planned_by, fingerprint)
+    values ({{ private }}.now(), {{ private }}.actor(), v_fingerprint)
+    returning plan.plan_id into v_plan_id;
+    insert into {{ private }}.plan_move (plan_id, stream_id, from_instance_id, to_instance_id)
+    select v_plan_id, u.stream_id, u.from_id, u.to_id from unnest(v_stream_ids, v_from, v_to) as u(stream_id, from_id, to_id);
+    return query
+    select m.plan_id, m.stream_id, m.from_instance_id, m.to_instance_id
+    from {{ private }}.plan_move as m
+    where m.plan_id = v_plan_id
+    order by m.stream_id;
+end
+$function$;
+comment on function {{ api }}.plan_rebalance() is 'Plan a rebalance: the plan''s id and each move it would make (no rows: nothing to do). apply_plan makes it.';
+revoke all on function {{ api }}.plan_rebalance() from public;
+grant execute on function {{ api }}.plan_rebalance() to {{ admin }};

@@ -1,0 +1,26 @@
+-- Place what waits and bring every instance to its fair share, now.
+-- Locks     decision; stream and assignment rows (by id)
+-- Writes    assignment, decision, movement, controller
+-- Notifies  each affected instance
+-- Raises    OR401 balancing is paused · 55P03
+create or replace function {{ api }}.rebalance(p_reason text default 'manual')
+    returns table (decision_id bigint, moves integer, least_moves integer, still_waiting integer)
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '5s'
+as $function$
+declare
+    v_decision_id bigint;
+    v_decision {{ private }}.decision;
+begin
+    perform {{ private }}.lock_decisions();
+    perform {{ private }}.refuse_when_paused();
+    v_decision_id := {{ private }}.open_decision('rebalance', 'rebalance', p_reason);
+    perform {{ private }}.rebalance_now(v_decision_id);
+    v_decision := {{ private }}.close_decision(v_decision_id);
+    return query select v_decision.decision_id, v_decision.moves, v_decision.least_moves, v_decision.still_waiting;
+end
+$function$;
+comment on function {{ api }}.rebalance(text) is 'Rebalance now: how many streams were moved or asked to move, and the least number that could have reached the same balance.';
+revoke all on function {{ api }}.rebalance(text) from public;
+grant execute on function {{ api }}.rebalance(text) to {{ admin }};

@@ -1,0 +1,126 @@
+-- Parts of the administrators' functions. Every caller that changes assignments holds the decision lock.
+
+create or replace function {{ private }}.refuse_when_paused()
+    returns void
+    language plpgsql volatile
+as $function$
+declare
+    v_controller {{ private }}.controller;
+begin
+    select * into v_controller from {{ private }}.controller;
+    if v_controller.paused_at is not null then
+        raise exception using
+            errcode = 'OR401',
+            message = 'balancing is paused',
+            detail = jsonb_build_object(
+                'paused_at', v_controller.paused_at, 'paused_by', v_controller.paused_by, 'reason', v_controller.paused_reason
+            )::text,
+            hint = 'select * from {{ api }}.resume_balancing() ends the pause';
+    end if;
+end
+$function$;
+comment on function {{ private }}.refuse_when_paused() is 'Refuse (OR401) while balancing is paused.';
+
+create or replace function {{ private }}.known_instance(p_instance_id text)
+    returns {{ private }}.instance
+    language plpgsql volatile
+as $function$
+declare
+    v_instance {{ private }}.instance;
+begin
+    select * into v_instance from {{ private }}.instance as i where i.instance_id = p_instance_id for no key update;
+    if not found then
+        perform {{ private }}.unknown_instance(p_instance_id);
+    end if;
+    return v_instance;
+end
+$function$;
+comment on function {{ private }}.known_instance(text) is 'An instance, locked; OR103 when there is none.';
+
+create or replace function {{ private }}.movable_assignment(p_stream_id bigint, p_instance_id text)
+    returns {{ private }}.assignment
+    language plpgsql volatile
+as $function$
+declare
+    v_assignment {{ private }}.assignment;
+    v_why text;
+begin
+    perform {{ private }}.known_instance(p_instance_id);
+    select * into v_assignment from {{ private }}.assignment as a where a.stream_id = p_stream_id for update;
+    if not found then
+        perform {{ private }}.unknown_stream(p_stream_id);
+    end if;
+    select case
+        when v_assignment.state = 'idle' then 'the stream is not active'
+        when p.instance_id is null then 'the instance gets no streams now: it is ' || coalesce(i.standing_order || 'ing', i.status)
+        when not p.capabilities @> r.capabilities then 'the instance lacks a capability that the stream requires'
+        when p.planned >= p.ceiling and p_instance_id is distinct from coalesce(v_assignment.next_instance_id, v_assignment.instance_id)
+            then 'the instance is full'
+    end
+    into v_why
+    from {{ private }}.instance as i
+    left join {{ private }}.placeable_instances() as p on p.instance_id = i.instance_id
+    cross join {{ private }}.requirement as r
+    where i.instance_id = p_instance_id and r.requirement_id = v_assignment.requirement_id;
+    if v_why is not null then
+        raise exception using
+            errcode = 'OR405',
+            message = 'the instance cannot take the stream',
+            detail = jsonb_build_object('stream_id', p_stream_id, 'instance_id', p_instance_id, 'why', v_why)::text,
+            hint = 'select instance_id, status, assigned_streams, max_streams, capabilities from {{ api }}.instances shows who can';
+    end if;
+    return v_assignment;
+end
+$function$;
+comment on function {{ private }}.movable_assignment(bigint, text) is 'The assignment of a stream that this instance could take; else OR102, OR103 or OR405.';
+
+create or replace function {{ private }}.send_to(
+    p_decision_id bigint, p_assignment {{ private }}.assignment, p_instance_id text, p_reason text
+)
+    returns integer
+    language plpgsql volatile
+as $function$
+begin
+    if (p_assignment).instance_id = p_instance_id then
+        -- a hand-over to somebody else is called off
+        update {{ private }}.assignment as a
+        set state = 'assigned', next_instance_id = null, releasing_since = null
+        where a.stream_id = (p_assignment).stream_id;
+        perform {{ private }}.notify_instance(p_instance_id, p_decision_id);
+        return 0;
+    elsif (p_assignment).instance_id is null then
+        return {{ private }}.give_streams(
+            p_decision_id, array[(p_assignment).stream_id], array[null::text], array[p_instance_id], p_reason
+        );
+    end if;
+    return {{ private }}.hand_over(p_decision_id, array[(p_assignment).stream_id], array[p_instance_id]);
+end
+$function$;
+comment on function {{ private }}.send_to(bigint, {{ private }}.assignment, text, text) is 'Send one stream to one instance: by hand-over from a living owner, at once when it waits.';
+
+create or replace function {{ private }}.rebalance_now(p_decision_id bigint)
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    perform {{ private }}.bring_pinned_home(p_decision_id);
+    perform {{ private }}.place_waiting(p_decision_id, 'placed');
+    perform {{ private }}.evacuate(p_decision_id);
+    perform {{ private }}.make_room(p_decision_id);
+    perform {{ private }}.rebalance_fleet(p_decision_id);
+end
+$function$;
+comment on function {{ private }}.rebalance_now(bigint) is 'Everything that a rebalance does, in its order.';
+
+create or replace function {{ private }}.fleet_fingerprint()
+    returns text
+    language sql volatile
+as $function$
+    select md5(coalesce(string_agg(
+        concat_ws(':', i.instance_id, i.status, i.incarnation, i.max_streams, i.standing_order, l.owned, l.incoming, l.outgoing, l.digest),
+        ' ' order by i.instance_id
+    ), '') || ' ' || {{ private }}.count_waiting(1000000) || ' ' || {{ private }}.thresholds()::text)
+    from {{ private }}.instance as i
+    join {{ private }}.instance_load as l on l.instance_id = i.instance_id
+$function$;
+comment on function {{ private }}.fleet_fingerprint() is 'Differs when anything differs that a plan was made for.';
