@@ -11,6 +11,7 @@ from orchestrator import __version__
 COMMANDS: dict[str, str] = {
     "db": "orchestrator.cli.db:db",
     "run": "orchestrator.cli.run:run",
+    "demo": "orchestrator.cli.demo:demo",
     "instance": "orchestrator.cli.instance:instance",
     "stream": "orchestrator.cli.stream:stream",
     "rebalance": "orchestrator.cli.rebalance:rebalance",
