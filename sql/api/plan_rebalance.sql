@@ -20,7 +20,8 @@ begin
     v_fingerprint := {{ private }}.fleet_fingerprint();
     begin
         v_decision_id := {{ private }}.open_decision('plan', 'plan_rebalance');
-        perform {{ private }}.rebalance_now(v_decision_id);
+        perform {{ private }}.place_fleet(v_decision_id);
+        perform {{ private }}.rebalance_fleet(v_decision_id);
         select array_agg(m.stream_id order by m.stream_id), array_agg(m.from_id order by m.stream_id), array_agg(m.to_id order by m.stream_id)
         into v_stream_ids, v_from, v_to
         from (

@@ -16,7 +16,8 @@ begin
     perform {{ private }}.lock_decisions();
     perform {{ private }}.refuse_when_paused();
     v_decision_id := {{ private }}.open_decision('rebalance', 'rebalance', p_reason);
-    perform {{ private }}.rebalance_now(v_decision_id);
+    perform {{ private }}.place_fleet(v_decision_id);
+    perform {{ private }}.rebalance_fleet(v_decision_id);
     v_decision := {{ private }}.close_decision(v_decision_id);
     return query select v_decision.decision_id, v_decision.moves, v_decision.least_moves, v_decision.still_waiting;
 end

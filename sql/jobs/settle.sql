@@ -41,10 +41,7 @@ begin
         'settle', array_to_string(v_reasons, ', '), null,
         jsonb_build_object('subjects', coalesce(to_jsonb(v_subjects), '[]'), 'paused', v_paused)
     );
-    perform {{ private }}.bring_pinned_home(v_decision_id);
-    perform {{ private }}.place_waiting(v_decision_id, 'placed');
-    perform {{ private }}.evacuate(v_decision_id);
-    perform {{ private }}.make_room(v_decision_id);
+    perform {{ private }}.place_fleet(v_decision_id);
     if not v_paused and (
         v_reasons && array['registered', 'returned', 'capacity', 'undrained', 'strategy', 'resumed']
         or (select i.stream_difference > {{ private }}.setting_number('max_stream_difference') from {{ private }}.imbalance() as i)

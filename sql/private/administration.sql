@@ -98,20 +98,6 @@ end
 $function$;
 comment on function {{ private }}.send_to(bigint, {{ private }}.assignment, text, text) is 'Send one stream to one instance: by hand-over from a living owner, at once when it waits.';
 
-create or replace function {{ private }}.rebalance_now(p_decision_id bigint)
-    returns void
-    language plpgsql volatile
-as $function$
-begin
-    perform {{ private }}.bring_pinned_home(p_decision_id);
-    perform {{ private }}.place_waiting(p_decision_id, 'placed');
-    perform {{ private }}.evacuate(p_decision_id);
-    perform {{ private }}.make_room(p_decision_id);
-    perform {{ private }}.rebalance_fleet(p_decision_id);
-end
-$function$;
-comment on function {{ private }}.rebalance_now(bigint) is 'Everything that a rebalance does, in its order.';
-
 create or replace function {{ private }}.fleet_fingerprint()
     returns text
     language sql volatile

@@ -3,6 +3,8 @@
 --   shift                level one group of instances by moving streams of some requirements
 --   rebalance_fleet      the whole fleet: requirements that only some instances meet first, then all others
 --   bring_pinned_home    pinned streams whose instance is back
+--   make_room            where only some instances are able, move away what others could have
+--   place_fleet          everything that is not levelling
 -- Every caller holds the decision lock.
 -- Locks     stream and assignment rows (by id)
 -- Writes    assignment
@@ -231,3 +233,16 @@ begin
 end
 $function$;
 comment on function {{ private }}.bring_pinned_home(bigint) is 'Give pinned streams back to the instance that they are pinned to, where it is there and has room.';
+
+create or replace function {{ private }}.place_fleet(p_decision_id bigint)
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    perform {{ private }}.bring_pinned_home(p_decision_id);
+    perform {{ private }}.place_waiting(p_decision_id, 'placed');
+    perform {{ private }}.evacuate(p_decision_id);
+    perform {{ private }}.make_room(p_decision_id);
+end
+$function$;
+comment on function {{ private }}.place_fleet(bigint) is 'Put every stream where it can be heard, without levelling: pinned ones home, waiting ones into room, those of draining or overfull instances out.';

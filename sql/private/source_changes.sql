@@ -26,10 +26,9 @@ begin atomic
             u.is_pair and (s.name, s.url, s.metadata, s.requirement_id, s.region)
             is distinct from (f.name, f.url, f.metadata, f.requirement_id, f.region) as is_updated,
             u.is_pair and s.url <> f.url as is_rehosted,
-            u.is_pair and s.requirement_id <> f.requirement_id and not i.capabilities @> r.capabilities as is_misfit,
+            u.is_pair and s.requirement_id <> f.requirement_id and not i.capabilities @> f.capabilities as is_misfit,
             s.stream_id is null and f.problem is null as is_new,
-            f.line is null and not p_keep_vanished as is_removed,
-            u.is_pair
+            f.line is null and not p_keep_vanished as is_removed
         from (select * from {{ private }}.stream where stream.source = p_source) as s
         full join found as f on s.external_id = f.external_id
         cross join lateral (
@@ -37,7 +36,6 @@ begin atomic
         ) as u
         left join {{ private }}.assignment as a on s.stream_id = a.stream_id
         left join {{ private }}.instance as i on a.instance_id = i.instance_id
-        left join {{ private }}.requirement as r on f.requirement_id = r.requirement_id
     )
     select
         count(*) filter (where is_known)::integer,
@@ -45,7 +43,8 @@ begin atomic
         count(*) filter (where is_staged)::integer,
         count(*) filter (where is_new)::integer,
         count(*) filter (
-            where (is_pair or (is_known and not is_staged)) and not (is_removed or is_deactivated or is_activated or is_updated)
+            where is_known and problem is null
+                and (is_removed or is_deactivated or is_activated or is_updated) is not true
         )::integer,
         count(problem)::integer,
         count(*) filter (where is_deactivated or (is_removed and was_active))::integer,

@@ -3,7 +3,7 @@
 create or replace function {{ private }}.source_rows(p_batch uuid)
     returns table (
         line integer, external_id text, name text, url text, active boolean, region text,
-        requirement_id integer, metadata jsonb, problem text
+        capabilities text [], requirement_id integer, metadata jsonb, problem text
     )
     language sql volatile
 begin atomic
@@ -16,7 +16,7 @@ begin atomic
             coalesce(s.active, true) as active,
             nullif(btrim(s.region), '') as region,
             coalesce(s.metadata, '{}') - 'required_capabilities' as metadata,
-            coalesce(s.metadata -> 'required_capabilities', '[]') as required,
+            {{ private }}.source_capabilities(s.metadata -> 'required_capabilities') as capabilities,
             case
                 when coalesce(btrim(s.url), '') = '' then 'no url'
                 when btrim(s.url) !~* '^https?://[^[:space:]/?#]+[^[:space:]]*$' then 'the url is not http or https'
@@ -29,12 +29,12 @@ begin atomic
     ),
     -- Each distinct requirement, looked up once however many rows have it.
     required as materialized (
-        select d.required, d.region, {{ private }}.requirement_of({{ private }}.source_capabilities(d.required), d.region)
-        from (select distinct s.required, s.region from staged as s) as d
+        select d.capabilities, d.region, {{ private }}.requirement_of(d.capabilities, d.region) as requirement_id
+        from (select distinct s.capabilities, s.region from staged as s) as d
     )
-    select s.line, s.external_id, s.name, s.url, s.active, s.region, r.requirement_id, s.metadata, s.problem
+    select
+        s.line, s.external_id, s.name, s.url, s.active, s.region, s.capabilities, r.requirement_id, s.metadata, s.problem
     from staged as s
-    inner join required as r (required, region, requirement_id)
-        on s.required = r.required and s.region is not distinct from r.region;
+    inner join required as r on s.capabilities = r.capabilities and s.region is not distinct from r.region;
 end;
 comment on function {{ private }}.source_rows(uuid) is 'The rows of a staged batch as streams; problem says why a row cannot be used.';

@@ -1,6 +1,7 @@
 -- Take away all functions, views and triggers that repeatable files made, and all privileges they gave; the files bring them back.
 -- Nobody sees the gap: it is all one transaction. What others have built on them (a view of a DBA's own, a default, a constraint)
 -- keeps its ground: such an object, and all that it needs itself, stays and is replaced in place.
+-- Locks     views, then the tables with triggers in the order in which they were made: as those do who read and write them
 do $do$
 declare
     v_object record;
@@ -75,7 +76,10 @@ begin
             case c.kind when 'function' then 'routine' else c.kind end || ' ' || c.identity as what
         from candidate as c
         where not exists (select from kept as k where k.class_id = c.class_id and k.object_id = c.object_id)
-        order by c.kind = 'trigger' desc, c.kind, c.identity
+        order by
+            array_position(array['view', 'trigger', 'function'], c.kind),
+            (select t.tgrelid from pg_catalog.pg_trigger as t where c.kind = 'trigger' and t.oid = c.object_id),
+            c.identity
     loop
         -- A cascade only reaches what is on this list itself, and may have been faster.
         if exists (select from pg_catalog.pg_proc as p where v_object.kind = 'function' and p.oid = v_object.object_id)

@@ -1,0 +1,25 @@
+-- Run every job that is due, in one call: for psql and pg_cron. Jobs that need the outside world are left to a driver.
+-- Locks     the jobs' rows; what the jobs lock
+-- Writes    job, job_run, and what the jobs write
+create or replace function {{ api }}.run_due_jobs()
+    returns table (job text, outcome text, result jsonb, error jsonb, duration interval)
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '5s'
+as $function$
+declare
+    v_run record;
+    v_done text[] := '{}';
+begin
+    loop
+        select r.* into v_run from {{ api }}.run_next_job() as r;
+        -- a job that is due again already (its schedule is shorter than the others take) waits for the next call
+        exit when v_run.job is null or v_run.job = any(v_done);
+        v_done := v_done || v_run.job;
+        return query select v_run.job, v_run.outcome, v_run.result, v_run.error, v_run.duration;
+    end loop;
+end
+$function$;
+comment on function {{ api }}.run_due_jobs() is 'Run all jobs that are due; a row for each.';
+revoke all on function {{ api }}.run_due_jobs() from public;
+grant execute on function {{ api }}.run_due_jobs() to {{ admin }};

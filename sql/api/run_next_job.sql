@@ -1,0 +1,50 @@
+-- Claim the most overdue job, run it, record it, and say when the next is due. One job is one transaction: a failing one undoes
+-- only itself, and any number of drivers share the jobs without knowing of each other.
+-- A job that needs the outside world is only claimed (p_outside): the driver does it and calls finish_job. A driver that dies
+-- loses its claim after the job's timeout.
+-- Locks     the job's row; what the job locks
+-- Writes    job, job_run, and what the job writes
+create or replace function {{ api }}.run_next_job(p_driver text default null, p_outside boolean default false)
+    returns table (
+        job text, job_run_id bigint, outcome text, result jsonb, error jsonb, duration interval, next_due_in interval
+    )
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '5s'
+as $function$
+declare
+    v_started_at timestamptz := {{ private }}.now();
+    v_run_by text := coalesce(p_driver, {{ private }}.actor());
+    v_job {{ private }}.job := {{ private }}.claim_job(coalesce(p_outside, false));
+    v_job_run_id bigint;
+    v_result jsonb;
+    v_error jsonb;
+    v_outcome text;
+begin
+    if v_job.job is null then
+        null;
+    elsif v_job.runs_in = 'driver' then
+        update {{ private }}.job_run as r
+        set outcome = 'abandoned', finished_at = v_started_at
+        where r.job = v_job.job and r.outcome = 'claimed';
+        insert into {{ private }}.job_run (job, started_at, run_by, outcome)
+        values (v_job.job, v_started_at, v_run_by, 'claimed')
+        returning job_run.job_run_id into v_job_run_id;
+        update {{ private }}.job as j
+        set claimed_by = v_run_by, claimed_until = v_started_at + j.timeout
+        where j.job = v_job.job;
+        v_outcome := 'claimed';
+    else
+        select a.result, a.error into v_result, v_error from {{ private }}.attempt_job(v_job) as a;
+        v_job_run_id := {{ private }}.record_run(v_job, null, v_run_by, v_started_at, v_result, v_error);
+        v_outcome := case when v_error is not null then 'failed' when v_result is not null then 'done' else 'nothing' end;
+    end if;
+    return query
+    select
+        v_job.job, v_job_run_id, v_outcome, v_result, v_error, {{ private }}.now() - v_started_at,
+        {{ private }}.next_due_in(coalesce(p_outside, false));
+end
+$function$;
+comment on function {{ api }}.run_next_job(text, boolean) is 'Run the most overdue job; job is null when none is due. p_outside: also claim jobs that the caller does itself (outcome claimed) and ends with finish_job. next_due_in: how long the caller may sleep.';
+revoke all on function {{ api }}.run_next_job(text, boolean) from public;
+grant execute on function {{ api }}.run_next_job(text, boolean) to {{ admin }};

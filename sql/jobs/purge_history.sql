@@ -1,0 +1,44 @@
+-- Job: delete history older than history_retention, in batches small enough to hold no lock for long.
+-- A decision that a stream's present state still points to is kept.
+-- Locks     none that a decision waits for
+-- Writes    decision, movement, job_run, alert, plan
+
+create or replace function {{ private }}.purge_history()
+    returns jsonb
+    language plpgsql volatile
+as $function$
+declare
+    v_before timestamptz := {{ private }}.now() - {{ private }}.setting_interval('history_retention');
+    v_last bigint;
+    v_movements integer;
+    v_decisions integer;
+    v_runs integer;
+    v_alerts integer;
+    v_plans integer;
+begin
+    -- decisions are numbered in the order of time: find where the old ones end, at most ten thousand at once
+    select max(d.decision_id) into v_last
+    from (
+        select d.decision_id, d.decided_at from {{ private }}.decision as d order by d.decision_id limit 10000
+    ) as d
+    where d.decided_at < v_before;
+    delete from {{ private }}.movement as m where m.decision_id <= v_last;
+    get diagnostics v_movements = row_count;
+    delete from {{ private }}.decision as d
+    where d.decision_id <= v_last
+        and not exists (select from {{ private }}.instance as i where i.lost_by_decision_id = d.decision_id)
+        and not exists (select from {{ private }}.movement as m where m.decision_id = d.decision_id);
+    get diagnostics v_decisions = row_count;
+    delete from {{ private }}.job_run as r
+    where r.job_run_id in (select o.job_run_id from {{ private }}.job_run as o where o.started_at < v_before order by o.started_at limit 10000);
+    get diagnostics v_runs = row_count;
+    delete from {{ private }}.alert as a where a.resolved_at < v_before;
+    get diagnostics v_alerts = row_count;
+    delete from {{ private }}.plan as p where p.planned_at < v_before;
+    get diagnostics v_plans = row_count;
+    return case when v_movements + v_decisions + v_runs + v_alerts + v_plans > 0 then jsonb_build_object(
+        'movements', v_movements, 'decisions', v_decisions, 'job_runs', v_runs, 'alerts', v_alerts, 'plans', v_plans
+    ) end;
+end
+$function$;
+comment on function {{ private }}.purge_history() is 'Job purge_history: deletes what is older than history_retention.';

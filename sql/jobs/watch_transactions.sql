@@ -1,0 +1,39 @@
+-- Job: end what runs longer than transaction_timeout (R2.2) in this system's own sessions, known by their application_name.
+-- Servers from 17 on do it themselves where the connection asks for it; this is for the others, and for whoever forgot.
+-- It may only end sessions of roles that the owner is a member of; others are reported and left.
+-- Writes    nothing but its record
+
+create or replace function {{ private }}.watch_transactions()
+    returns jsonb
+    language plpgsql volatile
+as $function$
+declare
+    v_long record;
+    v_ended jsonb := '[]';
+begin
+    for v_long in
+        select a.pid, a.usename, a.application_name, a.state, a.xact_start, {{ private }}.now() - a.xact_start as age,
+            array(select b.pid from pg_stat_activity as b where a.pid = any(pg_blocking_pids(b.pid))) as blocking,
+            pg_has_role('{{ owner }}', a.usesysid, 'member') as may_end
+        from pg_stat_activity as a
+        where a.datname = current_database()
+            and (a.application_name like 'orchestrator%' or a.application_name like 'worker-shim%')
+            and a.pid <> pg_backend_pid()
+            and a.xact_start < {{ private }}.now() - {{ private }}.setting_interval('transaction_timeout')
+    loop
+        v_ended := v_ended || jsonb_build_object(
+            'pid', v_long.pid, 'login', v_long.usename, 'application_name', v_long.application_name, 'state', v_long.state,
+            'age', v_long.age, 'blocking', to_jsonb(v_long.blocking),
+            'ended', case
+                when not v_long.may_end then 'not permitted'
+                -- an idle transaction has no statement to cancel
+                when v_long.state = 'active' and pg_cancel_backend(v_long.pid) then 'cancelled'
+                when v_long.state <> 'active' and pg_terminate_backend(v_long.pid) then 'terminated'
+                else 'gone'
+            end
+        );
+    end loop;
+    return case when v_ended <> '[]' then jsonb_build_object('transactions', v_ended) end;
+end
+$function$;
+comment on function {{ private }}.watch_transactions() is 'Job watch_transactions: ends transactions of this system that run too long, and says whom they blocked.';

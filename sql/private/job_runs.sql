@@ -1,0 +1,90 @@
+-- Running one job, whatever becomes of it.
+-- Writes    job, job_run, and what the job writes
+
+create or replace function {{ private }}.claim_job(p_outside boolean)
+    returns {{ private }}.job
+    language sql volatile
+as $function$
+    select j.*
+    from {{ private }}.job as j
+    where j.enabled
+        and j.next_run_at <= {{ private }}.now()
+        and (p_outside or j.runs_in = 'database')
+        and (j.claimed_until is null or j.claimed_until <= {{ private }}.now())
+    order by j.next_run_at, j.job
+    limit 1
+    for update skip locked
+$function$;
+comment on function {{ private }}.claim_job(boolean) is 'The most overdue job that nobody else is running, locked until the end of the transaction.';
+
+create or replace function {{ private }}.attempt_job(p_job {{ private }}.job, out result jsonb, out error jsonb)
+    language plpgsql volatile
+as $function$
+declare
+    v_message text;
+    v_detail text;
+    v_hint text;
+    v_context text;
+begin
+    execute format('select {{ private }}.%I()', (p_job).function_name) into result;
+exception
+    -- every class of errors by its name: a job that fails must not take the others, or its own record, with it
+    when data_exception or integrity_constraint_violation or transaction_rollback or syntax_error_or_access_rule_violation
+        or insufficient_resources or program_limit_exceeded or object_not_in_prerequisite_state or query_canceled or system_error
+        or invalid_transaction_state or feature_not_supported or plpgsql_error or internal_error or external_routine_exception
+        or cardinality_violation or sqlstate 'OR000'
+    then
+        get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail, v_hint = pg_exception_hint, v_context = pg_exception_context;
+        error := jsonb_build_object(
+            'function', (p_job).function_name, 'sqlstate', sqlstate, 'message', v_message, 'detail', v_detail, 'hint', v_hint, 'context', v_context
+        );
+end
+$function$;
+comment on function {{ private }}.attempt_job({{ private }}.job) is 'Run a job of the database; what it changed is undone when it fails, and the error is returned.';
+
+create or replace function {{ private }}.record_run(
+    p_job {{ private }}.job, p_job_run_id bigint, p_run_by text, p_started_at timestamptz, p_result jsonb, p_error jsonb
+)
+    returns bigint
+    language plpgsql volatile
+as $function$
+declare
+    v_outcome text := case when p_error is not null then 'failed' when p_result is not null then 'done' else 'nothing' end;
+    v_job_run_id bigint := p_job_run_id;
+begin
+    update {{ private }}.job as j
+    set
+        next_run_at = {{ private }}.next_run(j.schedule, (p_job).next_run_at, {{ private }}.now()),
+        claimed_by = null,
+        claimed_until = null,
+        last_started_at = p_started_at,
+        last_duration = {{ private }}.now() - p_started_at,
+        last_outcome = v_outcome,
+        last_result = coalesce(p_error, p_result),
+        runs = j.runs + 1,
+        failures = j.failures + (p_error is not null)::integer,
+        consecutive_failures = case when p_error is null then 0 else j.consecutive_failures + 1 end
+    where j.job = (p_job).job;
+    if p_job_run_id is not null then
+        update {{ private }}.job_run as r
+        set finished_at = {{ private }}.now(), outcome = case v_outcome when 'failed' then 'failed' else 'done' end, result = p_result, error = p_error
+        where r.job_run_id = p_job_run_id;
+    elsif v_outcome <> 'nothing' then
+        insert into {{ private }}.job_run (job, started_at, finished_at, run_by, outcome, result, error)
+        values ((p_job).job, p_started_at, {{ private }}.now(), p_run_by, v_outcome, p_result, p_error)
+        returning job_run_id into v_job_run_id;
+    end if;
+    return v_job_run_id;
+end
+$function$;
+comment on function {{ private }}.record_run({{ private }}.job, bigint, text, timestamptz, jsonb, jsonb) is 'A job has run: when it is next due and how it went. A run that found nothing to do leaves no row of its own.';
+
+create or replace function {{ private }}.next_due_in(p_outside boolean)
+    returns interval
+    language sql volatile
+as $function$
+    select greatest(min(greatest(j.next_run_at, coalesce(j.claimed_until, j.next_run_at))) - {{ private }}.now(), interval '0')
+    from {{ private }}.job as j
+    where j.enabled and (p_outside or j.runs_in = 'database')
+$function$;
+comment on function {{ private }}.next_due_in(boolean) is 'How long until the next job is due; null when no job is enabled.';

@@ -1,0 +1,106 @@
+-- When a job is next due. A schedule is an interval ('1 second') or five cron fields in UTC ('17 3 * * *'): minute, hour, day
+-- of the month, month, day of the week (0 or 7 is Sunday), each *, n, n-m, */s, n-m/s or a list of those. As in cron, when both
+-- days are restricted either may match.
+-- Reads     its arguments only
+
+create or replace function {{ private }}.cron_values(p_field text, p_minimum integer, p_maximum integer)
+    returns integer[]
+    language plpgsql immutable
+as $function$
+declare
+    v_part text;
+    v_match text[];
+    v_from integer;
+    v_to integer;
+    v_values integer[] := '{}';
+begin
+    foreach v_part in array string_to_array(p_field, ',') loop
+        v_match := regexp_match(v_part, '^(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?$');
+        v_from := coalesce(v_match[1]::integer, p_minimum);
+        v_to := coalesce(v_match[2]::integer, case when v_match[1] is null or v_match[3] is not null then p_maximum else v_from end);
+        if v_match is null or v_from < p_minimum or v_to > p_maximum or v_from > v_to or v_match[3]::integer = 0 then
+            raise exception using
+                errcode = 'OR101',
+                message = 'bad argument',
+                detail = jsonb_build_object('argument', 'schedule', 'given', p_field)::text,
+                hint = format('a cron field is *, n, n-m, */s, n-m/s or a list of those, within %s-%s', p_minimum, p_maximum);
+        end if;
+        v_values := v_values || array(select generate_series(v_from, v_to, coalesce(v_match[3]::integer, 1)));
+    end loop;
+    return v_values;
+end
+$function$;
+comment on function {{ private }}.cron_values(text, integer, integer) is 'The numbers that one cron field means; OR101 when it means none.';
+
+create or replace function {{ private }}.next_cron_time(p_schedule text, p_after timestamptz)
+    returns timestamptz
+    language plpgsql immutable
+as $function$
+declare
+    v_fields text[] := regexp_split_to_array(btrim(p_schedule), '\s+');
+    v_minutes integer[] := {{ private }}.cron_values(v_fields[1], 0, 59);
+    v_hours integer[] := {{ private }}.cron_values(v_fields[2], 0, 23);
+    v_days integer[] := {{ private }}.cron_values(v_fields[3], 1, 31);
+    v_months integer[] := {{ private }}.cron_values(v_fields[4], 1, 12);
+    v_weekdays integer[] := {{ private }}.cron_values(v_fields[5], 0, 7);
+    v_after timestamp := date_trunc('minute', p_after at time zone 'UTC');
+    v_next timestamp;
+begin
+    -- eight years hold every combination that exists, a 29 February on any weekday nearly so
+    select d.day + make_interval(hours => h.hour, mins => m.minute)
+    into v_next
+    from generate_series(date_trunc('day', v_after), date_trunc('day', v_after) + interval '8 years', interval '1 day') as d(day)
+    cross join unnest(v_hours) as h(hour)
+    cross join unnest(v_minutes) as m(minute)
+    where extract(month from d.day) = any(v_months)
+        and case
+            when v_fields[3] <> '*' and v_fields[5] <> '*'
+                then extract(day from d.day) = any(v_days) or {{ private }}.is_weekday(d.day, v_weekdays)
+            else extract(day from d.day) = any(v_days) and {{ private }}.is_weekday(d.day, v_weekdays)
+        end
+        and d.day + make_interval(hours => h.hour, mins => m.minute) > v_after
+    order by d.day, h.hour, m.minute
+    limit 1;
+    return v_next at time zone 'UTC';
+end
+$function$;
+comment on function {{ private }}.next_cron_time(text, timestamptz) is 'The first minute after a time that five cron fields match, in UTC; null when there is none.';
+
+create or replace function {{ private }}.is_weekday(p_day timestamp, p_weekdays integer[])
+    returns boolean
+    language sql immutable
+begin atomic
+    select extract(dow from p_day)::integer = any(p_weekdays) or (extract(dow from p_day) = 0 and 7 = any(p_weekdays));
+end;
+comment on function {{ private }}.is_weekday(timestamp, integer[]) is 'Whether a day is one of these cron weekdays.';
+
+create or replace function {{ private }}.next_run(p_schedule text, p_was_due timestamptz, p_now timestamptz)
+    returns timestamptz
+    language plpgsql immutable
+as $function$
+begin
+    if cardinality(regexp_split_to_array(btrim(p_schedule), '\s+')) = 5 then
+        return coalesce({{ private }}.next_cron_time(p_schedule, p_now), 'infinity');
+    end if;
+    -- on its beat, but a beat that was missed is not made up for
+    return greatest(p_was_due + p_schedule::interval, p_now + p_schedule::interval / 2);
+end
+$function$;
+comment on function {{ private }}.next_run(text, timestamptz, timestamptz) is 'When a job with this schedule is due after a run that was due at a time and has run now.';
+
+create or replace function {{ private }}.check_schedule(p_schedule text)
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    if {{ private }}.next_run(p_schedule, {{ private }}.now(), {{ private }}.now()) <= {{ private }}.now() then
+        perform {{ private }}.require_argument('schedule', false, to_jsonb(p_schedule), 'a job runs at intervals longer than nothing');
+    end if;
+exception
+    when data_exception then
+        perform {{ private }}.require_argument(
+            'schedule', false, to_jsonb(p_schedule), 'an interval such as 10 seconds, or five cron fields such as 17 3 * * *'
+        );
+end
+$function$;
+comment on function {{ private }}.check_schedule(text) is 'Refuse (OR101) what is no schedule.';
