@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, cast
 
+import jinja2
 import psycopg
 import tenacity
 from psycopg import sql
@@ -26,7 +27,7 @@ from orchestrator.names import DEFAULT_SCHEMA, Names
 OLDEST_SERVER = 150000
 
 _MIGRATION_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
-_NO_LIMIT = db.Timeouts(statement_timeout="0", transaction_timeout="0", lock_timeout="2s")
+_NO_LIMIT = db.Timeouts(statement_timeout="0", transaction_timeout="0")
 # Two programs that touch the same row of the catalog at once: "tuple concurrently updated" has no code of its own.
 _INTERNAL_ERROR = "XX000"
 
@@ -106,6 +107,7 @@ class Plan:
     removed: Sequence[str]
     edited: Sequence[Applied]
     unknown: Sequence[Applied]
+    newest_applied: int
     on_another_server: bool
 
     @property
@@ -174,7 +176,7 @@ def migrate(
 ) -> Report:
     """Bring a database up to this program, in one transaction.
 
-    Waits at most 2 s for any lock, so that nobody queues behind it, and tries again for `patience` seconds.
+    Waits for a lock so shortly that nobody queues behind it for long, and tries again for `patience` seconds.
     With `repair`, the repeatable files are applied even when none of them changed.
 
     Raises:
@@ -230,7 +232,7 @@ def status(
         server_version=facts.server_version,
         installed=facts.installed,
         program_version=program.newest_version,
-        database_version=max((applied.version for applied in history.migrations), default=0),
+        database_version=plan.newest_applied,
         applied=history.migrations,
         pending=[migration.file.path for migration in plan.pending],
         changed=[*plan.changed, *plan.removed],
@@ -316,7 +318,10 @@ def _manifest(sql_root: Path) -> list[str]:
 
 
 def _file(path: str, names: Names, root: Path, **variables: object) -> File:
-    text = templates.render(path, names, root=root, **variables)
+    try:
+        text = templates.render(path, names, root=root, **variables)
+    except jinja2.TemplateError as error:
+        raise MigrationError(f"{path}: {error.message}", hint="correct the file") from error
     return File(path, text, sha256(text.encode()).hexdigest())
 
 
@@ -418,6 +423,7 @@ def _plan(program: Program, history: History) -> Plan:
             if migration.version in carried and carried[migration.version].file.checksum != migration.checksum
         ],
         unknown=[migration for migration in history.migrations if migration.version not in carried],
+        newest_applied=max(applied, default=0),
         on_another_server=history.on_another_server,
     )
 
@@ -464,10 +470,11 @@ def _require_applicable(program: Program, plan: Plan) -> None:
             detail={"edited": [applied.name for applied in plan.edited]},
             hint="restore the file; put the change into a new migration",
         )
-    newest_applied = max((applied.version for applied in plan.unknown), default=0)
-    late = [migration for migration in plan.pending if migration.version < newest_applied]
+    late = [migration for migration in plan.pending if migration.version < plan.newest_applied]
     if late:
-        raise MigrationError(f"{late[0].file.path} comes too late", hint="renumber it after those that are applied")
+        raise MigrationError(
+            f"{late[0].file.path.removesuffix('.sql')} comes too late", hint="renumber it after those that are applied"
+        )
 
 
 def _findings_in_history(program: Program, history: History) -> Iterator[Finding]:

@@ -5,7 +5,6 @@ select
     case
         when o.identity is null then 'left over'
         when c.identity is null then 'missing'
-        when o.server_major <> c.server_major then 'other server'
         else 'altered'
     end as finding
 from {{ private }}.schema_object as o
@@ -13,6 +12,7 @@ full join (
     {% include 'runner/catalog.sql' %}
 ) as c on o.kind = c.kind and o.identity = c.identity
 where
-    o.checksum is distinct from c.checksum
-    or o.server_major is distinct from c.server_major
+    o.identity is null
+    or c.identity is null
+    or o.checksum <> c.checksum and o.server_major = c.server_major
 order by 3, 1, 2

@@ -93,6 +93,19 @@ end
 $do$;
 delete from {{ private }}.schema_repeatable;
 delete from {{ private }}.schema_object as o where o.checksum is not null and o.kind in ('function', 'view', 'trigger');
-revoke all on all tables in schema {{ api }}, {{ private }} from public, {{ admin }}, {{ worker }}, {{ reader }};
-revoke all on all sequences in schema {{ api }}, {{ private }} from public, {{ admin }}, {{ worker }}, {{ reader }};
+do $do$
+declare
+    v_relation regclass;
+begin
+    for v_relation in
+        select c.oid
+        from pg_catalog.pg_class as c
+        inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+        where n.nspname in ('{{ api }}', '{{ private }}') and c.relkind in ('r', 'p', 'v', 'S') and c.relowner = '{{ owner }}'::regrole
+        order by c.oid
+    loop
+        execute pg_catalog.format('revoke all on %s from public, {{ admin }}, {{ worker }}, {{ reader }}', v_relation);
+    end loop;
+end
+$do$;
 revoke all on schema {{ api }}, {{ private }} from public, {{ admin }}, {{ worker }}, {{ reader }};
