@@ -1,0 +1,148 @@
+-- Parts of health(): one function per component.
+-- Reads     instance, instance_load, requirement_load, assignment, job, source
+
+create or replace function {{ private }}.miscounts()
+    returns table (instance_id text, counted jsonb, recounted jsonb)
+    language sql volatile
+as $function$
+    with recount as (
+        select l.instance_id, sum(l.owned) as owned, sum(l.incoming) as incoming, sum(l.outgoing) as outgoing,
+            sum(l.movable) as movable, bit_xor(l.digest) as digest
+        from {{ private }}.assignment as a
+        cross join lateral {{ private }}.load_of(a) as l
+        group by l.instance_id
+    ),
+    movable as (
+        select r.instance_id, sum(r.movable) as movable from {{ private }}.requirement_load as r group by r.instance_id
+    )
+    select
+        l.instance_id,
+        jsonb_build_object('owned', l.owned, 'incoming', l.incoming, 'outgoing', l.outgoing, 'movable', coalesce(m.movable, 0), 'digest', l.digest),
+        jsonb_build_object(
+            'owned', coalesce(r.owned, 0), 'incoming', coalesce(r.incoming, 0), 'outgoing', coalesce(r.outgoing, 0),
+            'movable', coalesce(r.movable, 0), 'digest', coalesce(r.digest, 0)
+        )
+    from {{ private }}.instance_load as l
+    left join recount as r on r.instance_id = l.instance_id
+    left join movable as m on m.instance_id = l.instance_id
+    where (l.owned, l.incoming, l.outgoing, coalesce(m.movable, 0), l.digest)
+        <> (coalesce(r.owned, 0), coalesce(r.incoming, 0), coalesce(r.outgoing, 0), coalesce(r.movable, 0), coalesce(r.digest, 0))
+$function$;
+comment on function {{ private }}.miscounts() is 'Instances whose counts or digest differ from a recount of the assignments; there should never be one.';
+
+create or replace function {{ private }}.check_integrity()
+    returns table (status text, finding text, detail jsonb)
+    language sql volatile
+as $function$
+    with wrong as (
+        select 'counts of ' || m.instance_id || ' differ from a recount' as finding from {{ private }}.miscounts() as m
+        union all
+        select i.instance_id || ' holds more than max_streams'
+        from {{ private }}.instance as i join {{ private }}.instance_load as l on l.instance_id = i.instance_id
+        where l.owned - l.outgoing > i.max_streams and i.status_changed_at < {{ private }}.now() - interval '1 minute'
+            and exists (select from {{ private }}.placeable_instances() as p where p.planned < p.ceiling)
+        union all
+        select 'stream ' || s.stream_id || ' has no assignment row'
+        from {{ private }}.stream as s
+        where not exists (select from {{ private }}.assignment as a where a.stream_id = s.stream_id)
+    )
+    select
+        case when count(*) = 0 then 'healthy' else 'unhealthy' end,
+        case when count(*) = 0 then 'counts and digests equal a recount' else count(*) || ' things are not as they must be' end,
+        jsonb_build_object('findings', coalesce(jsonb_agg(w.finding), '[]'))
+    from wrong as w
+$function$;
+comment on function {{ private }}.check_integrity() is 'Health of the record itself.';
+
+create or replace function {{ private }}.check_instances()
+    returns table (status text, finding text, detail jsonb)
+    language sql volatile
+as $function$
+    with counted as (
+        select
+            count(*) filter (where i.status in ('registered', 'active', 'recovering', 'draining')) as well,
+            count(*) filter (where i.status = 'warning') as late,
+            count(*) filter (where i.status = 'inactive') as lost,
+            count(*) filter (where i.status <> 'removed') as total
+        from {{ private }}.instance as i
+    )
+    select
+        case when c.well + c.late = 0 then 'unhealthy' when c.late + c.lost > 0 then 'degraded' else 'healthy' end,
+        case
+            when c.well + c.late = 0 then 'no instance is there to listen'
+            when c.late + c.lost > 0 then c.late || ' late, ' || c.lost || ' lost, of ' || c.total
+            else c.well || ' instances'
+        end,
+        jsonb_build_object('total', c.total, 'well', c.well, 'late', c.late, 'lost', c.lost)
+    from counted as c
+$function$;
+comment on function {{ private }}.check_instances() is 'Health of the fleet.';
+
+create or replace function {{ private }}.check_streams()
+    returns table (status text, finding text, detail jsonb)
+    language sql volatile
+as $function$
+    with counted as (
+        select
+            coalesce(sum(l.owned), 0) as held, {{ private }}.count_waiting(1000000) as waiting,
+            (select min(a.waiting_since) from {{ private }}.assignment as a where a.waiting_since is not null) as oldest,
+            (select coalesce(sum(p.ceiling - p.planned), 0) from {{ private }}.placeable_instances() as p where p.planned < p.ceiling) as room
+        from {{ private }}.instance_load as l
+    )
+    select
+        case
+            when c.waiting = 0 then 'healthy'
+            when c.oldest > {{ private }}.now() - {{ private }}.setting_interval('restart_grace') then 'degraded'
+            else 'unhealthy'
+        end,
+        case
+            when c.waiting = 0 then c.held || ' streams, all with an instance'
+            when c.room = 0 then c.waiting || ' streams wait: every instance is full'
+            else c.waiting || ' streams wait, with room for ' || c.room
+        end,
+        jsonb_build_object('held', c.held, 'waiting', c.waiting, 'oldest_waiting_since', c.oldest, 'room', c.room)
+    from counted as c
+$function$;
+comment on function {{ private }}.check_streams() is 'Health of the assignments.';
+
+create or replace function {{ private }}.check_jobs()
+    returns table (status text, finding text, detail jsonb)
+    language sql volatile
+as $function$
+    with late as (
+        select j.job, j.consecutive_failures, {{ private }}.now() - greatest(j.next_run_at, coalesce(j.claimed_until, j.next_run_at)) as overdue
+        from {{ private }}.job as j
+        where j.enabled
+            and (j.consecutive_failures > 0 or greatest(j.next_run_at, coalesce(j.claimed_until, j.next_run_at)) < {{ private }}.now() - interval '30 seconds')
+    )
+    select
+        case
+            when count(*) = 0 then 'healthy'
+            when bool_or(l.job in ('watch_instances', 'settle', 'finish_handoffs') and (l.overdue > interval '30 seconds' or l.consecutive_failures > 2))
+                then 'unhealthy'
+            else 'degraded'
+        end,
+        case when count(*) = 0 then 'jobs run on time' else 'overdue or failing: ' || string_agg(l.job, ', ' order by l.job) end,
+        coalesce(jsonb_agg(to_jsonb(l) order by l.job), '[]')
+    from late as l
+$function$;
+comment on function {{ private }}.check_jobs() is 'Health of the jobs: whether any driver is there and what it runs succeeds.';
+
+create or replace function {{ private }}.check_sources()
+    returns table (status text, finding text, detail jsonb)
+    language sql volatile
+as $function$
+    select
+        case when count(*) filter (where s.consecutive_failures > 0) = 0 then 'healthy' else 'degraded' end,
+        case
+            when count(*) = 0 then 'no source to synchronise'
+            when count(*) filter (where s.consecutive_failures > 0) = 0 then count(*) || ' sources synchronised'
+            else 'failing: ' || string_agg(s.source, ', ' order by s.source) filter (where s.consecutive_failures > 0)
+        end,
+        coalesce(jsonb_agg(jsonb_build_object(
+            'source', s.source, 'last_success_at', s.last_success_at, 'consecutive_failures', s.consecutive_failures
+        ) order by s.source), '[]')
+    from {{ private }}.source as s
+    where s.enabled and s.kind = 'postgresql'
+$function$;
+comment on function {{ private }}.check_sources() is 'Health of the sources.';

@@ -1,0 +1,47 @@
+-- Reads     instance, instance_load, heartbeat
+create or replace view {{ api }}.instances as
+select
+    i.instance_id,
+    i.status,
+    i.status_changed_at as status_since,
+    i.incarnation,
+    i.max_streams,
+    l.owned as assigned_streams,
+    l.incoming,
+    l.outgoing,
+    round(100.0 * l.owned / i.max_streams, 1) as load_percentage,
+    case
+        when i.status in ('registered', 'active', 'warning', 'recovering') and i.standing_order is null then round(
+            least(
+                sum(l.owned) over () * i.max_streams::numeric
+                / nullif(sum(i.max_streams) filter (
+                    where i.status in ('registered', 'active', 'warning', 'recovering') and i.standing_order is null
+                ) over (), 0),
+                i.max_streams
+            ), 1
+        )
+        else 0
+    end as fair_share,
+    h.beat_at as last_heartbeat,
+    {{ private }}.now() - h.beat_at as silent_for,
+    h.in_step,
+    i.session_key is not null and i.session_lost_at is null as has_session,
+    i.session_lost_at,
+    i.suspended_until,
+    i.standing_order,
+    i.lease,
+    h.processed_count,
+    h.error_count,
+    h.cpu_usage,
+    h.memory_usage,
+    h.last_activity,
+    i.capabilities,
+    i.version,
+    i.location,
+    i.registered_at,
+    i.owner_role::text as login,
+    i.metadata
+from {{ private }}.instance as i
+inner join {{ private }}.instance_load as l on i.instance_id = l.instance_id
+inner join {{ private }}.heartbeat as h on i.instance_id = h.instance_id;
+comment on view {{ api }}.instances is 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself.';
