@@ -79,7 +79,7 @@ class Worker:
         wait_for_id: float = 0,
     ) -> None:
         if on_isolation == "stop" and lease is None:
-            lease = 60
+            lease = 90
         self._lease_margin = max((lease or 0) / 4, stop_timeout + 1)
         if on_isolation == "stop" and lease is not None and lease < 2 * self._lease_margin:
             raise ValueError(
@@ -278,8 +278,7 @@ class Worker:
                 if not self._listener.connected:
                     await self._listener.connect()
                     self._beat_due = 0.0
-                    if self._incarnation is not None:
-                        await self._attach()
+                    await self._attach()
                 return await self._listener.call(function, **parameters)
         raise AssertionError("a round ends with an answer or an error")
 
@@ -287,8 +286,14 @@ class Worker:
         return await self._call(function, instance_id=self.instance_id, incarnation=self._incarnation, **parameters)
 
     async def _attach(self) -> None:
-        if not self._listener.pooled:
+        """Tie the session to the instance; a session that cannot be tied is not kept."""
+        if self._listener.pooled or self._incarnation is None:
+            return
+        try:
             await self._listener.call("attach_session", instance_id=self.instance_id, incarnation=self._incarnation)
+        except BaseException:
+            await self._listener.close()
+            raise
 
     async def _register(self) -> None:
         sent = clock()
@@ -302,7 +307,7 @@ class Worker:
         for stream_id in self._supervisor.held.keys() - full.keys():
             self._supervisor.stop(stream_id)
         for stream in full.values():
-            self._hold(stream)
+            self._supervisor.start(stream)
         self._beat_due = clock() + CHECK_AFTER
         logger.info(
             "registered instance_id=%s incarnation=%s status=%s streams=%d interval=%s",
@@ -371,22 +376,14 @@ class Worker:
         for command in sorted(commands, key=lambda command: str(command["action"]), reverse=True):
             stream_id, epoch = command["stream_id"], command["epoch"]
             held = self._supervisor.held.get(stream_id)
-            logger.info("command action=%s stream_id=%s epoch=%s", command["action"], stream_id, epoch)
+            logger.debug("command action=%s stream_id=%s epoch=%s", command["action"], stream_id, epoch)
             if command["action"] == "add":
-                changed |= self._hold(Stream.of(command))
+                changed |= self._supervisor.start(Stream.of(command))
             elif held is not None and epoch is not None and held.epoch > epoch:
                 self._handler_stopped(stream_id)  # an ownership that ended before the present one
             else:
                 changed |= self._supervisor.stop(stream_id)
         return changed
-
-    def _hold(self, stream: Stream) -> bool:
-        if self._supervisor.start(stream):
-            return True
-        self._handler_started(
-            self._supervisor.held[stream.stream_id]
-        )  # it runs; its acknowledgement may have been lost
-        return False
 
     # -- Acknowledgements -----------------------------------------------------
 
@@ -411,9 +408,8 @@ class Worker:
         held = self._supervisor.held
         started = [s for s in self._started.values() if held.get(s.stream_id) == s]
         stopped = list(self._stopped)
-        failed = [
-            {"stream_id": s.stream_id, "epoch": s.epoch, "error": error[:1000]} for s, error in self._failures.values()
-        ]
+        failures = self._failures
+        failed = [{"stream_id": s.stream_id, "epoch": s.epoch, "error": error[:1000]} for s, error in failures.values()]
         self._started, self._stopped, self._failures = {}, set(), {}
         self._acknowledge_due = float("inf")
         try:
@@ -427,6 +423,7 @@ class Worker:
         except BaseException:
             self._started = {s.stream_id: s for s in started} | self._started
             self._stopped |= set(stopped)
+            self._failures = failures | self._failures
             self._acknowledge_soon()
             raise
 

@@ -112,6 +112,7 @@ class Supervisor:
         self._stop_timeout = stop_timeout
         self._keepers: dict[int, asyncio.Task[None]] = {}
         self._runs: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[int, Stream] = {}
         self._removed: set[int] = set()
 
     @property
@@ -120,9 +121,11 @@ class Supervisor:
         return bool(self._keepers)
 
     def start(self, stream: Stream) -> bool:
-        """Hold a stream; a handler of an older epoch is ended first. False when it is held already."""
+        """Hold a stream; a handler of another epoch or address is ended first. False when nothing is new."""
         held = self.held.get(stream.stream_id)
-        if held is not None and held.epoch == stream.epoch:
+        if held is not None and (held.epoch, held.url) == (stream.epoch, stream.url):
+            if self._running.get(stream.stream_id) is held:
+                self._started(held)  # that it was told before may have been lost
             return False
         self.held[stream.stream_id] = stream
         if stream.stream_id in self._keepers:
@@ -174,12 +177,14 @@ class Supervisor:
                 break
             run = self._runs[stream_id] = asyncio.create_task(self._run(stream), name=f"stream-{stream_id}")
             await asyncio.wait((run,))
+            self._running.pop(stream_id, None)
         self._runs.pop(stream_id, None)
         del self._keepers[stream_id]
 
     async def _run(self, stream: Stream) -> None:
         """Run the handler, again after each failure, until the stream is no longer held under this epoch."""
         failures = 0
+        self._running[stream.stream_id] = stream
         self._started(stream)
         while self.held.get(stream.stream_id) is stream:
             began = clock()

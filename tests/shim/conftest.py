@@ -12,8 +12,40 @@ from pathlib import Path
 
 import pytest
 
-from tests.shim.support import Pooler
-from tests.support import Server
+from orchestrator.embedded import Embedded
+from orchestrator.migrate import migrate
+from orchestrator.names import Names
+from tests.shim.support import Fleet, Pooler
+from tests.support import Database, Server
+
+
+@pytest.fixture
+def fleet(database: Database, names: Names) -> Iterator[Fleet]:
+    """A fleet whose jobs run whenever the test drives, and that settles at once."""
+    fleet = Fleet(database.dsn, names)
+    fleet.configure("settle_window", "0 seconds")
+    yield fleet
+    fleet.close()
+
+
+@pytest.fixture
+def breakable_server(names: Names) -> Iterator[Embedded]:
+    """A server of the test's own, migrated, that it may stop and start."""
+    directory = Path(tempfile.mkdtemp(prefix="orch-shim-", dir="/tmp"))
+    directory.chmod(0o755)
+    with Embedded(directory / "pg", settings={"fsync": "off"}) as server:
+        migrate(server.dsn(), names.api)
+        yield server
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def breakable_fleet(breakable_server: Embedded, names: Names) -> Iterator[Fleet]:
+    """A fleet on a server that the test may stop and start."""
+    fleet = Fleet(breakable_server.dsn(), names)
+    fleet.configure("settle_window", "0 seconds")
+    yield fleet
+    fleet.close()
 
 
 @pytest.fixture

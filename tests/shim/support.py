@@ -1,13 +1,19 @@
-"""What the tests of the shim share: waiting for a condition, and a handler that remembers."""
+"""What the tests of the shim share: waiting for a condition, a handler that remembers, and a fleet to work in."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, LiteralString
 
+import psycopg
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
 
-from worker_shim import Context, Stream
+from orchestrator.names import Names
+from worker_shim import Context, Stream, Worker
 
 PATIENCE = 30.0
 
@@ -29,9 +35,11 @@ class Recorder:
     ends: list[tuple[int, int]] = field(default_factory=list)
     contexts: dict[int, Context] = field(default_factory=dict)
     doubled: bool = False
+    beside: "Recorder | None" = None  # another worker's: a stream in both at once is heard twice
 
     async def __call__(self, stream: Stream, context: Context) -> None:
         self.doubled |= stream.stream_id in self.running
+        self.doubled |= self.beside is not None and stream.stream_id in self.beside.running
         self.running[stream.stream_id] = stream
         self.contexts[stream.stream_id] = context
         self.starts.append((stream.stream_id, stream.epoch))
@@ -53,3 +61,103 @@ class Pooler:
     def dsn(self, direct: str) -> str:
         """The way to the same database through the pooler."""
         return make_conninfo(direct, host=self.host, port=self.port)
+
+
+class Fleet:
+    """A migrated database, seen by an administrator who also drives its jobs, and the workers of one test."""
+
+    def __init__(self, dsn: str, names: Names) -> None:
+        self.dsn = dsn
+        self.names = names
+        self._connection: psycopg.Connection[dict[str, Any]] | None = None
+
+    def query(self, text: LiteralString, **parameters: Any) -> list[dict[str, Any]]:
+        """Rows of a query in which {api} and {private} stand for the schemas; reconnects after a restart."""
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row)
+        names = {"api": sql.Identifier(self.names.api), "private": sql.Identifier(self.names.private)}
+        cursor = self._connection.execute(sql.SQL(text).format(**names), parameters)
+        return cursor.fetchall() if cursor.description else []
+
+    def configure(self, name: str, value: str) -> None:
+        self.query("select * from {api}.set_setting(%(name)s, %(value)s)", name=name, value=value)
+
+    def add_streams(self, count: int) -> list[int]:
+        """Streams called Radio 1, Radio 2, …; returns their ids."""
+        rows = self.query(
+            "select s.stream_id from generate_series(1, %(count)s) as n,"
+            " {api}.add_stream('http://station.example/' || n, 'Radio ' || n) as s",
+            count=count,
+        )
+        return [row["stream_id"] for row in rows]
+
+    def drive(self) -> None:
+        """What a driver does: run the jobs that are due."""
+        self.query("select * from {api}.run_due_jobs()")
+
+    async def until(self, condition: Callable[[], object], what: str = "", patience: float = PATIENCE) -> None:
+        """Drive until a condition holds."""
+
+        def driven() -> object:
+            self.drive()
+            return condition()
+
+        await until(driven, what, patience)
+
+    def assignments(self) -> dict[int, tuple[str | None, int, str]]:
+        """stream_id → (owner, epoch, state)"""
+        rows = self.query("select stream_id, instance_id, epoch, state from {private}.assignment")
+        return {row["stream_id"]: (row["instance_id"], row["epoch"], row["state"]) for row in rows}
+
+    def confirmed(self, instance_id: str) -> set[tuple[int, int]]:
+        """(stream_id, epoch) that an instance has confirmed as running."""
+        return {
+            (stream_id, epoch)
+            for stream_id, (owner, epoch, state) in self.assignments().items()
+            if owner == instance_id and state == "running"
+        }
+
+    def instance(self, instance_id: str) -> dict[str, Any]:
+        """What is known of an instance, with its last beat."""
+        (row,) = self.query(
+            "select i.*, h.beat_at, h.in_step, h.current_streams, h.processed_count, h.error_count, h.cpu_usage,"
+            " h.memory_usage from {private}.instance as i join {private}.heartbeat as h using (instance_id)"
+            " where i.instance_id = %(instance_id)s",
+            instance_id=instance_id,
+        )
+        return row
+
+    def cut_workers(self) -> int:
+        """End the session of every worker, as a firewall or an administrator does; returns how many there were."""
+        rows = self.query(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name like 'worker_shim %%' and datname = current_database()"
+        )
+        return len(rows)
+
+    def worker(self, instance_id: str, handler: Any, **options: Any) -> Worker:
+        """A worker of this fleet, not yet started."""
+        defaults: dict[str, Any] = {"dsn": self.dsn, "schema": self.names.api, "max_streams": 10, "stop_timeout": 2}
+        defaults["on_exit"] = "leave"
+            "schema": self.names.api,
+            "dsn": self.dsn,
+            "max_streams": 10,
+            "on_exit": "leave",
+            "stop_timeout": 2,
+        }
+        return Worker(instance_id=instance_id, handler=handler, **(defaults | options))
+
+    @asynccontextmanager
+    async def work(self, instance_id: str, handler: Any, **options: Any) -> AsyncIterator[Worker]:
+        """A worker in this process, which leaves at the end; what ended it before is raised."""
+        worker = self.worker(instance_id, handler, **options)
+        task = asyncio.create_task(worker.run_async())
+        try:
+            yield worker
+        finally:
+            worker.stop()
+            await asyncio.wait_for(task, PATIENCE)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()

@@ -68,7 +68,29 @@ async def test_a_handler_runs_once_per_stream_however_often_it_is_started(told: 
     assert not supervised.start(stream())
     await until(lambda: recorder.starts == [(1, 1)])
     await supervised.stop_all(1)
-    assert recorder.ends == [(1, 1)] and told.started == [(1, 1)]
+    assert recorder.ends == [(1, 1)]
+
+
+async def test_a_start_that_is_asked_for_again_is_told_again_and_changes_nothing(told: Told) -> None:
+    recorder = Recorder()
+    supervised = told.supervise(recorder)
+    supervised.start(stream())
+    assert not supervised.start(stream()) and told.started == []
+    await until(lambda: recorder.running)
+    assert not supervised.start(stream()) and told.started == [(1, 1), (1, 1)]
+    await supervised.stop_all(1)
+    assert recorder.starts == [(1, 1)]
+
+
+async def test_a_new_address_restarts_the_handler(told: Told) -> None:
+    recorder = Recorder()
+    supervised = told.supervise(recorder)
+    supervised.start(stream())
+    await until(lambda: recorder.running)
+    assert supervised.start(stream(url="http://elsewhere/"))
+    await until(lambda: recorder.running and recorder.running[1].url == "http://elsewhere/")
+    assert told.stopped == [] and not recorder.doubled
+    await supervised.stop_all(1)
 
 
 async def test_a_stop_is_told_only_after_the_handler_has_really_ended(told: Told) -> None:
