@@ -339,7 +339,8 @@ class Driver:
         await asyncio.to_thread(self._add_source)
         if self._options.run_health_check:
             for row in await self._call(conn, "health"):
-                (STARTUP.info if row["healthy"] else ERROR.error)("health", **row)
+                tell = STARTUP.info if row["status"] == "healthy" else ERROR.error
+                tell("health", **{key: value for key, value in row.items() if key != "response_time"})
         self._started = True
 
     def _add_source(self) -> None:
@@ -358,7 +359,7 @@ class Driver:
         """
         with self._logged("settings"):
             rows = await db.view_async(conn, "settings")
-        interval = next(row["value"] for row in rows if row["name"] == "heartbeat_interval")
+        interval = next(row["duration"] for row in rows if row["name"] == "heartbeat_interval")
         waiting = wanted_settings(self._environment, heartbeat_interval=interval)
         refused: dict[WantedSetting, OrchestratorError] = {}
         while waiting:
@@ -371,7 +372,8 @@ class Driver:
                 except OrchestratorError as error:
                     refused[wanted] = error
                 else:
-                    STARTUP.info("setting from the environment", variable=wanted.variable, **change)
+                    tell = STARTUP.debug if change["old_value"] == change["value"] else STARTUP.info
+                    tell("setting from the environment", variable=wanted.variable, **change)
             waiting = list(refused) if len(refused) < len(waiting) else []
         for wanted, refusal in refused.items():
             ERROR.error(

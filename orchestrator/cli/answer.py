@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import click
 import tenacity
 
 from orchestrator import db
@@ -11,17 +12,25 @@ from orchestrator.errors import Contention
 
 
 def act(target: options.Target, function: str, **parameters: Any) -> list[db.Row]:
-    """Call a function that changes something. Contention is tried again; a lost connection is not, because nobody
-    knows whether the change was made."""
+    """Call a function that changes something; a parameter that is None is left to the function's default.
+
+    Contention is tried again; a lost connection is not, because nobody knows whether the change was made.
+    """
+    given = {name: value for name, value in parameters.items() if value is not None}
     retrying = db.retrying().copy(retry=tenacity.retry_if_exception_type(Contention))
     with target.connect(function) as conn:
-        return retrying(db.call, conn, function, **parameters)
+        return retrying(db.call, conn, function, **given)
 
 
 def act_and_show(target: options.Target, function: str, **parameters: Any) -> None:
-    """The same for a function with one row, which is the answer."""
-    [row] = act(target, function, **parameters)
-    output.record(row, as_json=target.json)
+    """The same for a function of one row, which is the answer; no row (in JSON: null) says that all was so already."""
+    rows = act(target, function, **parameters)
+    if rows:
+        output.record(rows[0], as_json=target.json)
+    elif target.json:
+        output.as_json_text(None)
+    else:
+        click.echo("nothing to do")
 
 
 def table(

@@ -6,7 +6,16 @@ from orchestrator import db
 from orchestrator.cli import answer, options, output
 from orchestrator.errors import UnknownInstance
 
-COLUMNS = ("instance_id", "status", "assigned_streams", "max_streams", "load_percentage", "silence", "location")
+COLUMNS = (
+    "instance_id",
+    "status",
+    "assigned_streams",
+    "max_streams",
+    "load_percentage",
+    "fair_share",
+    "silent_for",
+    "location",
+)
 
 
 @click.group()
@@ -48,9 +57,9 @@ def show(target: options.Target, instance_id: str) -> None:
 
 @instance.command()
 @click.argument("instance_id")
-@click.option("--reason", default="maintenance", show_default=True, help="Kept with the decision.")
+@click.option("--reason", help="Kept with the decision.")
 @options.common
-def drain(target: options.Target, instance_id: str, reason: str) -> None:
+def drain(target: options.Target, instance_id: str, reason: str | None) -> None:
     """Give an instance nothing new and hand its streams over, one by one, to others."""
     answer.act_and_show(target, "drain_instance", instance_id=instance_id, reason=reason)
 
@@ -65,9 +74,9 @@ def undrain(target: options.Target, instance_id: str) -> None:
 
 @instance.command()
 @click.argument("instance_id")
-@click.option("--reason", default="manual", show_default=True, help="Kept with the decision.")
+@click.option("--reason", help="Kept with the decision.")
 @options.common
-def remove(target: options.Target, instance_id: str, reason: str) -> None:
+def remove(target: options.Target, instance_id: str, reason: str | None) -> None:
     """Take an instance out for good: its streams move at once, and it may not register again until readmitted."""
     answer.act_and_show(target, "remove_instance", instance_id=instance_id, reason=reason)
 

@@ -11,9 +11,9 @@ def rebalance() -> None:
 
 
 @rebalance.command()
-@click.option("--reason", default="manual", show_default=True, help="Kept with the decision.")
+@click.option("--reason", help="Kept with the decision.")
 @options.common
-def now(target: options.Target, reason: str) -> None:
+def now(target: options.Target, reason: str | None) -> None:
     """Rebalance now, with the least possible moves, whatever the cooldown says."""
     answer.act_and_show(target, "rebalance", reason=reason)
 
@@ -35,10 +35,10 @@ def apply(target: options.Target, plan_id: int) -> None:
 
 
 @rebalance.command()
-@click.option("--reason", required=True, help="Why; shown to whoever wonders.")
+@click.option("--reason", help="Shown to whoever wonders.")
 @options.common
-def pause(target: options.Target, reason: str) -> None:
-    """Stop balancing until 'resume'. Failover goes on."""
+def pause(target: options.Target, reason: str | None) -> None:
+    """Stop balancing until 'resume'. Placement, failover and drains go on."""
     answer.act_and_show(target, "pause_balancing", reason=reason)
 
 

@@ -65,19 +65,35 @@ def add(
 
 @stream.command()
 @click.argument("stream_id", type=int)
-@click.option("--reason", default="manual", show_default=True, help="Kept with the decision.")
+@click.option("--reason", help="Kept with the decision.")
 @options.common
-def remove(target: options.Target, stream_id: int, reason: str) -> None:
+def remove(target: options.Target, stream_id: int, reason: str | None) -> None:
     """Remove a stream; its owner is told to stop."""
     answer.act_and_show(target, "remove_stream", stream_id=stream_id, reason=reason)
 
 
 @stream.command()
 @click.argument("stream_id", type=int)
-@click.argument("instance_id")
-@click.option("--reason", default="manual", show_default=True, help="Kept with the decision.")
 @options.common
-def move(target: options.Target, stream_id: int, instance_id: str, reason: str) -> None:
+def activate(target: options.Target, stream_id: int) -> None:
+    """Switch a stream on; it is placed again."""
+    answer.act_and_show(target, "set_stream_active", stream_id=stream_id, active=True)
+
+
+@stream.command()
+@click.argument("stream_id", type=int)
+@options.common
+def deactivate(target: options.Target, stream_id: int) -> None:
+    """Switch a stream off, without removing it; its owner is told to stop."""
+    answer.act_and_show(target, "set_stream_active", stream_id=stream_id, active=False)
+
+
+@stream.command()
+@click.argument("stream_id", type=int)
+@click.argument("instance_id")
+@click.option("--reason", help="Kept with the decision.")
+@options.common
+def move(target: options.Target, stream_id: int, instance_id: str, reason: str | None) -> None:
     """Give a stream to one instance. Balancing may move it again; 'pin' keeps it there."""
     answer.act_and_show(target, "move_stream", stream_id=stream_id, instance_id=instance_id, reason=reason)
 

@@ -11,6 +11,7 @@ select
     s.unit,
     s.description,
     s.changed_at,
-    s.changed_by
+    s.changed_by,
+    case when s.kind = 'interval' then s.value::interval end as duration
 from {{ private }}.setting as s;
-comment on view {{ api }}.settings is 'The settings with their defaults, bounds and meanings.';
+comment on view {{ api }}.settings is 'The settings with their defaults, bounds and meanings; duration is the value of those that are intervals.';

@@ -1,0 +1,67 @@
+"""orchestrator jobs: what runs by itself."""
+
+import sys
+
+import click
+
+from orchestrator import db
+from orchestrator.cli import answer, options, output
+
+JOB_COLUMNS = ("job", "schedule", "enabled", "runs_in", "next_run_at", "last_outcome", "runs", "failures")
+RUN_COLUMNS = ("job_run_id", "job", "started_at", "run_by", "outcome", "result", "error")
+
+
+@click.group()
+def jobs() -> None:
+    """Look at the periodic jobs; run and schedule them."""
+
+
+@jobs.command("list")
+@options.common
+def list_jobs(target: options.Target) -> None:
+    """List the jobs, when they are due and how they went."""
+    with target.connect("jobs list") as conn:
+        found = db.view(conn, "jobs", order_by=["job"])
+    answer.table(target, found, JOB_COLUMNS, empty="no jobs")
+
+
+@jobs.command()
+@click.argument("job", required=False)
+@options.common
+def run(target: options.Target, job: str | None) -> None:
+    """Run what is due, here and now; or make JOB due now, for a driver to run.
+
+    Jobs that need the outside world are left to a driver. Exit status 1 when one failed.
+    """
+    if job is not None:
+        answer.act_and_show(target, "request_job", job=job)
+        return
+    done = answer.act(target, "run_due_jobs")
+    output.rows(done, as_json=target.json, empty="nothing is due")
+    if any(each["outcome"] == "failed" for each in done):
+        sys.exit(1)
+
+
+@jobs.command()
+@click.option("--job", help="Only runs of one job.")
+@click.option("--failed", is_flag=True, help="Only runs that failed.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
+@options.common
+def runs(target: options.Target, job: str | None, failed: bool, limit: int) -> None:
+    """List the latest runs that did something or failed."""
+    where = {key: value for key, value in {"job": job, "outcome": "failed" if failed else None}.items() if value}
+    with target.connect("jobs runs") as conn:
+        found = db.view(conn, "job_runs", where=where, order_by=["-job_run_id"], limit=limit)
+    answer.table(target, found, RUN_COLUMNS, empty="no runs")
+
+
+@jobs.command()
+@click.argument("job")
+@click.argument("schedule", required=False)
+@click.option("--enable/--disable", "enabled", default=None, help="Switch the job on or off.")
+@options.common
+def schedule(target: options.Target, job: str, schedule: str | None, enabled: bool | None) -> None:
+    """Change when JOB runs: SCHEDULE is an interval ("10 seconds") or five cron fields in UTC ("17 3 * * *")."""
+    if schedule is None and enabled is None:
+        raise click.UsageError("give a SCHEDULE, --enable or --disable")
+    answer.act_and_show(target, "schedule_job", job=job, schedule=schedule, enabled=enabled)
