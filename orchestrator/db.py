@@ -46,6 +46,9 @@ class Timeouts:
     lock_timeout: str = "5s"
 
 
+STANDARD_TIMEOUTS = Timeouts()
+
+
 class Connection(psycopg.Connection[Row]):
     """A connection that knows which fleet it serves."""
 
@@ -93,7 +96,7 @@ def connect(
     schema: str = DEFAULT_SCHEMA,
     application_name: str,
     autocommit: bool = True,
-    timeouts: Timeouts | None = None,
+    timeouts: Timeouts = STANDARD_TIMEOUTS,
 ) -> Connection:
     """Connect with all limits set: nothing that this program starts waits for ever.
 
@@ -108,7 +111,7 @@ def connect(
             autocommit=True,
             row_factory=dict_row,
         )
-        conn.execute(_session_sql(), _session_parameters(timeouts))
+        conn.execute(_session_sql(timeouts))
         conn.autocommit = autocommit
     conn.names = names
     conn.adapters.register_dumper(dict, JsonbDumper)
@@ -121,7 +124,7 @@ async def connect_async(
     schema: str = DEFAULT_SCHEMA,
     application_name: str,
     autocommit: bool = True,
-    timeouts: Timeouts | None = None,
+    timeouts: Timeouts = STANDARD_TIMEOUTS,
 ) -> AsyncConnection:
     """`connect` for asyncio."""
     names = Names.for_schema(schema)
@@ -131,7 +134,7 @@ async def connect_async(
             autocommit=True,
             row_factory=dict_row,
         )
-        await conn.execute(_session_sql(), _session_parameters(timeouts))
+        await conn.execute(_session_sql(timeouts))
         await conn.set_autocommit(autocommit)
     conn.names = names
     conn.adapters.register_dumper(dict, JsonbDumper)
@@ -224,12 +227,9 @@ def retrying_async(attempts: int = 3, first_wait: float = 0.2, longest_wait: flo
 
 
 @cache
-def _session_sql() -> sql.SQL:
-    return sql.SQL(cast(Any, templates.render("runner/session.sql", Names.for_schema())))
-
-
-def _session_parameters(timeouts: Timeouts | None) -> Mapping[str, Any]:
-    return vars(timeouts or Timeouts())
+def _session_sql(timeouts: Timeouts) -> sql.SQL:
+    quoted: dict[str, Any] = {name: sql.Literal(value).as_string(None) for name, value in vars(timeouts).items()}
+    return sql.SQL(cast(Any, templates.render("runner/session.sql", Names.for_schema(), **quoted)))
 
 
 def _call(names: Names, function: str, parameters: Mapping[str, Any]) -> sql.Composed:

@@ -52,8 +52,16 @@ class Embedded:
     As root, the server runs under a system user of its own, because PostgreSQL refuses to run as root.
     """
 
-    def __init__(self, data_directory: Path | str, *, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_directory: Path | str,
+        *,
+        settings: Mapping[str, str] | None = None,
+        programs: Path | None = None,
+    ) -> None:
+        """`programs` is the directory of another PostgreSQL's programs, such as /usr/lib/postgresql/15/bin."""
         self.data_directory = Path(data_directory).expanduser().resolve()
+        self._programs = programs
         self._settings = {**DEFAULT_SETTINGS, **(settings or {})}
 
     def __enter__(self) -> Self:
@@ -125,6 +133,9 @@ class Embedded:
                 f"{directory} belongs to another user", hint="choose another directory with ORCHESTRATOR_STATE"
             )
 
+    def _program_path(self, program: str) -> Path:
+        return self._programs / program if self._programs else program_path(program)
+
     def _pg_ctl(self, action: str, *arguments: str) -> None:
         self._run("pg_ctl", action, "--wait", "--timeout", "60", "--silent", *arguments)
 
@@ -132,7 +143,7 @@ class Embedded:
         # A file takes the output: the server inherits it, so that waiting for the end of a pipe would never end.
         with tempfile.TemporaryFile("w+") as output:
             finished = subprocess.run(
-                [str(program_path(program)), *arguments, "--pgdata", str(self.data_directory)],
+                [str(self._program_path(program)), *arguments, "--pgdata", str(self.data_directory)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

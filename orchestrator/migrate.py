@@ -307,8 +307,6 @@ def load(names: Names, sql_root: Path, migrations_root: Path) -> Program:
 
 
 def _manifest(sql_root: Path) -> list[str]:
-    if not (sql_root / "manifest").exists():
-        return []
     lines = (line.partition("#")[0].strip() for line in (sql_root / "manifest").read_text().splitlines())
     paths = [line for line in lines if line]
     for path in paths:

@@ -1,7 +1,8 @@
 """One server for the session, one migrated template database, one clone of it per test.
 
-The server is the embedded one; ORCHESTRATOR_TEST_SERVER_DSN names another (a superuser on it), so that the same tests
-run on any version. ORCHESTRATOR_TEST_SCHEMA runs them under another schema name.
+The server is the embedded one. So that the same tests run on any version, ORCHESTRATOR_TEST_PROGRAMS names the directory
+of another PostgreSQL's programs, or ORCHESTRATOR_TEST_SERVER_DSN a superuser on a running server.
+ORCHESTRATOR_TEST_SCHEMA runs them under another schema name.
 """
 
 import os
@@ -45,7 +46,8 @@ def server() -> Iterator[Server]:
         return
     directory = Path(tempfile.mkdtemp(prefix="orch-test-", dir="/tmp"))
     directory.chmod(0o755)
-    with Embedded(directory / "pg", settings=_FAST_SETTINGS) as embedded:
+    programs = os.environ.get("ORCHESTRATOR_TEST_PROGRAMS")
+    with Embedded(directory / "pg", settings=_FAST_SETTINGS, programs=Path(programs) if programs else None) as embedded:
         yield Server(host=str(embedded.socket_directory), port="5432", user="postgres")
     shutil.rmtree(directory, ignore_errors=True)
 

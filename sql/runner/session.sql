@@ -3,10 +3,10 @@
 select set_config(wanted.name, wanted.value, false)
 from (
     values
-    ('statement_timeout', %(statement_timeout)s),
-    ('transaction_timeout', %(transaction_timeout)s),
-    ('idle_in_transaction_session_timeout', %(idle_in_transaction_session_timeout)s),
-    ('lock_timeout', %(lock_timeout)s),
+    ('statement_timeout', {{ statement_timeout }}),
+    ('transaction_timeout', {{ transaction_timeout }}),
+    ('idle_in_transaction_session_timeout', {{ idle_in_transaction_session_timeout }}),
+    ('lock_timeout', {{ lock_timeout }}),
     ('tcp_keepalives_idle', '10'),
     ('tcp_keepalives_interval', '5'),
     ('tcp_keepalives_count', '3'),

@@ -1,0 +1,72 @@
+# One door. Everything makes its own environment in .venv; nothing else is needed than Python 3.11, make and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The tests share a few servers that they start themselves; two processes keep two cores busy.
+PYTEST ?= $(BIN)/pytest -q -n 2 --dist loadgroup
+POSTGRES_15 ?= /usr/lib/postgresql/15/bin
+DEMO ?=
+
+.PHONY: help demo test test-15 test-schema lint check snapshot docs bench bench-quick wheel clean
+
+help:  ## what there is to make
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/demo.stamp  ## the whole system on real audio, about a minute (DEMO="--stations 30")
+	$(BIN)/orchestrator demo $(DEMO)
+
+test: $(VENV)/dev.stamp  ## all tests, on the embedded PostgreSQL 18
+	$(PYTEST)
+
+test-15: $(VENV)/dev.stamp  ## the tests of the database, on Debian's PostgreSQL 15 where it is installed
+	@if [ -x $(POSTGRES_15)/initdb ]; then \
+		echo "ORCHESTRATOR_TEST_PROGRAMS=$(POSTGRES_15) $(PYTEST) -m 'not slow'"; \
+		ORCHESTRATOR_TEST_PROGRAMS=$(POSTGRES_15) $(PYTEST) -m "not slow"; \
+	elif [ "$$CI" = true ]; then \
+		echo "there is no PostgreSQL 15 in $(POSTGRES_15)" >&2; exit 1; \
+	else \
+		echo "skipped: there is no PostgreSQL 15 in $(POSTGRES_15) (apt-get install postgresql-15)"; \
+	fi
+
+test-schema: $(VENV)/dev.stamp  ## the tests of the SQL, under another schema name
+	ORCHESTRATOR_TEST_SCHEMA=fleet_two $(PYTEST) -m "not slow" tests/sql tests/migrate
+
+lint: $(VENV)/dev.stamp  ## formatting, types, SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql migrations
+
+check: lint test test-15 test-schema  ## everything that has to be right before a change goes in
+
+snapshot: $(VENV)/dev.stamp  ## write the schema snapshot and the help texts anew
+	$(BIN)/python -m tests.migrate.snapshot
+	$(BIN)/python -m tests.cli.golden
+
+docs: $(VENV)/dev.stamp  ## write the generated tables of sql/README.md anew
+	$(BIN)/python -m tests.lint.sql_map
+
+bench: $(VENV)/dev.stamp  ## how fast, beside the raw SQL that any solution must do
+	$(BIN)/python -m bench
+
+bench-quick: $(VENV)/dev.stamp  ## the same at the smallest size
+	$(BIN)/python -m bench --quick
+
+wheel: $(VENV)/dev.stamp  ## dist/radio_orchestrator-….whl
+	$(BIN)/python -m build --wheel --outdir dist .
+
+clean:  ## remove what make made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $@
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[demo]' -c constraints.txt
+	@touch $@
