@@ -39,13 +39,14 @@ lint: $(VENV)/dev.stamp  ## formatting, types, SQL
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql migrations
 
 check: lint test test-15 test-schema  ## everything that has to be right before a change goes in
+	$(BIN)/python docs/generate.py --check
 
 snapshot: $(VENV)/dev.stamp  ## write the schema snapshot and the help texts anew
 	$(BIN)/python -m tests.migrate.snapshot
 	$(BIN)/python -m tests.cli.golden
 
 docs: $(VENV)/dev.stamp  ## write the generated tables of sql/README.md anew
-	$(BIN)/python -m tests.lint.sql_map
+	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/dev.stamp  ## how fast, beside the raw SQL that any solution must do
 	$(BIN)/python -m bench

@@ -1,0 +1,36 @@
+select
+    '' as "Functions",
+    '`' || p.proname || '(' || regexp_replace(lower(pg_get_function_arguments(p.oid)), '\mp_|::[a-z ]+(\[\])?', '', 'g') || ')`' as "function",
+    string_agg(replace(r.rolname, 'orchestrator_', ''), ', ' order by r.rolname) as "for",
+    obj_description(p.oid, 'pg_proc') as "does"
+from pg_proc as p
+left join lateral aclexplode(p.proacl) as a on a.privilege_type = 'EXECUTE'
+left join pg_roles as r on r.oid = a.grantee and r.rolname <> 'orchestrator_owner'
+where p.pronamespace = 'orchestrator'::regnamespace
+group by p.oid, p.proname
+order by p.proname;
+
+select '' as "Views", '`' || c.relname || '`' as "view", obj_description(c.oid, 'pg_class') as "shows"
+from pg_class as c
+where c.relnamespace = 'orchestrator'::regnamespace and c.relkind = 'v'
+order by c.relname;
+
+select '' as "Tables", '`' || c.relname || '`' as "table", obj_description(c.oid, 'pg_class') as "one row is"
+from pg_class as c
+where c.relnamespace = 'orchestrator_private'::regnamespace and c.relkind = 'r'
+order by c.relname;
+
+select
+    '' as "Settings", '`' || s.name || '`' as "setting", s.default_value as "default",
+    coalesce(s.minimum || ' … ' || s.maximum, array_to_string(s.allowed, ', ')) as "bounds", s.description as "meaning"
+from orchestrator.settings as s
+order by s.name;
+
+select '' as "Jobs", '`' || j.job || '`' as "job", j.schedule, j.runs_in as "runs in", j.description as "does"
+from orchestrator.jobs as j
+order by j.job;
+
+select
+    '' as "State machine of an instance", t.from_status as "from", t.event, t.to_status as "to", t.meaning
+from orchestrator.state_machine as t
+order by t.from_status, t.event;
