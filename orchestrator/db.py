@@ -168,7 +168,7 @@ def view(
     order_by: Sequence[str] = (),
     limit: int | None = None,
 ) -> list[Row]:
-    """The rows of a public view. `where` is equality, all of it; "-column" in `order_by` is descending."""
+    """The rows of a public view. `where` is equality (None: is null), all of it; "-column" in `order_by` descends."""
     with translated_errors():
         return conn.execute(_select(conn.names, name, where or {}, order_by, limit), where or {}).fetchall()
 
@@ -244,7 +244,12 @@ def _select(
 ) -> sql.Composed:
     query = sql.SQL("select * from {}").format(sql.Identifier(names.api, view_name))
     if where:
-        conditions = (sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(column)) for column in where)
+        conditions = (
+            sql.SQL("{} is null").format(sql.Identifier(column))
+            if value is None
+            else sql.SQL("{} = {}").format(sql.Identifier(column), sql.Placeholder(column))
+            for column, value in where.items()
+        )
         query += sql.SQL(" where ") + sql.SQL(" and ").join(conditions)
     if order_by:
         columns = (

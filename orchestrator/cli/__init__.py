@@ -12,11 +12,16 @@ COMMANDS: dict[str, str] = {
     "db": "orchestrator.cli.db:db",
     "run": "orchestrator.cli.run:run",
     "demo": "orchestrator.cli.demo:demo",
+    "status": "orchestrator.cli.status:status",
     "instance": "orchestrator.cli.instance:instance",
     "stream": "orchestrator.cli.stream:stream",
     "rebalance": "orchestrator.cli.rebalance:rebalance",
+    "diagnose": "orchestrator.cli.diagnose:diagnose",
+    "health": "orchestrator.cli.health:health",
     "alerts": "orchestrator.cli.alerts:alerts",
+    "jobs": "orchestrator.cli.jobs:jobs",
     "settings": "orchestrator.cli.settings:settings",
+    "source": "orchestrator.cli.source:source",
     "top": "orchestrator.cli.top:top",
 }
 

@@ -19,9 +19,8 @@ def alerts(ctx: click.Context, target: options.Target, closed_too: bool) -> None
         ctx.default_map = {ctx.invoked_subcommand: {"dsn": target.dsn, "schema": target.schema, "as_json": target.json}}
         return
     with target.connect("alerts") as conn:
-        found = db.view(conn, "alerts", order_by=["-opened_at"])
-    shown = [alert for alert in found if closed_too or alert["resolved_at"] is None]
-    answer.table(target, shown, COLUMNS, empty="no open alerts")
+        found = db.view(conn, "alerts", where={} if closed_too else {"resolved_at": None}, order_by=["-opened_at"])
+    answer.table(target, found, COLUMNS, empty="no open alerts")
 
 
 @alerts.command()

@@ -7,6 +7,7 @@ import click
 
 from orchestrator import db
 from orchestrator.cli import answer, options, output
+from orchestrator.cli.stream_import import import_streams
 
 COLUMNS = ("stream_id", "name", "state", "instance_id", "epoch", "region", "pinned_to", "url")
 
@@ -14,6 +15,9 @@ COLUMNS = ("stream_id", "name", "state", "instance_id", "epoch", "region", "pinn
 @click.group()
 def stream() -> None:
     """Look at streams; add, remove, move and pin them."""
+
+
+stream.add_command(import_streams)
 
 
 @stream.command("list")
@@ -35,9 +39,15 @@ def list_streams(target: options.Target, instance_id: str | None, state: str | N
 
 @stream.command()
 @click.argument("url")
-@click.option("--name", help="What people call it (default: from the URL).")
+@click.option("--name", help="What people call it (default: the URL).")
 @click.option("--region", help="Served by instances of that region while they have room.")
-@click.option("--requires", "capabilities", metavar="CAPABILITY", multiple=True, help="Repeatable.")
+@click.option(
+    "--requires",
+    "capabilities",
+    metavar="CAPABILITY",
+    multiple=True,
+    help="A capability that its instance must have; repeatable.",
+)
 @click.option("--metadata", metavar="JSON", default="{}", help="An object that goes to the instance as it is.")
 @click.option("--external-id", metavar="ID", help="Its id elsewhere; unique among the streams added by hand.")
 @options.common

@@ -22,8 +22,8 @@ begin
             detail = jsonb_build_object('stream_id', p_stream_id, 'pinned_to', v_assignment.pinned_to)::text,
             hint = format('unpin it first: select * from {{ api }}.unpin_stream(%s)', p_stream_id);
     end if;
-    if v_assignment.instance_id = p_instance_id and v_assignment.next_instance_id is null then
-        return; -- it is there already
+    if coalesce(v_assignment.next_instance_id, v_assignment.instance_id) = p_instance_id then
+        return; -- it is there already, or on its way
     end if;
     v_decision_id := {{ private }}.open_decision('moved by hand', 'move_stream', p_reason, jsonb_build_object('stream_id', p_stream_id));
     perform {{ private }}.send_to(v_decision_id, v_assignment, p_instance_id, 'moved by hand');

@@ -58,12 +58,12 @@ class Fleet:
         self.beat(instance_id)
 
     def beat(self, instance_id: str) -> None:
-        db.call(
-            self.conn, "heartbeat", instance_id=instance_id, incarnation=self.incarnations[instance_id], digest=0
-        )
+        db.call(self.conn, "heartbeat", instance_id=instance_id, incarnation=self.incarnations[instance_id], digest=0)
 
     def add_streams(self, count: int) -> list[int]:
-        added = [db.call(self.conn, "add_stream", url=f"http://radio.example/{n}", name=f"radio {n}") for n in range(count)]
+        added = [
+            db.call(self.conn, "add_stream", url=f"http://radio.example/{n}", name=f"radio {n}") for n in range(count)
+        ]
         return [rows[0]["stream_id"] for rows in added]
 
     def settle(self) -> None:

@@ -19,7 +19,8 @@ def help_texts() -> dict[str, str]:
 
 
 def _help_of(command: click.Command, parent: click.Context | None, name: str) -> Iterator[tuple[str, str]]:
-    ctx = click.Context(command, info_name=name, parent=parent, terminal_width=100, max_content_width=100)
+    settings = {**command.context_settings, "terminal_width": 100, "max_content_width": 100}
+    ctx = click.Context(command, parent, name, **settings)
     yield ctx.command_path, command.get_help(ctx) + "\n"
     if isinstance(command, click.Group):
         for child_name in command.list_commands(ctx):

@@ -1,0 +1,24 @@
+"""orchestrator health: is all well?"""
+
+import sys
+
+import click
+
+from orchestrator import db
+from orchestrator.cli import answer, options
+
+COLUMNS = ("component", "status", "finding", "response_time")
+
+
+@click.command()
+@options.common
+def health(target: options.Target) -> None:
+    """Check connectivity, the record's integrity, instances, streams, jobs and sources.
+
+    Exit status 1 when something is unhealthy: streams are not heard, or the record is wrong.
+    """
+    with target.connect("health") as conn:
+        found = db.call(conn, "health")
+    answer.table(target, found, COLUMNS, empty="nothing was checked")
+    if any(check["status"] == "unhealthy" for check in found):
+        sys.exit(1)
