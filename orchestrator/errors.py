@@ -86,10 +86,6 @@ class Contention(OrchestratorError):
     retryable = True
 
 
-class NotNow(Contention, sqlstate="OR201"):
-    pass
-
-
 class LockNotAvailable(Contention, sqlstate="55P03"):
     pass
 
@@ -197,7 +193,7 @@ def from_database(error: psycopg.Error) -> OrchestratorError:
     kind = class_of(
         error.sqlstate, connection_lost=isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
     )
-    hint = diagnosis.message_hint or _HINTS.get(error.sqlstate or "")
+    hint = _HINTS.get(error.sqlstate or "") or diagnosis.message_hint
     if kind is DatabaseUnavailable and hint is None:
         hint = "check that the server runs and that the DSN is right; then try again"
     return kind(

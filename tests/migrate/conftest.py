@@ -73,7 +73,7 @@ class Fleet:
     directory: Path
 
     @property
-    def roots(self) -> dict[str, Path]:
+    def roots(self) -> dict[str, Any]:
         return {"sql_root": self.directory / "sql", "migrations_root": self.directory / "migrations"}
 
     def migrate(self, *, dsn: str | None = None, **options: Any) -> runner.Report:

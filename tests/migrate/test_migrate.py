@@ -330,7 +330,7 @@ class TestRoles:
         assert caught.value.exit_code == 1
         assert f"orchestrator db roles --schema {fleet.names.api} --login {login}" in str(caught.value.hint)
         with fleet.connect() as conn:
-            conn.execute(migrate.roles(fleet.names.api, login=login))  # type: ignore[arg-type]  # SQL made by the program
+            conn.execute(migrate.roles(fleet.names.api, login=login))
         fleet.migrate(dsn=dsn)
         assert fleet.check() == []
 

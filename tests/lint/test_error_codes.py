@@ -1,0 +1,28 @@
+"""The SQLSTATEs that the SQL raises and the exceptions that Python has for them are the same list."""
+
+import re
+
+from orchestrator import errors, templates
+
+# OR000 never leaves the function that raises it to undo its own work.
+_RAISED = re.compile(r"errcode\s*=\s*'(OR[1-9]\d\d)'")
+
+
+def test_every_code_that_is_raised_has_its_exception_and_no_exception_is_without_a_code() -> None:
+    raised = {code for path in templates.SQL_ROOT.rglob("*.sql") for code in _RAISED.findall(path.read_text())}
+    assert raised == {code for code in errors.type_by_code if code.startswith("OR")}
+
+
+def test_only_contention_and_lost_connections_are_worth_another_try() -> None:
+    retryable = {code for code, kind in errors.type_by_code.items() if kind.retryable}
+    assert retryable == {"55P03", "40001", "40P01"}
+    assert errors.class_of("08006").retryable
+    assert errors.class_of("57P01").retryable
+    assert errors.class_of(None, connection_lost=True).retryable
+    assert not errors.class_of(None).retryable
+
+
+def test_a_code_of_a_known_class_that_this_program_does_not_know_yet_keeps_its_class() -> None:
+    assert errors.class_of("OR199") is errors.CallerMistake
+    assert errors.class_of("OR299") is errors.Contention
+    assert errors.class_of("22023") is errors.DatabaseError
