@@ -96,7 +96,8 @@ class Scribe:
     async def _write_batches(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), WRITE_EVERY)
+                async with asyncio.timeout(WRITE_EVERY):
+                    await self._wanted.wait()
             self._wanted.clear()
             seconds, self._waiting = self._waiting, []
             if seconds:

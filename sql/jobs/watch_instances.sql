@@ -25,11 +25,14 @@ declare
     v_returned boolean := {{ private }}.server_returned();
 begin
     if v_returned then
-        update {{ private }}.controller
+        update {{ private }}.controller as c
         set
             server_started_at = {{ private }}.server_started_at(),
             server_timeline = {{ private }}.server_timeline(),
-            sessions_trusted_from = {{ private }}.now() + {{ private }}.setting_interval('restart_grace'),
+            -- the very first look follows no restart that it knows of
+            sessions_trusted_from = case
+                when c.server_started_at is not null then {{ private }}.now() + {{ private }}.setting_interval('restart_grace')
+            end,
             silence_counts_from = {{ private }}.now();
     end if;
     return v_returned;
