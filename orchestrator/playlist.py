@@ -171,7 +171,7 @@ def _parse_m3u(text: str, problems: list[Problem]) -> Iterator[Entry]:
     for number, line in enumerate(map(str.strip, _NEWLINE.split(text)), start=1):
         if line.startswith("#EXT-X-"):
             raise _Unreadable(
-                number, "an HLS playlist of one stream, not a list of streams: import its own url instead"
+                number, "an HLS playlist of one stream, not a list: import its own url instead"
             )
         if line.startswith("#EXTINF:"):
             if announced is not None:
@@ -224,7 +224,7 @@ def _parse_pls(text: str, problems: list[Problem]) -> Iterator[Entry]:
     if promised is not None and promised[1] != str(len(found["file"])):
         problems.append(
             Problem(
-                promised[0], f"NumberOfEntries is {promised[1]}, but there are {len(found['file'])}: was it cut off?"
+                promised[0], f"NumberOfEntries is {promised[1]}, but {len(found['file'])} are there: was it cut off?"
             )
         )
     for place, (number, url) in sorted(found["file"].items()):

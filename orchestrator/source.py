@@ -116,7 +116,13 @@ def sync(
 def sync_due(conn: db.Connection, *, environment: Mapping[str, str] = os.environ) -> list[SyncResult]:
     """Synchronise each source whose time has come. One that fails does not keep the others from theirs: its result
     carries the error, which is recorded."""
-    return _sync_each(conn, db.retrying()(db.call, conn, "sources_due"), environment)
+    results = _sync_each(conn, db.retrying()(db.call, conn, "sources_due"), environment)
+    for result in results:
+        if result.error is not None:
+            _log.error("source not synchronised", source=result.source, **result.error)
+        else:
+            _log.info("source synchronised", **{k: v for k, v in result.as_dict().items() if v})
+    return results
 
 
 def sync_all(conn: db.Connection, *, environment: Mapping[str, str] = os.environ) -> list[SyncResult]:
@@ -132,14 +138,11 @@ def _sync_each(
     results = []
     for row in rows:
         try:
-            result = _sync_row(conn, row, force=False, environment=environment)
-            _log.info("source synchronised", **{k: v for k, v in result.as_dict().items() if v or k == "source"})
+            results.append(_sync_row(conn, row, force=False, environment=environment))
         except OrchestratorError as error:
             if conn.broken:
                 raise
-            result = SyncResult(source=row["source"], error=error_as_dict(error))
-            _log.error("source not synchronised", source=row["source"], **error_as_dict(error))
-        results.append(result)
+            results.append(SyncResult(source=row["source"], error=error_as_dict(error)))
     return results
 
 
@@ -162,9 +165,12 @@ def merge_batch(
         with db.translated_errors(), conn.transaction():
             if is_list:
                 db.call(conn, "add_source", source=source)
-            with conn.cursor().copy(_copy_to_staging(conn)) as copy:
-                while chunk := rows.read(1 << 16):
-                    copy.write(chunk)
+            try:
+                with conn.cursor().copy(_copy_to_staging(conn)) as copy:
+                    while chunk := rows.read(1 << 16):
+                        copy.write(chunk)
+            except psycopg.DataError as error:
+                raise _bad_data(error, {"source": source, "where": error.diag.context}) from error
             (merged,) = db.call(
                 conn,
                 "sync_streams",
@@ -528,7 +534,17 @@ def _source_error(error: psycopg.Error, where: Mapping[str, Any]) -> Orchestrato
             detail=detail,
             hint="on the source: grant select on the table (and usage on its schema) to that login",
         )
+    if state.startswith("22"):
+        return _bad_data(error, where)
     return UnusableSource("the source's table cannot be read", detail=detail, hint="see the error in the detail")
+
+
+def _bad_data(error: psycopg.Error, where: Mapping[str, Any]) -> UnusableSource:
+    return UnusableSource(
+        "the source holds what cannot be stored here, such as text that is not UTF-8",
+        detail={**where, "error": error.diag.message_primary},
+        hint="find the value in the detail and repair it; nothing was changed",
+    )
 
 
 def to_copy_text(values: Sequence[Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -84,7 +85,7 @@ def add(
         table_name=table_name,
         column_map=_column_map(columns) if columns else None,
         sync_interval=interval,
-        max_removed_part=max_removed_part,
+        max_removed_part=None if max_removed_part is None else Decimal(str(max_removed_part)),
         enabled=enabled,
     )
 

@@ -43,8 +43,9 @@ def import_streams(
     A stream is known again by its id, or else its url: importing a file twice changes nothing. One problem anywhere,
     and nothing is imported.
     """
+    filename = getattr(file, "name", "-")
     try:
-        entries = playlist.parse(file.read(), file.name, format_name=format_name, encoding=encoding)
+        entries = playlist.parse(file.read(), filename, format_name=format_name, encoding=encoding)
     except playlist.BadPlaylist as error:
         if not target.json:
             for problem in error.problems:
@@ -55,7 +56,7 @@ def import_streams(
     if dry_run:
         click.echo(f"{len(entries)} streams, no problems")
         return
-    source_name = source_name or PurePath(file.name).stem
+    source_name = source_name or PurePath(filename).stem
     if not _SOURCE_NAME.fullmatch(source_name):
         raise BadArgument(
             f"the file's name makes no name for a source: {source_name!r}",
