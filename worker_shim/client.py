@@ -201,6 +201,8 @@ class Worker:
             for task in done:
                 task.result()
         finally:
+            if self._at_once.is_set():
+                self._listener.hang_up()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -236,6 +238,7 @@ class Worker:
 
     async def _handle(self, error: psycopg.Error | OSError) -> None:
         """A step failed. The handlers go on, whatever it was, unless the worker is not wanted."""
+        self._beat_due = 0.0
         code = getattr(error, "sqlstate", None)
         if code in STALE:
             logger.warning("registering anew instance_id=%s reason=%r", self.instance_id, one_line(error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import socket
 from typing import Any
 
 import psycopg
@@ -110,13 +112,20 @@ class Listener:
     async def _execute(self, query: sql.SQL | sql.Composed, *values: Any) -> list[DictRow]:
         if self._connection is None:
             raise psycopg.OperationalError("not connected")
+        timer = asyncio.get_running_loop().call_later(self._timeout, self.hang_up)
         try:
-            async with asyncio.timeout(self._timeout):
-                cursor = await self._connection.execute(query, values)
-                return await cursor.fetchall() if cursor.description else []
-        except TimeoutError:
-            await self.close()  # what the server makes of the call is unknown; a new session knows where it stands
-            raise
+            cursor = await self._connection.execute(query, values)
+            return await cursor.fetchall() if cursor.description else []
+        finally:
+            timer.cancel()
+
+    def hang_up(self) -> None:
+        """End whatever is under way with a connection error, without asking the server or the network."""
+        if self._connection is not None and not self._connection.closed:
+            logger.warning("hanging up timeout=%s", self._timeout)
+            # A cancellation would first ask the server to cancel, and wait for its answer.
+            with socket.socket(fileno=os.dup(self._connection.fileno())) as line, contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
 
     async def idle(self, seconds: float, wake: asyncio.Event) -> bool:
         """Wait for a notification, at most so long or until wake is set; True when one came.

@@ -86,8 +86,9 @@ class Fleet:
         """Streams called Radio 1, Radio 2, …; returns their ids."""
         rows = self.query(
             "select s.stream_id from generate_series(1, %(count)s) as n,"
-            " {api}.add_stream('http://station.example/' || n, 'Radio ' || n) as s",
+            " {api}.add_stream('http://station.example/' || n + %(before)s, 'Radio ' || n + %(before)s) as s",
             count=count,
+            before=len(self.assignments()),
         )
         return [row["stream_id"] for row in rows]
 
@@ -127,6 +128,10 @@ class Fleet:
         )
         return row
 
+    def sessions(self) -> int:
+        """How many workers' sessions are tied to their instances now."""
+        return len(self.query("select 1 from {private}.held_sessions()"))
+
     def cut_workers(self) -> int:
         """End the session of every worker, as a firewall or an administrator does; returns how many there were."""
         rows = self.query(
@@ -139,12 +144,6 @@ class Fleet:
         """A worker of this fleet, not yet started."""
         defaults: dict[str, Any] = {"dsn": self.dsn, "schema": self.names.api, "max_streams": 10, "stop_timeout": 2}
         defaults["on_exit"] = "leave"
-            "schema": self.names.api,
-            "dsn": self.dsn,
-            "max_streams": 10,
-            "on_exit": "leave",
-            "stop_timeout": 2,
-        }
         return Worker(instance_id=instance_id, handler=handler, **(defaults | options))
 
     @asynccontextmanager
@@ -161,3 +160,16 @@ class Fleet:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
+
+
+def held(recorder: Recorder) -> set[tuple[int, int]]:
+    """(stream_id, epoch) of the handlers that run now."""
+    return {(stream.stream_id, stream.epoch) for stream in recorder.running.values()}
+
+
+async def in_step(fleet: Fleet, instance_id: str, recorder: Recorder, count: int) -> None:
+    """Wait until so many handlers run, and all are confirmed under their epochs."""
+    await fleet.until(
+        lambda: len(recorder.running) == count and fleet.confirmed(instance_id) == held(recorder),
+        f"{count} streams of {instance_id}",
+    )

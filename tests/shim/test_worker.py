@@ -7,23 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.shim.support import Fleet, Recorder, until
+from tests.shim.support import Fleet, Recorder, held, in_step, until
 from worker_shim import Context, Refused, Stop, Stream, Worker, client
 from worker_shim.listener import Listener
-
-
-def held(recorder: Recorder) -> set[tuple[int, int]]:
-    """(stream_id, epoch) of the handlers that run now."""
-    return {(stream.stream_id, stream.epoch) for stream in recorder.running.values()}
-
-
-async def in_step(fleet: Fleet, instance_id: str, recorder: Recorder, count: int) -> None:
-    """Wait until so many handlers run, and all are confirmed under their epochs."""
-    await fleet.until(
-        lambda: len(recorder.running) == count and fleet.confirmed(instance_id) == held(recorder),
-        f"{count} streams of {instance_id}",
-    )
-
 
 # -- Start and commands ----------------------------------------------------------
 

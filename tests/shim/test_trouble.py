@@ -1,0 +1,233 @@
+"""When something breaks: connections cut, the server restarted or away, the network frozen, a pooler in between."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from tempfile import TemporaryDirectory
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from orchestrator.embedded import Embedded
+from tests.shim.support import Fleet, Pooler, Recorder, held, in_step, until
+from worker_shim import Worker
+
+# -- Connections -----------------------------------------------------------------
+
+
+async def test_a_cut_connection_stops_no_handler_and_the_session_is_tied_again(fleet: Fleet) -> None:
+    """R5.1, R5.2"""
+    fleet.add_streams(4)
+    recorder = Recorder()
+    async with fleet.work("fingerv7-001", recorder):
+        await in_step(fleet, "fingerv7-001", recorder, 4)
+        for _ in range(3):
+            assert fleet.cut_workers() == 1
+            await fleet.until(lambda: fleet.sessions() == 1, "the worker's return")
+        fleet.add_streams(1)
+        await in_step(fleet, "fingerv7-001", recorder, 5)
+        assert fleet.instance("fingerv7-001")["incarnation"] == 1
+    assert len(recorder.starts) == 5
+
+
+async def test_a_connection_cut_again_and_again_during_commands_loses_nothing(fleet: Fleet) -> None:
+    fleet.configure("heartbeat_interval", "1 second")
+    one = Recorder()
+    two = Recorder(beside=one)
+    one.beside = two
+    async with fleet.work("fingerv7-001", one, max_streams=30), fleet.work("fingerv7-002", two, max_streams=30):
+        for _ in range(8):
+            fleet.add_streams(4)
+            fleet.drive()
+            fleet.cut_workers()
+            await asyncio.sleep(0.05)
+            fleet.cut_workers()
+        await in_step(fleet, "fingerv7-001", one, 16)
+        await in_step(fleet, "fingerv7-002", two, 16)
+    assert not one.doubled and not two.doubled
+
+
+@pytest.mark.parametrize("immediate", [False, True], ids=["fast", "crash"])
+async def test_a_restart_of_the_database_stops_no_handler(
+    breakable_fleet: Fleet, breakable_server: Embedded, immediate: bool
+) -> None:
+    fleet = breakable_fleet
+    fleet.add_streams(6)
+    one, two = Recorder(), Recorder()
+    async with fleet.work("fingerv7-001", one), fleet.work("fingerv7-002", two):
+        await in_step(fleet, "fingerv7-001", one, 3)
+        await in_step(fleet, "fingerv7-002", two, 3)
+        starts = one.starts + two.starts
+        fleet.close()
+        await asyncio.to_thread(breakable_server.restart, immediate=immediate)
+        await fleet.until(lambda: fleet.sessions() == 2, "both workers' return")
+        fleet.add_streams(2)
+        await in_step(fleet, "fingerv7-001", one, 4)
+        await in_step(fleet, "fingerv7-002", two, 4)
+        assert len(one.starts + two.starts) == len(starts) + 2 and one.ends == two.ends == []
+
+
+# -- Isolation -------------------------------------------------------------------
+
+
+async def test_handlers_go_on_while_the_database_is_away_and_the_breaker_slows_the_tries(
+    breakable_fleet: Fleet, breakable_server: Embedded, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R5.1, R5.2, R5.4"""
+    fleet = breakable_fleet
+    fleet.add_streams(3)
+    fleet.configure("heartbeat_interval", "1 second")
+    recorder = Recorder()
+    async with fleet.work("fingerv7-001", recorder):
+        await in_step(fleet, "fingerv7-001", recorder, 3)
+        fleet.close()
+        with caplog.at_level(logging.INFO, "worker_shim"):
+            await asyncio.to_thread(breakable_server.stop)
+            await until(lambda: "rounds=4" in caplog.text)
+        assert len(recorder.running) == 3
+        await asyncio.to_thread(breakable_server.start)
+        await fleet.until(lambda: fleet.sessions() == 1)
+        await in_step(fleet, "fingerv7-001", recorder, 3)
+        assert fleet.instance("fingerv7-001")["incarnation"] == 1
+    assert len(recorder.starts) == 3
+
+
+async def test_an_isolated_worker_with_a_lease_stops_before_the_lease_is_over_and_comes_back(
+    breakable_fleet: Fleet, breakable_server: Embedded
+) -> None:
+    fleet = breakable_fleet
+    fleet.add_streams(3)
+    fleet.configure("heartbeat_interval", "1 second")
+    recorder = Recorder()
+    lease = 6.0
+    async with fleet.work("fingerv7-001", recorder, on_isolation="stop", lease=lease, stop_timeout=1):
+        await in_step(fleet, "fingerv7-001", recorder, 3)
+        assert fleet.instance("fingerv7-001")["lease"].total_seconds() == lease
+        (beat,) = fleet.query("select beat_at from {private}.heartbeat")
+        fleet.close()
+        await asyncio.to_thread(breakable_server.stop)
+        await until(lambda: not recorder.running, patience=lease)
+        await asyncio.to_thread(breakable_server.start)
+        (row,) = fleet.query("select now() - %(beat_at)s as silent", **beat)
+        assert row["silent"].total_seconds() < lease
+        await in_step(fleet, "fingerv7-001", recorder, 3)
+    assert len(recorder.starts) == 6
+
+
+def test_a_lease_too_short_to_stop_in_is_refused() -> None:
+    with pytest.raises(ValueError, match="too short"):
+        Worker("", "fingerv7-001", 10, Recorder(), on_isolation="stop", lease=10, stop_timeout=10)
+
+
+# -- Network ---------------------------------------------------------------------
+
+
+class Wire:
+    """A wire that can be frozen: connections stay, nothing comes through, as behind a firewall that forgot them."""
+
+    def __init__(self, dsn: str, directory: str) -> None:
+        parts = conninfo_to_dict(dsn)
+        self._target = f"{parts['host']}/.s.PGSQL.{parts['port']}"
+        self._path = f"{directory}/.s.PGSQL.5432"
+        self.dsn = make_conninfo(dsn, host=directory, port=5432)
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def freeze(self) -> None:
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        """New connections get through; what was on the frozen ones is lost."""
+        for task in self._tasks:
+            task.cancel()
+        self._flows.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._flows.wait()
+        there, back = await asyncio.open_unix_connection(self._target)
+        for source, sink in ((reader, back), (there, writer)):
+            self._tasks.add(asyncio.create_task(self._copy(source, sink)))
+
+    async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                await self._flows.wait()
+                sink.write(data)
+        finally:
+            sink.close()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        server = await asyncio.start_unix_server(self._serve, self._path)
+        try:
+            yield
+        finally:
+            server.close()
+            self.thaw()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def test_a_frozen_network_is_noticed_by_the_beat_and_survived(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R5.3"""
+    fleet.add_streams(3)
+    fleet.configure("heartbeat_interval", "1 second")
+    recorder = Recorder()
+    with TemporaryDirectory(prefix="orch-wire-", dir="/tmp") as directory:
+        wire = Wire(fleet.dsn, directory)
+        async with wire.open(), fleet.work("fingerv7-001", recorder, dsn=wire.dsn, network_timeout=1):
+            await in_step(fleet, "fingerv7-001", recorder, 3)
+            wire.freeze()
+            await until(lambda: "database away" in caplog.text)
+            assert len(recorder.running) == 3
+            wire.thaw()
+            beat = fleet.instance("fingerv7-001")["beat_at"]
+            await fleet.until(lambda: fleet.instance("fingerv7-001")["beat_at"] > beat)
+            await in_step(fleet, "fingerv7-001", recorder, 3)
+    assert len(recorder.starts) == 3
+
+
+# -- Behind a pooler -------------------------------------------------------------
+
+
+async def test_behind_a_pooler_in_transaction_mode_a_worker_polls_and_is_as_correct(
+    fleet: Fleet, pooler: Pooler
+) -> None:
+    fleet.add_streams(4)
+    dsn = pooler.dsn(fleet.dsn)
+    one = Recorder()
+    two = Recorder(beside=one)
+    one.beside = two
+    async with fleet.work("fingerv7-001", one, dsn=dsn, poll_interval=0.3):
+        await in_step(fleet, "fingerv7-001", one, 4)
+        fleet.add_streams(2)
+        await in_step(fleet, "fingerv7-001", one, 6)
+        assert fleet.instance("fingerv7-001")["session_key"] is None
+        async with fleet.work("fingerv7-002", two, dsn=dsn, poll_interval=0.3):
+            await in_step(fleet, "fingerv7-002", two, 3)
+            await in_step(fleet, "fingerv7-001", one, 3)
+            context = two.contexts[min(two.running)]
+            assert await context.is_current()
+        await in_step(fleet, "fingerv7-001", one, 6)
+        # Nothing of a session was left in the connections that everybody shares.
+        assert fleet.query("select 1 from pg_locks where locktype = 'advisory' and granted") == []
+    assert not one.doubled and not two.doubled
+
+
+async def test_behind_a_pooler_cut_server_connections_stop_no_handler(fleet: Fleet, pooler: Pooler) -> None:
+    fleet.add_streams(3)
+    recorder = Recorder()
+    async with fleet.work("fingerv7-001", recorder, dsn=pooler.dsn(fleet.dsn), poll_interval=0.2):
+        await in_step(fleet, "fingerv7-001", recorder, 3)
+        for _ in range(3):
+            fleet.query(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            )
+            beat = fleet.instance("fingerv7-001")["beat_at"]
+            await fleet.until(lambda before=beat: fleet.instance("fingerv7-001")["beat_at"] > before)  # type: ignore[misc]
+        assert held(recorder) == fleet.confirmed("fingerv7-001")
+    assert len(recorder.starts) == 3
