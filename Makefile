@@ -8,7 +8,7 @@ PYTEST ?= $(BIN)/pytest -q -n 2 --dist loadgroup
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 DEMO ?=
 
-.PHONY: help demo test test-15 test-schema lint check snapshot docs bench bench-quick wheel clean
+.PHONY: help demo test test-15 test-schema lint check snapshot docs docs-check bench bench-quick wheel clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,7 +38,7 @@ lint: $(VENV)/dev.stamp  ## formatting, types, SQL
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql migrations
 
-check: lint test test-15 test-schema  ## everything that has to be right before a change goes in
+check: lint docs-check test test-15 test-schema  ## everything that has to be right before a change goes in
 	$(BIN)/python docs/generate.py --check
 
 snapshot: $(VENV)/dev.stamp  ## write the schema snapshot and the help texts anew
@@ -47,6 +47,9 @@ snapshot: $(VENV)/dev.stamp  ## write the schema snapshot and the help texts ane
 
 docs: $(VENV)/dev.stamp  ## write the generated tables of sql/README.md anew
 	$(BIN)/python docs/generate.py
+
+docs-check: $(VENV)/dev.stamp
+	$(BIN)/python docs/generate.py --check
 
 bench: $(VENV)/dev.stamp  ## how fast, beside the raw SQL that any solution must do
 	$(BIN)/python -m bench

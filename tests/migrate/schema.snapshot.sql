@@ -1,0 +1,2422 @@
+CREATE SCHEMA orchestrator;
+
+CREATE SCHEMA orchestrator_private;
+
+CREATE FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[] DEFAULT '{}'::bigint[], p_started_epochs bigint[] DEFAULT '{}'::bigint[], p_stopped bigint[] DEFAULT '{}'::bigint[], p_failed jsonb DEFAULT '[]'::jsonb) RETURNS TABLE(started integer, stopped integer, failed integer, ignored integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts (with their epochs) and stops, report failures; in batches. What does not concern this instance any more is counted as ignored.';
+
+CREATE FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) RETURNS TABLE(alert_id bigint, acknowledged_at timestamp with time zone, acknowledged_by text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) IS 'Somebody has seen this alert.';
+
+CREATE FUNCTION orchestrator.add_source(p_source text, p_conninfo text DEFAULT NULL::text, p_table_name text DEFAULT NULL::text, p_column_map jsonb DEFAULT NULL::jsonb, p_sync_interval interval DEFAULT NULL::interval, p_max_removed_part numeric DEFAULT NULL::numeric, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(source text, kind text, created boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean) IS 'Adds a source of streams, or changes the one of that name: a table of another PostgreSQL, or (without an address) a list. No password belongs in the address.';
+
+CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::text, p_region text DEFAULT NULL::text, p_required_capabilities text[] DEFAULT '{}'::text[], p_metadata jsonb DEFAULT '{}'::jsonb, p_external_id text DEFAULT NULL::text) RETURNS TABLE(stream_id bigint, state text, instance_id text, epoch bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) IS 'Add a station. p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting. p_region: where it would best be heard (strategy location). p_external_id: its id in your own lists, else its address.';
+
+CREATE FUNCTION orchestrator.alerts_to_deliver() RETURNS TABLE(alert_id bigint, code text, subject text, severity text, message text, detail jsonb, opened_at timestamp with time zone, resolved_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.alerts_to_deliver() IS 'Alerts that were opened or closed since they were last delivered.';
+
+CREATE FUNCTION orchestrator.apply_plan(p_plan_id bigint) RETURNS TABLE(decision_id bigint, moves integer, least_moves integer, still_waiting integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) IS 'Make a planned rebalance.';
+
+CREATE FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) IS 'Refuse (OR302) unless this epoch still owns the stream.';
+
+CREATE FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) RETURNS TABLE(attached boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) IS 'Tie this connection to the instance: when it ends, the orchestrator notices at once. Not behind a pooler in transaction mode.';
+
+CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) RETURNS TABLE(moved integer, still_waiting integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) IS 'Say goodbye: how many streams moved, and how many streams of the fleet wait for an instance now.';
+
+CREATE FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text DEFAULT 'drained by an administrator'::text) RETURNS TABLE(instance_id text, status text, streams_to_hand_over integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) IS 'Empty an instance without losing a second of its streams; says how many there are to hand over.';
+
+CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at timestamp with time zone, what text, from_instance_id text, to_instance_id text, epoch bigint, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Who has a stream and why, then every change of hands before, each with the rule, the loads and thresholds of that moment, and who caused it.';
+
+CREATE FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb DEFAULT NULL::jsonb, p_result jsonb DEFAULT NULL::jsonb) RETURNS TABLE(job text, next_run_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) IS 'End a claimed job, with an error or a result.';
+
+CREATE FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) RETURNS TABLE(stream_id bigint, epoch bigint, state text, name text, url text, metadata jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) IS 'The full set of streams that the instance should be running, with their epochs; streams being handed over are not among them.';
+
+CREATE FUNCTION orchestrator.health() RETURNS TABLE(component text, status text, finding text, detail jsonb, response_time interval)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.health() IS 'A row per component: healthy, degraded or unhealthy, with what was found and how long the check took. All in all the system is as well as its worst row.';
+
+CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint DEFAULT NULL::bigint, p_report jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. The digest of what the instance runs is compared with what it should; the answer is what repairs the difference, no rows when there is none. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp.';
+
+CREATE FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) IS 'Whether this epoch still owns the stream.';
+
+CREATE FUNCTION orchestrator.mark_alert_delivered(p_alert_id bigint) RETURNS TABLE(alert_id bigint, delivered_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.mark_alert_delivered(p_alert_id bigint) IS 'This alert has been told to whoever should know.';
+
+CREATE FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text DEFAULT 'manual'::text) RETURNS TABLE(decision_id bigint, from_instance_id text, to_instance_id text, epoch bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) IS 'Move one stream to one instance; no rows when it is there already.';
+
+CREATE FUNCTION orchestrator.pause_balancing(p_reason text DEFAULT NULL::text) RETURNS TABLE(paused_at timestamp with time zone, paused_by text, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.pause_balancing(p_reason text) IS 'Freeze balancing; failover, placement and drains go on. Says since when and by whom it is paused.';
+
+CREATE FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text DEFAULT NULL::text) RETURNS TABLE(stream_id bigint, pinned_to text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text) IS 'Pin a stream to an instance.';
+
+CREATE FUNCTION orchestrator.plan_rebalance() RETURNS TABLE(plan_id bigint, stream_id bigint, from_instance_id text, to_instance_id text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.plan_rebalance() IS 'Plan a rebalance: the plan''s id and each move it would make (no rows: nothing to do). apply_plan makes it.';
+
+CREATE FUNCTION orchestrator.readmit_instance(p_instance_id text) RETURNS TABLE(instance_id text, status text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.readmit_instance(p_instance_id text) IS 'Let an instance that was removed register again.';
+
+CREATE FUNCTION orchestrator.rebalance(p_reason text DEFAULT 'manual'::text) RETURNS TABLE(decision_id bigint, moves integer, least_moves integer, still_waiting integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.rebalance(p_reason text) IS 'Rebalance now: how many streams were moved or asked to move, and the least number that could have reached the same balance.';
+
+CREATE FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) RETURNS TABLE(consecutive_failures integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) IS 'Remembers that a source could not be synchronised: the error, the attempt, how many in a row. Its streams stay.';
+
+CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[] DEFAULT NULL::text[], p_version text DEFAULT NULL::text, p_location text DEFAULT NULL::text, p_lease interval DEFAULT NULL::interval, p_takeover boolean DEFAULT false, p_metadata jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(instance_id text, incarnation bigint, status text, channel text, heartbeat_interval interval, heartbeat_timeout interval, assigned_streams integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb) IS 'Register an instance, or its return: gives the incarnation that every other call names, the channel to LISTEN on and the heartbeat interval. p_lease: its own limit of silence. p_takeover: end another live process with this id.';
+
+CREATE FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text DEFAULT 'released'::text) RETURNS TABLE(stream_id bigint, to_instance_id text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) IS 'Give streams back; says who has each of them now, null when it waits.';
+
+CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text DEFAULT 'removed by an administrator'::text) RETURNS TABLE(instance_id text, moved integer, still_waiting integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) IS 'Remove an instance for good; drain it first to lose nothing.';
+
+CREATE FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean DEFAULT false) RETURNS TABLE(removed_streams integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean) IS 'Removes a source. While it has streams this is refused (OR406), unless they are to be removed with it.';
+
+CREATE FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text DEFAULT 'removed'::text) RETURNS TABLE(decision_id bigint, from_instance_id text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) IS 'Remove a station for good; says who had it.';
+
+CREATE FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Reconcile with the full set of what the instance runs; returns the commands that bring it in step.';
+
+CREATE FUNCTION orchestrator.request_job(p_job text) RETURNS TABLE(job text, next_run_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.request_job(p_job text) IS 'Make a job due now and wake a driver for it.';
+
+CREATE FUNCTION orchestrator.resume_balancing() RETURNS TABLE(was_paused_at timestamp with time zone, was_paused_by text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.resume_balancing() IS 'Balance again.';
+
+CREATE FUNCTION orchestrator.run_due_jobs() RETURNS TABLE(job text, outcome text, result jsonb, error jsonb, duration interval)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.run_due_jobs() IS 'Run all jobs that are due; a row for each.';
+
+CREATE FUNCTION orchestrator.run_next_job(p_driver text DEFAULT NULL::text, p_outside boolean DEFAULT false) RETURNS TABLE(job text, job_run_id bigint, outcome text, result jsonb, error jsonb, duration interval, next_due_in interval)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) IS 'Run the most overdue job; job is null when none is due. p_outside: also claim jobs that the caller does itself (outcome claimed) and ends with finish_job. next_due_in: how long the caller may sleep.';
+
+CREATE FUNCTION orchestrator.schedule_job(p_job text, p_schedule text DEFAULT NULL::text, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(job text, schedule text, enabled boolean, next_run_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) IS 'Change a job''s schedule (an interval, or five cron fields in UTC) or switch it off or on.';
+
+CREATE FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) RETURNS TABLE(instance_id text, max_streams integer, assigned_streams integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) IS 'Change an instance''s capacity.';
+
+CREATE FUNCTION orchestrator.set_setting(p_name text, p_value text) RETURNS TABLE(name text, old_value text, value text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.set_setting(p_name text, p_value text) IS 'Change one setting; says its old and its new value.';
+
+CREATE FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) RETURNS TABLE(stream_id bigint, state text, instance_id text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) IS 'Switch a station off or on; says who has it now.';
+
+CREATE FUNCTION orchestrator.sources_due(p_source text DEFAULT NULL::text) RETURNS TABLE(source text, conninfo text, table_name text, column_map jsonb, read_at timestamp with time zone, network_timeout interval)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.sources_due(p_source text) IS 'The tables that are to be read now, or the one named: where they are, how their columns are mapped, and the moment of reading that sync_streams wants to know.';
+
+CREATE FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) RETURNS TABLE(suspended_until timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) IS 'Keep this instance''s streams for it until it registers again, for at most so long.';
+
+CREATE FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean DEFAULT false, p_read_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_keep_vanished boolean DEFAULT false) RETURNS TABLE(inserted integer, updated integer, activated integer, deactivated integer, removed integer, unchanged integer, skipped integer, reconnected integer, superseded boolean, skipped_rows jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean) IS 'Makes the streams of a source equal to a staged batch: new, changed, activated, deactivated and removed streams in one merge. Refuses to lose more than max_removed_part of them (OR406) unless forced.';
+
+CREATE FUNCTION orchestrator.undrain_instance(p_instance_id text) RETURNS TABLE(instance_id text, status text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.undrain_instance(p_instance_id text) IS 'End a drain.';
+
+CREATE FUNCTION orchestrator.unpin_stream(p_stream_id bigint) RETURNS TABLE(stream_id bigint, was_pinned_to text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) IS 'Let balancing move a stream again.';
+
+CREATE FUNCTION orchestrator_private.actor() RETURNS text
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.actor() IS 'The login behind this call and the program that it names.';
+
+CREATE FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) IS 'Streams that an instance should be running: all, or those it has not confirmed.';
+
+CREATE FUNCTION orchestrator_private.alert_conditions() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.alert_conditions() IS 'What is wrong now, one row per alert that should be open.';
+
+CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) IS 'An id out of a report; OR101 when it is none.';
+
+CREATE TABLE orchestrator_private.job (
+    job text NOT NULL,
+    schedule text NOT NULL,
+    function_name text NOT NULL,
+    runs_in text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    timeout interval DEFAULT '00:00:30'::interval NOT NULL,
+    next_run_at timestamp with time zone NOT NULL,
+    claimed_by text,
+    claimed_until timestamp with time zone,
+    last_started_at timestamp with time zone,
+    last_duration interval,
+    last_outcome text,
+    last_result jsonb,
+    runs bigint DEFAULT 0 NOT NULL,
+    failures bigint DEFAULT 0 NOT NULL,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    description text NOT NULL,
+    CONSTRAINT runs_in_is_known CHECK ((runs_in = ANY (ARRAY['database'::text, 'driver'::text]))),
+    CONSTRAINT timeout_is_positive CHECK ((timeout > '00:00:00'::interval))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE orchestrator_private.job IS 'A periodic job. Schedule: an interval such as 1 second, or five cron fields in UTC. A job of the database is a function; a job of the driver needs the outside world and runs in Python.';
+
+CREATE FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) RETURNS record
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) IS 'Run a job of the database; what it changed is undone when it fails, and the error is returned.';
+
+CREATE FUNCTION orchestrator_private.best_instance(p_stream_id bigint) RETURNS text
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.best_instance(p_stream_id bigint) IS 'The other instance that would be least loaded with this one stream more, has what it takes and has not refused it.';
+
+CREATE FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) IS 'Give pinned streams back to the instance that they are pinned to, where it is there and has room.';
+
+CREATE FUNCTION orchestrator_private.caller_is_admin() RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.caller_is_admin() IS 'Whether the login behind this call is an administrator.';
+
+CREATE FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) IS 'The next owner is not to be: the present one keeps the stream under its epoch.';
+
+CREATE FUNCTION orchestrator_private.check_balance() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_balance() IS 'Job check_balance: rebalance by itself when loads differ by more than the thresholds.';
+
+CREATE FUNCTION orchestrator_private.check_instance_transition() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_instance_transition() IS 'Refuses a change of status that the state machine does not have.';
+
+CREATE FUNCTION orchestrator_private.check_instances() RETURNS TABLE(status text, finding text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_instances() IS 'Health of the fleet.';
+
+CREATE FUNCTION orchestrator_private.check_integrity() RETURNS TABLE(status text, finding text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_integrity() IS 'Health of the record itself.';
+
+CREATE FUNCTION orchestrator_private.check_jobs() RETURNS TABLE(status text, finding text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_jobs() IS 'Health of the jobs: whether any driver is there and what it runs succeeds.';
+
+CREATE FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb) IS 'Refuse a registration that says impossible things.';
+
+CREATE TABLE orchestrator_private.instance (
+    instance_id text NOT NULL,
+    status text NOT NULL,
+    status_event text NOT NULL,
+    status_changed_at timestamp with time zone NOT NULL,
+    incarnation bigint DEFAULT 1 NOT NULL,
+    max_streams integer NOT NULL,
+    capabilities text[] DEFAULT ARRAY['audio_fingerprinting'::text] NOT NULL,
+    version text,
+    location text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    owner_role name NOT NULL,
+    lease interval,
+    process text,
+    session_key bigint,
+    session_lost_at timestamp with time zone,
+    suspended_until timestamp with time zone,
+    standing_order text,
+    lost_by_decision_id bigint,
+    registered_at timestamp with time zone NOT NULL,
+    CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
+    CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
+    CONSTRAINT instance_id_is_a_name CHECK ((instance_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$'::text)),
+    CONSTRAINT lease_is_positive CHECK ((lease > '00:00:00'::interval)),
+    CONSTRAINT max_streams_is_in_range CHECK (((max_streams >= 1) AND (max_streams <= 1000))),
+    CONSTRAINT metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+    CONSTRAINT standing_order_is_known CHECK ((standing_order = ANY (ARRAY['drain'::text, 'stay away'::text]))),
+    CONSTRAINT status_is_known CHECK ((status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'inactive'::text, 'recovering'::text, 'draining'::text, 'removed'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.instance IS 'A worker process, by its name. The row outlives the process: incarnation counts its lives.';
+
+COMMENT ON COLUMN orchestrator_private.instance.status_event IS 'The event of the state machine that led to the present status.';
+
+COMMENT ON COLUMN orchestrator_private.instance.incarnation IS 'Grows each time a new process registers under this name; a call with an old one is refused (OR301).';
+
+COMMENT ON COLUMN orchestrator_private.instance.lease IS 'The instance''s own limit of silence instead of heartbeat_timeout; nobody declares it lost before.';
+
+COMMENT ON COLUMN orchestrator_private.instance.process IS 'Which process registered (metadata key "process"): the same one may register again at any time.';
+
+COMMENT ON COLUMN orchestrator_private.instance.session_key IS 'Key of the advisory lock that the attached session holds; null when none is attached (HTTP, poolers, psql).';
+
+COMMENT ON COLUMN orchestrator_private.instance.session_lost_at IS 'Since when the lock of the attached session is gone; null while it is held.';
+
+COMMENT ON COLUMN orchestrator_private.instance.suspended_until IS 'A planned restart: nobody declares the instance lost before.';
+
+COMMENT ON COLUMN orchestrator_private.instance.standing_order IS 'An administrator''s order that outlives registrations: "drain" gets no streams, "stay away" may not register.';
+
+COMMENT ON COLUMN orchestrator_private.instance.lost_by_decision_id IS 'The decision that gave its streams to others when it was lost; tells what to take from it when it comes back.';
+
+CREATE FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) IS 'Refuse a registration under a name that is another login''s, barred or in use.';
+
+CREATE FUNCTION orchestrator_private.check_schedule(p_schedule text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_schedule(p_schedule text) IS 'Refuse (OR101) what is no schedule.';
+
+CREATE FUNCTION orchestrator_private.check_settings() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_settings() IS 'Refuse (OR108) settings that break the timing inequalities.';
+
+CREATE FUNCTION orchestrator_private.check_sources() RETURNS TABLE(status text, finding text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_sources() IS 'Health of the sources.';
+
+CREATE FUNCTION orchestrator_private.check_streams() RETURNS TABLE(status text, finding text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_streams() IS 'Health of the assignments.';
+
+CREATE FUNCTION orchestrator_private.claim_job(p_outside boolean) RETURNS orchestrator_private.job
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.claim_job(p_outside boolean) IS 'The most overdue job that nobody else is running, locked until the end of the transaction.';
+
+CREATE TABLE orchestrator_private.decision (
+    decision_id bigint NOT NULL,
+    decided_at timestamp with time zone NOT NULL,
+    rule text NOT NULL,
+    trigger text NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    moves integer DEFAULT 0 NOT NULL,
+    least_moves integer DEFAULT 0 NOT NULL,
+    still_waiting integer,
+    duration interval,
+    CONSTRAINT moves_are_not_negative CHECK (((moves >= 0) AND (least_moves >= 0)))
+);
+
+COMMENT ON TABLE orchestrator_private.decision IS 'One decision: which rule, what set it off, who, the loads and thresholds at that moment, the moves made and the least number that could have reached the same balance.';
+
+CREATE FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer DEFAULT NULL::integer, p_least_moves integer DEFAULT NULL::integer) RETURNS orchestrator_private.decision
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer, p_least_moves integer) IS 'End a decision: count its moves and the least possible, record loads and thresholds, and tell each affected instance once.';
+
+CREATE FUNCTION orchestrator_private.commands_for(p_instance_id text, p_digest bigint) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_digest bigint) IS 'Commands that repair the difference between a worker''s digest and its assignments: removes first, then adds.';
+
+CREATE FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) IS 'The second step of a hand-over: the next owner gets the stream under a new epoch. The movement belongs to the decision that began it.';
+
+CREATE FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) IS 'These streams run under these epochs; returns how many are this instance''s.';
+
+CREATE FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[]) IS 'These streams are stopped: hand-overs are completed, withdrawals confirmed.';
+
+CREATE FUNCTION orchestrator_private.count_assignments() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_assignments() IS 'Keeps instance_load and requirement_load equal to a recount of assignment.';
+
+CREATE TABLE orchestrator_private.assignment (
+    stream_id bigint NOT NULL,
+    epoch bigint DEFAULT 0 NOT NULL,
+    instance_id text,
+    next_instance_id text,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    requirement_id integer NOT NULL,
+    pinned_to text,
+    decision_id bigint,
+    assigned_at timestamp with time zone,
+    waiting_since timestamp with time zone,
+    releasing_since timestamp with time zone,
+    CONSTRAINT a_next_owner_is_another CHECK ((next_instance_id <> instance_id)),
+    CONSTRAINT a_next_owner_when_releasing CHECK (((next_instance_id IS NOT NULL) = (state = 'releasing'::text))),
+    CONSTRAINT an_owner_when_held CHECK (((instance_id IS NOT NULL) = (state = ANY (ARRAY['assigned'::text, 'running'::text, 'releasing'::text])))),
+    CONSTRAINT releasing_since_when_releasing CHECK (((releasing_since IS NOT NULL) = (state = 'releasing'::text))),
+    CONSTRAINT state_is_known CHECK ((state = ANY (ARRAY['idle'::text, 'waiting'::text, 'assigned'::text, 'running'::text, 'releasing'::text]))),
+    CONSTRAINT waiting_since_when_waiting CHECK (((waiting_since IS NOT NULL) = (state = 'waiting'::text)))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE orchestrator_private.assignment IS 'Who has a stream: one row per stream, so two owners cannot be written down. idle: the stream is inactive; waiting: no instance has room or the ability; assigned: given, not yet confirmed; running: confirmed; releasing: its owner was asked to stop.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.epoch IS 'Grows with each change of hands and each new incarnation of the owner. The fence compares it.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.next_instance_id IS 'During a hand-over: who gets the stream when its owner has stopped.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.decision_id IS 'The decision that last changed this row''s owner or started its hand-over.';
+
+CREATE FUNCTION orchestrator_private.count_waiting(p_limit integer) RETURNS integer
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_waiting(p_limit integer) IS 'How many streams wait for an instance, counted up to a limit so that the cost is bounded.';
+
+CREATE FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer, p_maximum integer) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer, p_maximum integer) IS 'The numbers that one cron field means; OR101 when it means none.';
+
+CREATE FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigint) IS 'What one stream adds to a digest.';
+
+CREATE FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_reason text) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_reason text) IS 'Give these streams of one requirement to the instances that should have them; live: by hand-over, and what finds no room stays; otherwise now, and what finds no room waits.';
+
+CREATE FUNCTION orchestrator_private.end_old_process(p_instance_id text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.end_old_process(p_instance_id text) IS 'Fence the old process of an instance: its streams stay where they are, under new epochs.';
+
+CREATE FUNCTION orchestrator_private.evacuate(p_decision_id bigint) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.evacuate(p_decision_id bigint) IS 'Begin the hand-over of what draining and overfull instances hold, as far as others have room; the rest they keep listening to.';
+
+CREATE FUNCTION orchestrator_private.evaluate_alerts() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.evaluate_alerts() IS 'Job evaluate_alerts: opens and closes alerts.';
+
+CREATE FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) IS 'Give every stream of these lost instances to others, now; what finds no room waits. Nothing else moves.';
+
+CREATE FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) RETURNS TABLE(instance_id text, held integer, target integer)
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) IS 'The fair number of streams for each instance: proportional to weight, between lower and upper, adding up to the total, by largest remainders, with the least moves away from what is held.';
+
+CREATE FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text) RETURNS text[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text) IS 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
+
+CREATE FUNCTION orchestrator_private.finish_handoffs() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.finish_handoffs() IS 'Job finish_handoffs: end hand-overs that their owners have not confirmed in time.';
+
+CREATE FUNCTION orchestrator_private.fleet_fingerprint() RETURNS text
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.fleet_fingerprint() IS 'Differs when anything differs that a plan was made for.';
+
+CREATE FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) IS 'Change the owners of these streams now, under a new epoch. A missing new owner leaves the stream waiting.';
+
+CREATE FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) IS 'Ask the owners of these streams to stop, so that the next ones can have them.';
+
+CREATE FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_wants_to_drain boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_wants_to_drain boolean) IS 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
+
+CREATE FUNCTION orchestrator_private.held_sessions() RETURNS TABLE(session_key bigint, pid integer)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.held_sessions() IS 'Which session locks are held, and by which server process.';
+
+CREATE FUNCTION orchestrator_private.imbalance() RETURNS TABLE(load_difference double precision, stream_difference double precision)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.imbalance() IS 'The greatest difference of load between two instances (0 to 1, of their capacities), and the greatest distance of one from its fair share, in streams.';
+
+CREATE FUNCTION orchestrator_private.instances_forgotten() RETURNS TABLE(instance_id text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.instances_forgotten() IS 'Instances that were lost long ago and are to be removed now.';
+
+CREATE FUNCTION orchestrator_private.instances_late() RETURNS TABLE(instance_id text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.instances_late() IS 'Instances that are to be warned of now.';
+
+CREATE FUNCTION orchestrator_private.instances_lost() RETURNS TABLE(instance_id text, rule text, last_beat_at timestamp with time zone, session_lost_at timestamp with time zone)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.instances_lost() IS 'Instances that are to be declared lost now, and by which rule.';
+
+CREATE FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.instance) RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.instance) IS 'Whether some process is living under this instance''s name: its session holds its lock, or without a session its last beat is young.';
+
+CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_imbalanced() IS 'Whether two loads differ by more than imbalance_threshold, or an instance is more than max_stream_difference from its share.';
+
+CREATE FUNCTION orchestrator_private.is_weekday(p_day timestamp without time zone, p_weekdays integer[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_weekday(p_day timestamp without time zone, p_weekdays integer[]) IS 'Whether a day is one of these cron weekdays.';
+
+CREATE FUNCTION orchestrator_private.known_instance(p_instance_id text) RETURNS orchestrator_private.instance
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.known_instance(p_instance_id text) IS 'An instance, locked; OR103 when there is none.';
+
+CREATE FUNCTION orchestrator_private.leaving() RETURNS TABLE(instance_id text, streams integer)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.leaving() IS 'How many streams draining and overfull instances have still to be asked for.';
+
+CREATE FUNCTION orchestrator_private.load_of(p_assignment orchestrator_private.assignment) RETURNS TABLE(instance_id text, requirement_id integer, owned integer, incoming integer, outgoing integer, movable integer, digest bigint)
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.load_of(p_assignment orchestrator_private.assignment) IS 'What one assignment adds to the load of its owner, and of its next owner.';
+
+CREATE FUNCTION orchestrator_private.lock_decisions() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lock_decisions() IS 'Become the only one who changes who owns what, until the end of the transaction; waits as long as lock_timeout allows (55P03).';
+
+CREATE FUNCTION orchestrator_private.lock_decisions_shared() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lock_decisions_shared() IS 'Keep decisions out while a worker confirms what it has; many workers may at once. Never followed by lock_decisions() in the same transaction.';
+
+CREATE FUNCTION orchestrator_private.lock_key(p_name text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lock_key(p_name text) IS 'The key of an advisory lock of this fleet.';
+
+CREATE FUNCTION orchestrator_private.lock_session(p_session_key bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) IS 'Tie the calling session to a key until it ends. Shared, so that a half-open connection left behind cannot keep its own worker out.';
+
+CREATE FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb DEFAULT '{}'::jsonb) RETURNS orchestrator_private.decision
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'These instances are gone: step their state machines and give their streams to others, in one decision.';
+
+CREATE FUNCTION orchestrator_private.make_room(p_decision_id bigint) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) IS 'Where waiting streams need one of a few able instances and those are full, move streams that anybody can take away from them.';
+
+CREATE FUNCTION orchestrator_private.miscounts() RETURNS TABLE(instance_id text, counted jsonb, recounted jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.miscounts() IS 'Instances whose counts or digest differ from a recount of the assignments; there should never be one.';
+
+CREATE FUNCTION orchestrator_private.movable_assignment(p_stream_id bigint, p_instance_id text) RETURNS orchestrator_private.assignment
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.movable_assignment(p_stream_id bigint, p_instance_id text) IS 'The assignment of a stream that this instance could take; else OR102, OR103 or OR405.';
+
+CREATE FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text) IS 'Move one stream to the best instance for it; without one it stays (live) or waits.';
+
+CREATE FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) IS 'The first minute after a time that five cron fields match, in UTC; null when there is none.';
+
+CREATE FUNCTION orchestrator_private.next_due_in(p_outside boolean) RETURNS interval
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.next_due_in(p_outside boolean) IS 'How long until the next job is due; null when no job is enabled.';
+
+CREATE FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) IS 'When a job with this schedule is due after a run that was due at a time and has run now.';
+
+CREATE FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) IS 'Count failure reports; a stream that failed too often here is handed over to an instance that has not refused it.';
+
+CREATE FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) IS 'A hint to one worker to ask for what differs.';
+
+CREATE FUNCTION orchestrator_private.now() RETURNS timestamp with time zone
+    LANGUAGE sql PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.now() IS 'The time now, moving on within a transaction.';
+
+CREATE FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text DEFAULT NULL::text, p_detail jsonb DEFAULT '{}'::jsonb) RETURNS bigint
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'Begin a decision and its record.';
+
+CREATE FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) IS 'Put every stream where it can be heard, without levelling: pinned ones home, waiting ones into room, those of draining or overfull instances out.';
+
+CREATE FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) IS 'Give waiting streams to instances that have room, longest waiting first.';
+
+CREATE FUNCTION orchestrator_private.placeable_instances() RETURNS TABLE(instance_id text, max_streams integer, weight double precision, planned integer, ceiling integer, capabilities text[], location text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.placeable_instances() IS 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';
+
+CREATE FUNCTION orchestrator_private.purge_history() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.purge_history() IS 'Job purge_history: deletes what is older than history_retention.';
+
+CREATE TABLE orchestrator_private.heartbeat (
+    instance_id text NOT NULL,
+    incarnation bigint NOT NULL,
+    beat_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    last_activity timestamp with time zone,
+    digest bigint DEFAULT 0 NOT NULL,
+    in_step boolean DEFAULT true NOT NULL,
+    status text,
+    current_streams integer,
+    processed_count bigint DEFAULT 0 NOT NULL,
+    error_count bigint DEFAULT 0 NOT NULL,
+    cpu_usage real,
+    memory_usage real
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='200');
+
+COMMENT ON TABLE orchestrator_private.heartbeat IS 'The last beat of each instance. Narrow and without an index but its key, so that each beat is one HOT update.';
+
+CREATE FUNCTION orchestrator_private.read_report(p_report jsonb) RETURNS orchestrator_private.heartbeat
+    LANGUAGE plpgsql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.read_report(p_report jsonb) IS 'The columns of a beat out of its report; OR101 when a value cannot be read.';
+
+CREATE FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) IS 'Bring every instance to its fair target with the least possible moves, by hand-over.';
+
+CREATE FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) IS 'A job has run: when it is next due and how it went. A run that found nothing to do leaves no row of its own.';
+
+CREATE FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) IS 'Refuse with OR108.';
+
+CREATE FUNCTION orchestrator_private.refuse_when_paused() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.refuse_when_paused() IS 'Refuse (OR401) while balancing is paused.';
+
+CREATE FUNCTION orchestrator_private.refused_streams(p_stream_ids bigint[]) RETURNS bigint[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.refused_streams(p_stream_ids bigint[]) IS 'Those of these streams that some instance has refused lately: they are placed one by one.';
+
+CREATE FUNCTION orchestrator_private.release_unable(p_instance_id text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.release_unable(p_instance_id text) IS 'An instance that registered without a capability that some of its streams require gives those up.';
+
+CREATE FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer) RETURNS bigint[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer) IS 'An instance does not want these streams for a while; returns those for which that counts now.';
+
+CREATE FUNCTION orchestrator_private.remove_commands(p_instance_id text) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) IS 'Streams that an instance may still be running and should not.';
+
+CREATE FUNCTION orchestrator_private.request_settle(p_reason text, p_subject text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.request_settle(p_reason text, p_subject text) IS 'Something happened that a rebalance should answer; the job settle does, once the requests have stopped coming.';
+
+CREATE FUNCTION orchestrator_private.require_argument(p_name text, p_is_good boolean, p_given jsonb, p_hint text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.require_argument(p_name text, p_is_good boolean, p_given jsonb, p_hint text) IS 'Refuse with OR101, naming the argument, what was given and what is wanted.';
+
+CREATE FUNCTION orchestrator_private.requirement_of(p_capabilities text[], p_region text DEFAULT NULL::text) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.requirement_of(p_capabilities text[], p_region text) IS 'The requirement of these capabilities and this region, made when it is new.';
+
+CREATE FUNCTION orchestrator_private.requirement_reach() RETURNS TABLE(requirement_id integer, instance_ids text[], reaches_all boolean)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.requirement_reach() IS 'Which instances may have the streams of each requirement in use (under the strategy location: those of its region, where there are any).';
+
+CREATE FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) IS 'Send one stream to one instance: by hand-over from a living owner, at once when it waits.';
+
+CREATE FUNCTION orchestrator_private.server_returned() RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.server_returned() IS 'Whether the server was restarted or promoted since the last look.';
+
+CREATE FUNCTION orchestrator_private.server_started_at() RETURNS timestamp with time zone
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.server_started_at() IS 'When this server was started: a change means that every session was lost with it.';
+
+CREATE FUNCTION orchestrator_private.server_timeline() RETURNS integer
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.server_timeline() IS 'The server''s timeline: a change means that a standby was promoted.';
+
+CREATE FUNCTION orchestrator_private.session_lock_key(p_instance_id text, p_incarnation bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.session_lock_key(p_instance_id text, p_incarnation bigint) IS 'The key of the lock that the session of one life of an instance holds.';
+
+CREATE FUNCTION orchestrator_private.sessions_changed() RETURNS TABLE(instance_id text, is_held boolean)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.sessions_changed() IS 'Instances whose session is gone or back since the last look.';
+
+CREATE TABLE orchestrator_private.setting (
+    name text NOT NULL,
+    kind text NOT NULL,
+    value text NOT NULL,
+    default_value text NOT NULL,
+    minimum text,
+    maximum text,
+    allowed text[],
+    unit text,
+    description text NOT NULL,
+    changed_at timestamp with time zone,
+    changed_by text,
+    CONSTRAINT kind_of_setting_is_known CHECK ((kind = ANY (ARRAY['interval'::text, 'integer'::text, 'number'::text, 'text'::text, 'boolean'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.setting IS 'One setting: typed, bounded, described. The only home of these values.';
+
+CREATE FUNCTION orchestrator_private.setting_interval(p_name text) RETURNS interval
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.setting_interval(p_name text) IS 'A setting of kind interval.';
+
+CREATE FUNCTION orchestrator_private.setting_number(p_name text) RETURNS numeric
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.setting_number(p_name text) IS 'A setting of kind integer or number.';
+
+CREATE FUNCTION orchestrator_private.setting_text(p_name text) RETURNS text
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.setting_text(p_name text) IS 'A setting as it is written.';
+
+CREATE FUNCTION orchestrator_private.setting_value(p_setting orchestrator_private.setting, p_value text) RETURNS text
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.setting_value(p_setting orchestrator_private.setting, p_value text) IS 'The value in its canonical form, or OR108.';
+
+CREATE FUNCTION orchestrator_private.settle() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.settle() IS 'Job settle: one rebalance for everything that was asked for since the last one.';
+
+CREATE FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) IS 'Level the loads of these instances by handing over streams of these requirements, at most so many.';
+
+CREATE FUNCTION orchestrator_private.source_capabilities(p_required jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_capabilities(p_required jsonb) IS 'The names in a required_capabilities value: a JSON list, or one text with commas.';
+
+CREATE UNLOGGED TABLE orchestrator.stream_staging (
+    batch uuid NOT NULL,
+    line integer NOT NULL,
+    external_id text,
+    name text,
+    url text,
+    active boolean,
+    region text,
+    metadata jsonb,
+    staged_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
+);
+
+COMMENT ON TABLE orchestrator.stream_staging IS 'Where a synchronisation copies what a source holds, before sync_streams merges it. Administrators may insert and nothing else.';
+
+CREATE FUNCTION orchestrator_private.source_rows(p_batch uuid) RETURNS TABLE(line integer, external_id text, name text, url text, active boolean, region text, capabilities text[], requirement_id integer, metadata jsonb, problem text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_rows(p_batch uuid) IS 'The rows of a staged batch as streams; problem says why a row cannot be used.';
+
+CREATE TABLE orchestrator_private.stream (
+    stream_id bigint NOT NULL,
+    source text DEFAULT 'manual'::text NOT NULL,
+    external_id text NOT NULL,
+    name text NOT NULL,
+    url text NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    region text,
+    requirement_id integer NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT name_is_not_empty CHECK ((name ~ '[^[:space:]]'::text)),
+    CONSTRAINT stream_metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+    CONSTRAINT url_is_http CHECK ((url ~* '^https?://[^[:space:]]+$'::text))
+);
+
+COMMENT ON TABLE orchestrator_private.stream IS 'A station: what is to be heard.';
+
+CREATE FUNCTION orchestrator_private.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean) RETURNS TABLE(known integer, known_active integer, staged integer, inserted integer, unchanged integer, skipped integer, lost_active integer, removed bigint[], deactivated bigint[], activated bigint[], updated bigint[], rehosted bigint[], misfits bigint[], skipped_rows jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean) IS 'What a staged batch would change: counts, stream ids by kind of change, the first twenty rows that cannot be used.';
+
+CREATE FUNCTION orchestrator_private.source_check_arguments(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_check_arguments(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) IS 'Refuses what cannot be a source (OR101).';
+
+CREATE FUNCTION orchestrator_private.source_check_batch(p_source text, p_batch uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_check_batch(p_source text, p_batch uuid) IS 'Refuses a staged batch whose ids are missing or doubled (OR109).';
+
+CREATE TABLE orchestrator_private.source (
+    source text NOT NULL,
+    kind text NOT NULL,
+    conninfo text,
+    table_name text,
+    column_map jsonb DEFAULT '{}'::jsonb NOT NULL,
+    sync_interval interval DEFAULT '00:01:00'::interval NOT NULL,
+    max_removed_part numeric DEFAULT 0.2 NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_attempt_at timestamp with time zone,
+    last_success_at timestamp with time zone,
+    last_result jsonb,
+    last_error jsonb,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    CONSTRAINT a_table_has_an_address CHECK (((kind <> 'postgresql'::text) OR ((conninfo IS NOT NULL) AND (table_name IS NOT NULL)))),
+    CONSTRAINT conninfo_has_no_password CHECK ((conninfo !~* 'password|:[^/@]*@'::text)),
+    CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['manual'::text, 'list'::text, 'postgresql'::text]))),
+    CONSTRAINT max_removed_part_is_a_part CHECK (((max_removed_part >= (0)::numeric) AND (max_removed_part <= (1)::numeric))),
+    CONSTRAINT source_is_a_name CHECK ((source ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$'::text)),
+    CONSTRAINT sync_interval_is_positive CHECK ((sync_interval >= '00:00:01'::interval))
+);
+
+COMMENT ON TABLE orchestrator_private.source IS 'Where streams come from. No password is kept here: libpq finds it in the environment or the password file of whoever synchronises.';
+
+CREATE FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) IS 'Refuses a batch that would lose too many of its source''s streams (OR406) or has no usable row (OR109).';
+
+CREATE FUNCTION orchestrator_private.source_lock(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_lock(p_stream_ids bigint[]) IS 'Locks instances, streams and assignments that a merge is about to change, in the common order.';
+
+CREATE FUNCTION orchestrator_private.source_merge(p_source text, p_batch uuid, p_changed bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_merge(p_source text, p_batch uuid, p_changed bigint[]) IS 'Writes the changed and new rows of a staged batch into stream and assignment.';
+
+CREATE FUNCTION orchestrator_private.source_named(p_source text) RETURNS orchestrator_private.source
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_named(p_source text) IS 'The source of that name, locked; refuses unknown ones (OR107) and ''manual'' (OR101).';
+
+CREATE FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) IS 'Gives streams with a new url a new epoch for the same owner, which makes it connect again.';
+
+CREATE FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) IS 'Takes streams from their owners because their source says so, as one decision.';
+
+CREATE FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation bigint) RETURNS orchestrator_private.instance
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation bigint) IS 'The instance, when this login and this incarnation may speak for it; else OR103, OR106 or OR301.';
+
+CREATE FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint) RETURNS text[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint) IS 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location.';
+
+CREATE FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) RETURNS text
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) IS 'Let an event happen to an instance; returns its new status.';
+
+CREATE FUNCTION orchestrator_private.thresholds() RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.thresholds() IS 'The settings that balancing goes by, for the record of a decision.';
+
+CREATE FUNCTION orchestrator_private.unknown_instance(p_instance_id text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.unknown_instance(p_instance_id text) IS 'Refuse with OR103.';
+
+CREATE FUNCTION orchestrator_private.unknown_stream(p_stream_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.unknown_stream(p_stream_id bigint) IS 'Refuse with OR102.';
+
+CREATE FUNCTION orchestrator_private.waiting_with_room() RETURNS TABLE(requirement_id integer, room bigint)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.waiting_with_room() IS 'The requirements of waiting streams that some instance could take, hardest to place first.';
+
+CREATE FUNCTION orchestrator_private.wake(p_job text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.wake(p_job text) IS 'Tell sleeping drivers that a job became due.';
+
+CREATE FUNCTION orchestrator_private.watch_instances() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.watch_instances() IS 'Job watch_instances: late instances are warned of, lost ones give up their streams, long lost ones are removed.';
+
+CREATE FUNCTION orchestrator_private.watch_server() RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.watch_server() IS 'After a restart or promotion: believe no lost session for restart_grace, and count silence from now.';
+
+CREATE FUNCTION orchestrator_private.watch_sessions() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.watch_sessions() IS 'Note which attached sessions are gone or back, and whether most of them went together.';
+
+CREATE FUNCTION orchestrator_private.watch_transactions() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.watch_transactions() IS 'Job watch_transactions: ends transactions of this system that run too long, and says whom they blocked.';
+
+CREATE FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.instance, p_max_streams integer) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.instance, p_max_streams integer) IS 'Step an instance that is known into its next life and ask for what its return calls for.';
+
+CREATE FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) IS 'Take streams that are no longer to be heard from whoever has them, at once; returns how many were held.';
+
+CREATE TABLE orchestrator_private.alert (
+    alert_id bigint NOT NULL,
+    code text NOT NULL,
+    subject text DEFAULT ''::text NOT NULL,
+    severity text NOT NULL,
+    message text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    acknowledged_at timestamp with time zone,
+    acknowledged_by text,
+    resolved_at timestamp with time zone,
+    delivered_at timestamp with time zone,
+    CONSTRAINT severity_is_known CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.alert IS 'An open or closed alert. Per code and subject at most one is open.';
+
+CREATE VIEW orchestrator.alerts AS
+ SELECT alert_id,
+    code,
+    subject,
+    severity,
+    message,
+    detail,
+    opened_at,
+    updated_at,
+    acknowledged_at,
+    acknowledged_by,
+    resolved_at,
+    delivered_at
+   FROM orchestrator_private.alert a;
+
+COMMENT ON VIEW orchestrator.alerts IS 'Alerts, open (resolved_at is null) and closed.';
+
+CREATE VIEW orchestrator.assignments AS
+ SELECT a.stream_id,
+    s.name,
+    a.instance_id,
+    a.epoch,
+    a.state,
+    a.next_instance_id,
+    a.pinned_to,
+    a.assigned_at,
+    a.releasing_since,
+    a.decision_id
+   FROM (orchestrator_private.assignment a
+     JOIN orchestrator_private.stream s ON ((a.stream_id = s.stream_id)))
+  WHERE (a.instance_id IS NOT NULL);
+
+COMMENT ON VIEW orchestrator.assignments IS 'Who has which stream now, under which epoch, and what is being handed over to whom.';
+
+CREATE VIEW orchestrator.decisions AS
+ SELECT decision_id,
+    decided_at,
+    rule,
+    trigger,
+    actor,
+    reason,
+    moves,
+    least_moves,
+    still_waiting,
+    duration,
+    detail
+   FROM orchestrator_private.decision d;
+
+COMMENT ON VIEW orchestrator.decisions IS 'Every decision: the rule, what set it off and who, streams moved or asked to move, the least number that could have reached the same loads, and in detail the loads and thresholds of that moment.';
+
+CREATE TABLE orchestrator_private.controller (
+    only_one boolean DEFAULT true NOT NULL,
+    paused_at timestamp with time zone,
+    paused_by text,
+    paused_reason text,
+    last_balanced_at timestamp with time zone,
+    server_started_at timestamp with time zone,
+    server_timeline integer,
+    sessions_trusted_from timestamp with time zone,
+    silence_counts_from timestamp with time zone,
+    CONSTRAINT there_is_only_one CHECK (only_one)
+);
+
+COMMENT ON TABLE orchestrator_private.controller IS 'The one row of what the orchestrator remembers about itself: paused, last balanced, which server start it last saw and since when silence and lost sessions may be believed.';
+
+CREATE TABLE orchestrator_private.instance_load (
+    instance_id text NOT NULL,
+    owned integer DEFAULT 0 NOT NULL,
+    incoming integer DEFAULT 0 NOT NULL,
+    outgoing integer DEFAULT 0 NOT NULL,
+    digest bigint DEFAULT 0 NOT NULL,
+    changed_at timestamp with time zone,
+    CONSTRAINT counts_are_not_negative CHECK (((owned >= 0) AND (incoming >= 0) AND (outgoing >= 0)))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE orchestrator_private.instance_load IS 'How many streams an instance owns, how many of those are leaving, how many are coming, and the digest of what it should be running. Kept by statement-level triggers on assignment.';
+
+CREATE TABLE orchestrator_private.settle_request (
+    settle_request_id bigint NOT NULL,
+    requested_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    subject text
+);
+
+COMMENT ON TABLE orchestrator_private.settle_request IS 'Something happened that a rebalance should answer (a join, a changed capacity, new streams). The job settle answers all of them at once when they have stopped coming for settle_window.';
+
+CREATE VIEW orchestrator.fleet AS
+ SELECT i.instances,
+    i.serving_instances,
+    i.capacity,
+    i.streams_held,
+    i.streams_handed_over,
+    ( SELECT (count(*))::integer AS count
+           FROM orchestrator_private.assignment a
+          WHERE (a.waiting_since IS NOT NULL)) AS streams_waiting,
+    (c.paused_at IS NOT NULL) AS balancing_paused,
+    c.paused_at,
+    c.paused_by,
+    c.paused_reason,
+    c.last_balanced_at,
+    ( SELECT (count(*))::integer AS count
+           FROM orchestrator_private.settle_request) AS settle_requests,
+    ( SELECT (count(*))::integer AS count
+           FROM orchestrator_private.alert t
+          WHERE (t.resolved_at IS NULL)) AS open_alerts
+   FROM (orchestrator_private.controller c
+     CROSS JOIN ( SELECT (count(*))::integer AS instances,
+            (count(*) FILTER (WHERE (n.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text, 'draining'::text]))))::integer AS serving_instances,
+            (COALESCE(sum(n.max_streams) FILTER (WHERE ((n.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text])) AND (n.standing_order IS NULL))), (0)::bigint))::integer AS capacity,
+            (COALESCE(sum(l.owned), (0)::bigint))::integer AS streams_held,
+            (COALESCE(sum(l.outgoing), (0)::bigint))::integer AS streams_handed_over
+           FROM (orchestrator_private.instance n
+             JOIN orchestrator_private.instance_load l ON ((n.instance_id = l.instance_id)))
+          WHERE (n.status <> 'removed'::text)) i);
+
+COMMENT ON VIEW orchestrator.fleet IS 'The fleet in one row: instances, capacity (of those that may have new streams), streams held, being handed over and waiting; whether balancing is paused, by whom and why.';
+
+CREATE VIEW orchestrator.instances AS
+ SELECT i.instance_id,
+    i.status,
+    i.status_changed_at AS status_since,
+    i.incarnation,
+    i.max_streams,
+    l.owned AS assigned_streams,
+    l.incoming,
+    l.outgoing,
+    round(((100.0 * (l.owned)::numeric) / (i.max_streams)::numeric), 1) AS load_percentage,
+        CASE
+            WHEN ((i.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text])) AND (i.standing_order IS NULL)) THEN round(LEAST((((sum(l.owned) OVER ())::numeric * (i.max_streams)::numeric) / (NULLIF(sum(i.max_streams) FILTER (WHERE ((i.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text])) AND (i.standing_order IS NULL))) OVER (), 0))::numeric), (i.max_streams)::numeric), 1)
+            ELSE (0)::numeric
+        END AS fair_share,
+    h.beat_at AS last_heartbeat,
+    (orchestrator_private.now() - h.beat_at) AS silent_for,
+    h.in_step,
+    ((i.session_key IS NOT NULL) AND (i.session_lost_at IS NULL)) AS has_session,
+    i.session_lost_at,
+    i.suspended_until,
+    i.standing_order,
+    i.lease,
+    h.processed_count,
+    h.error_count,
+    h.cpu_usage,
+    h.memory_usage,
+    h.last_activity,
+    i.capabilities,
+    i.version,
+    i.location,
+    i.registered_at,
+    (i.owner_role)::text AS login,
+    i.metadata
+   FROM ((orchestrator_private.instance i
+     JOIN orchestrator_private.instance_load l ON ((i.instance_id = l.instance_id)))
+     JOIN orchestrator_private.heartbeat h ON ((i.instance_id = h.instance_id)));
+
+COMMENT ON VIEW orchestrator.instances IS 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself.';
+
+CREATE TABLE orchestrator_private.job_run (
+    job_run_id bigint NOT NULL,
+    job text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    run_by text NOT NULL,
+    outcome text NOT NULL,
+    result jsonb,
+    error jsonb,
+    CONSTRAINT outcome_is_known CHECK ((outcome = ANY (ARRAY['claimed'::text, 'done'::text, 'failed'::text, 'abandoned'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.job_run IS 'A run of a job that did something or failed; runs that found nothing to do only count in job.';
+
+CREATE VIEW orchestrator.job_runs AS
+ SELECT job_run_id,
+    job,
+    started_at,
+    finished_at,
+    run_by,
+    outcome,
+    result,
+    error
+   FROM orchestrator_private.job_run r;
+
+COMMENT ON VIEW orchestrator.job_runs IS 'Runs of jobs that did something or failed.';
+
+CREATE VIEW orchestrator.jobs AS
+ SELECT job,
+    schedule,
+    runs_in,
+    enabled,
+    next_run_at,
+    claimed_by,
+    last_started_at,
+    last_duration,
+    last_outcome,
+    last_result,
+    runs,
+    failures,
+    consecutive_failures,
+    timeout,
+    description
+   FROM orchestrator_private.job j;
+
+COMMENT ON VIEW orchestrator.jobs IS 'The periodic jobs: when each runs next and how it went last.';
+
+CREATE VIEW orchestrator.locks AS
+ SELECT
+        CASE
+            WHEN ((l.locktype = 'advisory'::text) AND ((((l.classid)::bigint << 32) | (l.objid)::bigint) = orchestrator_private.lock_key('decision'::text))) THEN 'decision'::text
+            WHEN (i.instance_id IS NOT NULL) THEN ('session of '::text || i.instance_id)
+            WHEN (l.relation IS NOT NULL) THEN ('table '::text || (c.relname)::text)
+            ELSE l.locktype
+        END AS lock,
+    l.mode,
+    l.granted,
+    l.pid,
+    pg_blocking_pids(l.pid) AS waits_for,
+    (a.usename)::text AS login,
+    a.application_name,
+    a.state,
+    (orchestrator_private.now() - a.xact_start) AS transaction_age,
+    (orchestrator_private.now() - l.waitstart) AS waiting_for
+   FROM ((((pg_locks l
+     LEFT JOIN pg_stat_activity a ON ((l.pid = a.pid)))
+     LEFT JOIN pg_class c ON ((l.relation = c.oid)))
+     LEFT JOIN pg_namespace n ON ((c.relnamespace = n.oid)))
+     LEFT JOIN orchestrator_private.instance i ON (((l.locktype = 'advisory'::text) AND (l.objsubid = 1) AND (i.session_key = (((l.classid)::bigint << 32) | (l.objid)::bigint)))))
+  WHERE ((l.database = ( SELECT d.oid
+           FROM pg_database d
+          WHERE (d.datname = current_database()))) AND ((l.locktype = 'advisory'::text) OR (n.nspname = ANY (ARRAY['orchestrator'::name, 'orchestrator_private'::name])) OR (NOT l.granted)));
+
+COMMENT ON VIEW orchestrator.locks IS 'Who holds and who waits for the locks of this system: the decision lock, the sessions of instances, its tables.';
+
+CREATE TABLE orchestrator_private.movement (
+    stream_id bigint NOT NULL,
+    epoch bigint NOT NULL,
+    decision_id bigint NOT NULL,
+    from_instance_id text,
+    to_instance_id text,
+    reason text NOT NULL,
+    moved_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.movement IS 'One stream''s change of hands, append-only. It is written when the hands change, so a planned hand-over appears when the owner has let go. to_instance_id is null when nobody has it afterwards.';
+
+CREATE VIEW orchestrator.movements AS
+ SELECT m.stream_id,
+    m.epoch,
+    m.moved_at,
+    m.from_instance_id,
+    m.to_instance_id,
+    m.reason,
+    m.decision_id,
+    d.rule,
+    d.actor
+   FROM (orchestrator_private.movement m
+     JOIN orchestrator_private.decision d ON ((m.decision_id = d.decision_id)));
+
+COMMENT ON VIEW orchestrator.movements IS 'Every change of hands of every stream, with the decision that caused it. No to_instance_id: nobody had it afterwards.';
+
+CREATE VIEW orchestrator.settings AS
+ SELECT name,
+    value,
+    default_value,
+    kind,
+    minimum,
+    maximum,
+    allowed,
+    unit,
+    description,
+    changed_at,
+    changed_by,
+        CASE
+            WHEN (kind = 'interval'::text) THEN (value)::interval
+            ELSE NULL::interval
+        END AS duration
+   FROM orchestrator_private.setting s;
+
+COMMENT ON VIEW orchestrator.settings IS 'The settings with their defaults, bounds and meanings; duration is the value of those that are intervals.';
+
+CREATE VIEW orchestrator.sources AS
+ SELECT s.source,
+    s.kind,
+    s.enabled,
+    s.conninfo,
+    s.table_name,
+    s.column_map,
+    s.sync_interval,
+    s.max_removed_part,
+    COALESCE(c.streams, 0) AS streams,
+    COALESCE(c.active_streams, 0) AS active_streams,
+    s.last_attempt_at,
+    s.last_success_at,
+    s.last_result,
+    s.last_error,
+    s.consecutive_failures,
+        CASE
+            WHEN ((s.kind = 'postgresql'::text) AND s.enabled) THEN COALESCE((s.last_attempt_at + s.sync_interval), s.created_at)
+            ELSE NULL::timestamp with time zone
+        END AS next_sync_at
+   FROM (orchestrator_private.source s
+     LEFT JOIN ( SELECT stream.source,
+            (count(*))::integer AS streams,
+            (count(*) FILTER (WHERE stream.active))::integer AS active_streams
+           FROM orchestrator_private.stream
+          GROUP BY stream.source) c ON ((s.source = c.source)));
+
+COMMENT ON VIEW orchestrator.sources IS 'Where streams come from: address (never a password), column map, interval, number of streams, and the last synchronisation, good or bad.';
+
+CREATE TABLE orchestrator_private.instance_transition (
+    from_status text NOT NULL,
+    event text NOT NULL,
+    to_status text NOT NULL,
+    meaning text NOT NULL,
+    CONSTRAINT statuses_are_known CHECK (((from_status = ANY (ARRAY['unknown'::text, 'registered'::text, 'active'::text, 'warning'::text, 'inactive'::text, 'recovering'::text, 'draining'::text, 'removed'::text])) AND (to_status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'inactive'::text, 'recovering'::text, 'draining'::text, 'removed'::text]))))
+);
+
+COMMENT ON TABLE orchestrator_private.instance_transition IS 'The state machine of an instance as data: one row per allowed step. Enforced by a trigger on instance.';
+
+CREATE VIEW orchestrator.state_machine AS
+ SELECT from_status,
+    event,
+    to_status,
+    meaning
+   FROM orchestrator_private.instance_transition t;
+
+COMMENT ON VIEW orchestrator.state_machine IS 'Every step that an instance''s status can take; no other is possible.';
+
+CREATE TABLE orchestrator_private.requirement (
+    requirement_id integer NOT NULL,
+    capabilities text[] NOT NULL,
+    region text
+);
+
+COMMENT ON TABLE orchestrator_private.requirement IS 'What a stream asks of its instance: capabilities it must have (sorted, without audio_fingerprinting, which every instance has) and a region it would rather be in. Planning counts streams by these few kinds instead of reading each stream.';
+
+CREATE VIEW orchestrator.streams AS
+ SELECT s.stream_id,
+    s.name,
+    s.url,
+    s.active,
+    a.state,
+    a.instance_id,
+    a.epoch,
+    a.next_instance_id,
+    a.pinned_to,
+    a.assigned_at,
+    a.waiting_since,
+    s.region,
+    r.capabilities AS required_capabilities,
+    s.source,
+    s.external_id,
+    s.metadata,
+    s.created_at,
+    s.updated_at
+   FROM ((orchestrator_private.stream s
+     JOIN orchestrator_private.assignment a ON ((s.stream_id = a.stream_id)))
+     JOIN orchestrator_private.requirement r ON ((s.requirement_id = r.requirement_id)));
+
+COMMENT ON VIEW orchestrator.streams IS 'Every station: what it is and who hears it now. state: idle (not active), waiting (nobody has room or the ability), assigned, running, releasing.';
+
+ALTER TABLE orchestrator_private.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.alert_alert_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE orchestrator_private.decision ALTER COLUMN decision_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.decision_decision_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE orchestrator_private.incident_pattern (
+    pattern text NOT NULL,
+    sqlstate text DEFAULT ''::text NOT NULL,
+    occurrences bigint DEFAULT 1 NOT NULL,
+    first_seen_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    example jsonb NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.incident_pattern IS 'A recurring error: its normalised text, how often, first and last seen, one example.';
+
+ALTER TABLE orchestrator_private.job_run ALTER COLUMN job_run_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.job_run_job_run_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE orchestrator_private.plan (
+    plan_id bigint NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    planned_by text NOT NULL,
+    fingerprint text NOT NULL,
+    applied_by_decision_id bigint
+);
+
+COMMENT ON TABLE orchestrator_private.plan IS 'A rebalance that was shown and not yet made. It can be applied while the state has the same fingerprint.';
+
+CREATE TABLE orchestrator_private.plan_move (
+    plan_id bigint NOT NULL,
+    stream_id bigint NOT NULL,
+    from_instance_id text,
+    to_instance_id text NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.plan_move IS 'One stream that a plan would move.';
+
+ALTER TABLE orchestrator_private.plan ALTER COLUMN plan_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.plan_plan_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE orchestrator_private.refusal (
+    stream_id bigint NOT NULL,
+    instance_id text NOT NULL,
+    reason text NOT NULL,
+    refused_at timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    times integer DEFAULT 1 NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.refusal IS 'A stream that an instance gave back or failed at is not given to it again before "until".';
+
+CREATE TABLE orchestrator_private.requirement_load (
+    instance_id text NOT NULL,
+    requirement_id integer NOT NULL,
+    movable integer DEFAULT 0 NOT NULL,
+    CONSTRAINT movable_is_not_negative CHECK ((movable >= 0))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE orchestrator_private.requirement_load IS 'How many streams of each requirement an instance owns that balancing may move: neither pinned nor in a hand-over. Kept by the same triggers as instance_load.';
+
+ALTER TABLE orchestrator_private.requirement ALTER COLUMN requirement_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.requirement_requirement_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE orchestrator_private.schema_migration (
+    version integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone NOT NULL,
+    applied_by text NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.schema_migration IS 'A numbered migration that was applied, with the checksum of its text at that time.';
+
+CREATE TABLE orchestrator_private.schema_object (
+    kind text NOT NULL,
+    identity text NOT NULL,
+    checksum text,
+    server_major integer NOT NULL,
+    found text
+);
+
+COMMENT ON TABLE orchestrator_private.schema_object IS 'Every object of the two schemas as a migration left it, by a checksum of its definition, owner and privileges.';
+
+COMMENT ON COLUMN orchestrator_private.schema_object.checksum IS 'Null only during a migration, for what somebody else had put into the schemas before.';
+
+COMMENT ON COLUMN orchestrator_private.schema_object.server_major IS 'The server''s major version: another one may spell the same definition differently.';
+
+COMMENT ON COLUMN orchestrator_private.schema_object.found IS 'Only during a migration: the checksum that it found, when it was not the recorded one.';
+
+CREATE TABLE orchestrator_private.schema_repeatable (
+    path text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.schema_repeatable IS 'A file of functions, views, triggers, data or grants as it was last applied. A different checksum applies all of them again.';
+
+ALTER TABLE orchestrator_private.settle_request ALTER COLUMN settle_request_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.settle_request_settle_request_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+ALTER TABLE orchestrator_private.stream ALTER COLUMN stream_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.stream_stream_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE orchestrator_private.withdrawal (
+    instance_id text NOT NULL,
+    stream_id bigint NOT NULL,
+    epoch bigint NOT NULL,
+    withdrawn_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.withdrawal IS 'A stream that was taken from a live instance without its word (a removed or deactivated stream, a forced hand-over), until it confirms that it has stopped.';
+
+ALTER TABLE ONLY orchestrator_private.alert
+    ADD CONSTRAINT alert_pkey PRIMARY KEY (alert_id);
+
+ALTER TABLE ONLY orchestrator_private.assignment
+    ADD CONSTRAINT assignment_pkey PRIMARY KEY (stream_id);
+
+ALTER TABLE ONLY orchestrator_private.controller
+    ADD CONSTRAINT controller_pkey PRIMARY KEY (only_one);
+
+ALTER TABLE ONLY orchestrator_private.decision
+    ADD CONSTRAINT decision_pkey PRIMARY KEY (decision_id);
+
+ALTER TABLE ONLY orchestrator_private.stream
+    ADD CONSTRAINT external_id_is_unique_in_its_source UNIQUE (source, external_id);
+
+ALTER TABLE ONLY orchestrator_private.heartbeat
+    ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (instance_id);
+
+ALTER TABLE ONLY orchestrator_private.incident_pattern
+    ADD CONSTRAINT incident_pattern_pkey PRIMARY KEY (pattern, sqlstate);
+
+ALTER TABLE ONLY orchestrator_private.instance_load
+    ADD CONSTRAINT instance_load_pkey PRIMARY KEY (instance_id);
+
+ALTER TABLE ONLY orchestrator_private.instance
+    ADD CONSTRAINT instance_pkey PRIMARY KEY (instance_id);
+
+ALTER TABLE ONLY orchestrator_private.instance_transition
+    ADD CONSTRAINT instance_transition_pkey PRIMARY KEY (from_status, event);
+
+ALTER TABLE ONLY orchestrator_private.job
+    ADD CONSTRAINT job_pkey PRIMARY KEY (job);
+
+ALTER TABLE ONLY orchestrator_private.job_run
+    ADD CONSTRAINT job_run_pkey PRIMARY KEY (job_run_id);
+
+ALTER TABLE ONLY orchestrator_private.movement
+    ADD CONSTRAINT movement_pkey PRIMARY KEY (stream_id, epoch);
+
+ALTER TABLE ONLY orchestrator_private.plan_move
+    ADD CONSTRAINT plan_move_pkey PRIMARY KEY (plan_id, stream_id);
+
+ALTER TABLE ONLY orchestrator_private.plan
+    ADD CONSTRAINT plan_pkey PRIMARY KEY (plan_id);
+
+ALTER TABLE ONLY orchestrator_private.refusal
+    ADD CONSTRAINT refusal_pkey PRIMARY KEY (stream_id, instance_id);
+
+ALTER TABLE ONLY orchestrator_private.requirement
+    ADD CONSTRAINT requirement_is_unique UNIQUE NULLS NOT DISTINCT (capabilities, region);
+
+ALTER TABLE ONLY orchestrator_private.requirement_load
+    ADD CONSTRAINT requirement_load_pkey PRIMARY KEY (instance_id, requirement_id);
+
+ALTER TABLE ONLY orchestrator_private.requirement
+    ADD CONSTRAINT requirement_pkey PRIMARY KEY (requirement_id);
+
+ALTER TABLE ONLY orchestrator_private.schema_migration
+    ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY orchestrator_private.schema_object
+    ADD CONSTRAINT schema_object_pkey PRIMARY KEY (kind, identity);
+
+ALTER TABLE ONLY orchestrator_private.schema_repeatable
+    ADD CONSTRAINT schema_repeatable_pkey PRIMARY KEY (path);
+
+ALTER TABLE ONLY orchestrator_private.setting
+    ADD CONSTRAINT setting_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY orchestrator_private.settle_request
+    ADD CONSTRAINT settle_request_pkey PRIMARY KEY (settle_request_id);
+
+ALTER TABLE ONLY orchestrator_private.source
+    ADD CONSTRAINT source_pkey PRIMARY KEY (source);
+
+ALTER TABLE ONLY orchestrator_private.stream
+    ADD CONSTRAINT stream_pkey PRIMARY KEY (stream_id);
+
+ALTER TABLE ONLY orchestrator_private.withdrawal
+    ADD CONSTRAINT withdrawal_pkey PRIMARY KEY (instance_id, stream_id);
+
+CREATE INDEX stream_staging_by_batch ON orchestrator.stream_staging USING btree (batch);
+
+CREATE UNIQUE INDEX alert_is_open_once ON orchestrator_private.alert USING btree (code, subject) WHERE (resolved_at IS NULL);
+
+CREATE INDEX assignment_by_instance ON orchestrator_private.assignment USING btree (instance_id, requirement_id, stream_id);
+
+CREATE INDEX assignment_by_next_instance ON orchestrator_private.assignment USING btree (next_instance_id) WHERE (next_instance_id IS NOT NULL);
+
+CREATE INDEX assignment_pinned ON orchestrator_private.assignment USING btree (pinned_to) WHERE (pinned_to IS NOT NULL);
+
+CREATE INDEX assignment_releasing ON orchestrator_private.assignment USING btree (decision_id) WHERE (releasing_since IS NOT NULL);
+
+CREATE INDEX assignment_waiting ON orchestrator_private.assignment USING btree (requirement_id, waiting_since, stream_id) WHERE (waiting_since IS NOT NULL);
+
+CREATE INDEX job_run_by_start ON orchestrator_private.job_run USING btree (started_at);
+
+CREATE INDEX movement_by_decision ON orchestrator_private.movement USING btree (decision_id);
+
+CREATE TRIGGER check_instance_transition_on_insert BEFORE INSERT ON orchestrator_private.instance FOR EACH ROW EXECUTE FUNCTION orchestrator_private.check_instance_transition();
+
+CREATE TRIGGER check_instance_transition_on_update BEFORE UPDATE ON orchestrator_private.instance FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION orchestrator_private.check_instance_transition();
+
+CREATE TRIGGER count_deleted_assignments AFTER DELETE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
+
+CREATE TRIGGER count_inserted_assignments AFTER INSERT ON orchestrator_private.assignment REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
+
+CREATE TRIGGER count_updated_assignments AFTER UPDATE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
+
+ALTER TABLE ONLY orchestrator_private.assignment
+    ADD CONSTRAINT assignment_of_a_stream FOREIGN KEY (stream_id) REFERENCES orchestrator_private.stream(stream_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.assignment
+    ADD CONSTRAINT assignment_to_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id);
+
+ALTER TABLE ONLY orchestrator_private.assignment
+    ADD CONSTRAINT hand_over_to_an_instance FOREIGN KEY (next_instance_id) REFERENCES orchestrator_private.instance(instance_id);
+
+ALTER TABLE ONLY orchestrator_private.heartbeat
+    ADD CONSTRAINT heartbeat_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.instance_load
+    ADD CONSTRAINT load_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.plan_move
+    ADD CONSTRAINT move_of_a_plan FOREIGN KEY (plan_id) REFERENCES orchestrator_private.plan(plan_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.movement
+    ADD CONSTRAINT movement_by_a_decision FOREIGN KEY (decision_id) REFERENCES orchestrator_private.decision(decision_id);
+
+ALTER TABLE ONLY orchestrator_private.refusal
+    ADD CONSTRAINT refusal_by_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.refusal
+    ADD CONSTRAINT refusal_of_a_stream FOREIGN KEY (stream_id) REFERENCES orchestrator_private.stream(stream_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.requirement_load
+    ADD CONSTRAINT requirement_load_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.job_run
+    ADD CONSTRAINT run_of_a_job FOREIGN KEY (job) REFERENCES orchestrator_private.job(job) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.stream
+    ADD CONSTRAINT stream_has_a_requirement FOREIGN KEY (requirement_id) REFERENCES orchestrator_private.requirement(requirement_id);
+
+ALTER TABLE ONLY orchestrator_private.stream
+    ADD CONSTRAINT stream_of_a_source FOREIGN KEY (source) REFERENCES orchestrator_private.source(source);
+
+ALTER TABLE ONLY orchestrator_private.withdrawal
+    ADD CONSTRAINT withdrawal_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
+
+GRANT USAGE ON SCHEMA orchestrator TO orchestrator_admin;
+GRANT USAGE ON SCHEMA orchestrator TO orchestrator_worker;
+GRANT USAGE ON SCHEMA orchestrator TO orchestrator_reader;
+
+REVOKE ALL ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.alerts_to_deliver() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.alerts_to_deliver() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.health() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.health() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.health() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.mark_alert_delivered(p_alert_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.mark_alert_delivered(p_alert_id bigint) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.pause_balancing(p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.pause_balancing(p_reason text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.plan_rebalance() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.plan_rebalance() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.readmit_instance(p_instance_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.readmit_instance(p_instance_id text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.rebalance(p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.rebalance(p_reason text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.request_job(p_job text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.request_job(p_job text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.resume_balancing() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.resume_balancing() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.run_due_jobs() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.run_due_jobs() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.set_setting(p_name text, p_value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.set_setting(p_name text, p_value text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.sources_due(p_source text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.sources_due(p_source text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.undrain_instance(p_instance_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.undrain_instance(p_instance_id text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.actor() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.alert_conditions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.best_instance(p_stream_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.caller_is_admin() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_balance() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_instance_transition() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_instances() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_integrity() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_schedule(p_schedule text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_settings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_sources() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_streams() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.claim_job(p_outside boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer, p_least_moves integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_digest bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.count_assignments() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.count_waiting(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer, p_maximum integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.end_old_process(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.evacuate(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.evaluate_alerts() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.finish_handoffs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.fleet_fingerprint() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_wants_to_drain boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.held_sessions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.imbalance() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.instances_forgotten() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.instances_late() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.instances_lost() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.instance) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_weekday(p_day timestamp without time zone, p_weekdays integer[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.known_instance(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.leaving() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.load_of(p_assignment orchestrator_private.assignment) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions_shared() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.lock_key(p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.lock_key(p_name text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.lock_key(p_name text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.miscounts() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.movable_assignment(p_stream_id bigint, p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.next_due_in(p_outside boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.now() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.placeable_instances() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.purge_history() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.read_report(p_report jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.refuse_when_paused() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.refused_streams(p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.release_unable(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.request_settle(p_reason text, p_subject text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.require_argument(p_name text, p_is_good boolean, p_given jsonb, p_hint text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.requirement_of(p_capabilities text[], p_region text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.requirement_reach() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.server_returned() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.server_started_at() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.server_timeline() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.session_lock_key(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.sessions_changed() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.setting_interval(p_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.setting_number(p_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.setting_text(p_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.setting_value(p_setting orchestrator_private.setting, p_value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.settle() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_capabilities(p_required jsonb) FROM PUBLIC;
+
+GRANT INSERT ON TABLE orchestrator.stream_staging TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_rows(p_batch uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_check_arguments(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_check_batch(p_source text, p_batch uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_lock(p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_merge(p_source text, p_batch uuid, p_changed bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_named(p_source text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.thresholds() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.unknown_instance(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.unknown_stream(p_stream_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.waiting_with_room() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.wake(p_job text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.watch_instances() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.watch_server() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.watch_sessions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.watch_transactions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.instance, p_max_streams integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) FROM PUBLIC;
+
+GRANT SELECT ON TABLE orchestrator.alerts TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.alerts TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.assignments TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.assignments TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.decisions TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.decisions TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.fleet TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.fleet TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.instances TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.instances TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.job_runs TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.job_runs TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.jobs TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.jobs TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.locks TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.locks TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.movements TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.movements TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.settings TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.settings TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.sources TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.sources TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.state_machine TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.state_machine TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.streams TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.streams TO orchestrator_admin;
