@@ -1,0 +1,3 @@
+from worker_shim.cli import main
+
+main()
