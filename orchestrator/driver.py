@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +26,7 @@ from psycopg import sql
 
 from orchestrator import db, migrate
 from orchestrator.environment import StartOptions, WantedSetting, wanted_settings
-from orchestrator.errors import DatabaseUnavailable, OrchestratorError
+from orchestrator.errors import Contention, OrchestratorError, class_of
 from orchestrator.log import Category, get_logger
 
 TRIES_A_ROUND = 3
@@ -36,7 +36,7 @@ PAUSE_SECONDS = 10.0  # between two rounds of tries: a driver is back within som
 
 LONGEST_SLEEP_SECONDS = 60.0  # a notification is a hint: a driver looks for itself at least this often
 LONGEST_POLL_SECONDS = 1.0  # the same without LISTEN, behind a pooler
-SHORTEST_SLEEP_SECONDS = 0.05  # when what is due is in another driver's hands
+SHORTEST_SLEEP_SECONDS = 0.1  # when what is due is in another driver's hands
 PERFORMANCE_EVERY_SECONDS = 60.0
 
 STARTUP = get_logger("STARTUP")
@@ -216,8 +216,26 @@ class Driver:
             raise
 
     async def _call(self, conn: db.AsyncConnection, function: str, **arguments: Any) -> list[db.Row]:
-        with self._logged(function, **arguments):
-            return await db.call_async(conn, function, **arguments)
+        try:
+            with self._logged(function, **arguments):
+                return await db.call_async(conn, function, **arguments)
+        except Contention:
+            await self._tell_who_holds_locks(conn)
+            raise
+
+    async def _tell_who_holds_locks(self, conn: db.AsyncConnection) -> None:
+        """A lock was not free in time: log who has the decision lock, and whoever else is waited for (R2.4)."""
+        with suppress(OrchestratorError):
+            locks = await db.view_async(conn, "locks")
+            blockers = {pid for lock in locks for pid in lock["waits_for"]}
+            for lock in locks:
+                if lock["granted"] and (lock["pid"] in blockers or lock["lock"] == "decision"):
+                    DATABASE.warning(
+                        "lock held",
+                        lock=lock["lock"],
+                        **{key: lock[key] for key in ("pid", "login", "application_name", "state")},
+                        seconds=lock["transaction_age"].total_seconds() if lock["transaction_age"] else None,
+                    )
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, unless asked to stop."""
@@ -275,7 +293,7 @@ class Driver:
         free = len(self._outside) < self._options.max_workers
         began = time.monotonic()
         [row] = await self._call(conn, "run_next_job", driver=self._name, outside=free)
-        run = JobRun(**row)
+        run = JobRun(**{each.name: row[each.name] for each in fields(JobRun)})
         if run.job is not None:
             self._performance.add(run, time.monotonic() - began)
             if run.outcome == "claimed":
@@ -284,6 +302,8 @@ class Driver:
                 task.add_done_callback(self._outside.discard)
             else:
                 report(run)
+                if run.error is not None and issubclass(class_of(run.error.get("sqlstate")), Contention):
+                    await self._tell_who_holds_locks(conn)
         return run
 
     async def _rest(self, conn: db.AsyncConnection, listening: bool, next_due_in: timedelta | None) -> None:
@@ -313,20 +333,26 @@ class Driver:
         assert run.job is not None
         result: dict[str, Any] | None = None
         error: dict[str, Any] | None = None
-        try:
-            with self._logged(run.job), self._connect(run.job) as conn:
-                result = _run_outside_job(run.job, conn)
-        except OrchestratorError as failure:
-            error = described(failure)
-        except Exception as failure:  # a bug in one job must not end a driver
-            ERROR.exception("job failed", job=run.job)
-            error = {"message": f"{type(failure).__name__}: {failure}"}
         with suppress(OrchestratorError), self._logged("finish_job", job=run.job, job_run_id=run.job_run_id):
-            db.retrying()(self._finish, run, error, result)
+            with self._connect(run.job) as conn:
+                try:
+                    with self._logged(run.job):
+                        result = _run_outside_job(run.job, conn)
+                except OrchestratorError as failure:
+                    error = described(failure)
+                except Exception as failure:  # a bug in one job must not end a driver
+                    ERROR.exception("job failed", job=run.job)
+                    error = {"message": f"{type(failure).__name__}: {failure}"}
+                if not conn.broken:
+                    _finish(conn, run, error, result)
+                    return
+            db.retrying()(self._finish_on_another_connection, run, error, result)
 
-    def _finish(self, run: JobRun, error: dict[str, Any] | None, result: dict[str, Any] | None) -> None:
+    def _finish_on_another_connection(
+        self, run: JobRun, error: dict[str, Any] | None, result: dict[str, Any] | None
+    ) -> None:
         with self._connect("finish_job") as conn:
-            db.call(conn, "finish_job", job_run_id=run.job_run_id, error=error, result=result)
+            _finish(conn, run, error, result)
 
     def _connect(self, purpose: str) -> db.Connection:
         return db.connect(self._dsn, schema=self._schema, application_name=f"run {self._name} {purpose}")
@@ -367,9 +393,9 @@ class Driver:
             for wanted in waiting:
                 try:
                     [change] = await db.call_async(conn, "set_setting", name=wanted.setting, value=wanted.value)
-                except DatabaseUnavailable:
-                    raise
                 except OrchestratorError as error:
+                    if error.retryable:
+                        raise
                     refused[wanted] = error
                 else:
                     tell = STARTUP.debug if change["old_value"] == change["value"] else STARTUP.info
@@ -383,6 +409,10 @@ class Driver:
                 value=wanted.value,
                 **described(refusal),
             )
+
+
+def _finish(conn: db.Connection, run: JobRun, error: dict[str, Any] | None, result: dict[str, Any] | None) -> None:
+    db.call(conn, "finish_job", job_run_id=run.job_run_id, error=error, result=result)
 
 
 def described(error: OrchestratorError) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from psycopg import sql
 
 from orchestrator import db
 from tests.driver.processes import DriverProcess
+from tests.shim.conftest import pooler as pooler  # a PgBouncer in transaction mode
 from tests.support import Database
 
 StartDriver = Callable[..., DriverProcess]
@@ -63,7 +64,7 @@ class Jobs:
                 owner=sql.Identifier(self.conn.names.owner),
                 job=sql.Identifier(job),
                 name=sql.Literal(job),
-                body=sql.SQL(body),
+                body=sql.SQL(body.replace("{private}", self.conn.names.private)),
                 result=sql.Literal('{"counted": {"things": 3}}'),
                 schedule=sql.Literal(schedule),
                 runs_in=sql.Literal(runs_in),

@@ -13,6 +13,7 @@ from orchestrator.embedded import Embedded
 from orchestrator.migrate import migrate
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.processes import DriverProcess, wait_until
+from tests.shim.support import Pooler
 from tests.support import Database, Server
 
 WAIT_FOR_THE_TEST = "perform pg_advisory_xact_lock(4711);"
@@ -128,6 +129,43 @@ def test_a_notification_wakes_a_sleeping_driver(jobs: Jobs, start_driver: StartD
 
     # Asleep it would look again only after a minute, and its job table says: in five hours.
     driver.wait_for_line(event="job", job="urgent_job", seconds=20)
+
+
+def test_behind_a_pooler_in_transaction_mode_a_driver_polls(
+    jobs: Jobs, start_driver: StartDriver, pooler: Pooler, database: Database
+) -> None:
+    driver = start_driver(dsn=pooler.dsn(database.dsn))
+    assert driver.wait_for_line(event="connected")["woken_by"] == "polling"
+
+    for number in range(8):  # more than psycopg waits before it prepares a statement
+        jobs.add(f"job_{number}")
+        driver.wait_for_line(event="job", job=f"job_{number}", seconds=10)
+
+    assert not driver.lines(level="error")
+
+
+def test_who_held_a_lock_that_was_not_free_is_logged(jobs: Jobs, start_driver: StartDriver) -> None:
+    """R2.4"""
+    jobs.add("hasty_job", "set local lock_timeout = '100ms'; perform {private}.lock_decisions();")
+    with jobs.conn.transaction():
+        jobs.execute("select {private}.lock_decisions()")
+
+        driver = start_driver()
+
+        assert driver.wait_for_line(event="job failed", job="hasty_job")["sqlstate"] == "55P03"
+        holder = driver.wait_for_line(event="lock held", lock="decision")
+    assert holder["pid"] == jobs.conn.info.backend_pid
+    assert holder["application_name"] == "orchestrator:test"
+
+
+def test_the_health_is_logged_at_the_start_when_wanted(jobs: Jobs, start_driver: StartDriver) -> None:
+    driver = start_driver(RUN_HEALTH_CHECK="true")
+
+    driver.wait_for_line(event="connected")
+
+    found = {line["component"]: (line["status"], line["category"]) for line in driver.lines(event="health")}
+    assert found["integrity"] == ("healthy", "STARTUP")
+    assert found["instances"] == ("unhealthy", "ERROR")
 
 
 def test_a_failing_job_is_logged_and_does_not_stop_the_others(jobs: Jobs, start_driver: StartDriver) -> None:

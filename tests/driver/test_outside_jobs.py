@@ -1,0 +1,81 @@
+"""What a driver does for the database outside of it: reading sources, telling alerts."""
+
+import signal
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from orchestrator import db
+from tests.driver.conftest import Jobs, StartDriver
+from tests.driver.processes import wait_until
+from tests.support import Database, Server
+
+
+def test_the_source_of_the_environment_is_synchronised(
+    jobs: Jobs, start_driver: StartDriver, database: Database, server: Server, empty_database: str
+) -> None:
+    with psycopg.connect(empty_database) as conn:
+        conn.execute("create table stations (id bigint, name text, url text)")
+        conn.execute(
+            "insert into stations select n, 'radio ' || n, 'http://radio.example/' || n from generate_series(1, 7) n"
+        )
+    jobs.make_due("sync_source")
+
+    driver = start_driver(
+        POSTGRES_HOST=server.host,
+        POSTGRES_PORT=server.port,
+        POSTGRES_USER=server.user,
+        POSTGRES_PASSWORD="hush",
+        POSTGRES_DB=str(conninfo_to_dict(empty_database)["dbname"]),
+        DB_TABLE_NAME="stations",
+    )
+
+    driver.wait_for_line(event="source from the environment", table="stations")
+    wait_until(lambda: len(db.view(jobs.conn, "streams")) == 7, what="the streams are there")
+    wait_until(lambda: db.view(jobs.conn, "job_runs", where={"job": "sync_source", "outcome": "done"}))
+    assert "hush" not in driver.log.read_text()
+
+
+def test_a_source_that_fails_is_told_and_holds_nothing_up(
+    jobs: Jobs, start_driver: StartDriver, database: Database
+) -> None:
+    db.call(jobs.conn, "add_source", source="gone", conninfo="host=/nowhere dbname=x", table_name="streams")
+    jobs.make_due("sync_source")
+    jobs.add("good_job", schedule="1 second")
+
+    driver = start_driver()
+
+    driver.wait_for_line(event="source not synchronised", source="gone")
+    wait_until(lambda: jobs.ran("good_job") >= 2, what="the other job goes on")
+
+
+def test_alerts_are_logged_when_they_open_and_when_they_close(jobs: Jobs, start_driver: StartDriver) -> None:
+    jobs.execute(
+        """
+        insert into {private}.alert (code, subject, severity, message, detail, opened_at, updated_at)
+        values ('source_lost', 'prod', 'critical', 'the source is lost', '{{}}', now(), now())
+        """
+    )
+    jobs.make_due("deliver_alerts")
+
+    driver = start_driver()
+
+    line = driver.wait_for_line(event="alert")
+    assert (line["category"], line["level"], line["code"], line["subject"]) == ("ERROR", "error", "source_lost", "prod")
+    wait_until(lambda: jobs.execute("select alert_id from {private}.alert where delivered_at is not null"))
+    jobs.execute("update {private}.alert set resolved_at = {private}.now()")
+    db.call(jobs.conn, "request_job", job="deliver_alerts")
+    driver.wait_for_line(event="alert resolved", code="source_lost")
+    assert len(driver.lines(event="alert")) == 1
+
+
+def test_a_job_that_this_driver_does_not_know_fails_with_a_hint(jobs: Jobs, start_driver: StartDriver) -> None:
+    jobs.add("of_the_future", runs_in="driver")
+
+    driver = start_driver()
+
+    driver.wait_for_line(event="database operation failed", function="of_the_future")
+    [run] = wait_until(lambda: db.view(jobs.conn, "job_runs", where={"job": "of_the_future", "outcome": "failed"}))
+    assert "upgrade it" in run["error"]["hint"]
+    driver.send(signal.SIGTERM)
+    assert driver.wait() == 0
