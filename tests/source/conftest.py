@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from orchestrator import db, source
@@ -135,9 +136,13 @@ class Fleet:
 
 
 @pytest.fixture
-def external(empty_database: str) -> Iterator[External]:
-    with psycopg.connect(empty_database, autocommit=True, row_factory=dict_row) as conn:
-        yield External(empty_database, conn)
+def external(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[External]:
+    parts: dict[str, Any] = conninfo_to_dict(empty_database)
+    if password := parts.pop("password", None):
+        monkeypatch.setenv("PGPASSWORD", password)
+    dsn = make_conninfo(**parts)
+    with psycopg.connect(dsn, autocommit=True, row_factory=dict_row) as conn:
+        yield External(dsn, conn)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Part F: columns are found by their names or by a map, and no name can do more than be a name."""
 
+import os
 from typing import Any
 
 import psycopg
@@ -178,22 +179,17 @@ def test_a_column_map_that_makes_no_sense_is_refused(
 
 def test_a_login_that_may_not_read_is_told_so(fleet: Fleet, external: External) -> None:
     external.create()
-    external.execute("drop role if exists source_reader")
-    external.execute("create role source_reader login")
+    role = sql.Identifier(f"{conninfo_to_dict(external.dsn)['dbname']}_reader")
+    password = sql.Literal(os.environ.get("PGPASSWORD"))
+    external.conn.execute(sql.SQL("create role {} login password {}").format(role, password))
     try:
-        fleet.conn.execute("select 1")
-        db.call(
-            fleet.conn,
-            "add_source",
-            source="field",
-            conninfo=external.dsn.replace("user=postgres", "user=source_reader"),
-            table_name="streams",
-        )
+        dsn = make_conninfo(external.dsn, user=role.as_string().strip('"'))
+        db.call(fleet.conn, "add_source", source="field", conninfo=dsn, table_name="streams")
         with pytest.raises(UnusableSource, match="may not read") as refused:
             fleet.sync()
         assert "grant select" in (refused.value.hint or "")
     finally:
-        external.execute("drop role source_reader")
+        external.conn.execute(sql.SQL("drop role {}").format(role))
 
 
 def test_the_source_is_read_in_a_transaction_that_cannot_write(fleet: Fleet, external: External) -> None:

@@ -1,5 +1,10 @@
 """POSTGRES_* and DB_TABLE_NAME, which operators already use, and where passwords may be."""
 
+import io
+import os
+import shutil
+import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +14,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from orchestrator import db, source
+from orchestrator.embedded import Embedded
 from orchestrator.errors import BadArgument
 from tests.source.conftest import External, Fleet
 
@@ -21,7 +27,7 @@ def environment(external: External) -> dict[str, str]:
         "POSTGRES_PORT": str(parts["port"]),
         "POSTGRES_DB": str(parts["dbname"]),
         "POSTGRES_USER": str(parts["user"]),
-        "POSTGRES_PASSWORD": "hush-hush",
+        "POSTGRES_PASSWORD": os.environ.get("PGPASSWORD", "hush-hush"),
         "DB_TABLE_NAME": "radios",
     }
 
@@ -58,7 +64,7 @@ def test_a_driver_makes_the_source_of_its_environment(
         source.ensure_environment_source(fleet.conn, environment)
     row = fleet.source("environment")
     assert (row["table_name"], row["kind"]) == ("radios", "postgresql")
-    assert "hush" not in str(row)
+    assert environment["POSTGRES_PASSWORD"] not in str(row)
     (result,) = source.sync_due(fleet.conn, environment=environment)
     assert result.inserted == 1
 
@@ -104,13 +110,10 @@ def test_the_password_goes_to_the_server_of_the_environment_and_to_no_other(
     ):
         with pytest.raises(source.SourceUnreachable):
             read(address, environment)
-    assert [parts.get("password") for parts in seen] == ["hush-hush", None, None]
+    assert [parts.get("password") for parts in seen] == [environment["POSTGRES_PASSWORD"], None, None]
 
 
 def read(conninfo: str, environment: dict[str, str]) -> None:
-    import io
-    import uuid
-
     row: dict[str, Any] = {
         "source": "s",
         "conninfo": conninfo,
@@ -149,11 +152,6 @@ def test_a_dsn_that_cannot_be_read_is_refused_without_repeating_it(dsn: str) -> 
 @pytest.fixture
 def password_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A server that asks for passwords."""
-    import shutil
-    import tempfile
-
-    from orchestrator.embedded import Embedded
-
     directory = Path(tempfile.mkdtemp(prefix="pw-", dir="/tmp"))
     directory.chmod(0o755)
     with Embedded(directory / "pg", settings={"fsync": "off"}) as server:
