@@ -6,9 +6,12 @@
 """
 
 import os
+import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any, cast
 
@@ -16,11 +19,20 @@ import psycopg
 import tenacity
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.json import JsonbDumper
 
-from orchestrator import embedded, templates
-from orchestrator.errors import BadArgument, DatabaseUnavailable, OrchestratorError, from_database
+from orchestrator import embedded, log, templates
+from orchestrator.errors import (
+    BadArgument,
+    CallerMistake,
+    DatabaseUnavailable,
+    LockNotAvailable,
+    OrchestratorError,
+    RefusedByPolicy,
+    from_database,
+)
 from orchestrator.names import DEFAULT_SCHEMA, Names
 
 Row = dict[str, Any]
@@ -34,6 +46,10 @@ _CONNECTION_DEFAULTS: Mapping[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30000,
 }
+
+
+_SECRET = re.compile(r"password|secret|token|conninfo|dsn", re.IGNORECASE)
+_SECRET_IN_TEXT = re.compile(r"(password\s*[=:]\s*|://[^/@:\s]*:)[^\s@,'\"]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -149,15 +165,25 @@ def call(conn: Connection, function: str, **parameters: Any) -> list[Row]:
     Raises:
         OrchestratorError: the subclass that belongs to the SQLSTATE.
     """
-    with translated_errors():
+    started = time.monotonic()
+    try:
         return conn.execute(_call(conn.names, function, parameters), parameters).fetchall()
+    except psycopg.Error as raised:
+        error = from_database(raised)
+        _log_failure(error, function, parameters, started, _lock_holders(conn, error))
+        raise error from raised
 
 
 async def call_async(conn: AsyncConnection, function: str, **parameters: Any) -> list[Row]:
     """`call` for asyncio."""
-    with translated_errors():
+    started = time.monotonic()
+    try:
         cursor = await conn.execute(_call(conn.names, function, parameters), parameters)
         return await cursor.fetchall()
+    except psycopg.Error as raised:
+        error = from_database(raised)
+        _log_failure(error, function, parameters, started, await _lock_holders_async(conn, error))
+        raise error from raised
 
 
 def view(
@@ -208,22 +234,102 @@ def retrying(attempts: int = 3, first_wait: float = 0.2, longest_wait: float = 5
 
     >>> retrying()(lambda: call(conn, "rebalance"))
     """
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(is_retryable),
-        stop=tenacity.stop_after_attempt(attempts),
-        wait=tenacity.wait_random_exponential(multiplier=first_wait, max=longest_wait),
-        reraise=True,
-    )
+    return tenacity.Retrying(**_policy(attempts, first_wait, longest_wait))
 
 
 def retrying_async(attempts: int = 3, first_wait: float = 0.2, longest_wait: float = 5.0) -> tenacity.AsyncRetrying:
     """`retrying` for asyncio."""
-    return tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception(is_retryable),
-        stop=tenacity.stop_after_attempt(attempts),
-        wait=tenacity.wait_random_exponential(multiplier=first_wait, max=longest_wait),
-        reraise=True,
+    return tenacity.AsyncRetrying(**_policy(attempts, first_wait, longest_wait))
+
+
+def _policy(attempts: int, first_wait: float, longest_wait: float) -> dict[str, Any]:
+    return {
+        "retry": tenacity.retry_if_exception(is_retryable),
+        "stop": tenacity.stop_after_attempt(attempts),
+        "wait": tenacity.wait_random_exponential(multiplier=first_wait, max=longest_wait),
+        "after": _log_attempt,
+        "reraise": True,
+    }
+
+
+def _log_attempt(state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log.get_logger("DATABASE").warning(
+        "attempt failed",
+        attempt=state.attempt_number,
+        after=f"{state.seconds_since_start or 0:.3f} s",
+        sqlstate=getattr(error, "code", None),
+        message=str(error),
     )
+
+
+def _log_failure(
+    error: OrchestratorError,
+    function: str,
+    parameters: Mapping[str, Any],
+    started: float,
+    lock_holders: Sequence[Row],
+) -> None:
+    """All that is needed to understand it later (R2.4)."""
+    logger = log.get_logger("DATABASE")
+    # A refusal is an answer; anything else is trouble.
+    level = logger.info if isinstance(error, CallerMistake | RefusedByPolicy) else logger.warning
+    level(
+        "call failed",
+        function=function,
+        arguments={name: _loggable(name, value) for name, value in parameters.items()},
+        sqlstate=error.code,
+        message=error.message,
+        detail=error.detail,
+        hint=error.hint,
+        duration=f"{time.monotonic() - started:.3f} s",
+        lock_holders=[dict(row) for row in lock_holders] or None,
+    )
+
+
+def _loggable(name: str, value: Any) -> Any:
+    """An argument without secrets, and short."""
+    if _SECRET.search(name):
+        return "…"
+    if isinstance(value, list | tuple) and len(value) > 10:
+        return f"{len(value)} items"
+    shown = _SECRET_IN_TEXT.sub(r"\1…", str(value)) if isinstance(value, str | dict) else value
+    return shown[:200] if isinstance(shown, str) else shown
+
+
+def _lock_holders(conn: Connection, error: OrchestratorError) -> list[Row]:
+    """Who held what this call waited for, as far as its login may see."""
+    if not _may_ask_for_lock_holders(conn, error):
+        return []
+    try:
+        return _blocking(conn, view(conn, "locks", where={"granted": True}))
+    except OrchestratorError:
+        return []
+
+
+async def _lock_holders_async(conn: AsyncConnection, error: OrchestratorError) -> list[Row]:
+    if not _may_ask_for_lock_holders(conn, error):
+        return []
+    try:
+        return _blocking(conn, await view_async(conn, "locks", where={"granted": True}))
+    except OrchestratorError:
+        return []
+
+
+def _may_ask_for_lock_holders(conn: Connection | AsyncConnection, error: OrchestratorError) -> bool:
+    # Inside a transaction that failed, the server answers nothing.
+    return isinstance(error, LockNotAvailable) and conn.info.transaction_status == TransactionStatus.IDLE
+
+
+def _blocking(conn: Connection | AsyncConnection, locks: Sequence[Row]) -> list[Row]:
+    """The three oldest transactions among them; a worker's session lock blocks nobody."""
+    others = [
+        row
+        for row in locks
+        if row["pid"] != conn.info.backend_pid and row["transaction_age"] and "AccessShare" not in row["mode"]
+    ]
+    oldest = sorted(others, key=lambda row: cast(timedelta, row["transaction_age"]), reverse=True)
+    return [{key: row[key] for key in ("lock", "mode", "pid", "login", "application_name")} for row in oldest[:3]]
 
 
 @cache

@@ -1,11 +1,12 @@
 """The command line. Each file beside this one defines one group or command; the table below registers it."""
 
+import os
 from importlib import import_module
 from typing import Any
 
 import click
 
-from orchestrator import __version__
+from orchestrator import __version__, log
 
 # Command → "module:object". Loaded when used, so that a command needs only what it imports.
 COMMANDS: dict[str, str] = {
@@ -43,3 +44,4 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="orchestrator")
 def main() -> None:
     """Decides, in PostgreSQL, which worker listens to which radio stream."""
+    log.set_up(level=os.environ.get("LOG_LEVEL") or "WARNING")  # a command answers; a driver talks, and says so itself

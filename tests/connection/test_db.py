@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import tenacity
+from structlog.testing import capture_logs
 
 from orchestrator import db, embedded
 from orchestrator.errors import BadArgument, DatabaseUnavailable, LockNotAvailable, OrchestratorError
@@ -182,6 +183,38 @@ class TestRetries:
         assert caught.value.retryable
         assert caught.value.exit_code == 75
         holder.rollback()
+
+
+class TestLogs:
+    """R2.4: a failed call leaves an entry from which it can be understood."""
+
+    def test_a_call_that_met_a_lock_says_what_it_was_and_who_held_it(self, database: Database) -> None:
+        holder, caller = database.connect(autocommit=False), database.connect()
+        holder.execute(f"select {database.names.private}.lock_decisions()")
+        with capture_logs() as logs, pytest.raises(LockNotAvailable):
+            db.retrying(attempts=1)(lambda: db.call(caller, "pause_balancing", reason="postgresql://me:secret@host/db"))
+        holder.rollback()
+        failures = [entry for entry in logs if entry["event"] == "call failed"]
+        attempts = [entry["attempt"] for entry in logs if entry["event"] == "attempt failed"]
+        assert len(failures) == 1
+        assert attempts == [1]
+        entry = failures[0]
+        assert entry["category"] == "DATABASE"
+        assert entry["function"] == "pause_balancing"
+        assert entry["arguments"] == {"reason": "postgresql://me:…@host/db"}
+        assert entry["sqlstate"] == "55P03"
+        assert entry["duration"].endswith(" s")
+        assert entry["lock_holders"][0]["pid"] == holder.info.backend_pid
+        assert "decision" in {found["lock"] for found in entry["lock_holders"]}
+
+    def test_a_refusal_is_no_warning_and_secrets_stay_out(self, database: Database) -> None:
+        with capture_logs() as logs, pytest.raises(OrchestratorError):
+            db.call(database.connect(), "remove_stream", stream_id=-1, reason="x")
+        assert logs[0]["log_level"] == "info"
+        with capture_logs() as logs, pytest.raises(OrchestratorError):
+            db.call(database.connect(), "no_such_function", conninfo="password=secret", streams=list(range(50)))
+        assert logs[0]["log_level"] == "warning"
+        assert logs[0]["arguments"] == {"conninfo": "…", "streams": "50 items"}
 
 
 def test_importing_the_connections_needs_no_extra() -> None:
