@@ -48,15 +48,11 @@ def one_round() -> AsyncRetrying:
 def _log_try(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     logger.info(
-        "database try failed attempt=%d next_in=%.2f sqlstate=%s error=%r",
-        state.attempt_number,
-        state.upcoming_sleep,
-        getattr(error, "sqlstate", None),
-        one_line(error),
+        "trying again attempt=%d in=%.2f error=%r", state.attempt_number + 1, state.upcoming_sleep, one_line(error)
     )
 
 
-def one_line(error: BaseException | None) -> str:
+def one_line(error: object) -> str:
     """An error's text for a log line. libpq never puts a password into it."""
     return " ".join(str(error).split()) or type(error).__name__
 
@@ -68,26 +64,21 @@ def backoff(attempt: int, first: float, most: float) -> float:
 
 
 class Breaker:
-    """Opens when a round has failed; stays open twice as long each time; one good step closes it."""
+    """Opens when a round has failed, twice as long each time; a good step closes it.
+
+    While it is open nothing is tried: its owner sleeps, and every other call finds no connection and fails at once.
+    """
 
     def __init__(self, first_pause: float = 0.5, longest_pause: float = 15.0) -> None:
         self.failures = 0
         self._first_pause = first_pause
         self._longest_pause = longest_pause
-        self._open_until = 0.0
 
     def failed(self) -> float:
-        """Count a failed round; returns the seconds until the next may begin."""
+        """Count a failed round; returns the seconds for which to stay away."""
         self.failures += 1
-        pause = backoff(self.failures, self._first_pause, self._longest_pause)
-        self._open_until = clock() + pause
-        return pause
+        return backoff(self.failures, self._first_pause, self._longest_pause)
 
     def succeeded(self) -> None:
         """Close."""
         self.failures = 0
-        self._open_until = 0.0
-
-    def remaining(self) -> float:
-        """Seconds until a round may begin; 0 when it may now."""
-        return max(0.0, self._open_until - clock())

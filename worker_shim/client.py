@@ -39,7 +39,7 @@ ACKNOWLEDGE_AFTER = 0.05  # acknowledgements of so many seconds go together
 CHECK_AFTER = 1.0  # seconds from a repair to the beat that shows whether it was all
 ATTEMPTS = 3  # to get in step before registering anew
 STALE = ("OR301", "OR103")  # this incarnation, or the whole instance, is not known any more: register anew
-ID_IN_USE = "OR104"
+UNWANTED = ("OR104", "OR106", "OR404")  # id in use, another login's, removed by an administrator
 
 
 class Worker:
@@ -208,7 +208,8 @@ class Worker:
             await asyncio.wait(tasks)
             await self._supervisor.stop_all(within=self._stop_timeout + 1)
             if self._at_once.is_set():
-                await self._say_goodbye()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._say("deregister_instance"), 5)
             await self._listener.close()
             logger.info("worker ended instance_id=%s", self.instance_id)
 
@@ -237,33 +238,28 @@ class Worker:
             self._beat_due = 0.0
 
     async def _handle(self, error: psycopg.Error | OSError) -> None:
-        """A step failed. The handlers go on, whatever it was, unless the worker is not wanted."""
+        """A step failed. The handlers go on whatever it was, unless this worker is not wanted."""
         self._beat_due = 0.0
         code = getattr(error, "sqlstate", None)
         if code in STALE:
             logger.warning("registering anew instance_id=%s reason=%r", self.instance_id, one_line(error))
             self._incarnation = None
-        elif code is not None and (
-            code.startswith(("OR1", "OR4")) or (self._accepted_at == 0 and not is_transient(error))
-        ):
-            if code != ID_IN_USE or clock() >= self._wait_for_id_until or self._supervisor.busy:
+            return
+        never_registered = self._accepted_at == 0 and code is not None and not is_transient(error)
+        if code in UNWANTED or never_registered:
+            if code != "OR104" or clock() >= self._wait_for_id_until or self._supervisor.busy:
                 raise _refused(error) from error
-            logger.info("instance id is in use, waiting instance_id=%s", self.instance_id)
             await self._pause(1.0)
-        else:
-            pause = self._breaker.failed()
-            logger.log(
-                logging.WARNING if self._breaker.failures <= 5 else logging.CRITICAL,
-                "database away error=%r sqlstate=%s rounds=%d next_in=%.1f streams_kept=%d",
-                one_line(error),
-                code,
-                self._breaker.failures,
-                pause,
-                len(self._supervisor.held),
-            )
-            if not is_transient(error):
-                await self._listener.close()  # not understood: begin with a clean session
-            await self._pause(pause)
+            return
+        if not is_transient(error):
+            await self._listener.close()  # not understood: begin with a clean session
+        pause = self._breaker.failed()
+        logger.log(
+            logging.WARNING if self._breaker.failures <= 5 else logging.CRITICAL,
+            "database away error=%r sqlstate=%s rounds=%d next_in=%.1f streams_kept=%d",
+            *(one_line(error), code, self._breaker.failures, pause, len(self._supervisor.held)),
+        )
+        await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
         until = clock() + seconds
@@ -313,12 +309,8 @@ class Worker:
             self._supervisor.start(stream)
         self._beat_due = clock() + CHECK_AFTER
         logger.info(
-            "registered instance_id=%s incarnation=%s status=%s streams=%d interval=%s",
-            self.instance_id,
-            self._incarnation,
-            row["status"],
-            len(full),
-            self._interval,
+            "registered instance_id=%s incarnation=%s status=%s streams=%d heartbeat_interval=%s",
+            *(self.instance_id, self._incarnation, row["status"], len(full), self._interval),
         )
 
     async def _beat(self) -> None:
@@ -452,34 +444,22 @@ class Worker:
 
     async def _leave(self) -> bool:
         """One step of leaving; True when there is nothing left to do but to end."""
-        if self._incarnation is None:
-            return True
-        over = clock() >= self._leave_until
         handed_over = not self._supervisor.busy and self._acknowledge_due == float("inf")
-        if self._leaving == "drain" and not over and not handed_over:
+        if self._incarnation and self._leaving == "drain" and not handed_over and clock() < self._leave_until:
             return False
-        try:
-            if self._leaving == "suspend":
-                await self._call_mine("suspend_instance", **{"for": timedelta(seconds=self._suspend_for)})
-            else:
-                await self._supervisor.stop_all(
-                    within=self._stop_timeout + 1
-                )  # first, so that no second is heard twice
-                await self._call_mine("deregister_instance")
-        except (psycopg.Error, OSError) as error:
-            logger.warning("left without a word instance_id=%s error=%r", self.instance_id, one_line(error))
+        if self._leaving == "suspend":
+            await self._say("suspend_instance", **{"for": timedelta(seconds=self._suspend_for)})
+        else:
+            await self._supervisor.stop_all(within=self._stop_timeout + 1)  # first, so that no second is heard twice
+            await self._say("deregister_instance")
         return True
 
-    async def _say_goodbye(self) -> None:
-        """Deregister in a few seconds, or not at all: the lost session says the same, later."""
+    async def _say(self, function: str, **parameters: Any) -> None:
+        """A last word, which nobody waits for: a lost session says the same, later."""
         if self._incarnation is None:
             return
         try:
-            async with asyncio.timeout(5):
-                await self._listener.connect()
-                await self._listener.call(
-                    "deregister_instance", instance_id=self.instance_id, incarnation=self._incarnation
-                )
+            await self._call_mine(function, **parameters)
         except (psycopg.Error, OSError) as error:
             logger.warning("left without a word instance_id=%s error=%r", self.instance_id, one_line(error))
 

@@ -15,6 +15,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
+from worker_shim.breaker import clock, one_line
+
 logger = logging.getLogger("worker_shim")
 
 # A dead peer is noticed within 25 s while idle, within 20 s while something unacknowledged is under way.
@@ -101,11 +103,20 @@ class Listener:
             sql.SQL(", ").join(sql.SQL("{} => %s").format(sql.Identifier(f"p_{name}")) for name in parameters),
         )
         values = [Jsonb(value) if _is_json(value) else value for value in parameters.values()]
+        began = clock()
         self._callers += 1
         self._wanted.set()
         try:
             async with self._lock:
                 return await self._execute(query, *values)
+        except psycopg.Error as error:
+            logger.warning(
+                "call failed function=%s arguments=%s sqlstate=%s error=%r detail=%s hint=%r duration=%.3f",
+                *(function, {name: _brief(value) for name, value in parameters.items()}, error.sqlstate),
+                *(one_line(error.diag.message_primary or error), error.diag.message_detail, error.diag.message_hint),
+                clock() - began,
+            )
+            raise
         finally:
             self._callers -= 1
 
@@ -161,6 +172,10 @@ class Listener:
         if connection is not None:
             with contextlib.suppress(psycopg.Error, OSError):
                 await connection.close()
+
+
+def _brief(value: Any) -> Any:
+    return f"{len(value)} items" if isinstance(value, dict | list) else value
 
 
 def _is_json(value: Any) -> bool:

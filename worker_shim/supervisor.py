@@ -204,10 +204,7 @@ class Supervisor:
             pause = backoff(failures, RESTART_FIRST, RESTART_LONGEST)
             logger.warning(
                 "handler failed stream_id=%s error=%r failures=%d restart_in=%.1f",
-                stream.stream_id,
-                error,
-                failures,
-                pause,
+                *(stream.stream_id, error, failures, pause),
             )
             self._failed(stream, error)
             await asyncio.sleep(pause)
