@@ -125,6 +125,7 @@ def connect(
         conn = Connection.connect(
             conninfo(dsn, application_name=application_name),
             autocommit=True,
+            prepare_threshold=None,  # behind a pooler, what one server process prepared another does not know
             row_factory=dict_row,
         )
         conn.execute(_session_sql(timeouts))
@@ -148,6 +149,7 @@ async def connect_async(
         conn = await AsyncConnection.connect(
             conninfo(dsn, application_name=application_name),
             autocommit=True,
+            prepare_threshold=None,  # behind a pooler, what one server process prepared another does not know
             row_factory=dict_row,
         )
         await conn.execute(_session_sql(timeouts))

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
+import structlog
 import tenacity
 from psycopg import sql
 
@@ -216,15 +217,13 @@ class Driver:
             raise
 
     async def _call(self, conn: db.AsyncConnection, function: str, **arguments: Any) -> list[db.Row]:
-        try:
-            with self._logged(function, **arguments):
-                return await db.call_async(conn, function, **arguments)
-        except Contention:
-            await self._tell_who_holds_locks(conn)
-            raise
+        # db.call_async logs a failure itself; what only the driver knows goes with it.
+        with structlog.contextvars.bound_contextvars(attempt=self._attempt):
+            return await db.call_async(conn, function, **arguments)
 
     async def _tell_who_holds_locks(self, conn: db.AsyncConnection) -> None:
-        """A lock was not free in time: log who has the decision lock, and whoever else is waited for (R2.4)."""
+        """A lock that a job needed was not free in time: log who has the decision lock, and whoever else is waited for
+        (R2.4)."""
         with suppress(OrchestratorError):
             locks = await db.view_async(conn, "locks")
             blockers = {pid for lock in locks for pid in lock["waits_for"]}
@@ -284,7 +283,6 @@ class Driver:
             cursor = await conn.execute("select pg_backend_pid() as pid")
             row = await cursor.fetchone()
             if row is None or row["pid"] != conn.info.backend_pid:
-                conn.prepare_threshold = None
                 return False
             await conn.execute(sql.SQL("listen {}").format(sql.Identifier(f"{conn.names.api}.wake")))
             return True

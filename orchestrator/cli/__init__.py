@@ -44,4 +44,6 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="orchestrator")
 def main() -> None:
     """Decides, in PostgreSQL, which worker listens to which radio stream."""
-    log.set_up(level=os.environ.get("LOG_LEVEL") or "WARNING")  # a command answers; a driver talks, and says so itself
+    # A command answers, with its errors too, which programs read as JSON; log lines between them only when asked for.
+    # A driver talks, and says so itself.
+    log.set_up(level=os.environ.get("LOG_LEVEL") or "ERROR")
