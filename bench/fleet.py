@@ -1,0 +1,179 @@
+"""A server of the benchmark's own, fleets of any size in it, and one of them to measure in."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from psycopg import sql
+
+from bench.measure import Sample
+from orchestrator import db, templates
+from orchestrator.embedded import Embedded
+from orchestrator.migrate import migrate
+from orchestrator.names import Names
+
+_SQL = Path(__file__).parent / "sql"
+_NO_LIMIT = db.Timeouts(statement_timeout="0", transaction_timeout="0", idle_in_transaction_session_timeout="0")
+
+# As an operator would run it, safe against a crash; but nothing of the server's own housekeeping between two rounds.
+SERVER_SETTINGS = {
+    "shared_buffers": "256MB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "1h",
+    "autovacuum": "off",
+    "log_min_duration_statement": "-1",
+    "track_functions": "none",
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many streams on how many instances; each instance could hold a quarter more."""
+
+    streams: int
+    instances: int
+
+    @property
+    def max_streams(self) -> int:
+        return -(-self.streams * 5 // (self.instances * 4))
+
+    def __str__(self) -> str:
+        return f"{self.streams:,} / {self.instances:,}"
+
+
+@dataclass
+class Fleet:
+    """One database with one fleet, our tables and the raw ones side by side."""
+
+    dsn: str
+    size: Size
+    conn: db.Connection
+    _opened: ExitStack = field(default_factory=ExitStack)
+
+    def connect(self) -> db.Connection:
+        return self._opened.enter_context(_connect(self.dsn))
+
+    def close(self) -> None:
+        self._opened.close()
+        self.conn.close()
+
+    def run(self, path: str, parameters: Mapping[str, Any] | None = None, **variables: object) -> list[db.Row]:
+        """Run a file of bench/sql, unmeasured."""
+        return _run(self.conn, path, parameters, **variables)
+
+    def timed(
+        self,
+        path: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        conn: db.Connection | None = None,
+        **variables: object,
+    ) -> tuple[list[db.Row], Sample]:
+        """Run a file of bench/sql, and how long that took with its commit; the sample's rows are those changed."""
+        query = statement(path, **variables)
+        conn = conn or self.conn
+        before = self.wal_position()
+        started = time.perf_counter()
+        cursor = conn.execute(query, parameters)
+        milliseconds = 1000 * (time.perf_counter() - started)
+        rows = cursor.fetchall() if cursor.description else []
+        changed = 0 if cursor.description else cursor.rowcount
+        return rows, Sample(milliseconds, self.wal_position() - before, changed)
+
+    def timed_call(self, function: str, **parameters: Any) -> tuple[list[db.Row], Sample]:
+        """Call one of the public functions, and how long that took with its commit."""
+        before = self.wal_position()
+        started = time.perf_counter()
+        rows = db.call(self.conn, function, **parameters)
+        milliseconds = 1000 * (time.perf_counter() - started)
+        return rows, Sample(milliseconds, self.wal_position() - before, 0)
+
+    def wal_position(self) -> int:
+        return int(self.run("wal_position.sql")[0]["bytes"])
+
+    def vacuum(self) -> None:
+        self.conn.execute("vacuum (analyze)")
+
+
+class Server:
+    """The embedded server with one waiting fleet for each size, as template databases."""
+
+    def __init__(self, embedded: Embedded) -> None:
+        self._embedded = embedded
+        self._admin = _connect(embedded.dsn())
+        self._number = 0
+
+    def prepare(self, size: Size) -> str:
+        """A database with a waiting fleet; returns its name."""
+        dbname = f"fleet_{size.streams}_{size.instances}"
+        self._admin.execute(sql.SQL("create database {}").format(sql.Identifier(dbname)))
+        migrate(self._embedded.dsn(dbname))
+        with _connect(self._embedded.dsn(dbname)) as conn:
+            _run(
+                conn,
+                "build_fleet.sql",
+                streams=size.streams,
+                instances=size.instances,
+                max_streams=size.max_streams,
+            )
+            _run(conn, "raw/tables.sql")
+            conn.execute("vacuum (analyze)")
+        return dbname
+
+    @contextmanager
+    def clone(self, template: str, size: Size) -> Iterator[Fleet]:
+        self._number += 1
+        dbname = f"run_{self._number}"
+        self._admin.execute(
+            sql.SQL("create database {} template {}").format(sql.Identifier(dbname), sql.Identifier(template))
+        )
+        dsn = self._embedded.dsn(dbname)
+        fleet = Fleet(dsn, size, _connect(dsn))
+        try:
+            yield fleet
+        finally:
+            fleet.close()
+            self._admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(dbname)))
+
+    def describe(self) -> db.Row:
+        return _run(self._admin, "server.sql")[0]
+
+    def close(self) -> None:
+        self._admin.close()
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """A server in a directory of its own, gone afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="orch-bench-", dir="/tmp"))
+    directory.chmod(0o755)
+    try:
+        with Embedded(directory / "pg", settings=SERVER_SETTINGS) as embedded:
+            started = Server(embedded)
+            try:
+                yield started
+            finally:
+                started.close()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def statement(path: str, **variables: object) -> sql.SQL:
+    text = templates.render(path, Names.for_schema(), root=_SQL, **variables)
+    return sql.SQL(cast(Any, text))
+
+
+def _run(
+    conn: db.Connection, path: str, parameters: Mapping[str, Any] | None = None, **variables: object
+) -> list[db.Row]:
+    cursor = conn.execute(statement(path, **variables), parameters)
+    return cursor.fetchall() if cursor.description else []
+
+
+def _connect(dsn: str) -> db.Connection:
+    return db.connect(dsn, application_name="bench", timeouts=_NO_LIMIT)

@@ -1,0 +1,2 @@
+-- One job, as run_next_job calls it.
+select {{ private }}.{{ job }}() as result

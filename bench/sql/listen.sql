@@ -1,0 +1,2 @@
+-- As a worker does before it reads anything.
+listen "{{ api }}.{{ instance_id }}"

@@ -1,0 +1,2 @@
+-- Was a rebalance asked for?
+select exists (select from {{ private }}.settle_request)
