@@ -19,7 +19,8 @@ begin
         perform {{ private }}.hear_instance(v_instance, v_report.status = 'draining');
     end if;
 
-    select l.digest = coalesce(p_digest, l.digest) into v_in_step
+    -- a stream may have to go before the worker has heard of it: no digest tells, and the next owner waits for its word
+    select p_digest is null or (l.digest = p_digest and l.outgoing = 0) into v_in_step
     from {{ private }}.instance_load as l
     where l.instance_id = p_instance_id;
     update {{ private }}.heartbeat as h

@@ -1,5 +1,5 @@
 -- What a worker has to do to be in step.
--- Reads     assignment, stream, withdrawal, movement
+-- Reads     assignment, instance_load, stream, withdrawal, movement
 
 create or replace function {{ private }}.add_commands(p_instance_id text, p_only_unconfirmed boolean)
     returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
@@ -43,6 +43,7 @@ create or replace function {{ private }}.commands_for(p_instance_id text, p_dige
     language plpgsql volatile
 as $function$
 declare
+    v_wanted bigint := (select l.digest from {{ private }}.instance_load as l where l.instance_id = p_instance_id);
     v_confirmed bigint;
 begin
     -- what the worker would have if it has done all it confirmed and nothing since
@@ -55,7 +56,7 @@ begin
     select c.* from {{ private }}.remove_commands(p_instance_id) as c
     union all
     -- when that does not explain the difference, everything it should have is said again: an add of what runs is nothing new
-    select c.* from {{ private }}.add_commands(p_instance_id, v_confirmed = p_digest) as c;
+    select c.* from {{ private }}.add_commands(p_instance_id, p_digest in (v_wanted, v_confirmed)) as c;
 end
 $function$;
 comment on function {{ private }}.commands_for(text, bigint) is 'Commands that repair the difference between a worker''s digest and its assignments: removes first, then adds.';

@@ -20,8 +20,8 @@ as $function$
             else 1.0
         end,
         l.owned - l.outgoing + l.incoming,
-        -- above its capacity (it was lowered) an instance has no room, and what it holds is not the ceiling's business
-        greatest(i.max_streams - l.outgoing, 0),
+        -- above its capacity (it was lowered) an instance has no room, but keeps what it can when the rest has left
+        greatest(i.max_streams - l.outgoing, least(l.owned - l.outgoing + l.incoming, i.max_streams)),
         i.capabilities,
         i.location
     from {{ private }}.instance as i
