@@ -51,7 +51,9 @@ def set_up(*, level: str | None = None, file: Path | None = None, as_json: bool 
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False)
             if as_json
-            else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "category", "event"]),
+            else structlog.processors.LogfmtRenderer(
+                key_order=["timestamp", "level", "category", "event"], bool_as_flag=False
+            ),
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,

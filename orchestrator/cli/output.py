@@ -40,7 +40,7 @@ def as_json_text(value: Any) -> None:
 
 
 def error(raised: OrchestratorError, *, as_json: bool) -> None:
-    """Message and hint, on standard error."""
+    """Message, detail and hint, on standard error."""
     if as_json:
         answer = {
             "error": {"code": raised.code, "message": raised.message, "detail": raised.detail, "hint": raised.hint}
@@ -49,8 +49,11 @@ def error(raised: OrchestratorError, *, as_json: bool) -> None:
         return
     code = f" ({raised.code})" if raised.code else ""
     click.echo(f"{click.style('error', fg='red')}: {printable.lines(raised.message)}{code}", err=True)
+    if raised.detail:
+        told = ", ".join(f"{key} {text(value)}" for key, value in raised.detail.items() if value is not None)
+        click.echo(f"{click.style('detail', fg='cyan')}: {told}", err=True)
     if raised.hint:
-        click.echo(f"{click.style('hint', fg='cyan')}:  {printable.lines(raised.hint)}", err=True)
+        click.echo(f"{click.style('hint', fg='cyan')}: {printable.lines(raised.hint)}", err=True)
 
 
 def text(value: Any) -> str:

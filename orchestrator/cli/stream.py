@@ -11,6 +11,19 @@ from orchestrator.cli.stream_import import import_streams
 
 COLUMNS = ("stream_id", "name", "state", "instance_id", "epoch", "region", "pinned_to", "url")
 
+EXPLANATION_COLUMNS = (
+    "at",
+    "what",
+    "from_instance_id",
+    "to_instance_id",
+    "epoch",
+    "rule",
+    "trigger",
+    "actor",
+    "reason",
+    "decision_id",
+)
+
 
 @click.group()
 def stream() -> None:
@@ -129,10 +142,17 @@ def unpin(target: options.Target, stream_id: int) -> None:
 @click.argument("stream_id", type=int)
 @options.common
 def explain(target: options.Target, stream_id: int) -> None:
-    """Tell who had a stream, who has it, and which rule moved it."""
+    """Tell who had a stream, who has it, and which rule moved it.
+
+    The first line is how things are now, the others are changes of hands, the latest first. Below it stands what the
+    decision behind the first line saw.
+    """
     with target.connect("stream explain") as conn:
         found = db.call(conn, "explain_stream", stream_id=stream_id)
-    output.rows(found, as_json=target.json)
+    answer.table(target, found, EXPLANATION_COLUMNS, empty="nothing is known of it")
+    if not target.json and found and found[0]["detail"]:
+        click.echo(f"\ndecision {found[0]['decision_id']}")
+        output.record(found[0]["detail"], as_json=False)
 
 
 def _json_object(text: str) -> dict[str, Any]:

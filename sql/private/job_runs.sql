@@ -65,11 +65,14 @@ begin
         failures = j.failures + (p_error is not null)::integer,
         consecutive_failures = case when p_error is null then 0 else j.consecutive_failures + 1 end
     where j.job = (p_job).job;
-    if p_job_run_id is not null then
+    if v_outcome = 'nothing' then
+        delete from {{ private }}.job_run as r where r.job_run_id = p_job_run_id;
+        v_job_run_id := null;
+    elsif p_job_run_id is not null then
         update {{ private }}.job_run as r
-        set finished_at = {{ private }}.now(), outcome = case v_outcome when 'failed' then 'failed' else 'done' end, result = p_result, error = p_error
+        set finished_at = {{ private }}.now(), outcome = v_outcome, result = p_result, error = p_error
         where r.job_run_id = p_job_run_id;
-    elsif v_outcome <> 'nothing' then
+    else
         insert into {{ private }}.job_run (job, started_at, finished_at, run_by, outcome, result, error)
         values ((p_job).job, p_started_at, {{ private }}.now(), p_run_by, v_outcome, p_result, p_error)
         returning job_run_id into v_job_run_id;
