@@ -1,14 +1,15 @@
 -- Make the streams of a source equal to a staged batch: one set-based merge under the decision lock.
 -- New rows become waiting streams, changed ones are updated, inactive ones taken from their owners, vanished ones
 -- removed. A stream whose url changed gets a new epoch, so that its owner connects again; a new name restarts nothing.
--- Rows without a usable url are skipped and leave their streams as they are.
+-- Rows without a usable url are skipped and leave their streams as they are. A batch that changes nothing takes no
+-- lock: sources are read every minute, and rarely differ.
 -- p_batch          the rows, copied into stream_staging before; they are deleted when the merge succeeds
 -- p_force          go through although more than max_removed_part of the source's streams would be lost; an empty
 --                  batch is refused even so
 -- p_read_at        when the source was read, by this database's clock: a batch older than the last one merged is
 --                  left out (superseded). Null: now
 -- p_keep_vanished  keep streams that the batch does not have, as for lists that add up
--- Locks     decision; source; instance, stream, assignment (by id)
+-- Locks     decision; instance, stream, assignment (by id); source
 -- Writes    stream, assignment, requirement, source, stream_staging, decision, movement, withdrawal, settle_request
 -- Notifies  the owners of streams taken or reconnected
 -- Raises    OR101 no batch, or the source is 'manual' · OR107 unknown source · OR109 unusable rows · OR406 too much
@@ -29,54 +30,42 @@ create or replace function {{ api }}.sync_streams(
     set lock_timeout = '5s'
 as $function$
 declare
-    v_source {{ private }}.source;
-    v_change record;
+    v_source {{ private }}.source := {{ private }}.source_named(p_source);
     v_read_at timestamptz := coalesce(p_read_at, {{ private }}.now());
-    v_reconnected integer;
-    v_result jsonb;
+    v_change record;
+    v_reconnected integer := 0;
 begin
     perform {{ private }}.require_argument('p_batch', p_batch is not null, 'null', 'the uuid of rows in {{ api }}.stream_staging');
-    perform {{ private }}.lock_decisions();
-    v_source := {{ private }}.source_named(p_source);
-
-    if v_read_at < (v_source.last_result ->> 'read_at')::timestamptz then
-        delete from {{ api }}.stream_staging as s where s.batch = p_batch;
-        return query select 0, 0, 0, 0, 0, 0, 0, 0, true, jsonb '[]';
-        return;
-    end if;
-
     perform {{ private }}.source_check_batch(p_source, p_batch);
-    select * into strict v_change from {{ private }}.source_changes(p_source, p_batch, coalesce(p_keep_vanished, false));
-    perform {{ private }}.source_check_loss(v_source, to_jsonb(v_change), coalesce(p_force, false));
-
-    perform {{ private }}.source_lock(v_change.removed || v_change.deactivated || v_change.activated || v_change.updated);
-    perform {{ private }}.source_withdraw(p_source, v_change.removed || v_change.deactivated, v_change.misfits);
-    delete from {{ private }}.stream as s where s.stream_id = any(v_change.removed);
-    perform {{ private }}.source_merge(p_source, p_batch, v_change.updated || v_change.activated || v_change.deactivated);
-    v_reconnected := {{ private }}.source_reconnect(p_source, v_change.rehosted);
-    if v_change.inserted > 0 or cardinality(v_change.activated || v_change.misfits) > 0 then
-        perform {{ private }}.request_settle('new streams', p_source);
-    elsif v_change.lost_active > 0 then
-        perform {{ private }}.request_settle('streams gone', p_source);
+    select * into strict v_change from {{ private }}.source_changes(p_source, p_batch, p_keep_vanished);
+    if v_change.changes > 0 then
+        perform {{ private }}.lock_decisions();
+        v_source := {{ private }}.source_named(p_source);
+        if v_read_at < (v_source.last_result ->> 'read_at')::timestamptz then
+            delete from {{ api }}.stream_staging as s where s.batch = p_batch;
+            return query select 0, 0, 0, 0, 0, 0, 0, 0, true, jsonb '[]';
+            return;
+        end if;
+        perform {{ private }}.source_requirements(p_batch);
+        select * into strict v_change from {{ private }}.source_changes(p_source, p_batch, p_keep_vanished);
     end if;
+    perform {{ private }}.source_check_loss(v_source, to_jsonb(v_change), p_force);
 
-    v_result := jsonb_build_object(
-        'read_at', v_read_at, 'inserted', v_change.inserted, 'updated', cardinality(v_change.updated),
-        'activated', cardinality(v_change.activated), 'deactivated', cardinality(v_change.deactivated),
-        'removed', cardinality(v_change.removed), 'unchanged', v_change.unchanged, 'skipped', v_change.skipped,
-        'reconnected', v_reconnected, 'skipped_rows', v_change.skipped_rows
-    );
-    update {{ private }}.source as s
-    set
-        last_attempt_at = {{ private }}.now(), last_success_at = {{ private }}.now(), last_result = v_result,
-        last_error = null, consecutive_failures = 0
-    where s.source = p_source;
-    -- Batches that were staged by hand and never merged go after an hour.
-    delete from {{ api }}.stream_staging as s
-    where s.batch = p_batch or s.staged_at < {{ private }}.now() - interval '1 hour';
+    if v_change.changes > 0 then
+        perform {{ private }}.source_lock(v_change.removed || v_change.deactivated || v_change.activated || v_change.updated);
+        perform {{ private }}.source_withdraw(p_source, v_change.removed || v_change.deactivated, v_change.misfits);
+        delete from {{ private }}.stream as s where s.stream_id = any(v_change.removed);
+        perform {{ private }}.source_merge(p_source, p_batch, v_change.updated || v_change.activated || v_change.deactivated);
+        v_reconnected := {{ private }}.source_reconnect(p_source, v_change.rehosted);
+        if v_change.inserted + v_change.refitted + v_change.lost_active + cardinality(v_change.activated) > 0 then
+            perform {{ private }}.request_settle('source changed', p_source);
+        end if;
+    end if;
 
     return query select r.*, false, v_change.skipped_rows
-    from jsonb_to_record(v_result) as r (
+    from jsonb_to_record(
+        {{ private }}.source_finish(p_source, p_batch, v_read_at, to_jsonb(v_change), v_reconnected)
+    ) as r (
         inserted integer, updated integer, activated integer, deactivated integer, removed integer, unchanged integer,
         skipped integer, reconnected integer
     );

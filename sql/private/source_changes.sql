@@ -2,11 +2,11 @@
 -- A row that cannot be used changes nothing for the stream it names: a typing error must not silence a station.
 create or replace function {{ private }}.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean)
     returns table (
-        known integer, known_active integer, staged integer, inserted integer, unchanged integer, skipped integer,
-        lost_active integer, removed bigint [], deactivated bigint [], activated bigint [], updated bigint [],
+        changes integer, known integer, known_active integer, staged integer, inserted integer, unchanged integer, skipped integer,
+        lost_active integer, refitted integer, removed bigint [], deactivated bigint [], activated bigint [], updated bigint [],
         rehosted bigint [], misfits bigint [], skipped_rows jsonb
     )
-    language sql volatile
+    language sql stable
 begin atomic
     with found as materialized (
         select * from {{ private }}.source_rows(p_batch)
@@ -26,7 +26,9 @@ begin atomic
             u.is_pair and (s.name, s.url, s.metadata, s.requirement_id, s.region)
             is distinct from (f.name, f.url, f.metadata, f.requirement_id, f.region) as is_updated,
             u.is_pair and s.url <> f.url as is_rehosted,
-            u.is_pair and s.requirement_id <> f.requirement_id and not i.capabilities @> f.capabilities as is_misfit,
+            u.is_pair and s.requirement_id is distinct from f.requirement_id as is_refitted,
+            u.is_pair and s.requirement_id is distinct from f.requirement_id
+            and not i.capabilities @> f.capabilities as is_misfit,
             s.stream_id is null and f.problem is null as is_new,
             f.line is null and not p_keep_vanished as is_removed
         from (select * from {{ private }}.stream where stream.source = p_source) as s
@@ -38,6 +40,7 @@ begin atomic
         left join {{ private }}.instance as i on a.instance_id = i.instance_id
     )
     select
+        count(*) filter (where is_new or is_removed or is_deactivated or is_activated or is_updated)::integer,
         count(*) filter (where is_known)::integer,
         count(*) filter (where was_active)::integer,
         count(*) filter (where is_staged)::integer,
@@ -48,6 +51,7 @@ begin atomic
         )::integer,
         count(problem)::integer,
         count(*) filter (where is_deactivated or (is_removed and was_active))::integer,
+        count(*) filter (where is_refitted)::integer,
         coalesce(array_agg(stream_id order by stream_id) filter (where is_removed), '{}'),
         coalesce(array_agg(stream_id order by stream_id) filter (where is_deactivated), '{}'),
         coalesce(array_agg(stream_id order by stream_id) filter (where is_activated), '{}'),

@@ -7,11 +7,11 @@ create or replace function {{ private }}.source_check_loss(p_source {{ private }
     language plpgsql volatile
 as $function$
 declare
-    v_known integer := p_change -> 'known';
-    v_known_active integer := p_change -> 'known_active';
-    v_staged integer := p_change -> 'staged';
+    v_known integer := (p_change -> 'known')::integer;
+    v_known_active integer := (p_change -> 'known_active')::integer;
+    v_staged integer := (p_change -> 'staged')::integer;
     v_lost integer := jsonb_array_length(p_change -> 'removed') + jsonb_array_length(p_change -> 'deactivated');
-    v_lost_active integer := p_change -> 'lost_active';
+    v_lost_active integer := (p_change -> 'lost_active')::integer;
     v_lost_part numeric := greatest(
         v_lost::numeric / nullif(v_known, 0), v_lost_active::numeric / nullif(v_known_active, 0), 0
     );
@@ -36,7 +36,7 @@ begin
             detail = v_detail::text,
             hint = 'Repair the source. If its streams are to go, remove the source: {{ api }}.remove_source(…, p_remove_streams => true).';
     end if;
-    if v_lost_part > p_source.max_removed_part and not p_force then
+    if v_lost_part > p_source.max_removed_part and p_force is not true then
         raise exception using
             errcode = 'OR406',
             message = 'the sync would remove too many streams',

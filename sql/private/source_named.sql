@@ -1,4 +1,4 @@
--- The source of that name, locked against other changes of it.
+-- The source of that name.
 -- Raises    OR107 unknown source · OR101 'manual', whose streams have no list behind them
 create or replace function {{ private }}.source_named(p_source text)
     returns {{ private }}.source
@@ -7,7 +7,7 @@ as $function$
 declare
     v_source {{ private }}.source;
 begin
-    select * into v_source from {{ private }}.source as s where s.source = p_source for no key update;
+    select * into v_source from {{ private }}.source as s where s.source = p_source;
     if not found then
         raise exception using
             errcode = 'OR107',
@@ -22,4 +22,4 @@ begin
     return v_source;
 end
 $function$;
-comment on function {{ private }}.source_named(text) is 'The source of that name, locked; refuses unknown ones (OR107) and ''manual'' (OR101).';
+comment on function {{ private }}.source_named(text) is 'The source of that name; refuses unknown ones (OR107) and ''manual'' (OR101).';

@@ -1,11 +1,11 @@
 -- The rows of a batch read as streams: trimmed, completed, and what is wrong with each that cannot be used.
--- Writes    requirement (what was never required before)
+-- requirement_id is null when no stream ever required the same; source_requirements makes what is missing.
 create or replace function {{ private }}.source_rows(p_batch uuid)
     returns table (
         line integer, external_id text, name text, url text, active boolean, region text,
         capabilities text [], requirement_id integer, metadata jsonb, problem text
     )
-    language sql volatile
+    language sql stable
 begin atomic
     with staged as (
         select
@@ -15,8 +15,10 @@ begin atomic
             btrim(s.url) as url,
             coalesce(s.active, true) as active,
             nullif(btrim(s.region), '') as region,
-            coalesce(s.metadata, '{}') - 'required_capabilities' as metadata,
             {{ private }}.source_capabilities(s.metadata -> 'required_capabilities') as capabilities,
+            case
+                when jsonb_typeof(s.metadata) = 'object' then s.metadata - 'required_capabilities' else '{}'
+            end as metadata,
             case
                 when coalesce(btrim(s.url), '') = '' then 'no url'
                 when btrim(s.url) !~* '^https?://[^[:space:]/?#]+[^[:space:]]*$' then 'the url is not http or https'
@@ -26,15 +28,11 @@ begin atomic
             end as problem
         from {{ api }}.stream_staging as s
         where s.batch = p_batch
-    ),
-    -- Each distinct requirement, looked up once however many rows have it.
-    required as materialized (
-        select d.capabilities, d.region, {{ private }}.requirement_of(d.capabilities, d.region) as requirement_id
-        from (select distinct s.capabilities, s.region from staged as s) as d
     )
     select
         s.line, s.external_id, s.name, s.url, s.active, s.region, s.capabilities, r.requirement_id, s.metadata, s.problem
     from staged as s
-    inner join required as r on s.capabilities = r.capabilities and s.region is not distinct from r.region;
+    left join {{ private }}.requirement as r
+        on s.capabilities = r.capabilities and s.region is not distinct from r.region;
 end;
 comment on function {{ private }}.source_rows(uuid) is 'The rows of a staged batch as streams; problem says why a row cannot be used.';

@@ -35,7 +35,7 @@ def test_new_rows_become_waiting_streams(fleet: Fleet, field: External) -> None:
     assert (result.inserted, result.unchanged) == (2, 10)
     stream = fleet.streams()["11"]
     assert (stream["name"], stream["url"], stream["state"]) == ("Station 11", "http://radio.example/11", "waiting")
-    assert fleet.query("select count(*) as n from {p}.settle_request where reason = 'new streams'")[0]["n"] == 2
+    assert fleet.query("select count(*) as n from {p}.settle_request where reason = 'source changed'")[0]["n"] == 2
 
 
 def test_inactive_rows_become_idle_streams(fleet: Fleet, field: External) -> None:
@@ -500,3 +500,11 @@ def test_the_merge_takes_its_locks_in_the_common_order(fleet: Fleet, field: Exte
     holder.rollback()
     waiter.join()
     assert done[0].updated == 1
+
+
+def test_a_sync_that_changes_nothing_waits_for_no_decision(fleet: Fleet, field: External, database: Database) -> None:
+    holder = database.connect(autocommit=False)
+    holder.execute(sql.SQL("select {}.lock_decisions()").format(sql.Identifier(database.names.private)))
+    assert fleet.sync().unchanged == 10
+    assert fleet.source()["last_result"]["unchanged"] == 10
+    holder.rollback()
