@@ -44,5 +44,5 @@ def demo(seconds: float, stations: int, workers: int, as_json: bool, keep: bool)
     except KeyboardInterrupt:
         click.echo("interrupted; everything was put away", err=True)
         sys.exit(130)
-    report.print_report(outcome.report, as_json=as_json, measured=outcome.measured, failure=outcome.failure)
+    report.print_report(outcome.report, as_json=as_json, cpu_percent=outcome.cpu_percent, failure=outcome.failure)
     sys.exit(0 if outcome.ok else 1)

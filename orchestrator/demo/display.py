@@ -47,6 +47,10 @@ class Picture:
     def all_heard(self) -> bool:
         return self.stations_heard == self.stations
 
+    def streams_of(self, instance_id: str) -> int:
+        """How many streams the orchestrator has given to an instance."""
+        return sum(instance.streams for instance in self.instances if instance.instance_id == instance_id)
+
 
 class Display(Protocol):
     """Where the demo shows itself."""

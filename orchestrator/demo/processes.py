@@ -53,6 +53,14 @@ class Process:
         if self.alive:
             self.popen.send_signal(signal.SIGTERM)
 
+    def freeze(self) -> None:
+        """SIGSTOP: it does nothing more, and nobody can tell from outside that it is not dead."""
+        self.popen.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """SIGCONT: it goes on where it was, and does not know that time has passed."""
+        self.popen.send_signal(signal.SIGCONT)
+
     def last_words(self, lines: int = 5) -> str:
         """The end of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
@@ -75,6 +83,7 @@ class Processes:
         for _ in range(2):
             for process in self.all:
                 process.terminate()
+                process.wake()
             time.sleep(0.3)
         for process in self.all:
             with suppress(subprocess.TimeoutExpired):

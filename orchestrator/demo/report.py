@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
+
+import click
 
 from orchestrator import db
 from orchestrator.cli import output
@@ -83,13 +85,13 @@ def read(conn: db.Connection) -> Report:
     )
 
 
-def print_report(report: Report, *, as_json: bool, measured: dict[str, Any], failure: str | None) -> None:
+def print_report(report: Report, *, as_json: bool, cpu_percent: Mapping[str, float], failure: str | None) -> None:
     """Print it for people, or as JSON.
 
-    `measured` is what was measured beside the ledger, `failure` why the demo broke off when it did.
+    `cpu_percent` is what each kind of process used of one core, `failure` why the demo broke off when it did.
     """
     if as_json:
-        output.as_json_text({"failure": failure, **report.as_dict(), "measured": measured})
+        output.as_json_text({**report.as_dict(), "failure": failure, "cpu_percent": cpu_percent})
         return
     output.rows(
         [
@@ -105,22 +107,22 @@ def print_report(report: Report, *, as_json: bool, measured: dict[str, Any], fai
             for act in report.acts
         ],
         as_json=False,
-        title="What the ledger says (lost, twice: seconds of audio; refused: writes)",
+        title="What the ledger says (lost and twice are seconds of audio, refused are writes)",
     )
     totals = report.totals
     output.record(
         {
             "heard": f"{totals.seconds_heard} of {totals.seconds_sung} seconds of {totals.stations} stations",
-            "lost": f"{totals.seconds_lost} (of stations that were not moved: {totals.seconds_lost_without_a_move})",
+            "lost": f"{totals.seconds_lost}, of which by stations that were not moved: "
+            f"{totals.seconds_lost_without_a_move}",
             "twice": totals.seconds_written_twice,
-            "refused": totals.writes_refused,
-            **measured,
+            "refused": f"{totals.writes_refused} writes of instances that had been replaced",
+            "cpu": ", ".join(f"{kind} {percent} %" for kind, percent in cpu_percent.items()) + " of one core",
         },
         as_json=False,
     )
+    click.echo()
     for law in report.laws:
-        output.record(
-            {"holds" if law.holds else "BROKEN": law.law + (f": {law.breach}" if law.breach else "")}, as_json=False
-        )
+        click.echo(f"{'holds ' if law.holds else 'BROKEN'}  {law.law}" + (f": {law.breach}" if law.breach else ""))
     if failure:
-        output.record({"BROKEN OFF": failure}, as_json=False)
+        click.echo(f"BROKEN  the demo did not come to its end: {failure}")

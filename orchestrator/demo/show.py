@@ -10,6 +10,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -35,8 +36,19 @@ DRIVERS = 2
 LOOK_EVERY = 0.25
 # An act that has not reached its end after so many seconds has failed: twice what requirement R1.2 allows.
 PATIENCE = 90.0
+# How long a worker hangs before the operator has had enough.
+HANGING = 2.0
 # When each act begins at the earliest, as a part of all seconds.
-BEGINS = {"start": 0.0, "listen": 0.0, "kill": 0.22, "join": 0.50, "drain": 0.64, "restart": 0.78, "end": 1.0}
+BEGINS = {
+    "start": 0.0,
+    "listen": 0.0,
+    "kill": 0.15,
+    "join": 0.38,
+    "freeze": 0.5,
+    "drain": 0.77,
+    "restart": 0.88,
+    "end": 1.0,
+}
 
 
 class DemoFailed(OrchestratorError):
@@ -45,10 +57,10 @@ class DemoFailed(OrchestratorError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The report, what was measured beside the ledger, and why the demo broke off when it did."""
+    """The report, what it took of one core in percent, and why the demo broke off when it did."""
 
     report: report.Report
-    measured: dict[str, Any]
+    cpu_percent: dict[str, float]
     failure: str | None
 
     @property
@@ -88,11 +100,12 @@ class Show:
         self._ledger_dsn = server.dsn(ledger.DATABASE)
         # With one worker gone the others have room for everything, and some to spare.
         self._max_streams = min(1000, -(-stations * 3 // (2 * max(1, workers - 1))))
-        self._workers: list[Process] = []
         self._first_workers = workers
+        self._workers = 0
         self._leaving: set[str] = set()
         self._connections: dict[str, db.Connection] = {}
         self._began = 0.0
+        self._server_cpu_seconds = 0.0
 
     def perform(self) -> Outcome:
         """All acts, then the report."""
@@ -102,8 +115,9 @@ class Show:
             self._start()
             self._listen()
             self._kill()
-            self._join()
-            self._drain()
+            newcomer = self._join()
+            self._freeze(newcomer)
+            self._drain(newcomer)
             self._restart()
         except DemoFailed as error:
             failure = error.message
@@ -119,7 +133,7 @@ class Show:
         migrate(self._dsn)
         ledger.install(self._ledger_dsn)
         radio = self._processes.start_module(
-            "stations", "orchestrator.demo.stations", "--stations", str(self._stations)
+            "station server", "orchestrator.demo.stations", "--stations", str(self._stations)
         )
         address = f"http://127.0.0.1:{self._port_of(radio)}"
         self._display.say(f"{self._stations} stations broadcast at {address}/station/1.wav and so on")
@@ -136,8 +150,7 @@ class Show:
         self._begin("start", f"{self._first_workers} workers and {DRIVERS} drivers")
         for number in range(1, DRIVERS + 1):
             self._processes.start_command(f"driver-{number}", "run", "--dsn", self._dsn, "--name", f"driver-{number}")
-        for _ in range(self._first_workers):
-            self._start_worker()
+        self._victim, *_ = [self._start_worker() for _ in range(self._first_workers)]
         self._wait_until("all stations are heard", lambda picture: picture.all_heard and picture.settled)
 
     def _listen(self) -> None:
@@ -145,23 +158,33 @@ class Show:
         self._wait_until_all_heard_since(time.time())
 
     def _kill(self) -> None:
-        victim = self._workers.pop(0)
+        victim = self._victim
         self._begin("kill", f"kill -9 of {victim.name}")
         self._leaving.add(victim.name)
         victim.kill()
         self._wait_until_all_heard_since(time.time())
 
-    def _join(self) -> None:
+    def _join(self) -> Process:
         self._begin("join", "a new worker")
-        name = self._start_worker().name
-        self._wait_until(
-            f"{name} has its share",
-            lambda picture: picture.settled and any(i.instance_id == name and i.streams for i in picture.instances),
-        )
-        self._wait_until_all_heard_since(time.time())
+        newcomer = self._start_worker()
+        self._wait_until_share_of(newcomer)
+        return newcomer
 
-    def _drain(self) -> None:
-        leaver = self._workers.pop(0)
+    def _freeze(self, frozen: Process) -> None:
+        """The zombie: replaced while it hung, it wakes up with sound in its buffers and writes on."""
+        self._begin("freeze", f"{frozen.name} hangs, an operator has it replaced, it wakes up")
+        frozen.freeze()
+        time.sleep(HANGING)
+        # Its session lives on, so by itself it would be given up after heartbeat_timeout, which is 5 minutes.
+        db.call(self._orchestrator(), "remove_instance", instance_id=frozen.name, reason="it hangs")
+        db.call(self._orchestrator(), "readmit_instance", instance_id=frozen.name)
+        self._wait_until_all_heard_since(time.time())
+        self._display.say(f"{frozen.name} wakes up and writes what it has in its buffers")
+        frozen.wake()
+        self._wait_until("the fence refuses its writes", lambda picture: picture.writes_refused > 0)
+        self._wait_until_share_of(frozen)
+
+    def _drain(self, leaver: Process) -> None:
         self._begin("drain", f"{leaver.name} gets SIGTERM, hands over and leaves")
         self._leaving.add(leaver.name)
         leaver.terminate()
@@ -172,6 +195,7 @@ class Show:
 
     def _restart(self) -> None:
         self._begin("restart", "PostgreSQL crashes and comes back")
+        self._server_cpu_seconds = self._measure_server()
         self._server.restart(immediate=True)
         self._wait_until_all_heard_since(time.time())
 
@@ -185,8 +209,7 @@ class Show:
                 "the last second is written", lambda picture: picture.last_complete_second >= int(ended) - 1, 5
             )
         self._keep_record()
-        self._processes.measure()
-        return Outcome(report.read(self._ledger()), self._measured(ended), failure)
+        return Outcome(report.read(self._ledger()), self._cpu_percent(ended), failure)
 
     # -- Waiting ----------------------------------------------------------------
 
@@ -209,6 +232,13 @@ class Show:
         self._wait_until(
             "all stations are heard", lambda picture: picture.last_complete_second > moment and picture.settled
         )
+
+    def _wait_until_share_of(self, worker: Process) -> None:
+        """Wait until a worker has its part of the streams, and all are heard."""
+        self._wait_until(
+            f"{worker.name} has its share", lambda picture: picture.settled and picture.streams_of(worker.name) > 0
+        )
+        self._wait_until_all_heard_since(time.time())
 
     def _wait_until(self, what: str, condition: Callable[[Picture], bool], patience: float = PATIENCE) -> None:
         deadline = time.monotonic() + patience
@@ -253,16 +283,14 @@ class Show:
     # -- Helpers ----------------------------------------------------------------
 
     def _start_worker(self) -> Process:
-        number = sum(process.name.startswith("worker-") for process in self._processes.all) + 1
-        name = f"worker-{number}"
-        worker = self._processes.start_module(
+        self._workers += 1
+        name = f"worker-{self._workers}"
+        return self._processes.start_module(
             name,
             "orchestrator.demo.worker",
             *("--dsn", self._dsn, "--ledger", self._ledger_dsn),
             *("--instance-id", name, "--max-streams", str(self._max_streams)),
         )
-        self._workers.append(worker)
-        return worker
 
     def _port_of(self, radio: Process) -> int:
         deadline = time.monotonic() + 20
@@ -282,12 +310,20 @@ class Show:
             decisions=as_json(db.view(orchestrator, "decisions")),
         )
 
-    def _measured(self, ended: float) -> dict[str, Any]:
-        elapsed = ended - psutil.Process(self._processes.all[0].popen.pid).create_time()
-        used = {"stations": 0.0, "driver": 0.0, "worker": 0.0}
+    def _cpu_percent(self, ended: float) -> dict[str, float]:
+        """What each kind of process used of one core, over the whole demo."""
+        self._processes.measure()
+        used: dict[str, float] = defaultdict(float, {"PostgreSQL": self._server_cpu_seconds + self._measure_server()})
         for process in self._processes.all:
-            used[process.name.partition("-")[0]] += process.cpu_seconds
-        return {f"cpu of {role}s": f"{100 * cpu / elapsed:.0f} % of a core" for role, cpu in used.items()}
+            used[process.name.rstrip("-0123456789")] += process.cpu_seconds
+        elapsed = ended - psutil.Process(self._processes.all[0].popen.pid).create_time()
+        return {kind: round(100 * seconds / elapsed, 1) for kind, seconds in used.items()}
+
+    def _measure_server(self) -> float:
+        """CPU seconds of the server since it was started."""
+        postmaster = psutil.Process(self._server.pid)
+        times = [process.cpu_times() for process in (postmaster, *postmaster.children())]
+        return sum(t.user + t.system for t in times) + times[0].children_user + times[0].children_system
 
     def _retrying(self, work: Callable[[], Any]) -> None:
         db.retrying(attempts=10)(work)

@@ -34,7 +34,7 @@ logger = logging.getLogger("orchestrator.demo.worker")
 WRITE_EVERY = 0.25
 RECONNECT_AFTER = 0.25
 # No station is silent for so long; whoever hears nothing for that time connects anew.
-NOTHING_HEARD = 3.0
+NOTHING_HEARD = 10.0
 # A handler that is asked to stop ends with the present second, at most this much later.
 LAST_SECOND = 1.5
 

@@ -7,11 +7,11 @@ select
     description,
     began_at,
     lead(began_at) over acts_in_order as ended_at,
-    floor(extract(epoch from began_at))::bigint as first_second,
-    floor(extract(epoch from lead(began_at) over acts_in_order))::bigint - 1 as last_second
+    floor(extract(epoch from began_at))::bigint - 1 as first_second,
+    floor(extract(epoch from lead(began_at) over acts_in_order))::bigint - 2 as last_second
 from music_log.act
 window acts_in_order as (order by act_id);
-comment on view music_log.acts is 'The acts with their ends. A second belongs to the act that began last before the second was over.';
+comment on view music_log.acts is 'The acts with their ends. The second that was just over when an act began belongs to it: it was still in the hands of the workers, and what happened to them happened to it.';
 
 create view music_log.stations as
 select index as station from public.streams;

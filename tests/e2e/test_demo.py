@@ -61,7 +61,7 @@ def test_the_demo_obeys_its_laws_and_its_ledger_shows_what_happened(place: Path)
     assert all(law["holds"] for law in report["laws"])
 
     acts = {act["act"]: act for act in report["acts"]}
-    assert list(acts) == ["start", "listen", "kill", "join", "drain", "restart"]
+    assert list(acts) == ["start", "listen", "kill", "join", "freeze", "drain", "restart"]
     assert acts["start"]["moves"] == STATIONS
     for act in acts.values():
         assert act["moves"] == act["least_moves"]
@@ -72,6 +72,7 @@ def test_the_demo_obeys_its_laws_and_its_ledger_shows_what_happened(place: Path)
     assert acts["kill"]["seconds_lost"] >= STATIONS / 2
     assert 0 < acts["kill"]["seconds_until_all_heard"] < 60
     assert acts["join"]["moves"] == STATIONS / 2
+    assert acts["freeze"]["writes_refused"] > 0
     assert acts["drain"]["moves"] == STATIONS / 2
     assert (acts["restart"]["moves"], acts["restart"]["seconds_lost"]) == (0, 0)
 
