@@ -1,6 +1,6 @@
 -- An instance is alive. One round trip, one HOT update; never the decision lock, never a notification.
 -- Locks     instance (only when its status changes), then its heartbeat row
--- Writes    heartbeat; instance and settle_request when the status changes
+-- Writes    heartbeat; instance and settle_request when the status changes, or a lost instance is in step again
 -- Raises    OR101 bad report · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
 create or replace function {{ api }}.heartbeat(
     p_instance_id text, p_incarnation bigint, p_digest bigint default null, p_report jsonb default '{}'
@@ -23,6 +23,12 @@ begin
     select p_digest is null or (l.digest = p_digest and l.outgoing = 0) into v_in_step
     from {{ private }}.instance_load as l
     where l.instance_id = p_instance_id;
+    if v_in_step and p_digest is not null and v_instance.lost_by_decision_id is not null then
+        -- it has stopped what was given to others when it was lost
+        update {{ private }}.instance as i
+        set lost_by_decision_id = null
+        where i.instance_id = p_instance_id and i.lost_by_decision_id = v_instance.lost_by_decision_id;
+    end if;
     update {{ private }}.heartbeat as h
     set
         beat_at = {{ private }}.now(),

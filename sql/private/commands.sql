@@ -47,10 +47,15 @@ declare
     v_confirmed bigint;
 begin
     -- what the worker would have if it has done all it confirmed and nothing since
-    select coalesce(bit_xor({{ private }}.digest_of(a.stream_id, a.epoch)), 0)
+    select coalesce(bit_xor({{ private }}.digest_of(r.stream_id, r.epoch)), 0)
     into v_confirmed
-    from {{ private }}.assignment as a
-    where a.instance_id = p_instance_id and a.state in ('running', 'releasing');
+    from (
+        select a.stream_id, a.epoch
+        from {{ private }}.assignment as a
+        where a.instance_id = p_instance_id and a.state = 'running'
+        union all
+        select c.stream_id, c.epoch from {{ private }}.remove_commands(p_instance_id) as c
+    ) as r;
 
     return query
     select c.* from {{ private }}.remove_commands(p_instance_id) as c

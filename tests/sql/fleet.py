@@ -1,4 +1,4 @@
-"""A fleet for the tests: an administrator, workers that do as they are told, and time that passes when a test says so."""
+"""A fleet for the tests: an administrator, workers that do as they are told, and time that a test lets pass."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence

@@ -212,7 +212,7 @@ def test_another_login_is_refused_even_when_the_first_is_gone(fleet: Fleet, logi
     assert fleet.instance("fv-1")["status"] == "inactive"
     with refused("OR106"):
         _register(second, instance_id="fv-1", max_streams=1, takeover=True)
-    for function, parameters in {
+    calls: dict[str, dict[str, Any]] = {
         "heartbeat": {},
         "get_assignments": {},
         "acknowledge": {},
@@ -221,7 +221,8 @@ def test_another_login_is_refused_even_when_the_first_is_gone(fleet: Fleet, logi
         "suspend_instance": {"for": "1 minute"},
         "attach_session": {},
         "deregister_instance": {},
-    }.items():
+    }
+    for function, parameters in calls.items():
         with refused("OR106"):
             db.call(second, function, instance_id="fv-1", incarnation=1, **parameters)
     assert _register(first, instance_id="fv-1", max_streams=1)["incarnation"] == 2
@@ -273,5 +274,5 @@ def test_a_refused_return_changes_nothing(fleet: Fleet) -> None:
     ]
     for parameters, code in refusals:
         with refused(code):
-            fleet.register("fv-1", **({"max_streams": 6, "version": "7.4"} | parameters))
+            fleet.register("fv-1", **{"max_streams": 6, "version": "7.4", **parameters})
     assert fleet.instance("fv-1") == before
