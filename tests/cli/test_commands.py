@@ -5,6 +5,8 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from orchestrator import db
 from tests.cli.conftest import Cli, Fleet
@@ -307,6 +309,25 @@ def test_a_database_without_the_schema_says_what_to_do(cli: Cli, empty_database:
 
     assert answer.exit_code == 1
     assert "orchestrator db" in answer.error["hint"]
+
+
+def test_a_reader_may_look_and_nothing_else(cli: Cli, fleet: Fleet, database: Database) -> None:
+    [stream_id] = fleet.add_streams(1)
+    login = f"reader_{database.names.api}"
+    fleet.conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
+    fleet.conn.execute(
+        sql.SQL("create role {} login in role {}").format(sql.Identifier(login), sql.Identifier(database.names.reader))
+    )
+    dsn = ("--dsn", make_conninfo(database.dsn, user=login))
+
+    for command in ("status", "health", "diagnose", "alerts", "instance list", "stream list", "jobs list", "jobs runs"):
+        assert cli(*command.split(), *dsn).exit_code == 0, command
+    assert cli("settings", "list", *dsn).exit_code == 0
+    assert cli("stream", "explain", stream_id, *dsn).exit_code == 0
+    refused = cli("rebalance", "now", "--json", *dsn)
+    assert (refused.exit_code, refused.error["code"]) == (1, "42501")
+    assert "admin" in refused.error["hint"]
+    fleet.conn.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
 
 
 def test_a_name_cannot_give_orders_to_a_terminal(cli: Cli, fleet: Fleet) -> None:

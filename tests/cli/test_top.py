@@ -8,6 +8,7 @@ import termios
 import time
 from pathlib import Path
 
+import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.cli.conftest import Cli
@@ -16,6 +17,7 @@ from tests.support import Database
 ORCHESTRATOR = Path(sys.executable).with_name("orchestrator")
 
 
+@pytest.mark.slow  # it asks the terminal for abilities, and waits for answers
 def test_top_shows_pg_activity_and_no_password_on_its_command_line(database: Database) -> None:
     pid, terminal = pty.fork()
     if pid == 0:

@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from orchestrator import db
 from orchestrator.embedded import Embedded
@@ -166,6 +168,32 @@ def test_the_health_is_logged_at_the_start_when_wanted(jobs: Jobs, start_driver:
     found = {line["component"]: (line["status"], line["category"]) for line in driver.lines(event="health")}
     assert found["integrity"] == ("healthy", "STARTUP")
     assert found["instances"] == ("unhealthy", "ERROR")
+
+
+def test_a_driver_needs_no_more_than_the_administrators_role(
+    jobs: Jobs, start_driver: StartDriver, database: Database
+) -> None:
+    login = f"driver_{database.names.api}"
+    jobs.conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
+    jobs.conn.execute(
+        sql.SQL("create role {} login in role {}").format(sql.Identifier(login), sql.Identifier(database.names.admin))
+    )
+    for job in ("watch_instances", "settle", "check_balance", "watch_transactions", "sync_source", "deliver_alerts"):
+        jobs.make_due(job)
+    jobs.add("last_job", "perform pg_sleep(0);")
+
+    driver = start_driver(
+        dsn=make_conninfo(database.dsn, user=login), RUN_HEALTH_CHECK="true", MAX_STREAM_DIFFERENCE="3"
+    )
+
+    driver.wait_for_line(event="setting from the environment")
+    driver.wait_for_line(event="job", job="last_job")
+    wait_until(lambda: db.view(jobs.conn, "jobs", where={"job": "deliver_alerts"})[0]["runs"] == 1)
+    failures = driver.lines(event="database operation failed") + driver.lines(event="job failed")
+    assert not failures
+    driver.send(signal.SIGTERM)
+    assert driver.wait() == 0
+    jobs.conn.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
 
 
 def test_a_failing_job_is_logged_and_does_not_stop_the_others(jobs: Jobs, start_driver: StartDriver) -> None:
