@@ -1,7 +1,7 @@
 """One server for the session, one migrated template database, one clone of it per test.
 
-The server is the embedded one. So that the same tests run on any version, ORCHESTRATOR_TEST_PROGRAMS names the directory
-of another PostgreSQL's programs, or ORCHESTRATOR_TEST_SERVER_DSN a superuser on a running server.
+The server is the embedded one. So that the same tests run on any version, ORCHESTRATOR_TEST_PROGRAMS may name the
+directory of another PostgreSQL's programs, or ORCHESTRATOR_TEST_SERVER_DSN a superuser on a running server.
 ORCHESTRATOR_TEST_SCHEMA runs them under another schema name.
 """
 

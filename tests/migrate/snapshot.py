@@ -1,4 +1,4 @@
-"""The two schemas as pg_dump sees them after a migration, kept beside this file so that a change of them is seen in review.
+"""The two schemas as pg_dump sees them after a migration, kept beside this file so that a change is seen in review.
 
 `python -m tests.migrate.snapshot` (make snapshot) writes it anew, from the embedded server.
 """
