@@ -4,11 +4,14 @@ import sys
 
 import click
 
-from orchestrator import db
+from orchestrator import db, templates
 from orchestrator.cli import answer, options, output
+from orchestrator.errors import OrchestratorError
 
 JOB_COLUMNS = ("job", "schedule", "enabled", "runs_in", "next_run_at", "last_outcome", "runs", "failures")
 RUN_COLUMNS = ("job_run_id", "job", "started_at", "run_by", "outcome", "result", "error")
+
+NO_SUCH_SCHEMA = "3F000"
 
 
 @click.group()
@@ -65,3 +68,34 @@ def schedule(target: options.Target, job: str, schedule: str | None, enabled: bo
     if schedule is None and enabled is None:
         raise click.UsageError("give a SCHEDULE, --enable or --disable")
     answer.act_and_show(target, "schedule_job", job=job, schedule=schedule, enabled=enabled)
+
+
+@jobs.command("install-pg-cron")
+@click.option(
+    "--schedule",
+    metavar="SCHEDULE",
+    default="1 second",
+    show_default=True,
+    help="How often pg_cron looks; before its version 1.5 it knows cron fields only ('* * * * *': every minute).",
+)
+@click.option("--remove", is_flag=True, help="Let pg_cron do it no more.")
+@options.common
+def install_pg_cron(target: options.Target, schedule: str, remove: bool) -> None:
+    """Let the extension pg_cron run the jobs of the database, without a driver or beside one.
+
+    Jobs that need the outside world (sources, delivery of alerts) still need a driver.
+    """
+    path = "runner/pg_cron_remove.sql" if remove else "runner/pg_cron_install.sql"
+    with target.connect("jobs install-pg-cron") as conn:
+        try:
+            with db.translated_errors():
+                row = conn.execute(templates.render(path, conn.names).encode(), {"schedule": schedule}).fetchone()
+        except OrchestratorError as error:
+            if error.code != NO_SUCH_SCHEMA:
+                raise
+            raise OrchestratorError(
+                "the extension pg_cron is not in this database",
+                code=error.code,
+                hint="an administrator of the server installs it in the database that cron.database_name names",
+            ) from error
+    output.record(row or {}, as_json=target.json)
