@@ -170,9 +170,7 @@ def _parse_m3u(text: str, problems: list[Problem]) -> Iterator[Entry]:
     announced: int | None = None  # the line of an #EXTINF whose url has not come yet
     for number, line in enumerate(map(str.strip, _NEWLINE.split(text)), start=1):
         if line.startswith("#EXT-X-"):
-            raise _Unreadable(
-                number, "an HLS playlist of one stream, not a list: import its own url instead"
-            )
+            raise _Unreadable(number, "an HLS playlist of one stream, not a list: import its own url instead")
         if line.startswith("#EXTINF:"):
             if announced is not None:
                 problems.append(Problem(announced, "#EXTINF without a url after it"))

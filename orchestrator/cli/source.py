@@ -1,7 +1,8 @@
 """orchestrator source: where streams come from."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from orchestrator import db
 from orchestrator import source as sources
 from orchestrator.cli import answer, options, output
+from orchestrator.errors import OrchestratorError
 
 COLUMNS = (
     "source",
@@ -100,7 +102,9 @@ def sync(target: options.Target, name: str | None, force: bool) -> None:
         raise click.UsageError("--force needs the NAME of one source")
     with target.connect("source sync") as conn:
         if name is not None:
-            show_result(sources.sync(conn, name, force=force), as_json=target.json)
+            with detail_shown(as_json=target.json):
+                result = sources.sync(conn, name, force=force)
+            show_result(result, as_json=target.json)
             return
         results = sources.sync_all(conn)
     if target.json:
@@ -159,6 +163,18 @@ def _message(error: Mapping[str, Any] | None) -> str:
 
 def _table_row(result: sources.SyncResult) -> dict[str, object]:
     return {**_counts(result), "problem": _message(result.error)}
+
+
+@contextmanager
+def detail_shown(*, as_json: bool) -> Iterator[None]:
+    """Tell what an error knows besides its message: the counts, columns, tables or rows that it is about."""
+    try:
+        yield
+    except OrchestratorError as error:
+        if not as_json:
+            for key, value in (error.detail or {}).items():
+                click.echo(f"{key}: {output.text(value)}", err=True)
+        raise
 
 
 def show_result(result: sources.SyncResult, *, as_json: bool) -> None:

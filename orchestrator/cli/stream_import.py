@@ -9,7 +9,7 @@ import click
 from orchestrator import playlist
 from orchestrator import source as sources
 from orchestrator.cli import options
-from orchestrator.cli.source import show_result
+from orchestrator.cli.source import detail_shown, show_result
 from orchestrator.errors import BadArgument
 
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
@@ -62,6 +62,6 @@ def import_streams(
             f"the file's name makes no name for a source: {source_name!r}",
             hint="give one with --source: letters, digits, dots, underscores and dashes",
         )
-    with target.connect("stream import") as conn:
+    with target.connect("stream import") as conn, detail_shown(as_json=target.json):
         result = sources.import_entries(conn, source_name, entries, replace=replace, force=force)
     show_result(result, as_json=target.json)

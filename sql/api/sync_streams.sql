@@ -46,7 +46,9 @@ begin
             return query select 0, 0, 0, 0, 0, 0, 0, 0, true, jsonb '[]';
             return;
         end if;
-        perform {{ private }}.source_requirements(p_batch);
+        if v_change.unmet > 0 then
+            perform {{ private }}.source_requirements(p_batch);
+        end if;
         select * into strict v_change from {{ private }}.source_changes(p_source, p_batch, p_keep_vanished);
     end if;
     perform {{ private }}.source_check_loss(v_source, to_jsonb(v_change), p_force);

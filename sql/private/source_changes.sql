@@ -2,9 +2,15 @@
 -- A row that cannot be used changes nothing for the stream it names: a typing error must not silence a station.
 create or replace function {{ private }}.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean)
     returns table (
-        changes integer, known integer, known_active integer, staged integer, inserted integer, unchanged integer, skipped integer,
-        lost_active integer, refitted integer, removed bigint [], deactivated bigint [], activated bigint [], updated bigint [],
-        rehosted bigint [], misfits bigint [], skipped_rows jsonb
+        -- streams and rows that differ; streams there are, active ones among them; rows
+        changes integer, known integer, known_active integer, staged integer,
+        inserted integer, unchanged integer, skipped integer,
+        -- active streams that would go; streams whose requirement changes; rows whose requirement is not made yet
+        lost_active integer, refitted integer, unmet integer,
+        removed bigint [], deactivated bigint [], activated bigint [], updated bigint [],
+        -- of those updated: with another url; with a requirement that their owner lacks
+        rehosted bigint [], misfits bigint [],
+        skipped_rows jsonb
     )
     language sql stable
 begin atomic
@@ -19,6 +25,7 @@ begin atomic
             f.line,
             f.external_id,
             f.problem,
+            f.requirement_id,
             s.stream_id is not null as is_known,
             f.line is not null as is_staged,
             u.is_pair and s.active and not f.active as is_deactivated,
@@ -47,11 +54,12 @@ begin atomic
         count(*) filter (where is_new)::integer,
         count(*) filter (
             where is_known and problem is null
-                and (is_removed or is_deactivated or is_activated or is_updated) is not true
+            and (is_removed or is_deactivated or is_activated or is_updated) is not true
         )::integer,
         count(problem)::integer,
         count(*) filter (where is_deactivated or (is_removed and was_active))::integer,
         count(*) filter (where is_refitted)::integer,
+        count(*) filter (where is_staged and problem is null and requirement_id is null)::integer,
         coalesce(array_agg(stream_id order by stream_id) filter (where is_removed), '{}'),
         coalesce(array_agg(stream_id order by stream_id) filter (where is_deactivated), '{}'),
         coalesce(array_agg(stream_id order by stream_id) filter (where is_activated), '{}'),

@@ -8,46 +8,50 @@ as $function$
 declare
     v_now timestamptz := {{ private }}.now();
 begin
-    with changed as (
+    with found as materialized (
+        select * from {{ private }}.source_rows(p_batch)
+    ),
+    changed as (
         update {{ private }}.stream as s
         set
-            name = r.name, url = r.url, active = r.active, region = r.region,
-            requirement_id = r.requirement_id, metadata = r.metadata, updated_at = v_now
-        from unnest(p_changed) as c (stream_id), {{ private }}.source_rows(p_batch) as r
-        where s.stream_id = c.stream_id and s.source = p_source and s.external_id = r.external_id
+            name = f.name, url = f.url, active = f.active, region = f.region,
+            requirement_id = f.requirement_id, metadata = f.metadata, updated_at = v_now
+        from unnest(p_changed) as c (stream_id), found as f
+        where s.stream_id = c.stream_id and s.source = p_source and s.external_id = f.external_id
         returning s.stream_id, s.active, s.requirement_id
-    )
-    update {{ private }}.assignment as a
-    set
-        requirement_id = c.requirement_id,
-        state = case when a.state = 'idle' and c.active then 'waiting' else a.state end,
-        waiting_since = case when a.state = 'idle' and c.active then v_now else a.waiting_since end
-    from changed as c
-    where
-        a.stream_id = c.stream_id
-        and (a.requirement_id <> c.requirement_id or (a.state = 'idle' and c.active));
-
-    with added as (
+    ),
+    refitted as (
+        update {{ private }}.assignment as a
+        set
+            requirement_id = c.requirement_id,
+            state = case when a.state = 'idle' and c.active then 'waiting' else a.state end,
+            waiting_since = case when a.state = 'idle' and c.active then v_now else a.waiting_since end
+        from changed as c
+        where
+            a.stream_id = c.stream_id
+            and (a.requirement_id <> c.requirement_id or (a.state = 'idle' and c.active))
+    ),
+    added as (
         insert into {{ private }}.stream (
             source, external_id, name, url, active, region, requirement_id, metadata, created_at, updated_at
         )
-        select p_source, r.external_id, r.name, r.url, r.active, r.region, r.requirement_id, r.metadata, v_now, v_now
-        from {{ private }}.source_rows(p_batch) as r
+        select p_source, f.external_id, f.name, f.url, f.active, f.region, f.requirement_id, f.metadata, v_now, v_now
+        from found as f
         where
-            r.problem is null
+            f.problem is null
             and not exists (
-                select from {{ private }}.stream as s where s.source = p_source and s.external_id = r.external_id
+                select from {{ private }}.stream as s where s.source = p_source and s.external_id = f.external_id
             )
-        order by r.line
+        order by f.line
         returning stream_id, active, requirement_id
     )
     insert into {{ private }}.assignment (stream_id, state, requirement_id, waiting_since)
     select
-        added.stream_id,
-        case when added.active then 'waiting' else 'idle' end,
-        added.requirement_id,
-        case when added.active then v_now end
-    from added;
+        n.stream_id,
+        case when n.active then 'waiting' else 'idle' end,
+        n.requirement_id,
+        case when n.active then v_now end
+    from added as n;
 end
 $function$;
 comment on function {{ private }}.source_merge(text, uuid, bigint []) is 'Writes the changed and new rows of a staged batch into stream and assignment.';

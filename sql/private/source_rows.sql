@@ -1,13 +1,16 @@
 -- The rows of a batch read as streams: trimmed, completed, and what is wrong with each that cannot be used.
+-- Its settings keep it from being inlined: the staging table has no statistics, and a plan that took it for small would
+-- read it once for each stream.
 -- requirement_id is null when no stream ever required the same; source_requirements makes what is missing.
 create or replace function {{ private }}.source_rows(p_batch uuid)
     returns table (
         line integer, external_id text, name text, url text, active boolean, region text,
         capabilities text [], requirement_id integer, metadata jsonb, problem text
     )
-    language sql stable
+    language sql stable rows 10000
+    set search_path = pg_catalog, pg_temp
 begin atomic
-    with staged as (
+    with staged as materialized (
         select
             s.line,
             nullif(btrim(s.external_id), '') as external_id,
@@ -15,7 +18,11 @@ begin atomic
             btrim(s.url) as url,
             coalesce(s.active, true) as active,
             nullif(btrim(s.region), '') as region,
-            {{ private }}.source_capabilities(s.metadata -> 'required_capabilities') as capabilities,
+            case
+                when s.metadata ? 'required_capabilities'
+                    then {{ private }}.source_capabilities(s.metadata -> 'required_capabilities')
+                else '{}'
+            end as capabilities,
             case
                 when jsonb_typeof(s.metadata) = 'object' then s.metadata - 'required_capabilities' else '{}'
             end as metadata,

@@ -1,5 +1,5 @@
 -- Take the streams that a source no longer has, has switched off, or now gives requirements that their owner lacks.
--- Called with the decision lock held.
+-- They are idle then; source_merge lets the misfits wait for another. Called with the decision lock held.
 -- Locks     instance (by id), then stream and assignment (by id)
 -- Writes    decision, and what withdraw_streams writes; assignment of waiting streams
 -- Notifies  the owners
@@ -29,10 +29,6 @@ begin
     update {{ private }}.assignment as a
     set state = 'idle', waiting_since = null
     where a.stream_id = any(p_gone) and a.state = 'waiting';
-
-    update {{ private }}.assignment as a
-    set state = 'waiting', waiting_since = {{ private }}.now()
-    where a.stream_id = any(p_misfits) and a.state = 'idle';
 
     return v_moves;
 end

@@ -245,6 +245,14 @@ def test_text_that_is_not_utf8_is_refused(fleet: Fleet, external: External, supe
         superuser.execute(sql.SQL("drop database {}").format(dbname))
 
 
+def test_a_server_that_is_too_old_is_refused(fleet: Fleet, external: External, monkeypatch: pytest.MonkeyPatch) -> None:
+    external.create()
+    fleet.add_source(external)
+    monkeypatch.setattr(source, "OLDEST_SERVER", 990000)  # no server that old can be had
+    with pytest.raises(UnusableSource, match="too old"):
+        fleet.sync()
+
+
 def test_wide_tables_are_read(fleet: Fleet, external: External) -> None:
     columns = ", ".join(f"c{n} int default {n}" for n in range(150))
     external.execute(f"create table streams (id int, url text, {columns})")

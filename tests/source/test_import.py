@@ -58,6 +58,7 @@ def test_lists_add_up_unless_they_replace(fleet: Fleet, run: Run, playlist: Path
     refused = run(import_streams, playlist, "--replace")
     assert refused.exit_code == 1
     assert "OR406" in refused.stderr
+    assert "would_remove: 1" in refused.stderr
     assert len(fleet.streams("radios")) == 3
     assert run(import_streams, playlist, "--replace", "--force").exit_code == 0
     assert set(fleet.streams("radios")) == {"http://radio.example/2", "http://radio.example/3"}

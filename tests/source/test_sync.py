@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from orchestrator import db, source
 from orchestrator.errors import BadArgument, TooManyRemovals, UnknownName, UnusableSource
@@ -445,7 +446,7 @@ def test_unknown_and_unfit_sources_are_refused(fleet: Fleet, external: External)
         {"conninfo": None},
         {"table_name": " "},
         {"table_name": None},
-        {"column_map": [1]},
+        {"column_map": Jsonb([1])},
         {"sync_interval": "0 seconds"},
         {"max_removed_part": Decimal("1.5")},
         {"source": "manual"},
@@ -455,10 +456,6 @@ def test_unknown_and_unfit_sources_are_refused(fleet: Fleet, external: External)
 def test_what_cannot_be_a_source_is_refused(fleet: Fleet, arguments: dict[str, Any]) -> None:
     good = {"source": "s", "conninfo": "host=h", "table_name": "t"}
     before = db.view(fleet.conn, "sources")
-    from psycopg.types.json import Jsonb
-
-    if isinstance(arguments.get("column_map"), list):
-        arguments = {"column_map": Jsonb(arguments["column_map"])}
     with pytest.raises(BadArgument) as refused:
         db.call(fleet.conn, "add_source", **{**good, **arguments})
     assert refused.value.hint
