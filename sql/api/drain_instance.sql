@@ -1,8 +1,8 @@
 -- Empty an instance: it gets nothing new and hands over what it has, as others have room. Holds until undrain_instance.
--- Locks     decision; instance
--- Writes    instance, settle_request
+-- Locks     decision; instance; assignment rows
+-- Writes    instance, assignment, settle_request, decision
 -- Notifies  wake; the hand-overs begin with the next settlement
--- Raises    OR103 unknown instance · OR301 it is removed · 55P03
+-- Raises    OR103 unknown instance · OR404 it was removed · 55P03
 create or replace function {{ api }}.drain_instance(p_instance_id text, p_reason text default 'drained by an administrator')
     returns table (instance_id text, status text, streams_to_hand_over integer)
     language plpgsql volatile security definer
@@ -11,13 +11,26 @@ create or replace function {{ api }}.drain_instance(p_instance_id text, p_reason
 as $function$
 declare
     v_instance {{ private }}.instance;
+    v_decision_id bigint;
 begin
     perform {{ private }}.lock_decisions();
     v_instance := {{ private }}.known_instance(p_instance_id);
-    if v_instance.status in ('registered', 'active', 'warning', 'recovering') then
+    if v_instance.status = 'removed' then
+        raise exception using
+            errcode = 'OR404',
+            message = 'the instance was removed',
+            detail = jsonb_build_object('instance_id', p_instance_id)::text,
+            hint = 'it has nothing to hand over; a drain can be ordered when it has registered again';
+    elsif v_instance.status in ('registered', 'active', 'warning', 'recovering') then
         perform {{ private }}.step_instance(p_instance_id, 'drain');
     end if;
+    -- what is on its way to it stays where it is
+    perform {{ private }}.cancel_handovers_to(array[p_instance_id]);
     update {{ private }}.instance as i set standing_order = 'drain' where i.instance_id = p_instance_id;
+    v_decision_id := {{ private }}.open_decision(
+        'drain', 'drain_instance', p_reason, jsonb_build_object('instance_id', p_instance_id)
+    );
+    perform {{ private }}.close_decision(v_decision_id);
     perform {{ private }}.request_settle('draining', p_instance_id);
     perform {{ private }}.wake('settle');
     return query

@@ -1,7 +1,8 @@
 -- A planned restart: the instance's streams stay its own for a while, whatever becomes of its session.
--- Locks     instance
--- Writes    instance
--- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
+-- Locks     decision; instance; assignment rows
+-- Writes    instance, assignment
+-- Notifies  whoever keeps a stream that was on its way to it
+-- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
 create or replace function {{ api }}.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval)
     returns table (suspended_until timestamptz)
     language plpgsql volatile security definer
@@ -15,8 +16,11 @@ begin
         'p_for', p_for > interval '0' and p_for <= {{ private }}.setting_interval('heartbeat_timeout'), to_jsonb(p_for),
         format('longer than nothing and at most heartbeat_timeout = %s', {{ private }}.setting_interval('heartbeat_timeout'))
     );
+    perform {{ private }}.lock_decisions();
     perform {{ private }}.speak_for(p_instance_id, p_incarnation);
     update {{ private }}.instance as i set suspended_until = v_until where i.instance_id = p_instance_id;
+    -- what is on its way to it stays where it is
+    perform {{ private }}.cancel_handovers_to(array[p_instance_id]);
     return query select v_until;
 end
 $function$;

@@ -15,9 +15,12 @@ begin
     v_instance := {{ private }}.known_instance(p_instance_id);
     if v_instance.status = 'draining' then
         perform {{ private }}.step_instance(p_instance_id, 'undrain');
-        perform {{ private }}.request_settle('undrained', p_instance_id);
     end if;
     update {{ private }}.instance as i set standing_order = null where i.instance_id = p_instance_id and i.standing_order = 'drain';
+    -- one that was lost while it drained and came back has the order still, but not the status
+    if v_instance.status = 'draining' or v_instance.standing_order = 'drain' then
+        perform {{ private }}.request_settle('undrained', p_instance_id);
+    end if;
     return query select i.instance_id, i.status from {{ private }}.instance as i where i.instance_id = p_instance_id;
 end
 $function$;

@@ -54,25 +54,26 @@ create or replace function {{ private }}.remember_refusals(p_instance_id text, p
     returns bigint[]
     language sql volatile
 as $function$
+    -- after a quiet day it begins anew
+    with counted as (
+        select s.stream_id, case when f.refused_at >= {{ private }}.now() - interval '1 day' then f.times + 1 else 1 end as times
+        from {{ private }}.stream as s
+        left join {{ private }}.refusal as f on f.stream_id = s.stream_id and f.instance_id = p_instance_id
+        where s.stream_id = any(p_stream_ids)
+    ),
     -- a refusal counts from its n-th time on and then doubles each time, up to an hour
-    with noted as (
+    noted as (
         insert into {{ private }}.refusal as f (stream_id, instance_id, reason, refused_at, until, times)
-        select distinct u.stream_id, p_instance_id, p_reason, {{ private }}.now(),
-            {{ private }}.now() + case when p_times_before_it_counts <= 1 then {{ private }}.setting_interval('refusal_time') else interval '0' end, 1
-        from unnest(p_stream_ids) as u(stream_id)
-        join {{ private }}.stream as s on s.stream_id = u.stream_id
+        select
+            c.stream_id, p_instance_id, p_reason, n.moment,
+            n.moment + case
+                when c.times < p_times_before_it_counts then interval '0'
+                else least({{ private }}.setting_interval('refusal_time') * (2 ^ least(c.times - p_times_before_it_counts, 10)), interval '1 hour')
+            end,
+            c.times
+        from counted as c cross join (select {{ private }}.now() as moment) as n
         on conflict (stream_id, instance_id) do update
-        set
-            -- after a quiet day it begins anew
-            times = case when f.refused_at < excluded.refused_at - interval '1 day' then 1 else f.times + 1 end,
-            reason = excluded.reason,
-            refused_at = excluded.refused_at,
-            until = case
-                when f.times + 1 < p_times_before_it_counts then excluded.refused_at
-                else excluded.refused_at + least(
-                    {{ private }}.setting_interval('refusal_time') * (2 ^ least(f.times + 1 - p_times_before_it_counts, 10)), interval '1 hour'
-                )
-            end
+        set reason = excluded.reason, refused_at = excluded.refused_at, until = excluded.until, times = excluded.times
         returning f.stream_id, f.until > f.refused_at as counts
     )
     select coalesce(array_agg(n.stream_id order by n.stream_id), '{}') from noted as n where n.counts
@@ -127,7 +128,7 @@ begin
     perform {{ private }}.require_argument(
         'p_failed', p_value is null or jsonb_typeof(p_value) in ('number', 'null'), p_value, 'stream_id and epoch are integers'
     );
-    return p_value #>> '{}';
+    return (p_value #>> '{}')::bigint;
 exception
     when data_exception then
         raise exception using

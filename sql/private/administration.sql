@@ -52,9 +52,10 @@ begin
     end if;
     select case
         when v_assignment.state = 'idle' then 'the stream is not active'
-        when p.instance_id is null then 'the instance gets no streams now: it is ' || coalesce(i.standing_order || 'ing', i.status)
+        when p.instance_id is null then 'the instance gets no streams now: it is '
+            || case when i.suspended_until is not null then 'suspended' when i.standing_order = 'drain' then 'draining' else i.status end
         when not p.capabilities @> r.capabilities then 'the instance lacks a capability that the stream requires'
-        when p.planned >= p.ceiling and p_instance_id is distinct from coalesce(v_assignment.next_instance_id, v_assignment.instance_id)
+        when p.planned >= p.ceiling and p_instance_id <> all(array_remove(array[v_assignment.instance_id, v_assignment.next_instance_id], null))
             then 'the instance is full'
     end
     into v_why
@@ -82,9 +83,9 @@ create or replace function {{ private }}.send_to(
 as $function$
 begin
     if (p_assignment).instance_id = p_instance_id then
-        -- a hand-over to somebody else is called off
+        -- a hand-over to somebody else is called off; nearly always it still runs, and when it does not, the digest tells
         update {{ private }}.assignment as a
-        set state = 'assigned', next_instance_id = null, releasing_since = null
+        set state = 'running', next_instance_id = null, releasing_since = null
         where a.stream_id = (p_assignment).stream_id;
         perform {{ private }}.notify_instance(p_instance_id, p_decision_id);
         return 0;

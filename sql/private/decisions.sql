@@ -286,7 +286,8 @@ declare
 begin
     with cancelled as (
         update {{ private }}.assignment as a
-        set state = 'assigned', next_instance_id = null, releasing_since = null
+        -- nearly always it still runs; when it does not, the digest tells
+        set state = 'running', next_instance_id = null, releasing_since = null
         where a.next_instance_id = any(p_instance_ids)
         returning a.instance_id
     )
