@@ -29,7 +29,14 @@ from tests.support import Clock, Database, Server
 SCHEMA = os.environ.get("ORCHESTRATOR_TEST_SCHEMA", "orchestrator")
 
 # What may be lost when the machine stops is worth nothing here.
-_FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "1GB"}
+_FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
+
+
+def _scratch() -> Path:
+    """In memory where there is room: a clone is a thousand small files, which on a busy disk take seconds."""
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 * 1024**3
+    return memory if roomy else Path("/tmp")
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +51,7 @@ def server() -> Iterator[Server]:
             password=parts.get("password"),  # type: ignore[arg-type]  # libpq's dictionary is typed for all keys at once
         )
         return
-    directory = Path(tempfile.mkdtemp(prefix="orch-test-", dir="/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="orch-test-", dir=_scratch()))
     directory.chmod(0o755)
     programs = os.environ.get("ORCHESTRATOR_TEST_PROGRAMS")
     with Embedded(directory / "pg", settings=_FAST_SETTINGS, programs=Path(programs) if programs else None) as embedded:
