@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from worker_shim.breaker import backoff, clock, one_line
@@ -298,7 +299,7 @@ def program(command: str, stop_timeout: float) -> Handler:
         values = {"{url}": stream.url, "{stream_id}": str(stream.stream_id)}
         values |= {"{epoch}": str(stream.epoch), "{name}": stream.name}
         process = await asyncio.create_subprocess_exec(
-            *(_fill(word, values) for word in words), start_new_session=True, preexec_fn=_end_with_the_worker
+            *(_fill(word, values) for word in words), start_new_session=True, preexec_fn=partial(_end_with, os.getpid())
         )
         try:
             status = await process.wait()
@@ -341,7 +342,9 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def _end_with_the_worker() -> None:
+def _end_with(worker_pid: int) -> None:
     """In the child: have the kernel end the program when the worker is killed, or it would listen on for nobody."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != worker_pid:  # it was killed in between
+            os._exit(1)

@@ -5,6 +5,7 @@ import logging
 import threading
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.shim.support import Fleet, Recorder, held, in_step, until
@@ -116,6 +117,30 @@ async def test_many_starts_are_acknowledged_in_few_calls(fleet: Fleet, monkeypat
     async with fleet.work("fingerv7-001", recorder, max_streams=100):
         await in_step(fleet, "fingerv7-001", recorder, 100)
     assert calls.count("acknowledge") <= 3
+
+
+async def test_acknowledgements_that_got_lost_with_a_whole_round_of_tries_are_sent_again(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = Listener.call
+    lost: list[dict[str, Any]] = []
+
+    async def lossy(listener: Listener, function: str, **parameters: Any) -> Any:
+        if function == "acknowledge" and len(lost) < 6 and (parameters["stopped"] or parameters["started"]):
+            lost.append(parameters)
+            raise psycopg.OperationalError("lost on the way")
+        return await call(listener, function, **parameters)
+
+    monkeypatch.setattr(Listener, "call", lossy)
+    (stream_id,) = fleet.add_streams(1)
+    recorder = Recorder()
+    async with fleet.work("fingerv7-001", recorder):
+        await in_step(fleet, "fingerv7-001", recorder, 1)
+        assert len(lost) == 6
+        lost.clear()
+        fleet.query("select * from {api}.set_stream_active(%(id)s, false)", id=stream_id)
+        await fleet.until(lambda: len(lost) == 6 and fleet.assignments()[stream_id][2] == "idle")
+        await fleet.until(lambda: not fleet.query("select 1 from {private}.withdrawal"))
 
 
 # -- In step ---------------------------------------------------------------------
