@@ -32,12 +32,16 @@ def demo(seconds: float, stations: int, workers: int, as_json: bool, keep: bool)
     crashes. The closing report is read from the ledger. Exit status 0 when no second was written twice, none was lost
     by a station that was not moved, and everything is heard at the end.
     """
-    from orchestrator.demo import display, report, show
-
     try:
+        from orchestrator.demo import display, report, show
+
         outcome = show.run(
             display.choose(as_json=as_json), seconds=seconds, stations=stations, workers=workers, keep=keep
         )
+    except ImportError as error:
+        missing = OrchestratorError(f"the demo needs {error.name}", hint="pip install 'radio-orchestrator[demo]'")
+        output.error(missing, as_json=as_json)
+        sys.exit(missing.exit_code)
     except OrchestratorError as error:
         output.error(error, as_json=as_json)
         sys.exit(error.exit_code)

@@ -18,6 +18,8 @@ from rich.text import Text
 
 # A plain line at least so often, and whenever something happens.
 QUIET_SECONDS = 5.0
+# The bar of an instance that hears as many streams as it may.
+BAR = 40
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class Lively:
                 instance.status,
                 f"{instance.streams} of {instance.max_streams}",
                 str(heard),
-                Text("█" * heard, style="green"),
+                Text("█" * round(BAR * heard / instance.max_streams), style="green"),
                 style="" if instance.status == "active" else "dim",
             )
         style = "bold green" if picture.all_heard else "bold red"

@@ -215,6 +215,11 @@ class Show:
 
     def _begin(self, act: str, description: str) -> None:
         self._rest_until(act)
+        if act not in ("start", "listen", "end"):
+            # Nothing older than what the report counts to this act may still be in the hands of a worker.
+            self._wait_until(
+                "the ledger is up to date", lambda picture: picture.last_complete_second >= time.time() - 3
+            )
         if act != "end":
             self._display.say(f"{act}: {description}")
         self._retrying(lambda: db.call(self._ledger(), "begin_act", act=act, description=description))

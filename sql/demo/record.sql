@@ -36,8 +36,8 @@ create function music_log.record_seconds(p_process text, p_batch bigint, p_insta
     returns table (written integer, refused integer)
     language plpgsql volatile
     set search_path = pg_catalog, pg_temp
-    set plpgsql.variable_conflict = 'use_column'
 as $function$
+#variable_conflict use_column
 declare
     v_second record;
     v_detail text;

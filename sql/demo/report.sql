@@ -51,17 +51,20 @@ having count(*) > 1;
 comment on view music_log.written_twice is 'Each second that is in the ledger more than once, and who wrote it.';
 
 create view music_log.misheard as
+with
+stations_of_stream as (
+    select stream_id, count(distinct station) as stations from music_log.heard group by stream_id
+),
+streams_of_station as (
+    select station, count(distinct stream_id) as streams from music_log.heard group by station
+)
 select heard.*
 from music_log.heard
-inner join (
-    select stream_id, count(distinct station) as stations from music_log.heard group by stream_id
-) as stream using (stream_id)
-inner join (
-    select station, count(distinct stream_id) as streams from music_log.heard group by station
-) as stations using (station)
+inner join stations_of_stream using (stream_id)
+inner join streams_of_station using (station)
 where
-    stream.stations > 1
-    or stations.streams > 1
+    stations_of_stream.stations > 1
+    or streams_of_station.streams > 1
     or extract(epoch from heard.heard_at) - heard.second not between 1 and 10;
 comment on view music_log.misheard is 'Rows that cannot be true: a stream with two stations, or a second that was heard before it was over or long after.';
 

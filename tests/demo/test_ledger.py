@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from psycopg.types.json import Jsonb
 
 from orchestrator import db
+from orchestrator.cli.demo import demo
+from orchestrator.demo import report, show
 
 STATIONS = 3
 BEGIN = 1_700_000_000
@@ -150,3 +154,34 @@ def test_a_refused_second_is_kept_and_does_not_hold_up_its_batch(whole: db.Conne
     (row,) = db.view(whole, "refused")
     assert (row["station"], row["second"], row["epoch"], row["detail"]["highest_epoch"]) == (1, END + 5, 1, 2)
     assert totals(whole)["writes_refused"] == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "law"),
+    [
+        ("insert into music_log.heard select * from music_log.heard where station = 2 limit 1", "written twice"),
+        ("delete from music_log.heard where station = 2 and second % 10 = 6", "lost by a station that was not moved"),
+        ("update music_log.heard set heard_at = heard_at - interval '2 s'", "the sound says"),
+        ("delete from music_log.heard where station = 2", "heard at the end"),
+        ("update music_log.act set act = 'restart'; delete from music_log.heard where second % 10 = 6", "a restart"),
+    ],
+)
+def test_a_broken_law_fails_the_report(whole: db.Connection, damage: Any, law: str) -> None:
+    assert report.read(whole).ok
+    whole.execute(damage)
+    broken = report.read(whole)
+    assert not broken.ok
+    assert law in " ".join(each.law for each in broken.laws if not each.holds)
+
+
+def test_the_command_fails_with_the_report(whole: db.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {True: 0, False: 1}
+    for expected in answers:
+        outcome = show.Outcome(report.read(whole), {"worker": 1.0}, None)
+        assert outcome.ok is expected
+        monkeypatch.setattr(show, "run", lambda *_, outcome=outcome, **__: outcome)
+        answer = CliRunner().invoke(demo, ["--json"])
+        assert answer.exit_code == answers[expected]
+        assert json.loads(answer.stdout)["ok"] is expected
+        assert ("BROKEN" in CliRunner().invoke(demo).stdout) is not expected
+        record(whole, heard(2, BEGIN + 12, epoch=2), batch=2)
