@@ -66,18 +66,15 @@ class Fleet:
         ]
         return [rows[0]["stream_id"] for rows in added]
 
-    def settle(self) -> None:
-        """Let pass what the settle job waits for, and run what is due."""
-        db.call(self.conn, "run_due_jobs")
-
     def owner(self, stream_id: int) -> Any:
         return db.view(self.conn, "assignments", where={"stream_id": stream_id})[0]["instance_id"]
 
 
 @pytest.fixture
 def fleet(database: Database) -> Fleet:
-    """Two instances, one and two, and six streams."""
+    """Two instances, one and two; the jobs have just run."""
     fleet = Fleet(database.connect())
+    db.call(fleet.conn, "run_due_jobs")
     fleet.register("one")
     fleet.register("two")
     return fleet

@@ -188,7 +188,7 @@ def test_a_setting_that_breaks_an_inequality_is_refused(cli: Cli) -> None:
     assert "heartbeat_warning < heartbeat_timeout" in refused.error["message"]
 
 
-def test_jobs_are_listed_run_requested_and_scheduled(cli: Cli, fleet: Fleet) -> None:
+def test_jobs_are_listed_run_requested_and_scheduled(cli: Cli) -> None:
     names = {row["job"] for row in cli("jobs", "list", "--json").json}
     assert {"watch_instances", "settle", "sync_source"} <= names
     assert "watch_instances" in cli("jobs", "list").stdout
