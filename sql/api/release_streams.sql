@@ -13,6 +13,7 @@ create or replace function {{ api }}.release_streams(
     set lock_timeout = '5s'
 as $function$
 declare
+    v_held bigint[];
     v_stream_ids bigint[];
     v_stream_id bigint;
     v_decision_id bigint;
@@ -20,26 +21,28 @@ begin
     perform {{ private }}.require_argument('p_streams', p_streams is not null, null, 'the ids of the streams to give back');
     perform {{ private }}.lock_decisions();
     perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    v_held := array(
+        select a.stream_id from {{ private }}.assignment as a where a.stream_id = any(p_streams) and a.instance_id = p_instance_id
+    );
     -- what it was asked to let go anyway goes where it was meant to
     perform {{ private }}.confirm_stops(p_instance_id, p_streams);
     v_stream_ids := array(
         select a.stream_id from {{ private }}.assignment as a
-        where a.stream_id = any(p_streams) and a.instance_id = p_instance_id
+        where a.stream_id = any(v_held) and a.instance_id = p_instance_id
         order by a.stream_id
     );
-    if cardinality(v_stream_ids) = 0 then
-        return;
+    if cardinality(v_stream_ids) > 0 then
+        perform {{ private }}.remember_refusals(p_instance_id, v_stream_ids, coalesce(p_reason, 'released'), 1);
+        v_decision_id := {{ private }}.open_decision(
+            'released', 'release_streams', p_reason, jsonb_build_object('instance_id', p_instance_id)
+        );
+        foreach v_stream_id in array v_stream_ids loop
+            perform {{ private }}.move_one(v_decision_id, v_stream_id, p_instance_id, false, 'released');
+        end loop;
+        perform {{ private }}.close_decision(v_decision_id);
     end if;
-    perform {{ private }}.remember_refusals(p_instance_id, v_stream_ids, coalesce(p_reason, 'released'), 1);
-    v_decision_id := {{ private }}.open_decision(
-        'released', 'release_streams', p_reason, jsonb_build_object('instance_id', p_instance_id)
-    );
-    foreach v_stream_id in array v_stream_ids loop
-        perform {{ private }}.move_one(v_decision_id, v_stream_id, p_instance_id, false, 'released');
-    end loop;
-    perform {{ private }}.close_decision(v_decision_id);
     return query
-    select a.stream_id, a.instance_id from {{ private }}.assignment as a where a.stream_id = any(v_stream_ids) order by a.stream_id;
+    select a.stream_id, a.instance_id from {{ private }}.assignment as a where a.stream_id = any(v_held) order by a.stream_id;
 end
 $function$;
 comment on function {{ api }}.release_streams(text, bigint, bigint[], text) is 'Give streams back; says who has each of them now, null when it waits.';

@@ -1,7 +1,7 @@
 -- The full set as the worker sees it, for when a beat could not bring it in step (R3): what it runs is confirmed, what it was
 -- asked to stop and does not run is handed over, and the answer says exactly what to start and to stop.
 -- Locks     decision; assignment rows (by id)
--- Writes    assignment, withdrawal, movement, heartbeat
+-- Writes    assignment, withdrawal, movement
 -- Notifies  the next owners
 -- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
 create or replace function {{ api }}.report_streams(

@@ -218,6 +218,10 @@ begin
             where a.pinned_to is not null
                 and a.instance_id is distinct from a.pinned_to
                 and a.state in ('waiting', 'assigned', 'running')
+                and not exists (
+                    select from {{ private }}.refusal as f
+                    where f.stream_id = a.stream_id and f.instance_id = a.pinned_to and f.until > {{ private }}.now()
+                )
         ) as s
         where s.place <= s.room
     loop

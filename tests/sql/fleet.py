@@ -189,11 +189,14 @@ class Fleet:
         self.settle()
         return workers
 
-    def all_obey(self) -> None:
-        """Every worker that lives beats and does as it is told, until nobody is told anything."""
+    def all_obey(self, *, but: str | None = None) -> None:
+        """Every worker that lives (but one) beats and does as it is told, until nobody is told anything."""
         for _ in range(10):
-            living = [worker for worker in self.workers.values() if worker.status not in ("inactive", "removed")]
-            if not any([worker.obey() for worker in living]):
+            gone = {
+                but,
+                *(row["instance_id"] for row in self.view("instances") if row["status"] in ("inactive", "removed")),
+            }
+            if not any([worker.obey() for name, worker in self.workers.items() if name not in gone]):
                 return
         raise AssertionError("the fleet does not come to rest")
 
