@@ -104,9 +104,9 @@ def sing(station: int, number: int) -> Samples:
 def recognise(samples: Samples) -> Second | None:
     """Read one second that begins at the first sample; None when it is damaged or begins elsewhere."""
     sound = samples.astype(np.float32)
-    silence, body = sound[:SILENCE], sound[SILENCE:].reshape(SYMBOLS, SYMBOL)
+    silence, body = sound[LEAD : SILENCE - LEAD], sound[SILENCE:].reshape(SYMBOLS, SYMBOL)
     middle = body[:, LEAD : LEAD + WINDOW]
-    if np.dot(silence, silence) / SILENCE > QUIET * np.vdot(body, body) / body.size:
+    if np.dot(silence, silence) / silence.size > QUIET * np.vdot(body, body) / body.size:
         return None
     spectrum = np.fft.rfft(middle)[:, BINS]
     power = (spectrum.real**2 + spectrum.imag**2).reshape(SYMBOLS, BITS, 2)

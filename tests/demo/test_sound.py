@@ -7,7 +7,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.demo.sound import (
@@ -22,6 +22,9 @@ from orchestrator.demo.sound import (
     wav_header,
 )
 
+# The first example pays for the tables of chords, and the machine may be busy.
+unhurried = settings(deadline=None)
+
 numbers = st.integers(min_value=0, max_value=2**32 - 1)
 stations = st.integers(min_value=0, max_value=2**16 - 1)
 
@@ -31,16 +34,19 @@ def with_noise(samples: Samples, loudness: float, seed: int) -> Samples:
     return np.clip(samples + noise, -(2**15), 2**15 - 1).astype(np.int16)
 
 
+@unhurried
 @given(stations, numbers)
 def test_what_was_sung_is_recognised(station: int, number: int) -> None:
     assert recognise(sing(station, number)) == Second(station, number)
 
 
+@unhurried
 @given(stations, numbers, st.integers(0, 1_500), st.integers(0, 2**32 - 1))
 def test_noise_11_db_below_the_sound_does_no_harm(station: int, number: int, loudness: int, seed: int) -> None:
     assert recognise(with_noise(sing(station, number), loudness, seed)) == Second(station, number)
 
 
+@unhurried
 @given(numbers.filter(lambda n: n < 2**32 - 4), st.integers(50, RATE - 1), st.integers(0, 1_000))
 def test_who_joins_in_a_second_hears_exactly_the_whole_ones_after_it(number: int, offset: int, loudness: int) -> None:
     broadcast = np.concatenate([sing(3, number + second) for second in range(4)])
@@ -53,6 +59,7 @@ def test_who_joins_at_the_boundary_hears_the_first_second_too() -> None:
     assert [second.number for second in Listener().hear(broadcast.tobytes() + bytes(1_000))] == [0, 1, 2]
 
 
+@unhurried
 @given(st.integers(0, 2 * RATE), st.integers(1, 7_001))
 def test_the_size_of_the_pieces_does_not_matter(offset_in_bytes: int, size: int) -> None:
     broadcast = b"".join(sing(5, second).tobytes() for second in range(4))[offset_in_bytes & ~1 :] + bytes(1_000)
@@ -63,6 +70,7 @@ def test_the_size_of_the_pieces_does_not_matter(offset_in_bytes: int, size: int)
     assert listener.interruptions == 0
 
 
+@unhurried
 @given(st.integers(0, RATE - 1), st.integers(1, RATE), st.sampled_from(["silence", "noise", "another second"]), numbers)
 def test_a_damaged_second_is_never_reported_as_one_that_was_not_sung(
     start: int, length: int, damage: str, number: int
@@ -87,6 +95,7 @@ def test_a_damaged_second_is_counted_and_the_next_one_is_heard() -> None:
     assert listener.interruptions == 1
 
 
+@unhurried
 @given(st.integers(0, 4 * RATE - 1), st.integers(1, 2 * RATE))
 def test_after_lost_samples_the_listener_finds_the_beat_again(start: int, length: int) -> None:
     broadcast = np.concatenate([sing(2, second) for second in range(8)])

@@ -62,7 +62,7 @@ def test_the_demo_obeys_its_laws_and_its_ledger_shows_what_happened(place: Path)
 
     acts = {act["act"]: act for act in report["acts"]}
     assert list(acts) == ["start", "listen", "kill", "join", "freeze", "drain", "restart"]
-    assert acts["start"]["moves"] == STATIONS
+    assert acts["start"]["moves"] >= STATIONS
     for act in acts.values():
         assert act["moves"] == act["least_moves"]
         assert act["seconds_written_twice"] == 0
