@@ -27,7 +27,7 @@ from psycopg import sql
 
 from orchestrator import db, migrate
 from orchestrator.environment import StartOptions, WantedSetting, wanted_settings
-from orchestrator.errors import Contention, OrchestratorError, class_of
+from orchestrator.errors import CallerMistake, Contention, OrchestratorError, class_of
 from orchestrator.log import Category, get_logger
 
 TRIES_A_ROUND = 3
@@ -136,7 +136,8 @@ class Driver:
         """Drive until stopped.
 
         Raises:
-            DatabaseUnavailable: the start took longer than allowed. Later trouble is only logged.
+            OrchestratorError: the start took longer than allowed, or the DSN or schema cannot be read. Later trouble is
+                only logged.
         """
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(self._options.max_workers, thread_name_prefix="outside"))
@@ -146,8 +147,8 @@ class Driver:
         while not self._stop.is_set():
             try:
                 await self._round()
-            except OrchestratorError:
-                if not self._has_time_to_start():
+            except OrchestratorError as error:
+                if self._is_final(error):
                     raise
                 await self._sleep(min(PAUSE_SECONDS, self._seconds_to_start()))
         if self._outside:
@@ -168,7 +169,7 @@ class Driver:
     async def _round(self) -> None:
         """Connect and work; after trouble try again, three times, unless work was done in between."""
         retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(lambda e: isinstance(e, OrchestratorError) and self._has_time_to_start()),
+            retry=tenacity.retry_if_exception(lambda e: isinstance(e, OrchestratorError) and not self._is_final(e)),
             stop=tenacity.stop_after_attempt(TRIES_A_ROUND),
             wait=tenacity.wait_random_exponential(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
             if self._options.exponential_backoff
@@ -196,8 +197,9 @@ class Driver:
         allowed = min((limit for limit in limits if limit is not None), default=math.inf)
         return allowed - (time.monotonic() - self._began)
 
-    def _has_time_to_start(self) -> bool:
-        return self._seconds_to_start() > 0
+    def _is_final(self, error: OrchestratorError) -> bool:
+        """Only a start fails for good: a DSN or schema that cannot be read, or the time allowed for it is over."""
+        return self._seconds_to_start() <= 0 or (isinstance(error, CallerMistake) and not self._reached)
 
     @contextmanager
     def _logged(self, function: str, **arguments: Any) -> Iterator[None]:

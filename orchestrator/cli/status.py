@@ -1,6 +1,7 @@
 """orchestrator status: the fleet on one page."""
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -30,20 +31,23 @@ def status(target: options.Target, watch: bool, interval: float) -> None:
     if not watch:
         _show(target, _read(target))
         return
-    while True:
-        try:
-            page = _read(target)
-        except DatabaseUnavailable as error:
-            click.clear()
-            output.error(error, as_json=target.json)
-        else:
-            if not target.json:
-                click.clear()
-            _show(target, page)
-        try:
+    with suppress(KeyboardInterrupt):
+        while True:
+            _show_again(target)
             time.sleep(interval)
-        except KeyboardInterrupt:
-            return
+
+
+def _show_again(target: options.Target) -> None:
+    """One page of --watch, which goes on when the database does not answer for a while."""
+    try:
+        page = _read(target)
+    except DatabaseUnavailable as error:
+        click.clear()
+        output.error(error, as_json=target.json)
+    else:
+        if not target.json:
+            click.clear()
+        _show(target, page)
 
 
 def _read(target: options.Target) -> dict[str, Any]:

@@ -297,6 +297,15 @@ def test_the_start_may_be_limited_in_time(server: Server, tmp_path: Path) -> Non
     assert "hush" not in driver.log.read_text()
 
 
+@pytest.mark.parametrize(("dsn", "schema"), [("host=x password=hush dbname", "orchestrator"), ("host=/x", "Two Words")])
+def test_what_can_never_become_a_database_ends_a_driver_at_once(tmp_path: Path, dsn: str, schema: str) -> None:
+    driver = DriverProcess(dsn, schema, tmp_path / "driver.log")
+
+    assert driver.wait() == 1
+    assert "OR101" in driver.log.read_text()
+    assert "hush" not in driver.log.read_text()
+
+
 def test_an_unreadable_variable_is_a_usage_error(server: Server, tmp_path: Path) -> None:
     driver = DriverProcess(
         server.dsn(), "orchestrator", tmp_path / "driver.log", environment={"RUN_MIGRATIONS": "perhaps"}
