@@ -16,7 +16,7 @@ def one_line(text: str) -> str:
 
 
 def lines(text: str) -> str:
-    """For a text of several lines, which stay lines (tabs too); also for JSON, in which \\uXXXX means the same character."""
+    """For a text of several lines, which stay lines, tabs too; also for JSON, where \\uXXXX is the same."""
     return _CONTROL_IN_LINES.sub(_escape, text)
 
 
