@@ -1,6 +1,7 @@
 -- Moving streams between living instances: only from those above their fair target to those below it.
 --   imbalance            how far the fleet is from fair
 --   shift                level one group of instances by moving streams of some requirements
+--   bring_into_region    streams whose region has room for them
 --   rebalance_fleet      the whole fleet: requirements that only some instances meet first, then all others
 --   bring_pinned_home    pinned streams whose instance is back
 --   make_room            where only some instances are able, move away what others could have
@@ -169,6 +170,55 @@ end
 $function$;
 comment on function {{ private }}.make_room(bigint) is 'Where waiting streams need one of a few able instances and those are full, move streams that anybody can take away from them.';
 
+create or replace function {{ private }}.bring_into_region(p_decision_id bigint, p_most integer)
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_requirement {{ private }}.requirement;
+    v_stream_ids bigint[];
+    v_moved integer := 0;
+begin
+    if {{ private }}.setting_text('strategy') <> 'location' then
+        return 0;
+    end if;
+    for v_requirement in
+        select r.*
+        from {{ private }}.requirement as r
+        where exists (
+            select from {{ private }}.placeable_instances() as p
+            where p.location = r.region and p.capabilities @> r.capabilities and p.planned < p.ceiling
+        )
+        order by r.requirement_id
+    loop
+        exit when v_moved >= p_most;
+        select array_agg(s.stream_id) into v_stream_ids
+        from (
+            select a.stream_id
+            from {{ private }}.requirement_load as l
+            join {{ private }}.instance as i on i.instance_id = l.instance_id and i.location is distinct from v_requirement.region
+            join {{ private }}.assignment as a on a.instance_id = l.instance_id and a.requirement_id = l.requirement_id
+            where l.requirement_id = v_requirement.requirement_id
+                and l.movable > 0
+                and a.state <> 'releasing'
+                and a.pinned_to is null
+                and not exists (
+                    select from {{ private }}.refusal as f where f.stream_id = a.stream_id and f.until > {{ private }}.now()
+                )
+            order by a.stream_id
+            limit p_most - v_moved
+        ) as s;
+        continue when v_stream_ids is null;
+        v_moved := v_moved + {{ private }}.hand_over(
+            p_decision_id, v_stream_ids,
+            {{ private }}.fill(cardinality(v_stream_ids), v_requirement.capabilities, v_requirement.region, null)
+        );
+    end loop;
+    return v_moved;
+end
+$function$;
+comment on function {{ private }}.bring_into_region(bigint, integer) is 'Under the strategy location: hand streams that are heard elsewhere over to instances of their region, as far as those have room.';
+
 create or replace function {{ private }}.rebalance_fleet(p_decision_id bigint)
     returns integer
     language plpgsql volatile
@@ -177,7 +227,7 @@ declare
     v_reach record;
     v_all integer[];
     v_most integer := coalesce(nullif({{ private }}.setting_number('max_moves_per_rebalance'), 0), 2147483647);
-    v_moved integer := 0;
+    v_moved integer := {{ private }}.bring_into_region(p_decision_id, v_most);
 begin
     for v_reach in select r.* from {{ private }}.requirement_reach() as r loop
         if v_reach.reaches_all then
