@@ -78,7 +78,7 @@ as $function$
 declare
     v_epoch bigint;
 begin
-    -- When the mark must rise, take it alone at once: two sessions that both shared it first could not rise it any more.
+    -- When the mark must rise, take it alone at once: two sessions that both shared it first could not raise it any more.
     if not exists (select from {{ fence }}.high_water mark where mark.stream_id = p_stream_id and mark.epoch >= p_epoch) then
         perform {{ fence }}.advance(p_stream_id, p_epoch);
     end if;
