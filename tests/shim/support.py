@@ -128,6 +128,17 @@ class Fleet:
         )
         return row
 
+    def create_worker_login(self, login: str) -> None:
+        """A login that may do what workers may, and nothing else."""
+        self._execute(sql.SQL("create role {} login in role {}"), login, self.names.worker)
+
+    def drop_login(self, login: str) -> None:
+        self._execute(sql.SQL("drop role {}"), login)
+
+    def _execute(self, text: sql.SQL, *identifiers: str) -> None:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(text.format(*map(sql.Identifier, identifiers)))
+
     def sessions(self) -> int:
         """How many workers' sessions are tied to their instances now."""
         return len(self.query("select 1 from {private}.held_sessions()"))

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import os
 import threading
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from tests.shim.support import Fleet, Recorder, held, in_step, until
 from worker_shim import Context, Refused, Stop, Stream, Worker, client
@@ -25,6 +27,22 @@ async def test_a_worker_gets_its_streams_starts_each_once_and_confirms_them(flee
         assert (stream.name, stream.url, dict(stream.metadata)) == ("Radio 1", "http://station.example/1", {})
         assert fleet.instance("fingerv7-001")["session_key"] is not None
     assert len(recorder.starts) == 5 and recorder.running == {}
+
+
+async def test_a_login_in_the_role_of_workers_may_do_all_that_a_worker_does(fleet: Fleet) -> None:
+    login = f"shim_{os.getpid()}"
+    fleet.create_worker_login(login)
+    try:
+        fleet.add_streams(2)
+        recorder, other = Recorder(), Recorder()
+        dsn = make_conninfo(fleet.dsn, user=login)
+        async with fleet.work("fingerv7-001", recorder, dsn=dsn):
+            await in_step(fleet, "fingerv7-001", recorder, 2)
+            assert await recorder.contexts[min(recorder.running)].is_current()
+            async with fleet.work("fingerv7-002", other, dsn=dsn, on_exit="suspend"):
+                await in_step(fleet, "fingerv7-002", other, 1)
+    finally:
+        fleet.drop_login(login)
 
 
 async def test_a_notification_brings_a_new_stream_long_before_the_next_beat(fleet: Fleet) -> None:
