@@ -88,13 +88,20 @@ create or replace function {{ private }}.instances_lost()
     returns table (instance_id text, rule text, last_beat_at timestamptz, session_lost_at timestamptz)
     language sql volatile
 as $function$
-    with watched as (
+    -- looked up once, not for each instance
+    with limits as materialized (
         select
-            i.instance_id, i.lease, i.session_lost_at, i.suspended_until, h.beat_at,
-            greatest(h.beat_at, c.silence_counts_from) as heard_at, c.sessions_trusted_from, {{ private }}.now() as now
+            {{ private }}.now() as now, {{ private }}.setting_interval('heartbeat_timeout') as timeout,
+            {{ private }}.setting_interval('disconnect_grace') as grace
+    ),
+    watched as (
+        select
+            i.instance_id, i.session_lost_at, i.suspended_until, i.lease, h.beat_at,
+            greatest(h.beat_at, c.silence_counts_from) as heard_at, c.sessions_trusted_from, l.now, l.timeout, l.grace
         from {{ private }}.instance as i
         join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
         cross join {{ private }}.controller as c
+        cross join limits as l
         where i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
     )
     select w.instance_id, r.rule, w.beat_at, w.session_lost_at
@@ -103,9 +110,9 @@ as $function$
         select case
             when w.suspended_until is not null
                 then case when w.now >= w.suspended_until and w.now >= w.beat_at + coalesce(w.lease, '0') then 'suspension over' end
-            when w.now >= w.heard_at + coalesce(w.lease, {{ private }}.setting_interval('heartbeat_timeout')) then 'silence'
-            when w.session_lost_at <= w.now - {{ private }}.setting_interval('disconnect_grace')
-                and w.beat_at <= w.now - {{ private }}.setting_interval('disconnect_grace')
+            when w.now >= w.heard_at + coalesce(w.lease, w.timeout) then 'silence'
+            when w.session_lost_at <= w.now - w.grace
+                and w.beat_at <= w.now - w.grace
                 and w.now >= coalesce(w.sessions_trusted_from, '-infinity')
                 and (w.lease is null or w.now >= w.beat_at + w.lease) then 'session lost'
         end as rule
@@ -118,13 +125,17 @@ create or replace function {{ private }}.instances_late()
     returns table (instance_id text)
     language sql volatile
 as $function$
+    with limits as materialized (
+        select {{ private }}.now() - {{ private }}.setting_interval('heartbeat_warning') as late_since
+    )
     select i.instance_id
     from {{ private }}.instance as i
     join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
     cross join {{ private }}.controller as c
+    cross join limits as l
     where i.status in ('registered', 'active', 'recovering')
         and i.suspended_until is null
-        and greatest(h.beat_at, c.silence_counts_from) <= {{ private }}.now() - {{ private }}.setting_interval('heartbeat_warning')
+        and greatest(h.beat_at, c.silence_counts_from) <= l.late_since
 $function$;
 comment on function {{ private }}.instances_late() is 'Instances that are to be warned of now.';
 

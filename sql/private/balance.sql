@@ -39,8 +39,17 @@ begin
     if p_most <= 0 then
         return 0;
     end if;
-    with candidate as (
-        select p.instance_id, p.weight, p.planned, p.ceiling, coalesce(m.movable, 0) as movable
+    with given as (
+        select m.to_instance_id as instance_id from {{ private }}.movement as m where m.decision_id = p_decision_id
+        union
+        select a.next_instance_id
+        from {{ private }}.assignment as a where a.decision_id = p_decision_id and a.releasing_since is not null
+    ),
+    candidate as (
+        select
+            p.instance_id, p.weight, p.planned, p.ceiling,
+            -- whoever was given streams in this decision gives none away in it: that would be a move too many
+            case when p.instance_id in (select g.instance_id from given as g) then 0 else coalesce(m.movable, 0) end as movable
         from {{ private }}.placeable_instances() as p
         left join (
             select r.instance_id, sum(r.movable)::integer as movable
@@ -76,7 +85,7 @@ begin
                 and not exists (
                     select from {{ private }}.refusal as f where f.stream_id = a.stream_id and f.until > {{ private }}.now()
                 )
-            order by a.stream_id
+            order by a.requirement_id, a.stream_id -- as the index has them: no more are read than are taken
             limit -t.change
         ) as s
         where t.change < 0
@@ -105,6 +114,9 @@ as $function$
     with placeable as (
         select p.instance_id, p.capabilities, p.location from {{ private }}.placeable_instances() as p
     ),
+    strategy as materialized (
+        select {{ private }}.setting_text('strategy') = 'location' as is_location
+    ),
     used as (
         select r.*
         from {{ private }}.requirement as r
@@ -114,8 +126,10 @@ as $function$
     reach as (
         select u.requirement_id,
             array_agg(p.instance_id) as able,
-            array_agg(p.instance_id) filter (where p.location = u.region and {{ private }}.setting_text('strategy') = 'location') as preferred
-        from used as u join placeable as p on p.capabilities @> u.capabilities
+            array_agg(p.instance_id) filter (where p.location = u.region and s.is_location) as preferred
+        from used as u
+        join placeable as p on p.capabilities @> u.capabilities
+        cross join strategy as s
         group by u.requirement_id
     )
     select r.requirement_id, coalesce(r.preferred, r.able), cardinality(coalesce(r.preferred, r.able)) = (select count(*) from placeable)
@@ -142,9 +156,9 @@ begin
             where a.requirement_id = v_reach.requirement_id and a.waiting_since is not null
             limit 1000
         ) as w;
-        -- hand-overs already on their way out will make room by themselves
-        select v_needed - coalesce(sum(l.outgoing), 0) into v_needed
-        from {{ private }}.instance_load as l where l.instance_id = any(v_reach.instance_ids);
+        -- there is room that they were refused, and hand-overs already on their way out will make more
+        select v_needed - coalesce(sum(p.max_streams - p.planned), 0) into v_needed
+        from {{ private }}.placeable_instances() as p where p.instance_id = any(v_reach.instance_ids) and p.planned < p.max_streams;
         continue when v_needed <= 0;
 
         select array_agg(p.instance_id) into v_to

@@ -49,7 +49,7 @@ as $function$
         from candidate as c cross join reached as r cross join total as t
         group by t.streams
     ),
-    share as (
+    share as materialized (
         select
             c.instance_id, c.held, c.upper,
             case
@@ -59,7 +59,7 @@ as $function$
             end as streams
         from candidate as c cross join reached as r cross join water as w
     ),
-    whole as (
+    whole as materialized (
         -- a share that is a whole number but for rounding errors is that number
         select s.instance_id, s.held, s.upper, floor(s.streams + 1e-6) as streams, s.streams - floor(s.streams + 1e-6) as remainder
         from share as s
