@@ -1,6 +1,7 @@
 -- Job: end what runs longer than transaction_timeout (R2.2) in this system's own sessions, known by their application_name.
 -- Servers from 17 on do it themselves where the connection asks for it; this is for the others, and for whoever forgot.
--- It may only end sessions of roles that the owner is a member of; others are reported and left.
+-- The owner sees and ends other logins' sessions as a member of pg_read_all_stats and pg_signal_backend (db roles); nobody's
+-- but a superuser's is out of its reach then, and without them it sees none but its own.
 -- Writes    nothing but its record
 
 create or replace function {{ private }}.watch_transactions()
@@ -14,10 +15,11 @@ begin
     for v_long in
         select a.pid, a.usename, a.application_name, a.state, a.xact_start, {{ private }}.now() - a.xact_start as age,
             array(select b.pid from pg_stat_activity as b where a.pid = any(pg_blocking_pids(b.pid))) as blocking,
-            pg_has_role('{{ owner }}', a.usesysid, 'member') as may_end
+            not r.rolsuper and (pg_has_role('{{ owner }}', 'pg_signal_backend', 'member') or pg_has_role('{{ owner }}', a.usesysid, 'member')) as may_end
         from pg_stat_activity as a
+        join pg_roles as r on r.oid = a.usesysid
         where a.datname = current_database()
-            and (a.application_name like 'orchestrator%' or a.application_name like 'worker-shim%')
+            and (a.application_name like 'orchestrator%' or a.application_name like 'worker_shim %')
             and a.pid <> pg_backend_pid()
             and a.xact_start < {{ private }}.now() - {{ private }}.setting_interval('transaction_timeout')
     loop

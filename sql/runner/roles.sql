@@ -25,5 +25,14 @@ begin
                 null; -- likewise
         end;
     end if;
+    -- What the job watch_transactions needs: to see the sessions of other logins, and to end those that are this system's.
+    begin
+        execute pg_catalog.format('grant pg_read_all_stats, pg_signal_backend to %I', '{{ owner }}');
+    exception
+        when unique_violation then
+            null; -- likewise
+        when insufficient_privilege then
+            raise notice 'long transactions of other logins will not be ended: % is not a member of pg_read_all_stats and pg_signal_backend', '{{ owner }}';
+    end;
 end
 $do$;
