@@ -31,9 +31,9 @@ begin
             select a.stream_id, a.instance_id, a.next_instance_id
             from {{ private }}.assignment as a where a.decision_id = v_decision_id and a.releasing_since is not null
         ) as m;
-        raise exception using errcode = 'OR000', message = 'planned';
+        raise exception using errcode = 'OR001', message = 'planned';
     exception
-        when sqlstate 'OR000' then
+        when sqlstate 'OR001' then
             null; -- everything since begin is taken back; the variables are not
     end;
     insert into {{ private }}.plan (planned_at, planned_by, fingerprint)

@@ -104,9 +104,15 @@ create or replace function {{ private }}.fleet_fingerprint()
     language sql volatile
 as $function$
     select md5(coalesce(string_agg(
-        concat_ws(':', i.instance_id, i.status, i.incarnation, i.max_streams, i.standing_order, l.owned, l.incoming, l.outgoing, l.digest),
+        concat_ws(
+            ':', i.instance_id, i.status, i.incarnation, i.max_streams, i.standing_order, l.owned, l.incoming, l.outgoing, l.digest,
+            -- pins change what may move, and nothing else
+            (select sum(r.movable) from {{ private }}.requirement_load as r where r.instance_id = i.instance_id)
+        ),
         ' ' order by i.instance_id
-    ), '') || ' ' || {{ private }}.count_waiting(1000000) || ' ' || {{ private }}.thresholds()::text)
+    ), '') || concat_ws(
+        ' ', '', {{ private }}.count_waiting(1000000), (select max(d.decision_id) from {{ private }}.decision as d), {{ private }}.thresholds()
+    ))
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
 $function$;

@@ -4,7 +4,7 @@ import re
 
 from orchestrator import errors, templates
 
-# OR000 never leaves the function that raises it to undo its own work.
+# OR001 never leaves the function that raises it to undo its own work.
 _RAISED = re.compile(r"errcode\s*=\s*'(OR[1-9]\d\d)'")
 
 

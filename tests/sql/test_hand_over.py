@@ -182,13 +182,34 @@ def test_when_the_next_owner_is_drained_the_owner_keeps_the_stream(fleet: Fleet)
     assert stream_id in first.running
 
 
-def test_when_the_next_owner_has_no_room_any_more_the_stream_waits_for_another(fleet: Fleet) -> None:
+def test_when_the_next_owner_has_no_room_any_more_another_has_the_stream_at_once(fleet: Fleet) -> None:
     first, _, stream_id = _moving(fleet)
+    fleet.register("fv-3", 10)
     fleet.admin("set_capacity", instance_id="fv-2", max_streams=2)
     first.follow(first.beat())
-    assert fleet.waiting() == [stream_id]
-    fleet.settle()
-    assert fleet.waiting() == []
+    row = fleet.stream(stream_id)
+    assert (row["state"], row["instance_id"]) == ("assigned", "fv-3")
+    moved = fleet.view("movements", stream_id=stream_id)
+    assert [m["to_instance_id"] for m in sorted(moved, key=lambda m: m["epoch"])] == ["fv-1", None, "fv-3"]
+
+
+def test_a_stream_is_not_forced_away_from_its_owner_when_nobody_can_take_it(fleet: Fleet) -> None:
+    first, _, stream_id = _moving(fleet)
+    epoch = first.running[stream_id]
+    fleet.admin("set_capacity", instance_id="fv-2", max_streams=2)
+    fleet.clock.advance("30 seconds")
+    fleet.run("finish_handoffs")
+    row = fleet.stream(stream_id)
+    assert (row["state"], row["instance_id"], row["epoch"]) == ("running", "fv-1", epoch)
+    assert _is_current(fleet, stream_id, epoch)
+
+
+def test_an_owner_can_be_lost_when_the_next_owner_has_no_room_any_more(fleet: Fleet) -> None:
+    _, _, stream_id = _moving(fleet)
+    fleet.admin("set_capacity", instance_id="fv-2", max_streams=2)
+    fleet.admin("remove_instance", instance_id="fv-1")
+    assert stream_id in fleet.waiting()
+    assert fleet.loads()["fv-2"] == 2
 
 
 def test_when_the_owner_is_lost_the_next_one_has_it_at_once(fleet: Fleet) -> None:
