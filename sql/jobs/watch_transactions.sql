@@ -19,7 +19,9 @@ begin
         from pg_stat_activity as a
         join pg_roles as r on r.oid = a.usesysid
         where a.datname = current_database()
-            and (a.application_name like 'orchestrator%' or a.application_name like 'worker_shim %')
+            and (a.application_name like 'orchestrator:%' or a.application_name like 'worker_shim %')
+            -- a migration may take its time, and holds no lock that it had to wait for
+            and a.application_name <> 'orchestrator:migrate'
             and a.pid <> pg_backend_pid()
             and a.xact_start < {{ private }}.now() - {{ private }}.setting_interval('transaction_timeout')
     loop
