@@ -207,6 +207,32 @@ begin atomic
 end;
 comment on function {{ private }}.count_waiting(integer) is 'How many streams wait for an instance, counted up to a limit so that the cost is bounded.';
 
+create or replace function {{ private }}.heirs(p_stream_ids bigint[])
+    returns table (stream_id bigint, from_id text, epoch bigint, to_id text)
+    language sql volatile rows 10 -- usually few: whoever joins them looks each up by its key
+as $function$
+    with held as (
+        select a.stream_id, a.instance_id as from_id, a.epoch, a.next_instance_id as next_id
+        from {{ private }}.assignment as a
+        where a.stream_id = any(p_stream_ids) and a.releasing_since is not null
+        order by a.stream_id
+        for update
+    ),
+    queued as (
+        select h.*, row_number() over (partition by h.next_id order by h.stream_id) as place from held as h
+    )
+    select q.stream_id, q.from_id, q.epoch, i.instance_id
+    from queued as q
+    left join {{ private }}.instance_load as l on l.instance_id = q.next_id
+    left join {{ private }}.instance as i on
+        i.instance_id = q.next_id
+        and i.status in ('registered', 'active', 'recovering')
+        and i.standing_order is null
+        and i.suspended_until is null
+        and l.owned + q.place <= i.max_streams
+$function$;
+comment on function {{ private }}.heirs(bigint[]) is 'Who gets these streams out of their hand-overs; null where the next owner was lost, drained or filled meanwhile.';
+
 create or replace function {{ private }}.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean)
     returns integer
     language plpgsql volatile
@@ -214,28 +240,19 @@ as $function$
 declare
     v_completed integer;
     v_affected text[];
-    v_unplaced integer;
+    v_unplaced bigint[];
+    v_stream_id bigint;
+    v_decision_id bigint;
 begin
-    with held as (
-        select a.stream_id, a.instance_id as from_id, a.next_instance_id as next_id, a.epoch as old_epoch
-        from {{ private }}.assignment as a
-        where a.stream_id = any(p_stream_ids) and a.releasing_since is not null
-        order by a.stream_id
-        for update
+    with heir as (
+        select h.stream_id, h.from_id, h.epoch as old_epoch, h.to_id from {{ private }}.heirs(p_stream_ids) as h
     ),
-    -- the next owner may have been lost, drained or filled since: then the stream waits for another
-    heir as (
-        select h.stream_id, h.from_id, h.old_epoch, i.instance_id as to_id
-        from held as h
-        left join (
-            select h.next_id, h.stream_id, row_number() over (partition by h.next_id order by h.stream_id) as place from held as h
-        ) as q on q.stream_id = h.stream_id
-        left join {{ private }}.instance_load as l on l.instance_id = h.next_id
-        left join {{ private }}.instance as i on
-            i.instance_id = h.next_id
-            and i.status in ('registered', 'active', 'warning', 'recovering')
-            and i.standing_order is null
-            and l.owned + q.place <= i.max_streams
+    -- a stream that nobody can take is not taken: a slow owner is better than none
+    kept as (
+        update {{ private }}.assignment as a
+        set state = 'running', next_instance_id = null, releasing_since = null
+        from heir as h
+        where a.stream_id = h.stream_id and h.to_id is null and not p_owner_confirmed
     ),
     changed as (
         update {{ private }}.assignment as a
@@ -248,7 +265,7 @@ begin
             waiting_since = case when h.to_id is null then {{ private }}.now() end,
             releasing_since = null
         from heir as h
-        where a.stream_id = h.stream_id
+        where a.stream_id = h.stream_id and (h.to_id is not null or p_owner_confirmed)
         returning a.stream_id, a.epoch, a.decision_id, h.from_id, h.old_epoch, a.instance_id as to_id
     ),
     told as (
@@ -261,14 +278,22 @@ begin
         select c.stream_id, c.epoch, c.decision_id, c.from_id, c.to_id, p_reason, {{ private }}.now() from changed as c
     )
     select
-        count(*), count(*) filter (where c.to_id is null),
+        count(*), array_agg(c.stream_id order by c.stream_id) filter (where c.to_id is null),
         array_agg(c.to_id) || coalesce(array_agg(c.from_id) filter (where not p_owner_confirmed), '{}')
     into v_completed, v_unplaced, v_affected
     from changed as c;
 
     perform {{ private }}.notify_instance(n.instance_id, null)
     from (select distinct u.instance_id from unnest(v_affected) as u(instance_id) where u.instance_id is not null) as n;
-    if v_unplaced > 0 or (v_completed > 0 and {{ private }}.count_waiting(1) > 0) then
+    if v_unplaced is not null then
+        -- its owner has stopped and its next owner is gone: another one, now
+        v_decision_id := {{ private }}.open_decision('next owner gone', 'hand-over');
+        foreach v_stream_id in array v_unplaced loop
+            perform {{ private }}.move_one(v_decision_id, v_stream_id, null, false, 'placed');
+        end loop;
+        perform {{ private }}.close_decision(v_decision_id);
+    end if;
+    if v_completed > 0 and {{ private }}.count_waiting(1) > 0 then
         perform {{ private }}.request_settle('room');
     end if;
     return v_completed;

@@ -155,17 +155,25 @@ begin
     perform {{ private }}.cancel_handovers_to(p_instance_ids);
 
     -- what was on its way to somebody arrives there now
-    select array_agg(a.stream_id order by a.stream_id), array_agg(a.instance_id order by a.stream_id), array_agg(a.next_instance_id order by a.stream_id)
+    select array_agg(h.stream_id), array_agg(h.from_id), array_agg(h.to_id)
     into v_stream_ids, v_from, v_to
-    from {{ private }}.assignment as a
-    join {{ private }}.instance as i on i.instance_id = a.next_instance_id
-    where a.instance_id = any(p_instance_ids) and i.status in ('registered', 'active', 'recovering') and i.standing_order is null;
+    from {{ private }}.heirs(array(
+        select a.stream_id from {{ private }}.assignment as a
+        where a.instance_id = any(p_instance_ids) and a.releasing_since is not null
+    )) as h
+    where h.to_id is not null;
     if v_stream_ids is not null then
         v_moved := {{ private }}.give_streams(p_decision_id, v_stream_ids, v_from, v_to, p_reason);
     end if;
 
+    -- whatever asks most of its instance goes first, before its few places are taken
     for v_requirement_id in
-        select distinct a.requirement_id from {{ private }}.assignment as a where a.instance_id = any(p_instance_ids)
+        select r.requirement_id
+        from {{ private }}.requirement as r
+        where r.requirement_id in (
+            select a.requirement_id from {{ private }}.assignment as a where a.instance_id = any(p_instance_ids)
+        )
+        order by cardinality(r.capabilities) desc, r.requirement_id
     loop
         select array_agg(a.stream_id order by a.stream_id), array_agg(a.instance_id order by a.stream_id)
         into v_stream_ids, v_from
