@@ -1,11 +1,15 @@
-"""Hypothesis: repeatable unless ORCHESTRATOR_EXAMPLES asks for a longer, random search (a number of examples a test)."""
+"""Hypothesis: repeatable, unless ORCHESTRATOR_EXAMPLES asks for a longer, random search.
+
+Its value is the number of examples of a test; ORCHESTRATOR_STEPS is how long a random life of a fleet is. What fails
+is shrunk only if ORCHESTRATOR_SHRINK is set: that takes minutes.
+"""
 
 import os
 from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from pytest_postgresql.executors import NoopExecutor
 from pytest_postgresql.janitor import DatabaseJanitor
 
@@ -19,6 +23,7 @@ settings.register_profile(
     deadline=None,
     derandomize=True,
     max_examples=20,
+    phases=(Phase.explicit, Phase.generate),
     print_blob=True,
     suppress_health_check=_SLOW_ON_PURPOSE,
 )
@@ -26,6 +31,7 @@ settings.register_profile(
     "search",
     deadline=None,
     max_examples=int(os.environ.get("ORCHESTRATOR_EXAMPLES") or 20),
+    phases=(Phase.explicit, Phase.generate, *([Phase.shrink] if os.environ.get("ORCHESTRATOR_SHRINK") else [])),
     print_blob=True,
     suppress_health_check=_SLOW_ON_PURPOSE,
 )

@@ -26,9 +26,7 @@ def fair_shares(total: int, places: Sequence[Place]) -> list[Fraction]:
     weights = [Fraction(p.weight) for p in places]
 
     def filled(level: Fraction) -> list[Fraction]:
-        return [
-            min(max(level * w, Fraction(p.lower)), Fraction(p.upper)) for w, p in zip(weights, places, strict=True)
-        ]
+        return [min(max(level * w, Fraction(p.lower)), Fraction(p.upper)) for w, p in zip(weights, places, strict=True)]
 
     levels = sorted({bound / w for w, p in zip(weights, places, strict=True) for bound in (p.lower, p.upper)})
     low, high = 0, len(levels) - 1  # the wanted level lies between two of these

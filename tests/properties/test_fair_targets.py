@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from psycopg import sql
 
 from orchestrator import db
-from tests.support import Database
 from tests.properties.reference import NOISE, Place, fair_shares, least_distance
+from tests.support import Database
 
 
 @pytest.fixture(scope="module")

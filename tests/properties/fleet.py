@@ -1,0 +1,208 @@
+"""A fleet driven against a real database: workers that do as they are told, sooner or later or in part."""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from orchestrator import db
+from orchestrator.errors import OrchestratorError
+from tests.properties.laws import Snapshot, check_decision, check_now, check_step, look
+from tests.properties.reference import digest
+from tests.support import Clock, Database
+
+_EMPTY = """
+truncate {private}.assignment, {private}.stream, {private}.instance, {private}.heartbeat, {private}.instance_load,
+    {private}.requirement_load, {private}.requirement, {private}.withdrawal, {private}.refusal, {private}.movement,
+    {private}.decision, {private}.plan, {private}.plan_move, {private}.settle_request, {private}.job_run,
+    {private}.alert, {api}.stream_staging restart identity;
+delete from {private}.source where source <> 'manual';
+update {private}.controller set paused_at = null, paused_by = null, paused_reason = null, last_balanced_at = null,
+    sessions_trusted_from = null, silence_counts_from = null;
+update {private}.setting set value = default_value where value <> default_value;
+update {private}.job set next_run_at = {private}.now(), claimed_by = null, claimed_until = null;
+"""
+
+
+# Decisions that are made because hand-overs end, which changes loads by itself.
+_ANSWERS = ("new process", "next owner gone")
+
+
+@dataclass(eq=False)
+class Worker:
+    """A process as it sees itself: what it runs, under which epochs. It obeys, when it hears."""
+
+    name: str
+    process: str
+    incarnation: int
+    beating: bool = True
+    running: dict[int, int] = field(default_factory=dict)
+    session: db.Connection | None = None
+
+
+class Fleet:
+    """The database, its clock and the workers. Each call is followed by the laws."""
+
+    def __init__(self, database: Database, conn: db.Connection, clock: Clock, *, least: bool) -> None:
+        self.database = database
+        self.conn = conn
+        self.clock = clock
+        self.least = least
+        self.workers: list[Worker] = []
+        self.refusal: str | None = None
+        self._processes = 0
+        self.execute(_EMPTY)
+        self.now: Snapshot = look(conn)
+
+    def execute(self, text: Any, parameters: Any = None) -> list[db.Row]:
+        names = self.conn.names
+        query = sql.SQL(text).format(api=sql.Identifier(names.api), private=sql.Identifier(names.private))
+        cursor = self.conn.execute(query, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+    def call(self, function: str, refused: Collection[str] = (), **parameters: Any) -> list[db.Row]:
+        """Call a function and look whether the laws still hold. `refused`: SQLSTATEs that are a fair answer."""
+        return self.step(lambda: db.call(self.conn, function, **parameters), refused)
+
+    def step(self, act: Callable[[], list[db.Row]], refused: Collection[str] = ()) -> list[db.Row]:
+        before = self.now
+        self.refusal = None
+        try:
+            rows = act()
+        except OrchestratorError as error:
+            if error.code not in refused:
+                raise
+            self.refusal = error.code
+            rows = []
+        self.now = look(self.conn)
+        check_now(self.now)
+        check_step(before, self.now)
+        self._check_one_listener()
+        made = self.now.decisions.keys() - before.decisions.keys()
+        if len(made) == 1 and self.now.decisions[max(made)]["rule"] not in _ANSWERS:
+            check_decision(before, self.now, least=self.least)
+        return rows
+
+    def _check_one_listener(self) -> None:
+        """What two processes run at once, at most one may write."""
+        writers: dict[int, str] = {}
+        for worker in self.workers:
+            for stream_id, epoch in worker.running.items():
+                a = self.now.assignments.get(stream_id)
+                if a is not None and a["instance_id"] is not None and a["epoch"] == epoch:
+                    assert a["instance_id"] == worker.name, (worker, a)
+                    assert stream_id not in writers, (worker, writers[stream_id])
+                    writers[stream_id] = worker.name
+
+    # -- workers ------------------------------------------------------------
+
+    def join(self, name: str, capacity: int, refused: Collection[str] = (), **traits: Any) -> Worker | None:
+        """A new process under this name; None when it was refused."""
+        self._processes += 1
+        worker = Worker(name, f"{name} {self._processes}", 0)
+        return worker if self.register(worker, capacity, refused, **traits) else None
+
+    def register(self, worker: Worker, capacity: int, refused: Collection[str] = (), **traits: Any) -> bool:
+        who = {"instance_id": worker.name, "metadata": {"process": worker.process}}
+        rows = self.call("register_instance", refused, max_streams=capacity, **who, **traits)
+        if not rows:
+            return False
+        worker.incarnation = rows[0]["incarnation"]
+        worker.beating = True
+        if worker not in self.workers:
+            self.workers.append(worker)
+        return True
+
+    def attach(self, worker: Worker) -> None:
+        if worker.session is None:
+            worker.session = self.database.connect()
+        session, who = worker.session, {"instance_id": worker.name, "incarnation": worker.incarnation}
+        self.step(lambda: db.call(session, "attach_session", **who), ["OR301"])
+
+    def detach(self, worker: Worker) -> None:
+        if worker.session is not None:
+            pid = worker.session.info.backend_pid
+            worker.session.close()
+            worker.session = None
+            while self.conn.execute("select from pg_stat_activity where pid = %s", [pid]).fetchone() is not None:
+                time.sleep(0.001)
+
+    def kill(self, worker: Worker) -> None:
+        self.detach(worker)
+        self.workers.remove(worker)
+
+    def beat(self, worker: Worker, heed: Callable[[], bool] = lambda: True, **report: Any) -> None:
+        """Beat, do what the answer says as far as `heed` lets each command through, and acknowledge."""
+        worker.beating = True
+        who: dict[str, Any] = {"instance_id": worker.name, "incarnation": worker.incarnation}
+        told = digest(worker.running.items())
+        commands = self.call("heartbeat", ["OR301"], **who, digest=told, report=Jsonb(report))
+        if self.refusal is not None:
+            self.kill(worker)  # it has a successor, or was removed
+            return
+        started: dict[int, int] = {}
+        stopped: list[int] = []
+        for command in commands:
+            stream_id = command["stream_id"]
+            if not heed():
+                continue
+            if command["action"] == "remove":
+                worker.running.pop(stream_id, None)
+                stopped.append(stream_id)
+            else:
+                worker.running[stream_id] = command["epoch"]
+                started[stream_id] = command["epoch"]
+        if started or stopped:
+            self.call(
+                "acknowledge", **who, started=list(started), started_epochs=list(started.values()), stopped=stopped
+            )
+
+    def report(self, worker: Worker) -> None:
+        """Say all that runs, and do what the answer says."""
+        who: dict[str, Any] = {"instance_id": worker.name, "incarnation": worker.incarnation}
+        running = dict(worker.running)
+        commands = self.call("report_streams", ["OR301"], **who, streams=list(running), epochs=list(running.values()))
+        if self.refusal is not None:
+            self.kill(worker)
+            return
+        for command in commands:
+            if command["action"] == "remove":
+                del worker.running[command["stream_id"]]
+            else:
+                worker.running[command["stream_id"]] = command["epoch"]
+
+    def living(self) -> list[Worker]:
+        return [worker for worker in self.workers if worker.beating]
+
+    # -- time ---------------------------------------------------------------
+
+    def run_jobs(self) -> None:
+        """Run what is due, one job at a time, with the laws after each."""
+        while (run := self.call("run_next_job")[0])["job"] is not None:
+            assert run["error"] is None, run["error"]
+
+    def pass_time(self, seconds: float) -> None:
+        """Time passes; whoever lives beats, then the jobs run."""
+        self.clock.advance(f"{seconds} seconds")
+        for worker in self.living():
+            self.beat(worker)
+        self.run_jobs()
+
+    def settle(self) -> None:
+        """Let everything come to rest: hand-overs acknowledged, cooldowns over, jobs with nothing left to do."""
+        for _ in range(20):
+            seen = len(self.now.movements)
+            busy = False
+            for seconds in (3, 3, 12, 301):
+                self.pass_time(seconds)
+                busy = busy or any(a["state"] == "releasing" for a in self.now.assignments.values())
+            if not busy and len(self.now.movements) == seen:
+                return
+        raise AssertionError("the fleet does not come to rest")
+
+    def close(self) -> None:
+        for worker in list(self.workers):
+            self.kill(worker)

@@ -1,0 +1,220 @@
+"""What holds always: one snapshot of the fleet, and the laws over it and over two of them.
+
+Counts, digests, shares and least moves are computed here from the assignment rows alone.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from psycopg import sql
+
+from orchestrator import db
+from tests.properties.reference import digest, least_moves
+
+# An instance in one of these states can be given streams, unless an order or a planned absence stands against it.
+PLACEABLE = ("registered", "active", "recovering")
+_SNAPSHOT = """
+select jsonb_build_object(
+    'assignments', (
+        select coalesce(jsonb_agg(to_jsonb(a) || jsonb_build_object(
+            'fence_passes', {api}.is_current(a.stream_id, a.epoch),
+            'old_epoch_passes', {api}.is_current(a.stream_id, a.epoch - 1),
+            'next_epoch_passes', {api}.is_current(a.stream_id, a.epoch + 1)
+        )), '[]') from {private}.assignment as a
+    ),
+    'instances', (
+        select coalesce(jsonb_agg(to_jsonb(i) || to_jsonb(l)), '[]')
+        from {private}.instance as i join {private}.instance_load as l using (instance_id)
+    ),
+    'requirements', (select coalesce(jsonb_agg(to_jsonb(r)), '[]') from {private}.requirement as r),
+    'requirement_loads', (select coalesce(jsonb_agg(to_jsonb(r)), '[]') from {private}.requirement_load as r where r.movable <> 0),
+    'refused', (
+        select coalesce(jsonb_agg(distinct f.stream_id), '[]') from {private}.refusal as f where f.until > {private}.now()
+    ),
+    'decisions', (select coalesce(jsonb_agg(to_jsonb(d)), '[]') from {private}.decision as d),
+    'movements', (select coalesce(jsonb_agg(to_jsonb(m) order by m.stream_id, m.epoch), '[]') from {private}.movement as m),
+    'inactive', (select coalesce(jsonb_agg(s.stream_id), '[]') from {private}.stream as s where not s.active)
+) as snapshot
+"""  # noqa: E501  # SQL reads better in whole lines
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The whole record at one moment. Rows are as the tables have them."""
+
+    assignments: Mapping[int, Mapping[str, Any]]
+    instances: Mapping[str, Mapping[str, Any]]
+    requirements: Mapping[int, Mapping[str, Any]]
+    movable: Mapping[tuple[str, int], int]
+    refused: frozenset[int]
+    inactive: frozenset[int]
+    decisions: Mapping[int, Mapping[str, Any]]
+    movements: tuple[Mapping[str, Any], ...]
+
+    @property
+    def placeable(self) -> dict[str, Mapping[str, Any]]:
+        return {
+            name: row
+            for name, row in self.instances.items()
+            if row["status"] in PLACEABLE and row["standing_order"] is None and row["suspended_until"] is None
+        }
+
+
+def look(conn: db.Connection) -> Snapshot:
+    query = sql.SQL(_SNAPSHOT).format(api=sql.Identifier(conn.names.api), private=sql.Identifier(conn.names.private))
+    row = conn.execute(query).fetchone()
+    assert row is not None
+    found = row["snapshot"]
+    return Snapshot(
+        assignments={a["stream_id"]: a for a in found["assignments"]},
+        instances={i["instance_id"]: i for i in found["instances"]},
+        requirements={r["requirement_id"]: r for r in found["requirements"]},
+        movable={(r["instance_id"], r["requirement_id"]): r["movable"] for r in found["requirement_loads"]},
+        refused=frozenset(found["refused"]),
+        inactive=frozenset(found["inactive"]),
+        decisions={d["decision_id"]: d for d in found["decisions"]},
+        movements=tuple(found["movements"]),
+    )
+
+
+def check_now(now: Snapshot) -> None:
+    """The laws of one moment."""
+    _check_counts(now)
+    for a in now.assignments.values():
+        assert a["fence_passes"] is (a["instance_id"] is not None), a
+        assert not a["old_epoch_passes"] and not a["next_epoch_passes"], a
+        assert (a["state"] == "idle") == (a["stream_id"] in now.inactive), a
+    for name, row in now.instances.items():
+        if row["status"] in ("inactive", "removed"):
+            assert row["owned"] == row["incoming"] == 0, name
+    _check_chains(now)
+    for d in now.decisions.values():
+        assert d["moves"] >= d["least_moves"], d
+
+
+def _check_counts(now: Snapshot) -> None:
+    """Counters and digests equal a recount."""
+    owned, incoming, outgoing = Counter[str](), Counter[str](), Counter[str]()
+    movable = Counter[tuple[str, int]]()
+    running = defaultdict[str, list[tuple[int, int]]](list)
+    for a in now.assignments.values():
+        owner, heir = a["instance_id"], a["next_instance_id"]
+        if owner is not None:
+            owned[owner] += 1
+            outgoing[owner] += heir is not None
+            if heir is None:
+                running[owner].append((a["stream_id"], a["epoch"]))
+                if a["pinned_to"] is None:
+                    movable[owner, a["requirement_id"]] += 1
+        if heir is not None:
+            incoming[heir] += 1
+    for name, row in now.instances.items():
+        counted = (row["owned"], row["incoming"], row["outgoing"], row["digest"])
+        assert counted == (owned[name], incoming[name], outgoing[name], digest(running[name])), name
+    assert dict(now.movable) == dict(movable)
+
+
+def _check_chains(now: Snapshot) -> None:
+    """Each stream's movements are one chain of hands that ends with its owner; none without its decision."""
+    holder: dict[int, str | None] = {}
+    for m in now.movements:
+        assert m["decision_id"] in now.decisions, m
+        assert m["from_instance_id"] == holder.get(m["stream_id"]), (m, holder.get(m["stream_id"]))
+        assert m["from_instance_id"] != m["to_instance_id"], m
+        holder[m["stream_id"]] = m["to_instance_id"]
+    for stream_id, a in now.assignments.items():
+        assert holder.get(stream_id) == a["instance_id"], (stream_id, holder.get(stream_id), a)
+
+
+def check_step(before: Snapshot, after: Snapshot) -> None:
+    """The laws between two moments."""
+    for stream_id, a in after.assignments.items():
+        was = before.assignments.get(stream_id)
+        if was is not None:
+            assert a["epoch"] >= was["epoch"], (was, a)
+            if a["instance_id"] != was["instance_id"]:
+                assert a["epoch"] > was["epoch"], (was, a)
+    for name, row in after.instances.items():
+        promised = row["owned"] + row["incoming"]
+        known = before.instances.get(name)
+        # capacity may be lowered below what is held or on its way; nothing more comes then
+        allowed = max(row["max_streams"], known["owned"] + known["incoming"] if known else 0)
+        assert promised <= allowed, (name, promised, allowed)
+        assert known is None or row["incarnation"] >= known["incarnation"], name
+
+
+def destinations(now: Snapshot) -> dict[int, str | None]:
+    """Where each stream is, or is going to be when its hand-over is done."""
+    return {stream_id: a["next_instance_id"] or a["instance_id"] for stream_id, a in now.assignments.items()}
+
+
+def destinations_at_decision(before: Snapshot, after: Snapshot) -> dict[int, str | None]:
+    """Where each stream was going to be when the decision was made: without hand-overs from or to who leaves."""
+    where = destinations(before)
+    leaving = before.placeable.keys() - after.placeable.keys()
+    for stream_id, a in before.assignments.items():
+        now = after.assignments.get(stream_id)
+        called_off = now is not None and now["instance_id"] == a["instance_id"] and now["state"] != "releasing"
+        ended = a["instance_id"] is not None and after.instances[a["instance_id"]]["status"] in ("inactive", "removed")
+        if a["next_instance_id"] in leaving or ended or called_off:
+            where[stream_id] = a["instance_id"]
+    return where
+
+
+def check_decision(before: Snapshot, after: Snapshot, *, least: bool) -> None:
+    """The one decision made between two moments counts its moves truly; if `least`, it made no more than needed."""
+    (decision_id,) = after.decisions.keys() - before.decisions.keys()
+    decision = after.decisions[decision_id]
+    was, now = destinations_at_decision(before, after), destinations(after)
+    load_before = Counter(name for name in was.values() if name is not None)
+    load_after = Counter(name for name in now.values() if name is not None)
+    fewest = least_moves(load_before, load_after)
+    assert decision["least_moves"] == fewest, (decision, load_before, load_after)
+    moved = [s for s in was.keys() | now.keys() if was.get(s) != now.get(s)]
+    assert decision["moves"] >= len(moved), (decision, moved)
+    if least:
+        assert decision["moves"] == fewest, (decision, load_before, load_after)
+
+
+def fair_share(now: Snapshot) -> dict[str, Fraction]:
+    """Each instance's capacity-proportional part of all that placeable instances have, in streams."""
+    placeable = now.placeable
+    capacity = sum(row["max_streams"] for row in placeable.values())
+    total = sum(row["owned"] for row in placeable.values())
+    return {name: Fraction(total * row["max_streams"], capacity) for name, row in placeable.items()}
+
+
+def check_fair(now: Snapshot, most: int) -> None:
+    """Every instance within `most` streams of its fair share (R1.4)."""
+    for name, share in fair_share(now).items():
+        owned = now.instances[name]["owned"]
+        assert abs(owned - share) <= most, (name, owned, float(share))
+
+
+def check_settled(now: Snapshot) -> None:
+    """Nothing is on its way, and nothing waits that somebody could have."""
+    assert not [a for a in now.assignments.values() if a["state"] == "releasing"]
+    room = {name: row["max_streams"] - row["owned"] for name, row in now.placeable.items()}
+    for a in now.assignments.values():
+        if a["state"] == "waiting":
+            assert not _could_have(now, a), (a, room)
+    for name, row in now.instances.items():
+        # what nobody else can have, a draining or overfull instance keeps listening to
+        if row["owned"] > (0 if row["status"] == "draining" else row["max_streams"]):
+            owned = [a for a in now.assignments.values() if a["instance_id"] == name]
+            assert not any(_could_have(now, a) for a in owned), (name, room)
+
+
+def _could_have(now: Snapshot, assignment: Mapping[str, Any]) -> list[str]:
+    """Who has room and ability for a stream that nobody has refused."""
+    if assignment["stream_id"] in now.refused:
+        return []
+    needed = set(now.requirements[assignment["requirement_id"]]["capabilities"])
+    return [
+        name
+        for name, row in now.placeable.items()
+        if needed <= set(row["capabilities"]) and row["owned"] < row["max_streams"]
+    ]
