@@ -73,9 +73,11 @@ def run(display: Display, *, seconds: float, stations: int, workers: int, keep: 
     directory = Path(tempfile.mkdtemp(prefix="orchestrator-demo-"))
     directory.chmod(0o755)  # the server runs as a user of its own
     try:
-        with _terminated_like_interrupted(), ExitStack() as stack:
+        with _interrupted_once(), ExitStack() as stack:
             stack.enter_context(display)
-            server = stack.enter_context(Embedded(directory / "pg"))
+            server = Embedded(directory / "pg")
+            stack.callback(server.stop)  # also when it is interrupted while it starts
+            server.start()
             processes = stack.enter_context(Processes(directory))
             return Show(display, server, processes, seconds=seconds, stations=stations, workers=workers).perform()
     finally:
@@ -352,13 +354,17 @@ class Show:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the demo as Ctrl-C does: with everything put away."""
+def _interrupted_once() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the demo as Ctrl-C does; a second one does not disturb the putting away."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,6 +91,8 @@ def test_an_interrupted_demo_leaves_nothing_behind(place: Path, number: signal.S
             break
     assert running_from(place) != []
     demo.send_signal(number)
+    time.sleep(0.2)
+    demo.send_signal(number)  # impatience
     answer, progress = demo.communicate(timeout=60)
     assert demo.returncode == 130, progress
     assert "everything was put away" in progress
