@@ -84,7 +84,10 @@ class Losses:
             # a driver that has found nothing to do so far: its session has planned nothing but the look
             conn = self.fleet.connect()
             self.fleet.timed("job.sql", conn=conn, job="watch_instances")
-        self.fleet.run("silence.sql", {"instance_id": victim["instance_id"]})
+        # as in life it is late before it is lost
+        self.fleet.run("late.sql", {"instance_id": victim["instance_id"]})
+        self.fleet.run("job.sql", job="watch_instances")
+        self.fleet.run("silent.sql", {"instance_id": victim["instance_id"]})
         rows, sample = self.fleet.timed("job.sql", conn=conn, job="watch_instances")
         if rows[0]["result"]["lost"] != [victim["instance_id"]]:
             raise RuntimeError(f"not what was to be measured: {rows}")
@@ -153,7 +156,7 @@ def no_op(fleet: Fleet, rounds: int, warm_up: int) -> list[Result]:
             if number >= warm_up:
                 comparison.add(ours, raw)
         comparisons.append(comparison)
-    for case in (NOTHING_DUE, NOTHING_TO_DO):
+    for case, raw_path in ((NOTHING_DUE, "nothing.sql"), (NOTHING_TO_DO, "record_jobs.sql")):
         comparison = Comparison(case)
         for number in range(warm_up + rounds):
             if case == NOTHING_TO_DO:
@@ -161,7 +164,7 @@ def no_op(fleet: Fleet, rounds: int, warm_up: int) -> list[Result]:
             rows, ours = fleet.timed_call("run_due_jobs")
             if any(row["outcome"] != "nothing" for row in rows):
                 raise RuntimeError(f"there was something to do: {rows}")
-            _, raw = fleet.timed("raw/nothing.sql")
+            _, raw = fleet.timed(f"raw/{raw_path}")
             if number >= warm_up:
                 comparison.add(ours, raw)
         comparisons.append(comparison)
@@ -223,35 +226,34 @@ def _beat(worker: Row, now: datetime, number: int) -> Row:
 
 def _block_of_beats(fleet: Fleet, workers: Sequence[Row], now: datetime, number: int) -> list[Sample]:
     milliseconds = []
-    before = fleet.wal_position()
-    for worker in workers:
-        parameters = _beat(worker, now, number)
-        started = time.perf_counter()
-        commands = db.call(fleet.conn, "heartbeat", **parameters)
-        milliseconds.append(1000 * (time.perf_counter() - started))
-        if commands:
-            raise RuntimeError(f"{worker['instance_id']} is not in step: {commands}")
-    wal_bytes = round((fleet.wal_position() - before) / len(workers))
-    return [Sample(each, wal_bytes, 1) for each in milliseconds]
+    with fleet.stopwatch(fleet.conn) as stopwatch:
+        for worker in workers:
+            started = time.perf_counter()
+            commands = db.call(fleet.conn, "heartbeat", **_beat(worker, now, number))
+            milliseconds.append(1000 * (time.perf_counter() - started))
+            if commands:
+                raise RuntimeError(f"{worker['instance_id']} is not in step: {commands}")
+    block = stopwatch.sample(rows=1, runs=len(workers))
+    return [replace(block, milliseconds=each) for each in milliseconds]
 
 
 def _block_of_raw_beats(fleet: Fleet, workers: Sequence[Row], now: datetime, number: int) -> list[Sample]:
     query = statement("raw/beat.sql")
     milliseconds = []
-    before = fleet.wal_position()
-    for worker in workers:
-        parameters = {
-            "instance_id": worker["instance_id"],
-            "sent_at": now,
-            "digest": worker["digest"],
-            "current_streams": worker["owned"],
-            "processed_count": number,
-        }
-        started = time.perf_counter()
-        fleet.conn.execute(query, parameters)
-        milliseconds.append(1000 * (time.perf_counter() - started))
-    wal_bytes = round((fleet.wal_position() - before) / len(workers))
-    return [Sample(each, wal_bytes, 1) for each in milliseconds]
+    with fleet.stopwatch(fleet.conn) as stopwatch:
+        for worker in workers:
+            parameters = {
+                "instance_id": worker["instance_id"],
+                "sent_at": now,
+                "digest": worker["digest"],
+                "current_streams": worker["owned"],
+                "processed_count": number,
+            }
+            started = time.perf_counter()
+            fleet.conn.execute(query, parameters)
+            milliseconds.append(1000 * (time.perf_counter() - started))
+    block = stopwatch.sample(rows=1, runs=len(workers))
+    return [replace(block, milliseconds=each) for each in milliseconds]
 
 
 def _beats_so_far(fleet: Fleet) -> Row:

@@ -77,27 +77,45 @@ class Fleet:
         """Run a file of bench/sql, and how long that took with its commit; the sample's rows are those changed."""
         query = statement(path, **variables)
         conn = conn or self.conn
-        before = self.wal_position()
-        started = time.perf_counter()
-        cursor = conn.execute(query, parameters)
-        milliseconds = 1000 * (time.perf_counter() - started)
+        with self.stopwatch(conn) as stopwatch:
+            cursor = conn.execute(query, parameters)
         rows = cursor.fetchall() if cursor.description else []
         changed = 0 if cursor.description else cursor.rowcount
-        return rows, Sample(milliseconds, self.wal_position() - before, changed)
+        return rows, stopwatch.sample(rows=changed)
 
     def timed_call(self, function: str, **parameters: Any) -> tuple[list[db.Row], Sample]:
         """Call one of the public functions, and how long that took with its commit."""
-        before = self.wal_position()
+        with self.stopwatch(self.conn) as stopwatch:
+            rows = db.call(self.conn, function, **parameters)
+        return rows, stopwatch.sample()
+
+    @contextmanager
+    def stopwatch(self, conn: db.Connection) -> Iterator["Stopwatch"]:
+        stopwatch = Stopwatch()
+        wal_before = self.wal_position()
+        cpu_before = _cpu_milliseconds(conn)
         started = time.perf_counter()
-        rows = db.call(self.conn, function, **parameters)
-        milliseconds = 1000 * (time.perf_counter() - started)
-        return rows, Sample(milliseconds, self.wal_position() - before, 0)
+        yield stopwatch
+        stopwatch.milliseconds = 1000 * (time.perf_counter() - started)
+        stopwatch.cpu_milliseconds = _cpu_milliseconds(conn) - cpu_before
+        stopwatch.wal_bytes = self.wal_position() - wal_before
 
     def wal_position(self) -> int:
         return int(self.run("wal_position.sql")[0]["bytes"])
 
     def vacuum(self) -> None:
         self.conn.execute("vacuum (analyze)")
+
+
+@dataclass
+class Stopwatch:
+    milliseconds: float = 0
+    cpu_milliseconds: float = 0
+    wal_bytes: int = 0
+
+    def sample(self, *, rows: int = 0, runs: int = 1) -> Sample:
+        """One of so many equal runs."""
+        return Sample(self.milliseconds / runs, self.cpu_milliseconds / runs, round(self.wal_bytes / runs), rows)
 
 
 class Server:
@@ -173,6 +191,12 @@ def _run(
 ) -> list[db.Row]:
     cursor = conn.execute(statement(path, **variables), parameters)
     return cursor.fetchall() if cursor.description else []
+
+
+def _cpu_milliseconds(conn: db.Connection) -> float:
+    """What the server process of this session has been on a CPU for, from Linux's scheduler (man 5 proc)."""
+    nanoseconds = Path(f"/proc/{conn.info.backend_pid}/schedstat").read_text().split()[0]
+    return int(nanoseconds) / 1e6
 
 
 def _connect(dsn: str) -> db.Connection:

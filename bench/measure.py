@@ -11,6 +11,8 @@ class Sample:
     """One run of one thing: how long it took, seen from the client and with its commit, and what it wrote."""
 
     milliseconds: float
+    cpu_milliseconds: float
+    """What the session's server process was on a CPU for."""
     wal_bytes: int
     rows: int
 
@@ -34,6 +36,7 @@ class Figures:
 
     median_ms: float
     p95_ms: float
+    cpu_ms: float
     wal_bytes: int
 
 
@@ -65,6 +68,7 @@ def figures(samples: Sequence[Sample]) -> Figures:
     return Figures(
         median_ms=statistics.median(milliseconds),
         p95_ms=percentile(milliseconds, 0.95),
+        cpu_ms=statistics.median(sample.cpu_milliseconds for sample in samples),
         wal_bytes=round(statistics.median(sample.wal_bytes for sample in samples)),
     )
 

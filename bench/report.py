@@ -11,9 +11,23 @@ from rich.table import Table
 
 Figures = Mapping[str, Any]
 
-COLUMNS = ("", "rounds", "rows", "ours ms", "p95", "raw ms", "p95", "ratio", "µs per row", "WAL ours", "WAL raw")
+COLUMNS = (
+    "",
+    "rounds",
+    "rows",
+    "ours ms",
+    "p95",
+    "CPU",
+    "raw ms",
+    "p95",
+    "CPU",
+    "ratio",
+    "µs per row",
+    "WAL ours",
+    "WAL raw",
+)
 
-_console = Console(width=None if Console().is_terminal else 150)
+_console = Console(width=None if Console().is_terminal else 170)
 _stderr = Console(stderr=True)
 
 
@@ -65,8 +79,10 @@ def cells(each: Figures) -> list[str]:
         f"{each['rows']:,}",
         milliseconds(ours["median_ms"]),
         milliseconds(ours["p95_ms"]),
+        milliseconds(ours["cpu_ms"]),
         milliseconds(raw["median_ms"]),
         milliseconds(raw["p95_ms"]),
+        milliseconds(raw["cpu_ms"]),
         f"{each['ratio']:.1f}",
         f"{per_row:,.0f}" if per_row is not None else "",
         f"{ours['wal_bytes']:,}",

@@ -8,10 +8,12 @@ create table bench_raw.heartbeat (like {{ private }}.heartbeat including all) wi
 create table bench_raw.assignment (like {{ private }}.assignment including all) with (fillfactor = 80);
 create table bench_raw.decision (like {{ private }}.decision including all);
 create table bench_raw.movement (like {{ private }}.movement including all);
+create table bench_raw.job (like {{ private }}.job including all) with (fillfactor = 50);
 
 insert into bench_raw.instance select * from {{ private }}.instance;
 insert into bench_raw.heartbeat select * from {{ private }}.heartbeat;
 insert into bench_raw.assignment select * from {{ private }}.assignment;
+insert into bench_raw.job select * from {{ private }}.job;
 
 alter table bench_raw.heartbeat
     add foreign key (instance_id) references bench_raw.instance on delete cascade;
