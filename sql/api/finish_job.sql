@@ -12,6 +12,11 @@ declare
     v_run {{ private }}.job_run;
     v_job {{ private }}.job;
 begin
+    -- the job's row first, like run_next_job: two must not finish one claim, nor one be finished and abandoned
+    select j.* into v_job
+    from {{ private }}.job as j
+    where j.job = (select r.job from {{ private }}.job_run as r where r.job_run_id = p_job_run_id)
+    for no key update;
     select r.* into v_run from {{ private }}.job_run as r where r.job_run_id = p_job_run_id and r.outcome = 'claimed';
     if not found then
         raise exception using
@@ -20,8 +25,11 @@ begin
             detail = jsonb_build_object('job_run_id', p_job_run_id)::text,
             hint = 'the claim was finished before, or another driver took the job over after its timeout';
     end if;
-    select j.* into v_job from {{ private }}.job as j where j.job = v_run.job for update;
     perform {{ private }}.record_run(v_job, v_run.job_run_id, v_run.run_by, v_run.started_at, p_result, p_error);
+    -- asked for, or scheduled anew, after it began
+    update {{ private }}.job as j
+    set next_run_at = v_job.next_run_at
+    where j.job = v_job.job and v_job.next_run_at > v_run.started_at;
     return query select j.job, j.next_run_at from {{ private }}.job as j where j.job = v_job.job;
 end
 $function$;

@@ -13,10 +13,11 @@ declare
 begin
     loop
         select r.* into v_run from {{ api }}.run_next_job() as r;
-        -- a job that is due again already (its schedule is shorter than the others take) waits for the next call
-        exit when v_run.job is null or v_run.job = any(v_done);
-        v_done := v_done || v_run.job;
+        exit when v_run.job is null;
         return query select v_run.job, v_run.outcome, v_run.result, v_run.error, v_run.duration;
+        -- one that is due again already (its schedule is shorter than the others take) must not keep this call for ever
+        exit when v_run.job = any(v_done);
+        v_done := v_done || v_run.job;
     end loop;
 end
 $function$;

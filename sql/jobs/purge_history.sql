@@ -9,25 +9,26 @@ create or replace function {{ private }}.purge_history()
 as $function$
 declare
     v_before timestamptz := {{ private }}.now() - {{ private }}.setting_interval('history_retention');
-    v_last bigint;
+    v_old bigint[];
     v_movements integer;
     v_decisions integer;
     v_runs integer;
     v_alerts integer;
     v_plans integer;
 begin
-    -- decisions are numbered in the order of time: find where the old ones end, at most ten thousand at once
-    select max(d.decision_id) into v_last
-    from (
-        select d.decision_id, d.decided_at from {{ private }}.decision as d order by d.decision_id limit 10000
-    ) as d
-    where d.decided_at < v_before;
-    delete from {{ private }}.movement as m where m.decision_id <= v_last;
+    -- at most ten thousand at once, the oldest first
+    v_old := array(
+        select d.decision_id
+        from {{ private }}.decision as d
+        where d.decided_at < v_before
+            and not exists (select from {{ private }}.assignment as a where a.decision_id = d.decision_id)
+            and not exists (select from {{ private }}.instance as i where i.lost_by_decision_id = d.decision_id)
+        order by d.decision_id
+        limit 10000
+    );
+    delete from {{ private }}.movement as m where m.decision_id = any(v_old);
     get diagnostics v_movements = row_count;
-    delete from {{ private }}.decision as d
-    where d.decision_id <= v_last
-        and not exists (select from {{ private }}.instance as i where i.lost_by_decision_id = d.decision_id)
-        and not exists (select from {{ private }}.movement as m where m.decision_id = d.decision_id);
+    delete from {{ private }}.decision as d where d.decision_id = any(v_old);
     get diagnostics v_decisions = row_count;
     delete from {{ private }}.job_run as r
     where r.job_run_id in (select o.job_run_id from {{ private }}.job_run as o where o.started_at < v_before order by o.started_at limit 10000);

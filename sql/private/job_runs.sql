@@ -86,8 +86,12 @@ create or replace function {{ private }}.next_due_in(p_outside boolean)
     returns interval
     language sql volatile
 as $function$
-    select greatest(min(greatest(j.next_run_at, coalesce(j.claimed_until, j.next_run_at))) - {{ private }}.now(), interval '0')
-    from {{ private }}.job as j
-    where j.enabled and (p_outside or j.runs_in = 'database')
+    select greatest(n.due_at - {{ private }}.now(), interval '0')
+    from (
+        select min(greatest(j.next_run_at, j.claimed_until)) as due_at
+        from {{ private }}.job as j
+        where j.enabled and (p_outside or j.runs_in = 'database')
+    ) as n
+    where n.due_at is not null
 $function$;
 comment on function {{ private }}.next_due_in(boolean) is 'How long until the next job is due; null when no job is enabled.';

@@ -1,6 +1,6 @@
 -- When a job is next due. A schedule is an interval ('1 second') or five cron fields in UTC ('17 3 * * *'): minute, hour, day
 -- of the month, month, day of the week (0 or 7 is Sunday), each *, n, n-m, */s, n-m/s or a list of those. As in cron, when both
--- days are restricted either may match.
+-- days are restricted (neither begins with *) either may match.
 -- Reads     its arguments only
 
 create or replace function {{ private }}.cron_values(p_field text, p_minimum integer, p_maximum integer)
@@ -47,20 +47,24 @@ declare
     v_next timestamp;
 begin
     -- eight years hold every combination that exists, a 29 February on any weekday nearly so
-    select d.day + make_interval(hours => h.hour, mins => m.minute)
+    with matching as (
+        select d.day
+        from generate_series(date_trunc('day', v_after), date_trunc('day', v_after) + interval '8 years', interval '1 day') as d(day)
+        where extract(month from d.day) = any(v_months)
+            and case
+                when left(v_fields[3], 1) <> '*' and left(v_fields[5], 1) <> '*'
+                    then extract(day from d.day) = any(v_days) or {{ private }}.is_weekday(d.day, v_weekdays)
+                else extract(day from d.day) = any(v_days) and {{ private }}.is_weekday(d.day, v_weekdays)
+            end
+        order by d.day
+        limit 2 -- the first may be today and its last minute over
+    )
+    select min(m.day + make_interval(hours => h.hour, mins => n.minute))
     into v_next
-    from generate_series(date_trunc('day', v_after), date_trunc('day', v_after) + interval '8 years', interval '1 day') as d(day)
+    from matching as m
     cross join unnest(v_hours) as h(hour)
-    cross join unnest(v_minutes) as m(minute)
-    where extract(month from d.day) = any(v_months)
-        and case
-            when v_fields[3] <> '*' and v_fields[5] <> '*'
-                then extract(day from d.day) = any(v_days) or {{ private }}.is_weekday(d.day, v_weekdays)
-            else extract(day from d.day) = any(v_days) and {{ private }}.is_weekday(d.day, v_weekdays)
-        end
-        and d.day + make_interval(hours => h.hour, mins => m.minute) > v_after
-    order by d.day, h.hour, m.minute
-    limit 1;
+    cross join unnest(v_minutes) as n(minute)
+    where m.day + make_interval(hours => h.hour, mins => n.minute) > v_after;
     return v_next at time zone 'UTC';
 end
 $function$;
@@ -92,9 +96,15 @@ create or replace function {{ private }}.check_schedule(p_schedule text)
     returns void
     language plpgsql volatile
 as $function$
+declare
+    v_now timestamptz := {{ private }}.now();
+    v_next timestamptz;
 begin
-    if {{ private }}.next_run(p_schedule, {{ private }}.now(), {{ private }}.now()) <= {{ private }}.now() then
-        perform {{ private }}.require_argument('schedule', false, to_jsonb(p_schedule), 'a job runs at intervals longer than nothing');
+    v_next := {{ private }}.next_run(p_schedule, v_now, v_now);
+    if v_next <= v_now or v_next > v_now + interval '10 years' then
+        perform {{ private }}.require_argument(
+            'schedule', false, to_jsonb(p_schedule), 'a job runs at intervals longer than nothing, and within ten years; schedule_job(…, p_enabled => false) switches it off'
+        );
     end if;
 exception
     when data_exception then

@@ -149,8 +149,8 @@ class Fleet:
         [value] = row.values()
         return value
 
-    def view(self, name: str, **where: Any) -> list[Row]:
-        return db.view(self.admin_conn, name, where=where)
+    def view(self, view: str, /, **where: Any) -> list[Row]:
+        return db.view(self.admin_conn, view, where=where)
 
     def set(self, name: str, value: str) -> None:
         self.admin("set_setting", name=name, value=value)

@@ -287,10 +287,10 @@ def test_a_plan_of_nothing_has_no_rows(fleet: Fleet) -> None:
 def test_a_broken_invariant_is_not_swallowed_by_planning(fleet: Fleet) -> None:
     """OR9xx: never swallow."""
     fleet.start(10, 10, streams=4)
+    body = "raise exception using errcode = 'OR901', message = 'broken', detail = '{{\"by\": 1}}', hint = 'none';"
     fleet.query(
-        "create or replace function {p}.place_fleet(p_decision_id bigint) returns void language plpgsql as $function$ "
-        "begin raise exception using errcode = 'OR901', message = 'broken', detail = '{{\"by\": 1}}', hint = 'none'; end "
-        "$function$"
+        "create or replace function {p}.place_fleet(p_decision_id bigint) returns void language plpgsql "
+        f"as $function$ begin {body} end $function$"
     )
     with refused("OR901"):
         fleet.admin("plan_rebalance")
