@@ -13,7 +13,12 @@ declare
 begin
     perform {{ private }}.speak_for(p_instance_id, p_incarnation);
     perform {{ private }}.lock_session(v_key);
-    update {{ private }}.instance as i set session_key = v_key, session_lost_at = null where i.instance_id = p_instance_id;
+    update {{ private }}.instance as i
+    set session_key = v_key, session_lost_at = null
+    where i.instance_id = p_instance_id and i.incarnation = p_incarnation;
+    if not found then
+        perform {{ private }}.speak_for(p_instance_id, p_incarnation); -- another process took the name over meanwhile
+    end if;
     return query select true;
 end
 $function$;

@@ -13,7 +13,10 @@ begin
     select a.stream_id, a.epoch, a.state, s.name, s.url, s.metadata
     from {{ private }}.assignment as a
     join {{ private }}.stream as s on s.stream_id = a.stream_id
-    where a.instance_id = p_instance_id and a.state <> 'releasing'
+    where a.instance_id = p_instance_id
+        and a.state <> 'releasing'
+        -- in the same look: whoever took the name over meanwhile has new epochs, and they are not for this process
+        and exists (select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.incarnation = p_incarnation)
     order by a.stream_id;
 end
 $function$;

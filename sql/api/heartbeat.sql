@@ -42,7 +42,11 @@ begin
         error_count = coalesce(v_report.error_count, h.error_count),
         cpu_usage = v_report.cpu_usage,
         memory_usage = v_report.memory_usage
-    where h.instance_id = p_instance_id;
+    where h.instance_id = p_instance_id and h.incarnation = p_incarnation;
+    if not found then
+        -- another process took the name over meanwhile: it must not hear of streams under the new epochs
+        perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    end if;
 
     if not v_in_step then
         return query select c.* from {{ private }}.commands_for(p_instance_id, p_digest) as c;

@@ -53,7 +53,7 @@ as $function$
 $function$;
 comment on function {{ private }}.sessions_changed() is 'Instances whose session is gone or back since the last look.';
 
-create or replace function {{ private }}.watch_sessions()
+create or replace function {{ private }}.watch_sessions(p_instance_ids text[])
     returns void
     language plpgsql volatile
 as $function$
@@ -65,7 +65,7 @@ begin
     update {{ private }}.instance as i
     set session_lost_at = case when s.is_held then null else v_now end
     from {{ private }}.sessions_changed() as s
-    where i.instance_id = s.instance_id;
+    where i.instance_id = s.instance_id and i.instance_id = any(p_instance_ids);
     -- most of them at once: the network, a pooler or the server, but hardly the workers
     update {{ private }}.controller as c
     set sessions_trusted_from = s.first_lost + v_grace
@@ -82,7 +82,7 @@ begin
         and (c.sessions_trusted_from is null or c.sessions_trusted_from < s.first_lost + v_grace);
 end
 $function$;
-comment on function {{ private }}.watch_sessions() is 'Note which attached sessions are gone or back, and whether most of them went together.';
+comment on function {{ private }}.watch_sessions(text[]) is 'Note which of these instances'' attached sessions are gone or back, and whether most of them went together.';
 
 create or replace function {{ private }}.instances_lost()
     returns table (instance_id text, rule text, last_beat_at timestamptz, session_lost_at timestamptz)
@@ -149,12 +149,36 @@ as $function$
 $function$;
 comment on function {{ private }}.instances_forgotten() is 'Instances that were lost long ago and are to be removed now.';
 
+create or replace function {{ private }}.lock_watched()
+    returns text[]
+    language sql volatile
+as $function$
+    with free as (
+        select i.instance_id
+        from {{ private }}.instance as i
+        where i.instance_id in (
+            select s.instance_id from {{ private }}.sessions_changed() as s
+            union all
+            select l.instance_id from {{ private }}.instances_late() as l
+            union all
+            select l.instance_id from {{ private }}.instances_lost() as l
+            union all
+            select f.instance_id from {{ private }}.instances_forgotten() as f
+        )
+        order by i.instance_id
+        for no key update skip locked
+    )
+    select coalesce(array_agg(f.instance_id), '{}') from free as f
+$function$;
+comment on function {{ private }}.lock_watched() is 'Instances to do something about, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
+
 create or replace function {{ private }}.watch_instances()
     returns jsonb
     language plpgsql volatile
 as $function$
 declare
     v_result jsonb := '{}';
+    v_free text[];
     v_ids text[];
     v_lost record;
     v_decision {{ private }}.decision;
@@ -174,30 +198,38 @@ begin
     if {{ private }}.watch_server() then
         v_result := v_result || '{"server_returned": true}';
     end if;
-    perform {{ private }}.watch_sessions();
+    -- and looked at once more, now that they stand still
+    v_free := {{ private }}.lock_watched();
+    perform {{ private }}.watch_sessions(v_free);
 
-    select array_agg(l.instance_id order by l.instance_id) into v_ids from {{ private }}.instances_late() as l;
+    select array_agg(l.instance_id order by l.instance_id) into v_ids
+    from {{ private }}.instances_late() as l
+    where l.instance_id = any(v_free);
     if v_ids is not null then
         perform {{ private }}.step_instance(u.instance_id, 'late') from unnest(v_ids) as u(instance_id);
         v_result := v_result || jsonb_build_object('late', to_jsonb(v_ids));
     end if;
 
-    for v_lost in
-        select l.rule, array_agg(l.instance_id order by l.instance_id) as instance_ids, jsonb_agg(to_jsonb(l) order by l.instance_id) as evidence
-        from {{ private }}.instances_lost() as l
-        group by l.rule
-    loop
+    -- all in one decision, whatever lost them: none may get what another had
+    select
+        string_agg(distinct l.rule, ', ') as rules, array_agg(l.instance_id order by l.instance_id) as instance_ids,
+        jsonb_agg(to_jsonb(l) order by l.instance_id) as evidence
+    into v_lost
+    from {{ private }}.instances_lost() as l
+    where l.instance_id = any(v_free);
+    if v_lost.instance_ids is not null then
         v_decision := {{ private }}.lose_instances(
-            v_lost.instance_ids, 'lost', v_lost.rule, 'watch_instances', null, jsonb_build_object('evidence', v_lost.evidence)
+            v_lost.instance_ids, 'lost', v_lost.rules, 'watch_instances', null, jsonb_build_object('evidence', v_lost.evidence)
         );
-        v_result := v_result || jsonb_build_object('lost', coalesce(v_result -> 'lost', '[]') || to_jsonb(v_lost.instance_ids))
-            || jsonb_build_object(
-                'decision_id', v_decision.decision_id, 'rule', v_decision.rule, 'moves', v_decision.moves,
-                'least_moves', v_decision.least_moves, 'still_waiting', v_decision.still_waiting
-            );
-    end loop;
+        v_result := v_result || jsonb_build_object(
+            'lost', to_jsonb(v_lost.instance_ids), 'decision_id', v_decision.decision_id, 'rule', v_decision.rule,
+            'moves', v_decision.moves, 'least_moves', v_decision.least_moves, 'still_waiting', v_decision.still_waiting
+        );
+    end if;
 
-    select array_agg(f.instance_id order by f.instance_id) into v_ids from {{ private }}.instances_forgotten() as f;
+    select array_agg(f.instance_id order by f.instance_id) into v_ids
+    from {{ private }}.instances_forgotten() as f
+    where f.instance_id = any(v_free);
     if v_ids is not null then
         perform {{ private }}.step_instance(u.instance_id, 'forgotten') from unnest(v_ids) as u(instance_id);
         v_result := v_result || jsonb_build_object('removed', to_jsonb(v_ids));

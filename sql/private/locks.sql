@@ -20,7 +20,7 @@ begin atomic
 end;
 comment on function {{ private }}.session_lock_key(text, bigint) is 'The key of the lock that the session of one life of an instance holds.';
 
-create or replace function {{ private }}.lock_decisions()
+create or replace function {{ private }}.require_read_committed()
     returns void
     language plpgsql volatile
 as $function$
@@ -32,6 +32,16 @@ begin
             detail = jsonb_build_object('transaction_isolation', current_setting('transaction_isolation'))::text,
             hint = 'a snapshot taken before the lock would decide on the past: call it in a transaction of its own';
     end if;
+end
+$function$;
+comment on function {{ private }}.require_read_committed() is 'Refuse (OR101) a transaction whose snapshot may be older than the lock that it is about to wait for.';
+
+create or replace function {{ private }}.lock_decisions()
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    perform {{ private }}.require_read_committed();
     perform pg_advisory_xact_lock({{ private }}.lock_key('decision'));
 end
 $function$;
@@ -42,6 +52,7 @@ create or replace function {{ private }}.lock_decisions_shared()
     language plpgsql volatile
 as $function$
 begin
+    perform {{ private }}.require_read_committed();
     perform pg_advisory_xact_lock_shared({{ private }}.lock_key('decision'));
 end
 $function$;

@@ -13,7 +13,7 @@ def _kill(fleet: Fleet, *sessions: db.Connection) -> None:
     pids = [session.info.backend_pid for session in sessions]
     fleet.query("select pg_terminate_backend(pid) from pg_stat_activity where pid = any(%s)", pids)
     deadline = time.monotonic() + 10
-    while fleet.query("select from pg_stat_activity where pid = any(%s)", pids):
+    while fleet.query("select pid from pg_stat_activity where pid = any(%s)", pids):
         assert time.monotonic() < deadline
     for session in sessions:
         session.close()
