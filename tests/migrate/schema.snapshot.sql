@@ -404,6 +404,12 @@ CREATE FUNCTION orchestrator_private.best_instance(p_stream_id bigint) RETURNS t
 
 COMMENT ON FUNCTION orchestrator_private.best_instance(p_stream_id bigint) IS 'The other instance that would be least loaded with this one stream more, has what it takes and has not refused it.';
 
+CREATE FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) IS 'Under the strategy location: hand streams that are heard elsewhere over to instances of their region, as far as those have room.';
+
 CREATE FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -716,6 +722,12 @@ CREATE FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_priva
 
 COMMENT ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_wants_to_drain boolean) IS 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
 
+CREATE FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text)
+    LANGUAGE sql ROWS 10
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) IS 'Who gets these streams out of their hand-overs; null where the next owner was lost, drained or filled meanwhile.';
+
 CREATE FUNCTION orchestrator_private.held_sessions() RETURNS TABLE(session_key bigint, pid integer)
     LANGUAGE sql
     AS …;
@@ -805,6 +817,12 @@ CREATE FUNCTION orchestrator_private.lock_session(p_session_key bigint) RETURNS 
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) IS 'Tie the calling session to a key until it ends. Shared, so that a half-open connection left behind cannot keep its own worker out.';
+
+CREATE FUNCTION orchestrator_private.lock_watched() RETURNS text[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lock_watched() IS 'Instances to do something about, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
 
 CREATE FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb DEFAULT '{}'::jsonb) RETURNS orchestrator_private.decision
     LANGUAGE plpgsql
@@ -987,6 +1005,12 @@ CREATE FUNCTION orchestrator_private.require_argument(p_name text, p_is_good boo
 
 COMMENT ON FUNCTION orchestrator_private.require_argument(p_name text, p_is_good boolean, p_given jsonb, p_hint text) IS 'Refuse with OR101, naming the argument, what was given and what is wanted.';
 
+CREATE FUNCTION orchestrator_private.require_read_committed() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.require_read_committed() IS 'Refuse (OR101) a transaction whose snapshot may be older than the lock that it is about to wait for.';
+
 CREATE FUNCTION orchestrator_private.requirement_of(p_capabilities text[], p_region text DEFAULT NULL::text) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -1092,7 +1116,7 @@ CREATE FUNCTION orchestrator_private.source_capabilities(p_required jsonb) RETUR
     LANGUAGE sql IMMUTABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.source_capabilities(p_required jsonb) IS 'The names in a required_capabilities value: a JSON list, or one text with commas.';
+COMMENT ON FUNCTION orchestrator_private.source_capabilities(p_required jsonb) IS 'The names in a required_capabilities value (a JSON list, or one text with commas), as requirement keeps them.';
 
 CREATE UNLOGGED TABLE orchestrator.stream_staging (
     batch uuid NOT NULL,
@@ -1108,8 +1132,17 @@ CREATE UNLOGGED TABLE orchestrator.stream_staging (
 
 COMMENT ON TABLE orchestrator.stream_staging IS 'Where a synchronisation copies what a source holds, before sync_streams merges it. Administrators may insert and nothing else.';
 
+CREATE TABLE orchestrator_private.requirement (
+    requirement_id integer NOT NULL,
+    capabilities text[] NOT NULL,
+    region text
+);
+
+COMMENT ON TABLE orchestrator_private.requirement IS 'What a stream asks of its instance: capabilities it must have (sorted, without audio_fingerprinting, which every instance has) and a region it would rather be in. Planning counts streams by these few kinds instead of reading each stream.';
+
 CREATE FUNCTION orchestrator_private.source_rows(p_batch uuid) RETURNS TABLE(line integer, external_id text, name text, url text, active boolean, region text, capabilities text[], requirement_id integer, metadata jsonb, problem text)
-    LANGUAGE sql
+    LANGUAGE sql STABLE ROWS 10000
+    SET search_path TO 'pg_catalog', 'pg_temp'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.source_rows(p_batch uuid) IS 'The rows of a staged batch as streams; problem says why a row cannot be used.';
@@ -1133,8 +1166,8 @@ CREATE TABLE orchestrator_private.stream (
 
 COMMENT ON TABLE orchestrator_private.stream IS 'A station: what is to be heard.';
 
-CREATE FUNCTION orchestrator_private.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean) RETURNS TABLE(known integer, known_active integer, staged integer, inserted integer, unchanged integer, skipped integer, lost_active integer, removed bigint[], deactivated bigint[], activated bigint[], updated bigint[], rehosted bigint[], misfits bigint[], skipped_rows jsonb)
-    LANGUAGE sql
+CREATE FUNCTION orchestrator_private.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean) RETURNS TABLE(changes integer, known integer, known_active integer, staged integer, inserted integer, unchanged integer, skipped integer, lost_active integer, refitted integer, unmet integer, removed bigint[], deactivated bigint[], activated bigint[], updated bigint[], rehosted bigint[], misfits bigint[], skipped_rows jsonb)
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean) IS 'What a staged batch would change: counts, stream ids by kind of change, the first twenty rows that cannot be used.';
@@ -1182,6 +1215,12 @@ CREATE FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_pri
 
 COMMENT ON FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) IS 'Refuses a batch that would lose too many of its source''s streams (OR406) or has no usable row (OR109).';
 
+CREATE FUNCTION orchestrator_private.source_finish(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_finish(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) IS 'Records a sync that succeeded and clears the staging table.';
+
 CREATE FUNCTION orchestrator_private.source_lock(p_stream_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1198,13 +1237,19 @@ CREATE FUNCTION orchestrator_private.source_named(p_source text) RETURNS orchest
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.source_named(p_source text) IS 'The source of that name, locked; refuses unknown ones (OR107) and ''manual'' (OR101).';
+COMMENT ON FUNCTION orchestrator_private.source_named(p_source text) IS 'The source of that name; refuses unknown ones (OR107) and ''manual'' (OR101).';
 
 CREATE FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) RETURNS integer
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) IS 'Gives streams with a new url a new epoch for the same owner, which makes it connect again.';
+
+CREATE FUNCTION orchestrator_private.source_requirements(p_batch uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_requirements(p_batch uuid) IS 'Makes the requirements that a staged batch names for the first time.';
 
 CREATE FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) RETURNS integer
     LANGUAGE plpgsql
@@ -1272,11 +1317,11 @@ CREATE FUNCTION orchestrator_private.watch_server() RETURNS boolean
 
 COMMENT ON FUNCTION orchestrator_private.watch_server() IS 'After a restart or promotion: believe no lost session for restart_grace, and count silence from now.';
 
-CREATE FUNCTION orchestrator_private.watch_sessions() RETURNS void
+CREATE FUNCTION orchestrator_private.watch_sessions(p_instance_ids text[]) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.watch_sessions() IS 'Note which attached sessions are gone or back, and whether most of them went together.';
+COMMENT ON FUNCTION orchestrator_private.watch_sessions(p_instance_ids text[]) IS 'Note which of these instances'' attached sessions are gone or back, and whether most of them went together.';
 
 CREATE FUNCTION orchestrator_private.watch_transactions() RETURNS jsonb
     LANGUAGE plpgsql
@@ -1640,14 +1685,6 @@ CREATE VIEW orchestrator.state_machine AS
    FROM orchestrator_private.instance_transition t;
 
 COMMENT ON VIEW orchestrator.state_machine IS 'Every step that an instance''s status can take; no other is possible.';
-
-CREATE TABLE orchestrator_private.requirement (
-    requirement_id integer NOT NULL,
-    capabilities text[] NOT NULL,
-    region text
-);
-
-COMMENT ON TABLE orchestrator_private.requirement IS 'What a stream asks of its instance: capabilities it must have (sorted, without audio_fingerprinting, which every instance has) and a region it would rather be in. Planning counts streams by these few kinds instead of reading each stream.';
 
 CREATE VIEW orchestrator.streams AS
  SELECT s.stream_id,
@@ -2142,6 +2179,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_priva
 
 REVOKE ALL ON FUNCTION orchestrator_private.best_instance(p_stream_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.caller_is_admin() FROM PUBLIC;
@@ -2214,6 +2253,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_st
 
 REVOKE ALL ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_wants_to_drain boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.held_sessions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.imbalance() FROM PUBLIC;
@@ -2245,6 +2286,8 @@ GRANT ALL ON FUNCTION orchestrator_private.lock_key(p_name text) TO orchestrator
 GRANT ALL ON FUNCTION orchestrator_private.lock_key(p_name text) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.lock_watched() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
 
@@ -2302,6 +2345,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.request_settle(p_reason text, p_subj
 
 REVOKE ALL ON FUNCTION orchestrator_private.require_argument(p_name text, p_is_good boolean, p_given jsonb, p_hint text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.require_read_committed() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.requirement_of(p_capabilities text[], p_region text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.requirement_reach() FROM PUBLIC;
@@ -2344,6 +2389,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.source_check_batch(p_source text, p_
 
 REVOKE ALL ON FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.source_finish(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.source_lock(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.source_merge(p_source text, p_batch uuid, p_changed bigint[]) FROM PUBLIC;
@@ -2351,6 +2398,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.source_merge(p_source text, p_batch 
 REVOKE ALL ON FUNCTION orchestrator_private.source_named(p_source text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_requirements(p_batch uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) FROM PUBLIC;
 
@@ -2374,7 +2423,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.watch_instances() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.watch_server() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.watch_sessions() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.watch_sessions(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.watch_transactions() FROM PUBLIC;
 
