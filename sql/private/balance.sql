@@ -149,6 +149,9 @@ declare
     v_needed integer;
     v_moved integer := 0;
 begin
+    if {{ private }}.count_waiting(1) = 0 then
+        return 0;
+    end if;
     for v_reach in select r.requirement_id, r.instance_ids from {{ private }}.requirement_reach() as r where not r.reaches_all loop
         select count(*) into v_needed
         from (
@@ -240,21 +243,21 @@ as $function$
 declare
     v_reach record;
     v_all integer[];
+    v_everybody text[];
     v_most integer := coalesce(nullif({{ private }}.setting_number('max_moves_per_rebalance'), 0), 2147483647);
     v_moved integer := {{ private }}.bring_into_region(p_decision_id, v_most);
 begin
     for v_reach in select r.* from {{ private }}.requirement_reach() as r loop
         if v_reach.reaches_all then
             v_all := v_all || v_reach.requirement_id;
+            v_everybody := v_reach.instance_ids;
         else
             v_moved := v_moved
                 + {{ private }}.shift(p_decision_id, array[v_reach.requirement_id], v_reach.instance_ids, v_most - v_moved);
         end if;
     end loop;
     if v_all is not null then
-        v_moved := v_moved + {{ private }}.shift(
-            p_decision_id, v_all, array(select p.instance_id from {{ private }}.placeable_instances() as p), v_most - v_moved
-        );
+        v_moved := v_moved + {{ private }}.shift(p_decision_id, v_all, v_everybody, v_most - v_moved);
     end if;
     update {{ private }}.controller set last_balanced_at = {{ private }}.now();
     return v_moved;
