@@ -26,7 +26,8 @@ begin
         ),
         'hand-over forced', false
     );
-    return jsonb_build_object('forced', v_forced);
+    -- none, when their owners were faster
+    return case when v_forced > 0 then jsonb_build_object('forced', v_forced) end;
 end
 $function$;
 comment on function {{ private }}.finish_handoffs() is 'Job finish_handoffs: end hand-overs that their owners have not confirmed in time.';

@@ -77,14 +77,19 @@ class Fleet:
                 raise
             self.refusal = error.code
             rows = []
-        self.now = look(self.conn)
-        check_now(self.now)
-        check_step(before, self.now)
-        self._check_one_listener()
+        self.look_again()
         made = self.now.decisions.keys() - before.decisions.keys()
         if len(made) == 1 and self.now.decisions[max(made)]["rule"] not in _ANSWERS:
             check_decision(before, self.now, least=self.least)
         return rows
+
+    def look_again(self) -> Snapshot:
+        """The laws, after something that others did."""
+        before, self.now = self.now, look(self.conn)
+        check_now(self.now)
+        check_step(before, self.now)
+        self._check_one_listener()
+        return self.now
 
     def _check_one_listener(self) -> None:
         """What two processes run at once, at most one may write."""
@@ -98,6 +103,14 @@ class Fleet:
                     writers[stream_id] = worker.name
 
     # -- workers ------------------------------------------------------------
+
+    def start(self, *capacities: int, streams: int = 0) -> list[Worker]:
+        """Instances fv-1, fv-2, … that listen to streams, settled."""
+        workers = [self.join(f"fv-{number}", capacity) for number, capacity in enumerate(capacities, start=1)]
+        for number in range(streams):
+            self.call("add_stream", url=f"http://radio.example/{number}")
+        self.settle()
+        return [worker for worker in workers if worker is not None]
 
     def join(self, name: str, capacity: int, refused: Collection[str] = (), **traits: Any) -> Worker | None:
         """A new process under this name; None when it was refused."""
@@ -127,7 +140,7 @@ class Fleet:
             pid = worker.session.info.backend_pid
             worker.session.close()
             worker.session = None
-            while self.conn.execute("select from pg_stat_activity where pid = %s", [pid]).fetchone() is not None:
+            while self.conn.execute("select 1 from pg_stat_activity where pid = %s", [pid]).fetchone() is not None:
                 time.sleep(0.001)
 
     def kill(self, worker: Worker) -> None:

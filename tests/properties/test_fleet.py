@@ -6,7 +6,7 @@ one has pins, requirements, regions, refusals, failing streams, lists and strate
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import pytest
@@ -33,11 +33,13 @@ def conn(shared_database: Database) -> Iterator[db.Connection]:
 
 
 class PlainFleet(RuleBasedStateMachine):
-    least = True
+    least: ClassVar[bool] = True
+    database: ClassVar[Database]
+    conn: ClassVar[db.Connection]
 
-    def __init__(self, database: Database, conn: db.Connection) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.fleet = Fleet(database, conn, Clock(conn), least=self.least)
+        self.fleet = Fleet(self.database, self.conn, Clock(self.conn), least=self.least)
 
     # -- what a rule may pick from ------------------------------------------
 
@@ -247,7 +249,7 @@ class PlainFleet(RuleBasedStateMachine):
 
 
 class MixedFleet(PlainFleet):
-    least = False
+    least: ClassVar[bool] = False
 
     def traits(self, data: st.DataObject) -> dict[str, Any]:
         able = data.draw(st.sets(st.sampled_from(["hd", "dab"])), "capabilities")
@@ -354,4 +356,5 @@ def test_the_laws_hold_whatever_happens(
     shared_database: Database, conn: db.Connection, machine: type[PlainFleet]
 ) -> None:
     """R1.1, R1.2, R1.4, R3.3: one owner, within capacity, fair when settled, least moves, everything recorded."""
-    run_state_machine_as_test(lambda: machine(shared_database, conn), settings=settings(stateful_step_count=_STEPS))
+    machine.database, machine.conn = shared_database, conn
+    run_state_machine_as_test(machine, settings=settings(stateful_step_count=_STEPS))
