@@ -1,5 +1,5 @@
 -- Job: open alerts whose condition holds, close those whose condition is over. An alert is one row from opening to closing.
--- Reads     instance, source, assignment
+-- Reads     instance, heartbeat, source, assignment
 -- Writes    alert
 
 create or replace function {{ private }}.alert_conditions()
@@ -8,11 +8,16 @@ create or replace function {{ private }}.alert_conditions()
 as $function$
     -- somebody was there once, and nobody has been for no_instance_alert
     select 'no_active_instance', '', 'critical', 'no instance has been active for ' || {{ private }}.setting_text('no_instance_alert'),
-        jsonb_build_object('last_active_at', max(i.status_changed_at), 'waiting', {{ private }}.count_waiting(1000))
-    from {{ private }}.instance as i
+        jsonb_build_object('last_active_at', max(i.was_there_at), 'waiting', {{ private }}.count_waiting(1000))
+    from (
+        -- that a lost instance is removed in the end says nothing new
+        select n.status, case when n.status_event = 'forgotten' then h.beat_at else n.status_changed_at end as was_there_at
+        from {{ private }}.instance as n
+        join {{ private }}.heartbeat as h on h.instance_id = n.instance_id
+    ) as i
     having count(*) > 0
         and count(*) filter (where i.status in ('registered', 'active', 'warning', 'recovering', 'draining')) = 0
-        and max(i.status_changed_at) <= {{ private }}.now() - {{ private }}.setting_interval('no_instance_alert')
+        and max(i.was_there_at) <= {{ private }}.now() - {{ private }}.setting_interval('no_instance_alert')
     union all
     select 'source_lost', s.source, 'critical', 'the source could not be synchronised ' || s.consecutive_failures || ' times in a row',
         jsonb_build_object('last_success_at', s.last_success_at, 'last_error', s.last_error)
@@ -34,12 +39,13 @@ create or replace function {{ private }}.evaluate_alerts()
     language plpgsql volatile
 as $function$
 declare
+    v_now timestamptz := {{ private }}.now();
     v_opened jsonb;
     v_closed jsonb;
 begin
     with opened as (
         insert into {{ private }}.alert as a (code, subject, severity, message, detail, opened_at, updated_at)
-        select c.code, c.subject, c.severity, c.message, c.detail, {{ private }}.now(), {{ private }}.now()
+        select c.code, c.subject, c.severity, c.message, c.detail, v_now, v_now
         from {{ private }}.alert_conditions() as c
         on conflict (code, subject) where resolved_at is null
         do update set message = excluded.message, detail = excluded.detail, severity = excluded.severity, updated_at = excluded.updated_at
@@ -50,7 +56,7 @@ begin
 
     with closed as (
         update {{ private }}.alert as a
-        set resolved_at = {{ private }}.now(), updated_at = {{ private }}.now()
+        set resolved_at = v_now, updated_at = v_now
         where a.resolved_at is null
             and a.code in ('no_active_instance', 'source_lost', 'streams_waiting')
             and not exists (select from {{ private }}.alert_conditions() as c where c.code = a.code and c.subject = a.subject)

@@ -1,0 +1,97 @@
+"""watch_transactions: what runs longer than transaction_timeout is ended (R2.2)."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from orchestrator import db
+from tests.sql.conftest import Login
+from tests.sql.fleet import Fleet
+
+
+def _watch_in(fleet: Fleet, seconds: float) -> Any:
+    """What the job does when so many seconds have passed; transactions go by the real clock."""
+    fleet.clock.set(datetime.now(UTC) + timedelta(seconds=seconds))
+    fleet.admin("request_job", job="watch_transactions")
+    [run] = [row for row in fleet.admin("run_due_jobs") if row["job"] == "watch_transactions"]
+    assert run["error"] is None
+    return run["result"]
+
+
+def _open_transaction(conn: db.Connection, application_name: str = "orchestrator:test") -> int:
+    conn.execute("select set_config('application_name', %s, false)", [application_name])
+    for limit in ("idle_in_transaction_session_timeout", "statement_timeout", "transaction_timeout"):
+        conn.execute("select set_config(name, '0', false) from pg_settings where name = %s", [limit])
+    conn.autocommit = False
+    conn.execute("select")
+    return conn.info.backend_pid
+
+
+def test_an_idle_transaction_of_this_system_is_ended_after_transaction_timeout(fleet: Fleet, login: Login) -> None:
+    conn = login("worker")
+    pid = _open_transaction(conn)
+    assert _watch_in(fleet, 20) is None
+    [ended] = _watch_in(fleet, 31)["transactions"]
+    assert (ended["pid"], ended["state"], ended["ended"]) == (pid, "idle in transaction", "terminated")
+    assert ended["application_name"] == "orchestrator:test"
+    assert ended["blocking"] == []
+    with pytest.raises(psycopg.OperationalError):
+        for _ in range(100):
+            conn.execute("select")
+            time.sleep(0.05)
+
+
+def test_a_running_statement_is_only_cancelled_and_whom_it_blocked_is_on_record(fleet: Fleet, login: Login) -> None:
+    conn, blocked = login("admin"), fleet.database.connect(autocommit=False)
+    blocked.execute("set lock_timeout = 0")
+    pid = _open_transaction(conn)
+    decide = sql.SQL("select * from {}.pause_balancing()").format(sql.Identifier(fleet.database.names.api))
+    conn.execute(decide)
+    caught: list[psycopg.Error] = []
+
+    def sleep() -> None:
+        try:
+            conn.execute("select pg_sleep(60)")
+        except psycopg.Error as error:
+            caught.append(error)
+
+    sleeping = threading.Thread(target=sleep)
+    waiting = threading.Thread(target=lambda: blocked.execute(decide))
+    sleeping.start()
+    waiting.start()
+    _wait_for(fleet, "wait_event = 'PgSleep'")
+    _wait_for(fleet, "wait_event = 'advisory'")
+    ended = {row["pid"]: row for row in _watch_in(fleet, 31)["transactions"]}[pid]
+    sleeping.join(10)
+    assert (ended["state"], ended["ended"]) == ("active", "cancelled")
+    assert ended["blocking"] == [blocked.info.backend_pid]
+    assert [error.sqlstate for error in caught] == ["57014"]
+    conn.rollback()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    blocked.rollback()
+
+
+def _wait_for(fleet: Fleet, condition: str) -> None:
+    deadline = time.monotonic() + 10
+    while not fleet.query(f"select pid from pg_stat_activity where datname = current_database() and {condition}"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_transactions_of_others_are_none_of_its_business(fleet: Fleet, login: Login) -> None:
+    for application_name in ("psql", "pg_dump", "", "my orchestrator:", "orchestrator:migrate"):
+        _open_transaction(login("worker"), application_name)
+    assert _watch_in(fleet, 3600) is None
+
+
+def test_what_may_not_be_ended_is_reported(fleet: Fleet) -> None:
+    """A superuser's session is out of the owner's reach."""
+    pid = _open_transaction(fleet.database.connect())
+    [seen] = _watch_in(fleet, 31)["transactions"]
+    assert (seen["pid"], seen["ended"]) == (pid, "not permitted")
