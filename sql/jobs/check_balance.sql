@@ -1,4 +1,5 @@
--- Job: rebalance when load differs too much (R1.3, R1.4), at most once per rebalance_cooldown and never while paused.
+-- Job: rebalance when load differs too much (R1.3, R1.4), at most once per rebalance_cooldown, never while paused, and not
+-- ahead of a settlement that is due anyway.
 -- Also asks for a settlement when streams wait although there is room, or a draining instance still holds some: whatever
 -- was missed elsewhere is found here.
 -- Locks     decision; stream and assignment rows (by id)
@@ -14,10 +15,11 @@ declare
     v_decision {{ private }}.decision;
     v_imbalance record;
 begin
-    if not exists (select from {{ private }}.settle_request) and (
-        exists (select from {{ private }}.waiting_with_room())
+    if exists (select from {{ private }}.settle_request) then
+        return null; -- the settlement levels as well, once for everything that happens together
+    elsif exists (select from {{ private }}.waiting_with_room())
         or exists (select from {{ private }}.leaving() cross join {{ private }}.placeable_instances() as p where p.planned < p.ceiling)
-    ) then
+    then
         perform {{ private }}.request_settle('room');
     end if;
 

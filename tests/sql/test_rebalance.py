@@ -45,6 +45,17 @@ def test_events_that_never_stop_are_answered_after_five_windows(fleet: Fleet) ->
     assert fleet.run("settle")["moves"] == 10
 
 
+def test_a_settlement_that_is_due_is_not_forestalled(fleet: Fleet) -> None:
+    """One rebalance for everything that happens together, though the imbalance is seen before the window is over."""
+    fleet.start(100, streams=20)
+    fleet.clock.advance("299 seconds")
+    fleet.all_obey()
+    fleet.clock.advance("2 seconds")
+    fleet.register("fv-2", 100)
+    assert fleet.run("check_balance") is None
+    assert fleet.settle()["moves"] == 10
+
+
 def test_a_settlement_of_nothing_is_no_decision(fleet: Fleet) -> None:
     fleet.start(10, streams=2)
     before = fleet.decisions()
