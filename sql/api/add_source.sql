@@ -4,7 +4,7 @@
 -- A null leaves what is there; for a new source it means no map, 60 seconds, 0.2, enabled.
 -- Locks     decision; source
 -- Writes    source
--- Raises    OR101 a bad name, a password in the address, or a source of another kind
+-- Raises    OR101 a bad name, a password in the address, or a source of another kind · 55P03
 create or replace function {{ api }}.add_source(
     p_source text,
     p_conninfo text default null,

@@ -1,4 +1,4 @@
--- Is all well? Connectivity by answering at all, integrity by a recount, timeliness by the jobs; a row for each, the worst first.
+-- Is all well? Connectivity by answering at all, integrity by a recount, timeliness by the jobs; a row for each.
 --   healthy     nothing to do
 --   degraded    works, but something needs a look
 --   unhealthy   streams are not heard, or the record is wrong
@@ -10,15 +10,22 @@ create or replace function {{ api }}.health()
     set lock_timeout = '5s'
 as $function$
 declare
-    v_check text;
-    v_begun timestamptz;
+    v_begun timestamptz := {{ private }}.now();
 begin
-    foreach v_check in array array['integrity', 'instances', 'streams', 'jobs', 'sources'] loop
-        v_begun := {{ private }}.now();
-        return query execute format(
-            'select %L::text, h.status, h.finding, h.detail, {{ private }}.now() - $1 from {{ private }}.%I() as h', v_check, 'check_' || v_check
-        ) using v_begun;
-    end loop;
+    return query
+    select 'integrity', c.status, c.finding, c.detail, {{ private }}.now() - v_begun from {{ private }}.check_integrity() as c;
+    v_begun := {{ private }}.now();
+    return query
+    select 'instances', c.status, c.finding, c.detail, {{ private }}.now() - v_begun from {{ private }}.check_instances() as c;
+    v_begun := {{ private }}.now();
+    return query
+    select 'streams', c.status, c.finding, c.detail, {{ private }}.now() - v_begun from {{ private }}.check_streams() as c;
+    v_begun := {{ private }}.now();
+    return query
+    select 'jobs', c.status, c.finding, c.detail, {{ private }}.now() - v_begun from {{ private }}.check_jobs() as c;
+    v_begun := {{ private }}.now();
+    return query
+    select 'sources', c.status, c.finding, c.detail, {{ private }}.now() - v_begun from {{ private }}.check_sources() as c;
 end
 $function$;
 comment on function {{ api }}.health() is 'A row per component: healthy, degraded or unhealthy, with what was found and how long the check took. All in all the system is as well as its worst row.';

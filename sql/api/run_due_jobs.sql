@@ -9,7 +9,7 @@ create or replace function {{ api }}.run_due_jobs()
 as $function$
 declare
     v_run record;
-    v_done text[] := '{}';
+    v_done text[] := array[]::text[];
 begin
     loop
         select r.* into v_run from {{ api }}.run_next_job() as r;

@@ -177,7 +177,7 @@ create or replace function {{ private }}.watch_instances()
     language plpgsql volatile
 as $function$
 declare
-    v_result jsonb := '{}';
+    v_result jsonb := jsonb '{}';
     v_free text[];
     v_ids text[];
     v_lost record;

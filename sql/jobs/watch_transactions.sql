@@ -10,7 +10,7 @@ create or replace function {{ private }}.watch_transactions()
 as $function$
 declare
     v_long record;
-    v_ended jsonb := '[]';
+    v_ended jsonb := jsonb '[]';
 begin
     for v_long in
         select a.pid, a.usename, a.application_name, a.state, a.xact_start, {{ private }}.now() - a.xact_start as age,

@@ -39,7 +39,7 @@ create or replace function {{ private }}.spread(p_requirement_id integer, p_coun
 as $function$
 declare
     v_requirement {{ private }}.requirement;
-    v_to text[] := '{}';
+    v_to text[] := array[]::text[];
     v_region text;
 begin
     select * into v_requirement from {{ private }}.requirement as r where r.requirement_id = p_requirement_id;

@@ -8,13 +8,13 @@ declare
     v_beat {{ private }}.heartbeat;
 begin
     v_beat.status := p_report ->> 'status';
-    v_beat.current_streams := p_report ->> 'current_streams';
-    v_beat.processed_count := p_report ->> 'processed_count';
-    v_beat.error_count := p_report ->> 'error_count';
-    v_beat.cpu_usage := p_report ->> 'cpu_usage';
-    v_beat.memory_usage := p_report ->> 'memory_usage';
-    v_beat.last_activity := p_report ->> 'last_activity';
-    v_beat.sent_at := p_report ->> 'timestamp';
+    v_beat.current_streams := (p_report ->> 'current_streams')::integer;
+    v_beat.processed_count := (p_report ->> 'processed_count')::bigint;
+    v_beat.error_count := (p_report ->> 'error_count')::bigint;
+    v_beat.cpu_usage := (p_report ->> 'cpu_usage')::real;
+    v_beat.memory_usage := (p_report ->> 'memory_usage')::real;
+    v_beat.last_activity := (p_report ->> 'last_activity')::timestamptz;
+    v_beat.sent_at := (p_report ->> 'timestamp')::timestamptz;
     return v_beat;
 exception
     when data_exception then

@@ -12,7 +12,7 @@ declare
     v_match text[];
     v_from integer;
     v_to integer;
-    v_values integer[] := '{}';
+    v_values integer[] := array[]::integer[];
 begin
     foreach v_part in array string_to_array(p_field, ',') loop
         v_match := regexp_match(v_part, '^(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?$');

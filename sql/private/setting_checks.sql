@@ -46,6 +46,7 @@ begin
 exception
     when data_exception then
         perform {{ private }}.refuse_setting(v_name, p_value, 'not a value of kind ' || (p_setting).kind, coalesce(v_bounds, 'for example ' || (p_setting).default_value));
+        return null; -- refused
 end
 $function$;
 comment on function {{ private }}.setting_value({{ private }}.setting, text) is 'The value in its canonical form, or OR108.';

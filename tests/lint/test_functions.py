@@ -6,6 +6,8 @@ import pytest
 
 from tests.support import Database
 
+# Performance warnings are left out: they ask for "stable" where a function must be volatile to see what its caller just
+# wrote (a decision reads its own moves), and for casts of a nanosecond.
 # A trigger function is checked against its table, and with the transition tables that any of its triggers gives it.
 _CHECK = """
     with
@@ -30,9 +32,6 @@ _CHECK = """
     order by 1, 2
 """
 
-# Opinions: an assignment casts, a result may come from "return query", a case without else raises.
-_OPINIONS = ("target type is different type", "OUT variable", "control reached end of function")
-
 
 def test_plpgsql_check_finds_nothing_in_any_function(database: Database) -> None:
     conn = database.connect()
@@ -42,9 +41,5 @@ def test_plpgsql_check_finds_nothing_in_any_function(database: Database) -> None
         pytest.skip("this server has no plpgsql_check")
     conn.execute("create extension plpgsql_check")
     found = conn.execute(_CHECK, database.names.as_dict()).fetchall()
-    lines = [
-        f"{row['name']}:{row['line']} {row['level']}: {row['message']}"
-        for row in found
-        if not row["message"].startswith(_OPINIONS)
-    ]
+    lines = [f"{row['name']}:{row['line']} {row['level']}: {row['message']}" for row in found]
     assert not lines, "\n".join(lines)

@@ -1,0 +1,212 @@
+"""What the SQL files must say, and must not."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pglast
+import pytest
+from pglast import ast
+from pglast.visitors import Visitor
+
+from orchestrator import templates
+from orchestrator.names import Names
+
+# pglast looks types up in no schema but this one.
+NAMES = Names(api="public", private="public", owner="owner", admin="admin", worker="worker", reader="reader")
+API = sorted((templates.SQL_ROOT / "api").glob("*.sql"))
+# Function text and data; what the runner, the fence and the demo bring is not part of the fleet's schemas.
+FLEET = [
+    path for path in sorted(templates.SQL_ROOT.rglob("*.sql")) if path.parent.name not in ("runner", "fence", "demo")
+]
+MIGRATIONS = sorted(templates.MIGRATIONS_ROOT.glob("*.sql"))
+# The tables that PostgreSQL gives a statement-level trigger.
+TRANSITION_TABLES = {"old_rows", "new_rows"}
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def _code(path: Path) -> str:
+    """The file without its comments and with string literals left in."""
+    return re.sub(r"--[^\n]*", "", path.read_text())
+
+
+def _render(path: Path) -> str:
+    return templates.render(path.name, NAMES, root=path.parent)
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_file_of_the_fleet_is_in_the_manifest_once() -> None:
+    lines = (templates.SQL_ROOT / "manifest").read_text().splitlines()
+    listed = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    assert len(listed) == len(set(listed))
+    assert set(listed) == {str(path.relative_to(templates.SQL_ROOT)) for path in FLEET}
+
+
+@pytest.mark.parametrize("path", API, ids=lambda path: path.stem)
+def test_a_public_function_has_a_file_named_after_it_with_comment_and_grants(path: Path) -> None:
+    made = re.findall(r"create or replace function \{\{ api \}\}\.(\w+)\(", path.read_text())
+    assert made == [path.stem]
+    text = path.read_text()
+    for statement in ("comment on function", "revoke all on function", "grant execute on function"):
+        assert f"\n{statement} {{{{ api }}}}.{path.stem}(" in text, statement
+    assert " from public;" in text
+
+
+# -- headers -----------------------------------------------------------------------------------------------------------
+
+_FUNCTION = re.compile(
+    r"create or replace function \{\{ (?:api|private) \}\}\.(\w+)\(.*?(?=create or replace function|\Z)", re.DOTALL
+)
+_RAISED = re.compile(r"errcode = '(OR\d\d\d)'")
+_CALLED = re.compile(r"\{\{ (?:api|private) \}\}\.(\w+)\(")
+# A bug, and the end of a plan: no function has to declare them.
+_UNDECLARED = {"OR901", "OR001"}
+
+
+def _header(path: Path) -> dict[str, str]:
+    """The lines "-- Locks …", "-- Reads …" and so on of a file's first comment, with their continuations."""
+    found: dict[str, str] = {}
+    key = ""
+    for line in path.read_text().splitlines():
+        if not line.startswith("--"):
+            break
+        if match := re.match(r"-- (Locks|Reads|Writes|Notifies|Raises) +(.*)", line):
+            key = match[1]
+            found[key] = match[2]
+        elif key and line.startswith("--          "):
+            found[key] += " " + line[2:].strip()
+    return found
+
+
+def _raised_by() -> dict[str, set[str]]:
+    """The codes that each function of the fleet can raise, itself or through what it calls."""
+    bodies = {match[1]: match[0] for path in FLEET for match in _FUNCTION.finditer(_code(path))}
+    own = {name: set(_RAISED.findall(body)) for name, body in bodies.items()}
+    own["require_read_committed"] = set()  # said once, in private/locks.sql
+    own["cron_values"] = set()  # schedules were checked when they were set
+    # a hint names functions, too, and calls none
+    calls = {
+        name: set(_CALLED.findall(re.sub(r"'[^']*'", "", body))) & bodies.keys() - {name}
+        for name, body in bodies.items()
+    }
+
+    def reach(name: str, seen: frozenset[str]) -> set[str]:
+        below = (reach(called, seen | {name}) for called in calls[name] - seen)
+        return own[name].union(*below)
+
+    return {name: reach(name, frozenset()) - _UNDECLARED for name in bodies}
+
+
+RAISED_BY = _raised_by()
+
+
+@pytest.mark.parametrize("path", API, ids=lambda path: path.stem)
+def test_a_header_says_what_the_function_touches_and_raises(path: Path) -> None:
+    header = _header(path)
+    assert "Reads" in header or "Writes" in header
+    assert not re.match(r"-- (Locks|Reads|Writes)", path.read_text()), "a sentence comes first"
+    raises = set(re.findall(r"OR\d\d\d", header.get("Raises", "")))
+    assert raises == RAISED_BY[path.stem]
+    if "lock_decisions" in path.read_text():
+        assert header["Locks"].startswith("decision")
+        assert "55P03" in header["Raises"]
+
+
+# -- what is not done --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", FLEET + MIGRATIONS, ids=_name)
+def test_nothing_that_the_house_rules_forbid_is_written(path: Path) -> None:
+    code = _code(path)
+    assert not re.search(r"when\s+others", code, re.IGNORECASE)
+    # dynamic SQL is made by format() of a literal, and only of identifiers and quoted literals
+    for executed in re.findall(r"(?:return query|^)\s*execute\s+(?!on\b|function\b)(.*)", code, re.MULTILINE):
+        assert executed.startswith("format("), executed
+    for template in re.findall(r"execute\s+format\(\s*'([^']*)'", code):
+        assert "%s" not in template, template
+    if _name(path) != "private/locks.sql":
+        assert not re.search(r"pg_(try_)?advisory", code)
+    if _name(path) != "private/now.sql" and path not in MIGRATIONS:
+        clocks = r"(?<!\.)\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\(\)"
+        assert not re.search(clocks + r"|\bcurrent_(timestamp|date|time)\b|pg_postmaster_start_time", code)
+
+
+# -- parsing -----------------------------------------------------------------------------------------------------------
+
+
+class _Tables(Visitor):
+    """Collects the tables that a statement names without a schema, but for those that it makes itself."""
+
+    def __init__(self) -> None:
+        self.unqualified: set[str] = set()
+        self.made: set[str] = set()
+
+    def visit_RangeVar(self, ancestors: Any, node: ast.RangeVar) -> None:
+        if node.schemaname is None:
+            self.unqualified.add(str(node.relname))
+
+    def visit_LockingClause(self, ancestors: Any, node: ast.LockingClause) -> None:
+        self.made.update(str(relation.relname) for relation in node.lockedRels or ())  # these are aliases
+
+    def visit_CommonTableExpr(self, ancestors: Any, node: ast.CommonTableExpr) -> None:
+        self.made.add(str(node.ctename))
+
+
+def _unqualified(statement: Any) -> set[str]:
+    tables = _Tables()
+    tables(statement)
+    unknown = tables.unqualified - tables.made - TRANSITION_TABLES
+    return {name for name in unknown if not name.startswith("pg_")}  # the path is pinned to pg_catalog
+
+
+def _expressions(node: Any) -> Iterator[str]:
+    """The SQL inside a parsed PL/pgSQL function, each as a statement."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _expressions(item)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key == "PLpgSQL_expr":
+                yield _as_statement(value["query"], value.get("parseMode", 0))
+            else:
+                yield from _expressions(value)
+
+
+def _as_statement(query: str, parse_mode: int) -> str:
+    """PostgreSQL's RawParseMode: 0 is a statement, 2 an expression, 3 and above an assignment."""
+    if parse_mode == 0:
+        return query
+    if parse_mode >= 3:
+        query = re.split(r":?=", query, maxsplit=1)[1]
+    return f"select {query}"
+
+
+def _bodies(statement: Any, text: str) -> Iterator[Any]:
+    """Whatever a statement holds that can be parsed: itself, and the body of a function."""
+    yield statement
+    if not isinstance(statement, ast.CreateFunctionStmt):
+        return
+    options = {option.defname: option.arg for option in statement.options or ()}
+    language = options["language"].sval
+    if language == "plpgsql":
+        # nor does it know arrays of rows
+        for query in _expressions(pglast.parse_plpgsql(re.sub(r"public\.\w+\[\]", "text[]", text))):
+            yield from (raw.stmt for raw in pglast.parse_sql(query))
+    elif "as" in options:
+        yield from (raw.stmt for raw in pglast.parse_sql(options["as"][0].sval))
+
+
+@pytest.mark.parametrize("path", FLEET + MIGRATIONS, ids=_name)
+def test_every_file_parses_to_the_last_expression_and_names_each_table_with_its_schema(path: Path) -> None:
+    text = _render(path)
+    for raw in pglast.parse_sql(text):
+        begin, length = raw.stmt_location or 0, raw.stmt_len or len(text)
+        source = text[begin : begin + length]
+        for body in _bodies(raw.stmt, source):
+            assert _unqualified(body) == set(), source[:200]
