@@ -3,8 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The tests share a few servers that they start themselves; two processes keep two cores busy.
-PYTEST ?= $(BIN)/pytest -q -n 2 --dist loadgroup
+# Each process of the tests has a server of its own. Much of their time is waiting, so there are more than cores.
+PROCESSES ?= 4
+PYTEST := $(BIN)/pytest -q -n $(PROCESSES) --dist loadgroup
+# What depends on the version of the server, or on the names of a fleet.
+SQL_TESTS := -m "not slow" tests/sql tests/isolation tests/lint tests/migrate
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 DEMO ?=
 
@@ -21,8 +24,7 @@ test: $(VENV)/dev.stamp  ## all tests, on the embedded PostgreSQL 18
 
 test-15: $(VENV)/dev.stamp  ## the tests of the database, on Debian's PostgreSQL 15 where it is installed
 	@if [ -x $(POSTGRES_15)/initdb ]; then \
-		echo "ORCHESTRATOR_TEST_PROGRAMS=$(POSTGRES_15) $(PYTEST) -m 'not slow'"; \
-		ORCHESTRATOR_TEST_PROGRAMS=$(POSTGRES_15) $(PYTEST) -m "not slow"; \
+		ORCHESTRATOR_TEST_PROGRAMS=$(POSTGRES_15) $(PYTEST) $(SQL_TESTS); \
 	elif [ "$$CI" = true ]; then \
 		echo "there is no PostgreSQL 15 in $(POSTGRES_15)" >&2; exit 1; \
 	else \
@@ -30,7 +32,7 @@ test-15: $(VENV)/dev.stamp  ## the tests of the database, on Debian's PostgreSQL
 	fi
 
 test-schema: $(VENV)/dev.stamp  ## the tests of the SQL, under another schema name
-	ORCHESTRATOR_TEST_SCHEMA=fleet_two $(PYTEST) -m "not slow" tests/sql tests/migrate
+	ORCHESTRATOR_TEST_SCHEMA=fleet_two $(PYTEST) -m "not slow" tests/sql tests/isolation
 
 lint: $(VENV)/dev.stamp  ## formatting, types, SQL
 	$(BIN)/ruff check .
