@@ -208,7 +208,9 @@ def source_from_environment(environment: Mapping[str, str]) -> TableSource | Non
         return None
     port = present.get("POSTGRES_PORT", "5432")
     if not port.isdecimal():
-        raise BadArgument("POSTGRES_PORT is not a port number", detail={"POSTGRES_PORT": port})
+        raise BadArgument(
+            "POSTGRES_PORT is not a port number", detail={"POSTGRES_PORT": port}, hint="5432, for example"
+        )
     parts: dict[str, Any] = {"host": present["POSTGRES_HOST"], "port": port}
     if "POSTGRES_DB" in present:
         parts["dbname"] = present["POSTGRES_DB"]
@@ -511,7 +513,7 @@ def _copy_to_staging(conn: db.Connection) -> sql.Composed:
 
 def _source_error(error: psycopg.Error, where: Mapping[str, Any]) -> OrchestratorError:
     state = error.sqlstate
-    message = (error.diag.message_primary or str(error)).strip()
+    message = " ".join((error.diag.message_primary or str(error)).split())  # libpq's own has several lines
     detail = {**where, "error": message, **({"sqlstate": state} if state else {})}
     if state is None or state.startswith(("08", "28", "3D", "57P", "53")):
         return SourceUnreachable(

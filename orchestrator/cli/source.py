@@ -1,8 +1,7 @@
 """orchestrator source: where streams come from."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +10,6 @@ import click
 from orchestrator import db
 from orchestrator import source as sources
 from orchestrator.cli import answer, options, output
-from orchestrator.errors import OrchestratorError
 
 COLUMNS = (
     "source",
@@ -69,23 +67,25 @@ def add(
     max_removed_part: float | None,
     enabled: bool | None,
 ) -> None:
-    """Add a PostgreSQL table as a source, or change the one called NAME.
+    """Add a PostgreSQL table as a source, or change what is given of the one called NAME.
 
     The password, if it takes one, stays outside: in the password file (PGPASSFILE) or the environment (PGPASSWORD;
     POSTGRES_PASSWORD for the server in POSTGRES_HOST) of whatever synchronises.
     """
-    described = sources.source_from_environment(os.environ)
-    if address is None and described is None:
+    column_map = _column_map(columns) if columns else None
+    conninfo = None if address is None else sources.address_without_password(address)
+    if conninfo is None or table_name is None:
+        default_conninfo, default_table_name = _where_it_is(target, name)
+        conninfo, table_name = conninfo or default_conninfo, table_name or default_table_name
+    if conninfo is None and table_name is not None:
         raise click.UsageError("give --from DSN, or set POSTGRES_HOST")
-    conninfo = described.conninfo if address is None and described else sources.address_without_password(address or "")
-    table_name = table_name or os.environ.get("DB_TABLE_NAME", "").strip() or "streams"
     answer.act_and_show(
         target,
         "add_source",
         source=name,
         conninfo=conninfo,
         table_name=table_name,
-        column_map=_column_map(columns) if columns else None,
+        column_map=column_map,
         sync_interval=interval,
         max_removed_part=None if max_removed_part is None else Decimal(str(max_removed_part)),
         enabled=enabled,
@@ -102,9 +102,7 @@ def sync(target: options.Target, name: str | None, force: bool) -> None:
         raise click.UsageError("--force needs the NAME of one source")
     with target.connect("source sync") as conn:
         if name is not None:
-            with detail_shown(as_json=target.json):
-                result = sources.sync(conn, name, force=force)
-            show_result(result, as_json=target.json)
+            show_result(sources.sync(conn, name, force=force), as_json=target.json)
             return
         results = sources.sync_all(conn)
     if target.json:
@@ -138,6 +136,16 @@ def remove(target: options.Target, name: str, with_streams: bool) -> None:
 _NOT_COUNTS = ("skipped_rows", "error", "superseded")
 
 
+def _where_it_is(target: options.Target, name: str) -> tuple[str | None, str | None]:
+    """Address and table of the source of that name, so that they stay; for a new one, those of the environment."""
+    with target.connect("source add") as conn:
+        known = db.view(conn, "sources", where={"source": name})
+    if known:
+        return known[0]["conninfo"], known[0]["table_name"]
+    described = sources.source_from_environment(os.environ)
+    return described.conninfo if described else None, os.environ.get("DB_TABLE_NAME", "").strip() or "streams"
+
+
 def _column_map(given: Iterable[str]) -> dict[str, list[str] | str | None]:
     column_map: dict[str, list[str] | str | None] = {}
     metadata: list[str] | None = None
@@ -163,18 +171,6 @@ def _message(error: Mapping[str, Any] | None) -> str:
 
 def _table_row(result: sources.SyncResult) -> dict[str, object]:
     return {**_counts(result), "problem": _message(result.error)}
-
-
-@contextmanager
-def detail_shown(*, as_json: bool) -> Iterator[None]:
-    """Tell what an error knows besides its message: the counts, columns, tables or rows that it is about."""
-    try:
-        yield
-    except OrchestratorError as error:
-        if not as_json:
-            for key, value in (error.detail or {}).items():
-                click.echo(f"{key}: {output.text(value)}", err=True)
-        raise
 
 
 def show_result(result: sources.SyncResult, *, as_json: bool) -> None:

@@ -8,8 +8,8 @@ import click
 
 from orchestrator import playlist
 from orchestrator import source as sources
-from orchestrator.cli import options
-from orchestrator.cli.source import detail_shown, show_result
+from orchestrator.cli import options, output
+from orchestrator.cli.source import show_result
 from orchestrator.errors import BadArgument
 
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
@@ -50,11 +50,15 @@ def import_streams(
         if not target.json:
             for problem in error.problems:
                 click.echo(f"{error.filename}:{problem.line}: {problem.text}", err=True)
+            error.detail = None  # has just been told, line by line
         raise
     except LookupError as error:
         raise click.BadParameter(f"unknown encoding {encoding!r}", param_hint="--encoding") from error
     if dry_run:
-        click.echo(f"{len(entries)} streams, no problems")
+        if target.json:
+            output.as_json_text({"streams": len(entries)})
+        else:
+            click.echo(f"{len(entries)} streams, no problems")
         return
     source_name = source_name or PurePath(filename).stem
     if not _SOURCE_NAME.fullmatch(source_name):
@@ -62,6 +66,6 @@ def import_streams(
             f"the file's name makes no name for a source: {source_name!r}",
             hint="give one with --source: letters, digits, dots, underscores and dashes",
         )
-    with target.connect("stream import") as conn, detail_shown(as_json=target.json):
+    with target.connect("stream import") as conn:
         result = sources.import_entries(conn, source_name, entries, replace=replace, force=force)
     show_result(result, as_json=target.json)

@@ -214,6 +214,7 @@ def test_an_unreachable_source_changes_nothing_and_is_recorded(fleet: Fleet, fie
     row = fleet.source()
     assert row["consecutive_failures"] == 1
     assert row["last_error"]["message"] == "the source cannot be reached"
+    assert "\n" not in row["last_error"]["detail"]["error"]
     assert "hush" not in str(row)
     fleet.add_source(field)
     fleet.sync()
