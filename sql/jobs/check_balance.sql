@@ -56,9 +56,10 @@ create or replace function {{ private }}.is_imbalanced()
     returns boolean
     language sql volatile
 as $function$
+    -- more than the threshold, and not more by a rounding error
     select
-        i.load_difference > {{ private }}.setting_number('imbalance_threshold')
-        or i.stream_difference > {{ private }}.setting_number('max_stream_difference')
+        round(i.load_difference::numeric, 6) > {{ private }}.setting_number('imbalance_threshold')
+        or round(i.stream_difference::numeric, 6) > {{ private }}.setting_number('max_stream_difference')
     from {{ private }}.imbalance() as i
 $function$;
 comment on function {{ private }}.is_imbalanced() is 'Whether two loads differ by more than imbalance_threshold, or an instance is more than max_stream_difference from its share.';

@@ -44,7 +44,7 @@ begin
     perform {{ private }}.place_fleet(v_decision_id);
     if not v_paused and (
         v_reasons && array['registered', 'returned', 'capacity', 'undrained', 'strategy', 'resumed']
-        or (select i.stream_difference > {{ private }}.setting_number('max_stream_difference') from {{ private }}.imbalance() as i)
+        or (select round(i.stream_difference::numeric, 6) > {{ private }}.setting_number('max_stream_difference') from {{ private }}.imbalance() as i)
     ) then
         perform {{ private }}.rebalance_fleet(v_decision_id);
     end if;

@@ -17,6 +17,12 @@ begin
     if v_status in ('registered', 'warning', 'inactive', 'recovering') then
         v_status := {{ private }}.step_instance((p_instance).instance_id, 'beat');
         if v_status = 'recovering' then
+            -- it was frozen and not cut off: its session is as good as before
+            update {{ private }}.instance as i
+            set session_key = s.session_key
+            from {{ private }}.held_sessions() as s
+            where i.instance_id = (p_instance).instance_id
+                and s.session_key = {{ private }}.session_lock_key(i.instance_id, i.incarnation);
             perform {{ private }}.request_settle('returned', (p_instance).instance_id);
         end if;
     end if;

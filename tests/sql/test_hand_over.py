@@ -159,8 +159,9 @@ def test_when_the_next_owner_restarts_as_planned_the_owner_keeps_the_stream(flee
     """Suspended, it could not start it for minutes."""
     first, second, stream_id = _moving(fleet)
     second.call("suspend_instance", **{"for": "2 minutes"})
-    first.obey()
-    assert fleet.stream(stream_id)["instance_id"] == "fv-1"
+    assert first.beat() == []
+    row = fleet.stream(stream_id)
+    assert (row["instance_id"], row["state"], row["epoch"]) == ("fv-1", "running", first.running[stream_id])
 
 
 def test_an_owner_that_stopped_just_before_it_was_to_keep_the_stream_starts_again(fleet: Fleet) -> None:

@@ -376,3 +376,20 @@ def test_failover_is_not_paused(fleet: Fleet) -> None:
     fleet.admin("pause_balancing")
     fleet.admin("remove_instance", instance_id="fv-1")
     assert fleet.loads()["fv-2"] == 6
+
+
+def test_an_instance_that_froze_and_came_back_is_watched_by_its_session_again(fleet: Fleet) -> None:
+    """R1.2 holds for its second death, too: its connection was there all the time."""
+    workers, sessions = _attached(fleet, 3)
+    fleet.clock.advance("299 seconds")
+    fleet.all_obey(but="fv-1")
+    fleet.clock.advance("1 second")
+    assert _watch(fleet)["lost"] == ["fv-1"]
+    fleet.all_obey()
+    workers[0].obey()
+    assert workers[0].row["has_session"] is True
+    fleet.settle()
+    _kill(fleet, sessions[0])
+    _watch(fleet)
+    fleet.clock.advance("10 seconds")
+    assert _watch(fleet)["lost"] == ["fv-1"]
