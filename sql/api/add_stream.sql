@@ -25,6 +25,11 @@ begin
         'p_url', p_url ~* '^https?://[^[:space:]]+$', to_jsonb(p_url), 'an http or https address without spaces'
     );
     perform {{ private }}.require_argument(
+        case when p_external_id is null then 'p_url' else 'p_external_id' end,
+        octet_length(coalesce(p_external_id, p_url)) between 1 and 2000, to_jsonb(left(coalesce(p_external_id, p_url), 100)),
+        'at most 2000 bytes; a longer address needs a p_external_id'
+    );
+    perform {{ private }}.require_argument(
         'p_metadata', p_metadata is null or jsonb_typeof(p_metadata) = 'object', p_metadata, 'a JSON object'
     );
     perform {{ private }}.lock_decisions();

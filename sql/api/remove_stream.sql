@@ -19,7 +19,7 @@ begin
         perform {{ private }}.unknown_stream(p_stream_id);
     end if;
     v_decision_id := {{ private }}.open_decision('stream removed', 'remove_stream', p_reason, jsonb_build_object('stream_id', p_stream_id));
-    perform {{ private }}.withdraw_streams(v_decision_id, array[p_stream_id], p_reason);
+    perform {{ private }}.withdraw_streams(v_decision_id, array[p_stream_id], coalesce(p_reason, 'removed'));
     perform {{ private }}.close_decision(v_decision_id);
     delete from {{ private }}.stream as s where s.stream_id = p_stream_id;
     perform {{ private }}.request_settle('room', v_from);

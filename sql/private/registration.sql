@@ -21,8 +21,12 @@ begin
         'p_metadata', p_metadata is null or jsonb_typeof(p_metadata) = 'object', p_metadata, 'a JSON object'
     );
     perform {{ private }}.require_argument(
-        'p_lease', p_lease is null or p_lease >= 2 * v_interval, to_jsonb(p_lease),
-        format('a lease of at least 2 × heartbeat_interval = %s', 2 * v_interval)
+        'p_lease', p_lease is null or (p_lease >= 2 * v_interval and p_lease < {{ private }}.setting_interval('removal_timeout')),
+        to_jsonb(p_lease),
+        format(
+            'a lease of at least 2 × heartbeat_interval = %s and less than removal_timeout = %s',
+            2 * v_interval, {{ private }}.setting_interval('removal_timeout')
+        )
     );
     if p_capabilities is not null and not coalesce('audio_fingerprinting' = any(p_capabilities), false) then
         raise exception using

@@ -214,6 +214,12 @@ def test_a_report_that_cannot_be_read_is_refused_and_is_no_beat(fleet: Fleet) ->
         {"last_activity": "yesterday noon"},
         {"timestamp": "2026-13-01T00:00:00Z"},
         {"error_count": 10**20},
+        {"processed_count": 10**18},  # two of these are more than a bigint
+        {"current_streams": -1},
+        {"cpu_usage": "NaN"},
+        {"memory_usage": "-Infinity"},
+        {"last_activity": "infinity"},  # no client could read the view of instances any more
+        {"timestamp": "0044-03-15 12:00:00 BC"},
     ]
     for report in bad:
         with refused("OR101"):

@@ -19,6 +19,14 @@ def test_released_streams_go_to_others_at_once(fleet: Fleet) -> None:
     assert len(second.running) == 4
 
 
+def test_a_released_stream_goes_to_whoever_is_least_loaded_for_its_capacity(fleet: Fleet) -> None:
+    first, *_ = fleet.start(4, 20, 4, streams=14)
+    assert fleet.loads() == {"fv-1": 2, "fv-2": 10, "fv-3": 2}
+    fleet.admin("remove_stream", stream_id=min(fleet.workers["fv-2"].running))
+    [row] = first.call("release_streams", streams=[min(first.running)])
+    assert row["to_instance_id"] == "fv-2"  # 10 of 20 then, and fv-3 would have 3 of 4
+
+
 def test_released_streams_do_not_come_back_at_once(fleet: Fleet) -> None:
     first, _ = fleet.start(10, 10, streams=4)
     released = sorted(first.running)

@@ -161,6 +161,8 @@ def test_a_removed_stream_still_explains_itself(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=1)
     [stream_id] = worker.running
     fleet.admin("remove_stream", stream_id=stream_id, reason="off the air")
+    [another] = fleet.add_streams(1, first=2)
+    fleet.admin("remove_stream", stream_id=another, reason=None)
     rows = fleet.admin("explain_stream", stream_id=stream_id)
     assert [(row["what"], row["from_instance_id"], row["reason"]) for row in rows] == [
         ("off the air", "fv-1", "off the air"),

@@ -162,6 +162,9 @@ def test_a_stream_that_cannot_be_is_refused(fleet: Fleet) -> None:
         {"url": "http://radio.example/1\nx"},
         {"url": "http://radio.example/1", "external_id": "1"},
         {"url": "http://radio.example/2"},
+        {"url": "http://radio.example/" + "x" * 3000},  # more than an index can hold
+        {"url": "http://radio.example/3", "external_id": "x" * 3000},
+        {"url": "http://radio.example/3", "external_id": ""},
     ):
         with refused("OR101"):
             fleet.admin("add_stream", **bad)
