@@ -28,7 +28,13 @@ as $function$
         jsonb_build_object('waiting', w.streams, 'oldest', w.oldest)
     from (
         select count(*) as streams, min(a.waiting_since) as oldest
-        from (select a.waiting_since from {{ private }}.assignment as a where a.waiting_since is not null limit 1000) as a
+        from (
+            select a.waiting_since
+            from {{ private }}.assignment as a
+            where a.waiting_since is not null
+            order by a.requirement_id, a.waiting_since, a.stream_id -- as the index has them, so that it is read and not the table
+            limit 1000
+        ) as a
     ) as w
     where w.oldest <= {{ private }}.now() - interval '1 minute'
 $function$;

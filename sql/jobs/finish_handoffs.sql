@@ -11,9 +11,14 @@ declare
     v_deadline timestamptz := {{ private }}.now() - {{ private }}.setting_interval('handoff_timeout');
     v_forced integer;
 begin
-    if not exists (
-        select from {{ private }}.assignment as a where a.releasing_since is not null and a.releasing_since <= v_deadline
-    ) then
+    -- ordered as the index has them, so that it is read and not the table
+    if (
+        select true
+        from {{ private }}.assignment as a
+        where a.releasing_since is not null and a.releasing_since <= v_deadline
+        order by a.decision_id
+        limit 1
+    ) is null then
         return null;
     end if;
     perform {{ private }}.lock_decisions();
@@ -22,7 +27,8 @@ begin
             select a.stream_id
             from {{ private }}.assignment as a
             where a.releasing_since is not null and a.releasing_since <= v_deadline
-            order by a.stream_id
+            order by a.decision_id
+            limit 10000
         ),
         'hand-over forced', false
     );

@@ -121,7 +121,12 @@ as $function$
         select r.*
         from {{ private }}.requirement as r
         where exists (select from {{ private }}.requirement_load as l where l.requirement_id = r.requirement_id and l.movable > 0)
-            or exists (select from {{ private }}.assignment as a where a.requirement_id = r.requirement_id and a.waiting_since is not null)
+            -- with a limit it stays a look into the index for each requirement, whatever the planner knows about the table
+            or (
+                select true from {{ private }}.assignment as a
+                where a.requirement_id = r.requirement_id and a.waiting_since is not null
+                limit 1
+            )
     ),
     reach as (
         select u.requirement_id,
@@ -175,7 +180,11 @@ begin
             select a.stream_id
             from {{ private }}.assignment as a
             join {{ private }}.requirement_reach() as f on f.requirement_id = a.requirement_id and f.reaches_all
-            where a.instance_id = any(v_reach.instance_ids) and a.state <> 'releasing' and a.pinned_to is null
+            where a.instance_id = any(v_reach.instance_ids)
+                and a.state <> 'releasing'
+                and a.pinned_to is null
+                -- not what this decision has just put there
+                and a.decision_id is distinct from p_decision_id
             order by a.stream_id
             limit least(v_needed, cardinality(v_to))
         ) as s;
@@ -219,6 +228,8 @@ begin
                 and l.movable > 0
                 and a.state <> 'releasing'
                 and a.pinned_to is null
+                -- not what this decision has just put there
+                and a.decision_id is distinct from p_decision_id
                 and not exists (
                     select from {{ private }}.refusal as f where f.stream_id = a.stream_id and f.until > {{ private }}.now()
                 )

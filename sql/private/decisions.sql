@@ -203,7 +203,12 @@ create or replace function {{ private }}.count_waiting(p_limit integer)
     language sql volatile
 begin atomic
     select count(*)::integer
-    from (select from {{ private }}.assignment as a where a.waiting_since is not null limit p_limit) as w;
+    from (
+        select from {{ private }}.assignment as a
+        where a.waiting_since is not null
+        order by a.requirement_id, a.waiting_since, a.stream_id -- as the index has them, so that it is read and not the table
+        limit p_limit
+    ) as w;
 end;
 comment on function {{ private }}.count_waiting(integer) is 'How many streams wait for an instance, counted up to a limit so that the cost is bounded.';
 

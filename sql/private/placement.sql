@@ -193,8 +193,9 @@ as $function$
     select r.requirement_id, sum(p.ceiling - p.planned)
     from {{ private }}.requirement as r
     join {{ private }}.placeable_instances() as p on p.capabilities @> r.capabilities and p.planned < p.ceiling
-    where exists (
-        select from {{ private }}.assignment as a where a.requirement_id = r.requirement_id and a.waiting_since is not null
+    -- with a limit it stays a look into the index for each requirement, whatever the planner knows about the table
+    where (
+        select true from {{ private }}.assignment as a where a.requirement_id = r.requirement_id and a.waiting_since is not null limit 1
     )
     group by r.requirement_id
     -- whoever is hardest to place goes first
@@ -214,6 +215,17 @@ declare
     v_moved integer := 0;
     v_stream_id bigint;
 begin
+    -- what somebody has refused has the least choice
+    for v_stream_id in
+        select distinct a.stream_id
+        from {{ private }}.refusal as f
+        join {{ private }}.assignment as a on a.stream_id = f.stream_id
+        where a.waiting_since is not null and f.until > {{ private }}.now()
+        order by a.stream_id
+    loop
+        v_moved := v_moved + {{ private }}.move_one(p_decision_id, v_stream_id, null, false, p_reason);
+    end loop;
+
     for v_waiting in select w.requirement_id from {{ private }}.waiting_with_room() as w loop
         select w.room into v_room from {{ private }}.waiting_with_room() as w where w.requirement_id = v_waiting.requirement_id;
         continue when v_room is null;
@@ -236,15 +248,6 @@ begin
         end if;
     end loop;
 
-    for v_stream_id in
-        select distinct a.stream_id
-        from {{ private }}.refusal as f
-        join {{ private }}.assignment as a on a.stream_id = f.stream_id
-        where a.waiting_since is not null and f.until > {{ private }}.now()
-        order by a.stream_id
-    loop
-        v_moved := v_moved + {{ private }}.move_one(p_decision_id, v_stream_id, null, false, p_reason);
-    end loop;
     return v_moved;
 end
 $function$;

@@ -101,10 +101,16 @@ begin
 
     select jsonb_agg(jsonb_build_object('instance_id', i.instance_id, 'max_streams', i.max_streams, 'owned', l.owned))
     into v_over
-    from unnest(v_instance_ids, v_owned) as u(instance_id, owned)
-    join {{ private }}.instance as i using (instance_id)
-    join {{ private }}.instance_load as l using (instance_id)
-    where u.owned > 0 and l.owned > i.max_streams;
+    from (
+        -- above a capacity that was lowered nothing more may come; what is there may change its requirement
+        select u.instance_id
+        from unnest(v_instance_ids, v_owned) as u(instance_id, owned)
+        group by u.instance_id
+        having sum(u.owned) > 0
+    ) as c
+    join {{ private }}.instance as i on i.instance_id = c.instance_id
+    join {{ private }}.instance_load as l on l.instance_id = c.instance_id
+    where l.owned > i.max_streams;
     if v_over is not null then
         raise exception using
             errcode = 'OR901',

@@ -21,7 +21,8 @@ truncate {private}.assignment, {private}.stream, {private}.instance, {private}.h
     {private}.alert, {api}.stream_staging restart identity;
 delete from {private}.source where source <> 'manual';
 update {private}.controller set paused_at = null, paused_by = null, paused_reason = null, last_balanced_at = null,
-    sessions_trusted_from = null, silence_counts_from = null;
+    sessions_trusted_from = null, silence_counts_from = null,
+    server_started_at = {private}.server_started_at(), server_timeline = {private}.server_timeline();
 update {private}.setting set value = default_value where value <> default_value;
 update {private}.job set next_run_at = {private}.now(), claimed_by = null, claimed_until = null;
 """
@@ -42,6 +43,10 @@ class Worker:
     running: dict[int, int] = field(default_factory=dict)
     session: db.Connection | None = None
 
+    @property
+    def who(self) -> dict[str, Any]:
+        return {"instance_id": self.name, "incarnation": self.incarnation}
+
 
 class Fleet:
     """The database, its clock and the workers. Each call is followed by the laws."""
@@ -53,6 +58,7 @@ class Fleet:
         self.least = least
         self.workers: list[Worker] = []
         self.refusal: str | None = None
+        self.story: list[str] = []
         self._processes = 0
         self.execute(_EMPTY)
         self.now: Snapshot = look(conn)
@@ -65,6 +71,7 @@ class Fleet:
 
     def call(self, function: str, refused: Collection[str] = (), **parameters: Any) -> list[db.Row]:
         """Call a function and look whether the laws still hold. `refused`: SQLSTATEs that are a fair answer."""
+        self.story.append(f"{self.clock.now:%H:%M:%S} {function} {parameters}")
         return self.step(lambda: db.call(self.conn, function, **parameters), refused)
 
     def step(self, act: Callable[[], list[db.Row]], refused: Collection[str] = ()) -> list[db.Row]:
@@ -132,8 +139,8 @@ class Fleet:
     def attach(self, worker: Worker) -> None:
         if worker.session is None:
             worker.session = self.database.connect()
-        session, who = worker.session, {"instance_id": worker.name, "incarnation": worker.incarnation}
-        self.step(lambda: db.call(session, "attach_session", **who), ["OR301"])
+        session = worker.session
+        self.step(lambda: db.call(session, "attach_session", **worker.who), ["OR301"])
 
     def detach(self, worker: Worker) -> None:
         if worker.session is not None:
@@ -150,9 +157,8 @@ class Fleet:
     def beat(self, worker: Worker, heed: Callable[[], bool] = lambda: True, **report: Any) -> None:
         """Beat, do what the answer says as far as `heed` lets each command through, and acknowledge."""
         worker.beating = True
-        who: dict[str, Any] = {"instance_id": worker.name, "incarnation": worker.incarnation}
         told = digest(worker.running.items())
-        commands = self.call("heartbeat", ["OR301"], **who, digest=told, report=Jsonb(report))
+        commands = self.call("heartbeat", ["OR301"], **worker.who, digest=told, report=Jsonb(report))
         if self.refusal is not None:
             self.kill(worker)  # it has a successor, or was removed
             return
@@ -170,14 +176,19 @@ class Fleet:
                 started[stream_id] = command["epoch"]
         if started or stopped:
             self.call(
-                "acknowledge", **who, started=list(started), started_epochs=list(started.values()), stopped=stopped
+                "acknowledge",
+                **worker.who,
+                started=list(started),
+                started_epochs=list(started.values()),
+                stopped=stopped,
             )
 
     def report(self, worker: Worker) -> None:
         """Say all that runs, and do what the answer says."""
-        who: dict[str, Any] = {"instance_id": worker.name, "incarnation": worker.incarnation}
         running = dict(worker.running)
-        commands = self.call("report_streams", ["OR301"], **who, streams=list(running), epochs=list(running.values()))
+        commands = self.call(
+            "report_streams", ["OR301"], **worker.who, streams=list(running), epochs=list(running.values())
+        )
         if self.refusal is not None:
             self.kill(worker)
             return

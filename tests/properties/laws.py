@@ -69,8 +69,8 @@ def look(conn: db.Connection) -> Snapshot:
     assert row is not None
     found = row["snapshot"]
     return Snapshot(
-        assignments={a["stream_id"]: a for a in found["assignments"]},
-        instances={i["instance_id"]: i for i in found["instances"]},
+        assignments={a["stream_id"]: a for a in sorted(found["assignments"], key=lambda a: a["stream_id"])},
+        instances={i["instance_id"]: i for i in sorted(found["instances"], key=lambda i: i["instance_id"])},
         requirements={r["requirement_id"]: r for r in found["requirements"]},
         movable={(r["instance_id"], r["requirement_id"]): r["movable"] for r in found["requirement_loads"]},
         refused=frozenset(found["refused"]),
@@ -154,7 +154,12 @@ def destinations(now: Snapshot) -> dict[int, str | None]:
 def destinations_at_decision(before: Snapshot, after: Snapshot) -> dict[int, str | None]:
     """Where each stream was going to be when the decision was made: without hand-overs from or to who leaves."""
     where = destinations(before)
-    leaving = before.placeable.keys() - after.placeable.keys()
+    # a late instance keeps what it was promised
+    leaving = {
+        name
+        for name in before.placeable.keys() - after.placeable.keys()
+        if after.instances[name]["status"] != "warning"
+    }
     for stream_id, a in before.assignments.items():
         now = after.assignments.get(stream_id)
         called_off = now is not None and now["instance_id"] == a["instance_id"] and now["state"] != "releasing"
@@ -188,7 +193,10 @@ def fair_share(now: Snapshot) -> dict[str, Fraction]:
 
 
 def check_fair(now: Snapshot, most: int) -> None:
-    """Every instance within `most` streams of its fair share (R1.4)."""
+    """Every instance within `most` streams of its fair share (R1.4), where there is room for all."""
+    placeable = now.placeable.values()
+    if sum(row["owned"] for row in placeable) > sum(row["max_streams"] for row in placeable):
+        return  # what nobody else can have stays with whoever had more than it may have now
     for name, share in fair_share(now).items():
         owned = now.instances[name]["owned"]
         assert abs(owned - share) <= most, (name, owned, float(share))

@@ -28,6 +28,8 @@ def fair_shares(total: int, places: Sequence[Place]) -> list[Fraction]:
     def filled(level: Fraction) -> list[Fraction]:
         return [min(max(level * w, Fraction(p.lower)), Fraction(p.upper)) for w, p in zip(weights, places, strict=True)]
 
+    if not places:
+        return []
     levels = sorted({bound / w for w, p in zip(weights, places, strict=True) for bound in (p.lower, p.upper)})
     low, high = 0, len(levels) - 1  # the wanted level lies between two of these
     while high - low > 1:

@@ -1,0 +1,311 @@
+"""What can happen to a fleet: each act happens to somebody by the fall of the dice, and does nothing when it cannot.
+
+A plain fleet has nothing but capacities: there every decision makes the fewest moves possible, and rest is fair. A
+mixed one has pins, requirements, regions, refusals, failing streams, lists and strategies too.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from orchestrator import db
+from tests.properties.fleet import Fleet, Worker
+from tests.properties.laws import check_fair, check_settled
+from tests.support import Clock, Database
+
+Act = Callable[[Any, Random], None]
+_NAMES = ["ana", "bea", "cid", "davi", "eva", "fabio"]
+
+
+def often(times: int) -> Callable[[Act], Act]:
+    """An act that happens so many times as often as others."""
+
+    def mark(act: Act) -> Act:
+        act.weight = times  # type: ignore[attr-defined]  # a function carries its own weight
+        return act
+
+    return mark
+
+
+class PlainLife:
+    least = True
+
+    def __init__(self, database: Database, conn: db.Connection) -> None:
+        self.fleet = Fleet(database, conn, Clock(conn), least=self.least)
+
+    @classmethod
+    def acts(cls) -> dict[str, int]:
+        """The names of all acts and how often each is to happen."""
+        names = sorted(name for name in dir(cls) if name.startswith("act_"))
+        return {name: getattr(getattr(cls, name), "weight", 1) for name in names}
+
+    def begin(self, dice: Random) -> None:
+        """Some instances, listening to some streams."""
+        for name in _NAMES[: dice.randint(1, 4)]:
+            self.fleet.join(name, self.capacity(dice), **self.traits(dice))
+        for _ in range(dice.randint(0, 14)):
+            self.fleet.call("add_stream", url="http://radio.example", external_id=self.fresh(dice), **self.wishes(dice))
+        for worker in self.fleet.workers:
+            self.fleet.beat(worker)
+
+    def live(self, dice: Random, acts: int) -> None:
+        weights = self.acts()
+        for name in dice.choices(list(weights), list(weights.values()), k=acts):
+            getattr(self, name)(dice)
+
+    def end(self) -> None:
+        """Whatever has happened, it comes to rest."""
+        self.fleet.call("resume_balancing")
+        self.fleet.settle()
+        check_settled(self.fleet.now)
+        self.check_rest()
+
+    def check_rest(self) -> None:
+        """A fleet at rest is fair (R1.4)."""
+        check_fair(self.fleet.now, 2)
+
+    # -- what the dice choose -----------------------------------------------
+
+    def capacity(self, dice: Random) -> int:
+        return dice.randint(1, 9)
+
+    def fresh(self, dice: Random) -> str:
+        return str(UUID(int=dice.getrandbits(128)))
+
+    def a_worker(self, dice: Random) -> Worker | None:
+        return dice.choice(self.fleet.workers) if self.fleet.workers else None
+
+    def an_instance(self, dice: Random) -> str:
+        return dice.choice([*self.fleet.now.instances, *self.fleet.now.placeable] or ["nobody"])
+
+    def a_stream(self, dice: Random) -> int:
+        return dice.choice([*self.fleet.now.assignments] or [0])
+
+    def traits(self, dice: Random) -> dict[str, Any]:
+        """What a new process says of itself beside its capacity."""
+        return {}
+
+    def wishes(self, dice: Random) -> dict[str, Any]:
+        """What a new stream asks for."""
+        return {}
+
+    # -- instances ----------------------------------------------------------
+
+    @often(3)
+    def act_join(self, dice: Random) -> None:
+        takeover = dice.random() < 0.5
+        refused = ["OR104", "OR404"]
+        self.fleet.join(dice.choice(_NAMES), self.capacity(dice), refused, takeover=takeover, **self.traits(dice))
+
+    def act_register_again(self, dice: Random) -> None:
+        """The same process: its streams and epochs stay."""
+        if worker := self.a_worker(dice):
+            self.fleet.register(worker, self.capacity(dice), ["OR104", "OR404"], **self.traits(dice))
+            if self.fleet.refusal:
+                self.fleet.kill(worker)
+
+    @often(8)
+    def act_beat(self, dice: Random) -> None:
+        """It hears, and does a part of what it is told."""
+        if worker := self.a_worker(dice):
+            zeal = dice.choice([0.0, 0.5, 1.0, 1.0])
+            self.fleet.beat(worker, lambda: dice.random() < zeal)
+
+    def act_ask_to_drain(self, dice: Random) -> None:
+        if worker := self.a_worker(dice):
+            self.fleet.beat(worker, status="draining")
+
+    @often(2)
+    def act_report(self, dice: Random) -> None:
+        if worker := self.a_worker(dice):
+            self.fleet.report(worker)
+
+    def act_attach(self, dice: Random) -> None:
+        if worker := self.a_worker(dice):
+            self.fleet.attach(worker)
+
+    def act_fall_silent(self, dice: Random) -> None:
+        if worker := self.a_worker(dice):
+            worker.beating = False
+            if dice.random() < 0.5:
+                self.fleet.detach(worker)
+
+    def act_be_killed(self, dice: Random) -> None:
+        if worker := self.a_worker(dice):
+            self.fleet.kill(worker)
+
+    def act_say_goodbye(self, dice: Random) -> None:
+        if worker := self.a_worker(dice):
+            self.fleet.call("deregister_instance", ["OR301"], **worker.who)
+            self.fleet.kill(worker)
+
+    def act_suspend(self, dice: Random) -> None:
+        if worker := self.a_worker(dice):
+            self.fleet.call("suspend_instance", ["OR301"], **worker.who, **{"for": dice.choice(["5 s", "60 s"])})
+            worker.beating = False
+
+    @often(2)
+    def act_set_capacity(self, dice: Random) -> None:
+        name, capacity = self.an_instance(dice), self.capacity(dice)
+        self.fleet.call("set_capacity", ["OR103", "OR404"], instance_id=name, max_streams=capacity)
+
+    def act_drain(self, dice: Random) -> None:
+        self.fleet.call("drain_instance", ["OR103", "OR404"], instance_id=self.an_instance(dice))
+
+    @often(2)
+    def act_undrain(self, dice: Random) -> None:
+        self.fleet.call("undrain_instance", ["OR103", "OR404"], instance_id=self.an_instance(dice))
+
+    def act_remove(self, dice: Random) -> None:
+        name = self.an_instance(dice)
+        self.fleet.call("remove_instance", ["OR103"], instance_id=name)
+        if dice.random() < 0.8:
+            self.fleet.call("readmit_instance", ["OR103"], instance_id=name)
+
+    # -- streams ------------------------------------------------------------
+
+    @often(3)
+    def act_add_streams(self, dice: Random) -> None:
+        wishes = self.wishes(dice)
+        for _ in range(dice.randint(1, 5)):
+            self.fleet.call("add_stream", url="http://radio.example", external_id=self.fresh(dice), **wishes)
+
+    @often(2)
+    def act_remove_stream(self, dice: Random) -> None:
+        self.fleet.call("remove_stream", ["OR102"], stream_id=self.a_stream(dice))
+
+    @often(2)
+    def act_switch_stream(self, dice: Random) -> None:
+        active = dice.random() < 0.5
+        self.fleet.call("set_stream_active", ["OR102"], stream_id=self.a_stream(dice), active=active)
+
+    # -- balancing ----------------------------------------------------------
+
+    def act_pause_for_a_while(self, dice: Random) -> None:
+        self.fleet.call("pause_balancing" if dice.random() < 0.4 else "resume_balancing")
+
+    @often(2)
+    def act_rebalance(self, dice: Random) -> None:
+        self.fleet.call("rebalance", ["OR401"])
+
+    def act_plan(self, dice: Random) -> None:
+        rows = self.fleet.call("plan_rebalance")
+        if dice.random() < 0.5:
+            self.act_pass_time(dice)
+        if rows:
+            self.fleet.call("apply_plan", ["OR401", "OR403"], plan_id=rows[0]["plan_id"])
+
+    def act_set_setting(self, dice: Random) -> None:
+        name, value = dice.choice(
+            [
+                ("settle_window", "0 seconds"),
+                ("settle_window", "2 seconds"),
+                ("rebalance_cooldown", "0 seconds"),
+                ("rebalance_cooldown", "300 seconds"),
+                ("handoff_timeout", "5 seconds"),
+                ("imbalance_threshold", "0.9"),
+                ("disconnect_grace", "0 seconds"),
+            ]
+        )
+        self.fleet.call("set_setting", name=name, value=value)
+
+    @often(5)
+    def act_pass_time(self, dice: Random) -> None:
+        """Time passes without a word from anybody; then the jobs run, one or all that are due."""
+        self.fleet.clock.advance(f"{dice.choice([1, 1, 2.5, 2.5, 11, 31, 100, 290])} seconds")
+        if dice.random() < 0.7:
+            self.fleet.run_jobs()
+        else:
+            assert self.fleet.call("run_next_job")[0]["error"] is None
+
+    @often(3)
+    def act_live_on(self, dice: Random) -> None:
+        """Time passes; whoever lives beats."""
+        self.fleet.pass_time(dice.choice([3, 3, 12, 32, 301]))
+
+
+class MixedLife(PlainLife):
+    least = False
+
+    def traits(self, dice: Random) -> dict[str, Any]:
+        able = [name for name in ("dab", "hd") if dice.random() < 0.6]
+        return {
+            "capabilities": ["audio_fingerprinting", *able],
+            "location": dice.choice([None, "norte", "sul"]),
+        }
+
+    def wishes(self, dice: Random) -> dict[str, Any]:
+        return {
+            "required_capabilities": dice.choice([[], [], ["hd"], ["dab"], ["dab", "hd"]]),
+            "region": dice.choice([None, None, "norte", "sul"]),
+        }
+
+    def check_rest(self) -> None:
+        """Pins, requirements and refusals may hold a mixed fleet away from fair; nothing waits all the same."""
+
+    def act_set_strategy(self, dice: Random) -> None:
+        strategy = dice.choice(["capacity", "performance", "location"])
+        self.fleet.call("set_setting", name="strategy", value=strategy)
+
+    def act_limit_moves(self, dice: Random) -> None:
+        self.fleet.call("set_setting", name="max_moves_per_rebalance", value=dice.choice("0012"))
+
+    def act_report_performance(self, dice: Random) -> None:
+        if worker := self.a_worker(dice):
+            self.fleet.beat(worker, processed_count=dice.randint(0, 100), error_count=dice.randint(0, 100))
+
+    @often(3)
+    def act_pin(self, dice: Random) -> None:
+        name = self.an_instance(dice) if dice.random() < 0.6 else None
+        refused = ["OR101", "OR102", "OR103", "OR404", "OR405"]
+        self.fleet.call("pin_stream", refused, stream_id=self.a_stream(dice), instance_id=name)
+
+    def act_unpin(self, dice: Random) -> None:
+        self.fleet.call("unpin_stream", ["OR102"], stream_id=self.a_stream(dice))
+
+    @often(3)
+    def act_move(self, dice: Random) -> None:
+        refused = ["OR102", "OR103", "OR402", "OR404", "OR405"]
+        self.fleet.call("move_stream", refused, stream_id=self.a_stream(dice), instance_id=self.an_instance(dice))
+
+    @often(2)
+    def act_release(self, dice: Random) -> None:
+        worker = self.a_worker(dice)
+        if worker and worker.running:
+            streams = dice.sample(sorted(worker.running), dice.randint(1, len(worker.running)))
+            for stream_id in streams:
+                del worker.running[stream_id]
+            self.fleet.call("release_streams", ["OR301"], **worker.who, streams=streams)
+
+    @often(2)
+    def act_fail(self, dice: Random) -> None:
+        worker = self.a_worker(dice)
+        if worker and worker.running:
+            stream_id = dice.choice(sorted(worker.running))
+            failed = Jsonb([{"stream_id": stream_id, "epoch": worker.running[stream_id], "error": "no sound"}])
+            for _ in range(dice.randint(1, 3)):
+                self.fleet.call("acknowledge", ["OR301"], **worker.who, failed=failed)
+
+    def act_sync(self, dice: Random) -> None:
+        """A list brings streams, changes their addresses and requirements, switches them off and lets them vanish."""
+        batch = UUID(int=dice.getrandbits(128))
+        db.call(self.fleet.conn, "add_source", source="list")
+        for line in range(1, 9):
+            if dice.random() < 0.8:
+                address, active, needs = dice.choice("ab"), dice.random() < 0.8, dice.choice(["", '"hd"'])
+                self.fleet.execute(
+                    "insert into {api}.stream_staging (batch, line, external_id, url, active, metadata)"
+                    " values (%s, %s, %s, %s, %s, %s)",
+                    [
+                        batch,
+                        line,
+                        str(line),
+                        f"http://{address}.example/{line}",
+                        active,
+                        f'{{"required_capabilities": [{needs}]}}',
+                    ],
+                )
+        self.fleet.call("sync_streams", ["OR406"], source="list", batch=batch, force=True)

@@ -1,0 +1,220 @@
+"""Single decisions from any state whatever: the fewest moves, nobody above capacity, fair where that is the aim.
+
+The states are written into the tables, so that there is no need to live through what leads to them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tests.properties.fleet import Fleet
+from tests.properties.laws import Snapshot, check_decision, check_now, destinations, look
+from tests.properties.reference import Place, fair_shares
+from tests.support import Clock, Database
+
+_MANY = settings(max_examples=settings().max_examples * 5)
+
+
+@dataclass(frozen=True)
+class State:
+    """Instances by number. hand_overs are (owner, next owner) of one stream each, on top of loads."""
+
+    capacities: list[int]
+    loads: list[int]
+    hand_overs: list[tuple[int, int]]
+    waiting: int
+    draining: set[int]
+    lowered: dict[int, int]  # capacities that were lowered after all of this had begun
+
+
+@st.composite
+def states(draw: st.DrawFn, *, most: int = 7) -> State:
+    capacities = draw(st.lists(st.integers(1, 30), min_size=1, max_size=most))
+    places = range(len(capacities))
+    loads = [draw(st.integers(0, capacity)) for capacity in capacities]
+    promised = Counter(dict(enumerate(loads)))
+    hand_overs = []
+    for owner, heir in draw(st.lists(st.tuples(st.sampled_from(places), st.sampled_from(places)), max_size=6)):
+        if owner != heir and promised[owner] < capacities[owner] and promised[heir] < capacities[heir]:
+            promised[owner] += 1
+            promised[heir] += 1
+            hand_overs.append((owner, heir))
+    lowered = draw(st.dictionaries(st.sampled_from(places), st.integers(1, 30), max_size=2))
+    return State(
+        capacities,
+        loads,
+        hand_overs,
+        draw(st.sampled_from([0, 0, 1, 2, 5, 20])),
+        draw(st.sets(st.sampled_from(places), max_size=2)),
+        {place: capacity for place, capacity in lowered.items() if capacity < capacities[place]},
+    )
+
+
+@pytest.fixture(scope="module")
+def build(shared_database: Database) -> Iterator[Callable[[State], Fleet]]:
+    conn = shared_database.connect()
+    Clock(conn).install()
+
+    def build(state: State) -> Fleet:
+        fleet = Fleet(shared_database, conn, Clock(conn), least=True)
+        names = [f"fv-{place}" for place in range(len(state.capacities))]
+        streams: list[tuple[str | None, str | None]] = []
+        streams += [(name, None) for name, load in zip(names, state.loads, strict=True) for _ in range(load)]
+        streams += [(names[owner], names[heir]) for owner, heir in state.hand_overs]
+        streams += [(None, None)] * state.waiting
+        fleet.execute(_INSTANCES, {"names": names, "capacities": state.capacities})
+        fleet.execute(_STREAMS, {"owners": [s[0] for s in streams], "heirs": [s[1] for s in streams]})
+        for place, capacity in state.lowered.items():
+            fleet.execute(
+                "update {private}.instance set max_streams = %s where instance_id = %s", [capacity, names[place]]
+            )
+        for place in state.draining:
+            fleet.execute(
+                "update {private}.instance set status = 'draining', status_event = 'drain' where instance_id = %s",
+                [names[place]],
+            )
+        fleet.now = look(conn)
+        return fleet
+
+    yield build
+
+
+_INSTANCES = """
+with instance as (
+    insert into {private}.instance (
+        instance_id, status, status_event, status_changed_at, max_streams, owner_role, registered_at
+    )
+    select i.name, 'registered', 'register', {private}.now(), i.capacity, session_user, {private}.now()
+    from unnest(%(names)s::text[], %(capacities)s::integer[]) as i(name, capacity)
+    returning instance_id
+),
+load as (insert into {private}.instance_load (instance_id) select instance_id from instance)
+insert into {private}.heartbeat (instance_id, incarnation, beat_at) select instance_id, 1, {private}.now() from instance
+"""
+_STREAMS = """
+with decision as (select {private}.open_decision('before', 'test') as decision_id),
+requirement as (select {private}.requirement_of('{{}}') as requirement_id),
+stream as (
+    insert into {private}.stream (external_id, name, url, requirement_id, created_at, updated_at)
+    select s.number, 'radio', 'http://radio.example', r.requirement_id, {private}.now(), {private}.now()
+    from generate_series(1, cardinality(%(owners)s::text[])) as s(number) cross join requirement as r
+    returning stream_id, external_id::integer as number, requirement_id
+),
+held as (
+    select s.*, (%(owners)s::text[])[s.number] as owner, (%(heirs)s::text[])[s.number] as heir from stream as s
+),
+assignment as (
+    insert into {private}.assignment (
+        stream_id, epoch, instance_id, next_instance_id, state, requirement_id, decision_id, waiting_since,
+        releasing_since
+    )
+    select
+        h.stream_id, (h.owner is not null)::integer, h.owner, h.heir,
+        case when h.owner is null then 'waiting' when h.heir is null then 'running' else 'releasing' end,
+        h.requirement_id, d.decision_id,
+        case when h.owner is null then {private}.now() end, case when h.heir is not null then {private}.now() end
+    from held as h cross join decision as d
+)
+insert into {private}.movement (stream_id, epoch, decision_id, to_instance_id, reason, moved_at)
+select h.stream_id, 1, d.decision_id, h.owner, 'before', {private}.now()
+from held as h cross join decision as d
+where h.owner is not null
+"""
+
+
+def planned(now: Snapshot) -> Counter[str]:
+    """What each instance will have when all hand-overs are done."""
+    return Counter(name for name in destinations(now).values() if name is not None)
+
+
+def check_as_fair_as_can_be(before: Snapshot, after: Snapshot) -> None:
+    """Nobody who could give is further above its share than a part of a stream, nobody who could take further below."""
+    names = sorted(after.placeable)
+    rows = [after.instances[name] for name in names]
+    load = planned(after)
+    places = []
+    for name, row in zip(names, rows, strict=True):
+        # places that are being left are free only when they have been
+        outgoing = before.instances[name]["outgoing"]
+        ceiling = max(row["max_streams"] - outgoing, min(planned(before)[name], row["max_streams"]))
+        places.append(Place(row["max_streams"], 0, ceiling, 0))
+    for name, share in zip(names, fair_shares(sum(load[name] for name in names), places), strict=True):
+        assert abs(load[name] - share) < 1, (name, load[name], float(share))
+
+
+@_MANY
+@given(state=states())
+def test_a_rebalance_makes_the_fewest_moves_and_ends_fair(build: Callable[[State], Fleet], state: State) -> None:
+    """R1.3, R1.4"""
+    fleet = build(state)
+    before = fleet.now
+    fleet.call("rebalance")
+    check_decision(before, fleet.now, least=True)
+    # where somebody draining or overfull could not give all, or a promised place is gone, fairness has to wait
+    overfull = any(r["owned"] - r["outgoing"] > r["max_streams"] for r in fleet.now.placeable.values())
+    promised = any(r["owned"] + r["incoming"] > r["max_streams"] for r in fleet.now.placeable.values())
+    if not overfull and not promised:
+        check_as_fair_as_can_be(before, fleet.now)
+        fleet.call("rebalance")
+        assert fleet.now.decisions[max(fleet.now.decisions)]["moves"] == 0, "something was left to do"
+
+
+@_MANY
+@given(state=states(), lost=st.sets(st.integers(0, 6), min_size=1, max_size=3))
+def test_a_failover_moves_what_was_lost_and_nothing_else(
+    build: Callable[[State], Fleet], state: State, lost: set[int]
+) -> None:
+    """R1.2, R4.1: at once, as far as there is room."""
+    lost_names = {f"fv-{place}" for place in lost if place < len(state.capacities)}
+    assume(lost_names)
+    fleet = build(state)
+    before = fleet.now
+    for name in sorted(before.instances.keys() - lost_names):
+        fleet.execute(
+            "update {private}.heartbeat set beat_at = {private}.now() + interval '1 hour' where instance_id = %s",
+            [name],
+        )
+    fleet.clock.advance("400 seconds")
+    fleet.step(lambda: fleet.execute("select {private}.watch_instances()"))
+    after = fleet.now
+    assert {name for name, row in after.instances.items() if row["status"] == "inactive"} == lost_names
+    check_decision(before, after, least=True)
+    for stream_id, was in before.assignments.items():
+        now = after.assignments[stream_id]
+        if was["instance_id"] not in lost_names:
+            assert (now["instance_id"], now["epoch"]) == (was["instance_id"], was["epoch"])
+            if was["next_instance_id"] not in lost_names:
+                assert now["next_instance_id"] == was["next_instance_id"]
+        elif now["state"] == "waiting":
+            assert not any(row["owned"] + row["incoming"] < row["max_streams"] for row in after.placeable.values()), (
+                "there is room"
+            )
+
+
+@_MANY
+@given(state=states(), forced=st.booleans())
+def test_hand_overs_end_somewhere_whatever_has_become_of_the_next_owners(
+    build: Callable[[State], Fleet], state: State, forced: bool
+) -> None:
+    """A stream whose owner has stopped goes to whoever has room; one whose owner has not is not taken for nobody."""
+    fleet = build(state)
+    before = fleet.now
+    releasing = [a for a in before.assignments.values() if a["state"] == "releasing"]
+    streams = [a["stream_id"] for a in releasing]
+    fleet.execute("select {private}.complete_handovers(%s, 'hand-over', %s)", [streams, not forced])
+    now = look(fleet.conn)
+    check_now(now)
+    for was in releasing:
+        ended = now.assignments[was["stream_id"]]
+        assert ended["state"] != "releasing"
+        if ended["state"] == "waiting":
+            assert not forced
+            assert not any(row["owned"] + row["incoming"] < row["max_streams"] for row in now.placeable.values())
+        elif ended["instance_id"] == was["instance_id"] and forced:
+            assert ended["epoch"] == was["epoch"]
+    for name, row in now.instances.items():
+        assert row["owned"] <= max(row["max_streams"], before.instances[name]["owned"])
