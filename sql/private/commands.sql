@@ -33,7 +33,9 @@ as $function$
     from {{ private }}.instance as i
     join {{ private }}.movement as m on m.decision_id = i.lost_by_decision_id and m.from_instance_id = i.instance_id
     left join {{ private }}.assignment as a on a.stream_id = m.stream_id
-    where i.instance_id = p_instance_id and a.instance_id is distinct from p_instance_id
+    where i.instance_id = p_instance_id
+        and i.lost_by_decision_id is not null -- nearly always null, and then no history is read
+        and a.instance_id is distinct from p_instance_id
     order by 2
 $function$;
 comment on function {{ private }}.remove_commands(text) is 'Streams that an instance may still be running and should not.';
