@@ -132,7 +132,11 @@ def planned(now: Snapshot) -> Counter[str]:
 
 
 def check_as_fair_as_can_be(before: Snapshot, after: Snapshot) -> None:
-    """Nobody who could give is further above its share than a part of a stream, nobody who could take further below."""
+    """Everybody has its share but for a part of a stream.
+
+    Where streams were placed by the same decision, but for a stream: what was just placed is not moved on at once.
+    """
+    placed = any(a["state"] == "waiting" for a in before.assignments.values())
     names = sorted(after.placeable)
     rows = [after.instances[name] for name in names]
     load = planned(after)
@@ -143,7 +147,7 @@ def check_as_fair_as_can_be(before: Snapshot, after: Snapshot) -> None:
         ceiling = max(row["max_streams"] - outgoing, min(planned(before)[name], row["max_streams"]))
         places.append(Place(row["max_streams"], 0, ceiling, 0))
     for name, share in zip(names, fair_shares(sum(load[name] for name in names), places), strict=True):
-        assert abs(load[name] - share) < 1, (name, load[name], float(share))
+        assert abs(load[name] - share) < (2 if placed else 1), (name, load[name], float(share))
 
 
 @_MANY
@@ -162,7 +166,8 @@ def test_a_rebalance_makes_the_fewest_moves_and_ends_fair(build: Callable[[State
     if not overfull and not promised:
         check_as_fair_as_can_be(before, fleet.now)
         fleet.call("rebalance")
-        assert fleet.now.decisions[max(fleet.now.decisions)]["moves"] == 0, "something was left to do"
+        left = fleet.now.decisions[max(fleet.now.decisions)]["moves"]
+        assert left <= (1 if state.waiting else 0), "something was left to do"
 
 
 @_MANY
