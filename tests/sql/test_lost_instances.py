@@ -62,6 +62,18 @@ def test_an_instance_whose_session_is_gone_is_lost_after_the_grace(fleet: Fleet)
     assert evidence["instance_id"] == "fv-1"
 
 
+def test_the_grace_begins_when_the_session_is_gone_however_old_the_last_beat(fleet: Fleet) -> None:
+    """Between two beats every connection may break for a moment."""
+    _, sessions = _attached(fleet, 3)
+    fleet.clock.advance("29 seconds")
+    _kill(fleet, sessions[0])
+    assert _watch(fleet) is None
+    fleet.clock.advance("9 seconds")
+    assert _watch(fleet) is None
+    fleet.clock.advance("1 second")
+    assert _watch(fleet)["lost"] == ["fv-1"]
+
+
 def test_the_driver_alone_notices_a_lost_session(fleet: Fleet) -> None:
     """R1.2, through run_due_jobs() as psql or pg_cron would call it."""
     _, sessions = _attached(fleet, 3)
