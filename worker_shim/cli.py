@@ -66,18 +66,24 @@ def main() -> None:
 @click.option("--network-timeout", type=click.FloatRange(min=1), default=30, show_default=True, help="Seconds.")
 @click.option("--poll-interval", type=click.FloatRange(min=0.1), default=2, show_default=True, help="Behind a pooler.")
 @click.option("--wait-for-id", type=click.FloatRange(min=0), default=0, show_default=True, help="Seconds.")
-@click.option("--log-level", envvar="LOG_LEVEL", default="INFO", show_default=True)
+@click.option(
+    "--log-level",
+    envvar="LOG_LEVEL",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_sensitive=False),
+    default="INFO",
+    show_default=True,
+)
 def run(command: str, log_level: str, **options: Any) -> None:
     """Run a program for each stream that this worker is given, until SIGTERM."""
-    logging.basicConfig(
-        level=log_level.upper(), format="%(asctime)s level=%(levelname)s %(message)s", stream=sys.stderr
-    )
+    logging.basicConfig(level=log_level, format="%(asctime)s level=%(levelname)s %(message)s", stream=sys.stderr)
     try:
         Worker(handler=program(command, options["stop_timeout"]), **options).run()
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except Refused as error:
         click.echo(f"worker-shim: {error}", err=True)
+        if error.detail:
+            click.echo(f"detail: {error.detail}", err=True)
         if error.hint:
             click.echo(f"hint: {error.hint}", err=True)
         sys.exit(1)

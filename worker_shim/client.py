@@ -39,6 +39,11 @@ ACKNOWLEDGE_AFTER = 0.05  # acknowledgements of so many seconds go together
 CHECK_AFTER = 1.0  # seconds from a repair to the beat that shows whether it was all
 ATTEMPTS = 3  # to get in step before registering anew
 STALE = ("OR301", "OR103")  # this incarnation, or the whole instance, is not known any more: register anew
+HINTS = {  # for what PostgreSQL refuses before the orchestrator is asked
+    "3F000": "the schema is not installed in this database: run 'orchestrator db migrate', or correct --schema",
+    "42501": "grant the fleet's role for workers (orchestrator_worker) to this login",
+    "42883": "the database is older or newer than this program: run 'orchestrator db status'",
+}
 UNWANTED = ("OR104", "OR106", "OR404")  # id in use, another login's, removed by an administrator
 
 
@@ -496,4 +501,5 @@ def _refused(error: psycopg.Error | OSError) -> Refused:
     diagnostic = error.diag if isinstance(error, psycopg.Error) else None
     message = diagnostic.message_primary if diagnostic else None
     code = (error.sqlstate if isinstance(error, psycopg.Error) else None) or "?"
-    return Refused(code, message or one_line(error), diagnostic.message_hint if diagnostic else None)
+    hint = (diagnostic.message_hint if diagnostic else None) or HINTS.get(code)
+    return Refused(code, message or one_line(error), hint, diagnostic.message_detail if diagnostic else None)

@@ -40,11 +40,12 @@ _SESSION_SETTINGS = {
 class Refused(Exception):
     """The orchestrator refused this worker, and trying again would not help."""
 
-    def __init__(self, code: str, message: str, hint: str | None = None) -> None:
+    def __init__(self, code: str, message: str, hint: str | None = None, detail: str | None = None) -> None:
         super().__init__(f"{message} ({code})")
         self.code = code
         self.message = message
         self.hint = hint
+        self.detail = detail
 
 
 class Listener:

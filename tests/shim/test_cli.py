@@ -142,9 +142,24 @@ async def test_a_second_worker_with_the_same_id_ends_with_status_1_and_a_hint(fl
     second = await start("fingerv7-001")
     assert await asyncio.wait_for(second.process.wait(), 20) == 1
     said = second.log.read_text()
-    assert "worker-shim: the instance id is in use by another live process (OR104)\nhint: " in said
+    assert "worker-shim: the instance id is in use by another live process (OR104)\ndetail: " in said
+    assert "\nhint: stop the other process" in said
     assert "Traceback" not in said and second.running() == set()
     await all_run(fleet, first, "fingerv7-001", 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--instance-id", "two words"], "OR101", '"argument": "p_instance_id"}\nhint: an id of'),
+        (["--schema", "nowhere"], "3F000", "hint: the schema is not installed"),
+    ],
+)
+async def test_a_refusal_has_a_code_and_a_hint(start: Start, options: list[str], code: str, said: str) -> None:
+    worker = await start("fingerv7-001", *options)
+    assert await asyncio.wait_for(worker.process.wait(), 20) == 1
+    told = worker.log.read_text().partition("worker-shim: ")[2]
+    assert f"({code})" in told and said in told
 
 
 async def test_a_second_sigterm_ends_a_drain_at_once(fleet: Fleet, start: Start) -> None:
@@ -173,6 +188,7 @@ async def test_a_worker_that_never_reaches_its_database_still_ends_on_sigterm(st
         (["--max-streams", "1001"], "1001 is not in the range"),
         (["--dsn", "postgres//me:secret@host"], "the DSN cannot be parsed"),
         (["--exec", ""], "the command is empty"),
+        (["--log-level", "loud"], "'loud' is not one of"),
         (["--on-isolation", "stop", "--lease", "5"], "too short"),
     ],
 )
