@@ -27,7 +27,7 @@ from psycopg import sql
 
 from orchestrator import db, migrate
 from orchestrator.environment import StartOptions, WantedSetting, wanted_settings
-from orchestrator.errors import CallerMistake, Contention, OrchestratorError, class_of
+from orchestrator.errors import CallerMistake, Contention, OrchestratorError, UnknownName, class_of
 from orchestrator.log import Category, get_logger
 
 TRIES_A_ROUND = 3
@@ -136,8 +136,8 @@ class Driver:
         """Drive until stopped.
 
         Raises:
-            OrchestratorError: the start took longer than allowed, or the DSN or schema cannot be read. Later trouble is
-                only logged.
+            OrchestratorError: the start took longer than allowed, the DSN or schema cannot be read, or the database
+                cannot be migrated. Later trouble is only logged.
         """
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(self._options.max_workers, thread_name_prefix="outside"))
@@ -198,8 +198,10 @@ class Driver:
         return allowed - (time.monotonic() - self._began)
 
     def _is_final(self, error: OrchestratorError) -> bool:
-        """Only a start fails for good: a DSN or schema that cannot be read, or the time allowed for it is over."""
-        return self._seconds_to_start() <= 0 or (isinstance(error, CallerMistake) and not self._reached)
+        """Only a start fails for good: a DSN or schema that cannot be read, a database that cannot be migrated, or the
+        time allowed for it is over."""
+        is_hopeless = isinstance(error, CallerMistake | migrate.MigrationError)
+        return self._seconds_to_start() <= 0 or (is_hopeless and not self._reached)
 
     @contextmanager
     def _logged(self, function: str, **arguments: Any) -> Iterator[None]:
@@ -475,7 +477,7 @@ they did themselves, line by line."""
 
 def _run_outside_job(job: str, conn: db.Connection) -> dict[str, Any] | None:
     if job not in OUTSIDE_JOBS:
-        raise OrchestratorError(
+        raise UnknownName(
             f"this driver does not know the job {job}",
             hint="the database is newer than this program: upgrade it, or disable the job",
         )

@@ -145,6 +145,7 @@ class InvariantBroken(OrchestratorError, sqlstate="OR901"):
 class DatabaseUnavailable(OrchestratorError):
     """The connection could not be made, or was lost; what was asked may or may not have happened."""
 
+    code: str | None = "08000"  # connection_exception, where libpq gives no code of its own
     exit_code = 75
     retryable = True
 

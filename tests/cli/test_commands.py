@@ -299,6 +299,7 @@ def test_a_database_that_does_not_answer_means_try_again_and_keeps_the_password(
     answer = cli("status", "--json", "--dsn", "host=/nowhere dbname=x password=hush")
 
     assert answer.exit_code == 75
+    assert answer.error["code"] == "08000"
     assert answer.error["hint"]
     assert "hush" not in answer.stderr
 

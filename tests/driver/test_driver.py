@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
@@ -269,6 +270,21 @@ def test_a_driver_that_may_migrates_first(empty_database: str, tmp_path: Path) -
         driver.wait_for_line(event="connected")
     finally:
         driver.end()
+
+
+def test_a_driver_that_cannot_migrate_its_database_ends_with_the_reason(empty_database: str, tmp_path: Path) -> None:
+    migrate(empty_database, "orchestrator")
+    with psycopg.connect(empty_database) as conn:
+        conn.execute(
+            "insert into orchestrator_private.schema_migration (version, name, checksum, applied_at, applied_by)"
+            " values (9999, '9999_future', '', now(), '')"
+        )
+    driver = DriverProcess(
+        empty_database, "orchestrator", tmp_path / "driver.log", environment={"RUN_MIGRATIONS": "true"}
+    )
+
+    assert driver.wait() == 1
+    assert "use the newer release of the program" in driver.log.read_text()
 
 
 def test_a_driver_waits_for_a_database_that_is_not_migrated_yet(empty_database: str, tmp_path: Path) -> None:
