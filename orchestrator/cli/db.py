@@ -1,5 +1,6 @@
 """orchestrator db: installing, upgrading and checking the database."""
 
+import re
 import sys
 from dataclasses import asdict
 
@@ -10,6 +11,7 @@ from orchestrator.cli import options, output
 
 PENDING = 3
 DRIFT = 4
+_PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")  # needs no quotes in the fence's SQL
 
 
 @click.group()
@@ -83,6 +85,8 @@ def check(target: options.Target) -> None:
 @options.schema_only
 def render(schema: str, fence: bool, fence_schema: str) -> None:
     """Print a script that does with psql alone what migrate does."""
+    if not _PLAIN_NAME.fullmatch(fence_schema):
+        raise click.BadParameter("use lowercase letters, digits and underscores", param_hint="--fence-schema")
     click.echo(runner.render_fence(fence_schema) if fence else runner.render(schema), nl=False)
 
 

@@ -156,6 +156,13 @@ def test_metadata_that_is_no_object_is_a_usage_error(cli: Cli) -> None:
         assert "--metadata" in answer.stderr
 
 
+def test_a_fence_whose_name_needs_quotes_is_a_usage_error(cli: Cli) -> None:
+    answer = cli("db", "render", "--fence", "--fence-schema", 'my"fence; drop')
+
+    assert answer.exit_code == 2
+    assert "--fence-schema" in answer.stderr
+
+
 # -- balancing -------------------------------------------------------------------------------------------------------
 
 
