@@ -128,7 +128,7 @@ def connect(
             prepare_threshold=None,  # behind a pooler, what one server process prepared another does not know
             row_factory=dict_row,
         )
-        conn.execute(_session_sql(timeouts))
+        conn.execute(_session_sql(timeouts), {"backend_pid": conn.info.backend_pid})
         conn.autocommit = autocommit
     conn.names = names
     conn.adapters.register_dumper(dict, JsonbDumper)
@@ -152,7 +152,7 @@ async def connect_async(
             prepare_threshold=None,  # behind a pooler, what one server process prepared another does not know
             row_factory=dict_row,
         )
-        await conn.execute(_session_sql(timeouts))
+        await conn.execute(_session_sql(timeouts), {"backend_pid": conn.info.backend_pid})
         await conn.set_autocommit(autocommit)
     conn.names = names
     conn.adapters.register_dumper(dict, JsonbDumper)
@@ -215,6 +215,21 @@ async def view_async(
         return await cursor.fetchall()
 
 
+async def listen_async(conn: AsyncConnection, channel: str) -> bool:
+    """LISTEN on a channel of this fleet; False where notifications cannot reach this connection.
+
+    Behind a pooler in transaction mode the server process that answers is not the one that introduced itself, and a
+    LISTEN would be somebody else's.
+    """
+    with translated_errors():
+        cursor = await conn.execute("select pg_backend_pid() as pid")
+        row = await cursor.fetchone()
+        if row is None or row["pid"] != conn.info.backend_pid:
+            return False
+        await conn.execute(sql.SQL("listen {}").format(sql.Identifier(f"{conn.names.api}.{channel}")))
+        return True
+
+
 @contextmanager
 def translated_errors() -> Iterator[None]:
     """Let psycopg's errors out as this program's own."""
@@ -236,22 +251,13 @@ def retrying(attempts: int = 3, first_wait: float = 0.2, longest_wait: float = 5
 
     >>> retrying()(lambda: call(conn, "rebalance"))
     """
-    return tenacity.Retrying(**_policy(attempts, first_wait, longest_wait))
-
-
-def retrying_async(attempts: int = 3, first_wait: float = 0.2, longest_wait: float = 5.0) -> tenacity.AsyncRetrying:
-    """`retrying` for asyncio."""
-    return tenacity.AsyncRetrying(**_policy(attempts, first_wait, longest_wait))
-
-
-def _policy(attempts: int, first_wait: float, longest_wait: float) -> dict[str, Any]:
-    return {
-        "retry": tenacity.retry_if_exception(is_retryable),
-        "stop": tenacity.stop_after_attempt(attempts),
-        "wait": tenacity.wait_random_exponential(multiplier=first_wait, max=longest_wait),
-        "after": _log_attempt,
-        "reraise": True,
-    }
+    return tenacity.Retrying(
+        retry=tenacity.retry_if_exception(is_retryable),
+        stop=tenacity.stop_after_attempt(attempts),
+        wait=tenacity.wait_random_exponential(multiplier=first_wait, max=longest_wait),
+        after=_log_attempt,
+        reraise=True,
+    )
 
 
 def _log_attempt(state: tenacity.RetryCallState) -> None:

@@ -23,7 +23,6 @@ from typing import Any
 
 import structlog
 import tenacity
-from psycopg import sql
 
 from orchestrator import db, migrate
 from orchestrator.environment import StartOptions, WantedSetting, wanted_settings
@@ -259,7 +258,7 @@ class Driver:
         async with conn:
             self._reached = True
             with self._logged("listen"):
-                listening = await self._listen(conn)
+                listening = await db.listen_async(conn, "wake")
             if not self._started:
                 await self._start(conn)
             DATABASE.info(
@@ -279,17 +278,6 @@ class Driver:
                 if time.monotonic() - self._performance.since >= PERFORMANCE_EVERY_SECONDS:
                     self._performance.tell()
                     self._performance = Performance()
-
-    async def _listen(self, conn: db.AsyncConnection) -> bool:
-        """Listen for wake-ups, if they can reach us: behind a pooler in transaction mode the server process that
-        answers is not the one that we were introduced to, and a LISTEN would be somebody else's."""
-        with db.translated_errors():
-            cursor = await conn.execute("select pg_backend_pid() as pid")
-            row = await cursor.fetchone()
-            if row is None or row["pid"] != conn.info.backend_pid:
-                return False
-            await conn.execute(sql.SQL("listen {}").format(sql.Identifier(f"{conn.names.api}.wake")))
-            return True
 
     async def _run_next_job(self, conn: db.AsyncConnection) -> JobRun:
         free = len(self._outside) < self._options.max_workers

@@ -35,6 +35,8 @@ _INTERNAL_ERROR = "XX000"
 class MigrationError(OrchestratorError):
     """The database cannot be migrated as it is."""
 
+    code = "55000"  # object_not_in_prerequisite_state
+
 
 class Drift(MigrationError):
     """What was applied is not what this program carries."""

@@ -23,11 +23,11 @@ class Names:
 
     @classmethod
     def for_schema(cls, schema: str = DEFAULT_SCHEMA) -> Self:
-        if not _SCHEMA.match(schema) or schema.startswith("pg_"):
+        if not _SCHEMA.match(schema) or schema.startswith("pg_") or schema == "public":
             raise BadArgument(
                 f"{schema!r} cannot be the schema of a fleet",
                 detail={"schema": schema},
-                hint="use a lowercase letter and at most 13 more lowercase letters, digits or underscores; not pg_…",
+                hint="use a lowercase letter and at most 13 more letters, digits or underscores; not pg_… or public",
             )
         return cls(
             api=schema,

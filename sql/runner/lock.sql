@@ -1,2 +1,6 @@
 -- One migration of this fleet at a time. Its own statement: what is read next must be what the one before left.
-select pg_advisory_xact_lock(hashtextextended('{{ private }}.migration', 0));
+do $do$
+begin
+    perform pg_advisory_xact_lock(hashtextextended('{{ private }}.migration', 0));
+end
+$do$;

@@ -1,4 +1,6 @@
 -- The limits of a session, set after connecting: a pooler may refuse them as start-up options.
+-- Behind a pooler in transaction mode the process that answers is not the one that introduced itself; it is shared with
+-- others, and nothing is set on it.
 -- A setting that this server does not have (transaction_timeout before PostgreSQL 17) is left out.
 select set_config(wanted.name, wanted.value, false)
 from (
@@ -14,3 +16,4 @@ from (
     ('client_connection_check_interval', '2s') -- a killed client's statement ends, even while it waits for a lock
 ) as wanted (name, value)
 where current_setting(wanted.name, true) is not null
+    and pg_backend_pid() = %(backend_pid)s

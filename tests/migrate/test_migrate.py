@@ -352,3 +352,17 @@ class TestRoles:
                     sql.Identifier(conn.info.dbname), sql.Identifier(login)
                 )
             )
+
+
+def test_a_server_that_is_too_old_is_refused(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrate, "OLDEST_SERVER", 990000)
+    with pytest.raises(migrate.MigrationError, match="is the oldest that works") as refused:
+        fleet.migrate()
+    assert refused.value.code == "55000"
+    assert refused.value.hint == "upgrade the server; 15 to 18 are supported"
+    assert fleet.run("select to_regnamespace('{api}') as made") == [{"made": None}]
+
+
+def test_a_schema_that_belongs_to_everybody_is_refused() -> None:
+    with pytest.raises(BadArgument, match="public"):
+        Names.for_schema("public")
