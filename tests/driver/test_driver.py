@@ -145,6 +145,9 @@ def test_behind_a_pooler_in_transaction_mode_a_driver_polls(
         driver.wait_for_line(event="job", job=f"job_{number}", seconds=10)
 
     assert not driver.lines(level="error")
+    with psycopg.connect(pooler.dsn(database.dsn), autocommit=True) as somebody_else:
+        shown = somebody_else.execute("show statement_timeout").fetchone()
+    assert shown == ("0",), "a driver's session settings stayed on a connection that others share"
 
 
 def test_who_held_a_lock_that_was_not_free_is_logged(jobs: Jobs, start_driver: StartDriver) -> None:
