@@ -144,6 +144,8 @@ def check_step(before: Snapshot, after: Snapshot) -> None:
         allowed = max(row["max_streams"], known["owned"] + known["incoming"] if known else 0)
         assert promised <= allowed, (name, promised, allowed)
         assert known is None or row["incarnation"] >= known["incarnation"], name
+        if known is not None and name not in before.placeable and name not in after.placeable:
+            assert promised <= known["owned"] + known["incoming"], f"{name} is not to be given streams"
 
 
 def destinations(now: Snapshot) -> dict[int, str | None]:
@@ -209,6 +211,9 @@ def check_settled(now: Snapshot) -> None:
     for a in now.assignments.values():
         if a["state"] == "waiting":
             assert not _could_have(now, a), (a, room)
+            assert not _could_make_room(now, a), (a, room)
+        if a["pinned_to"] != a["instance_id"] and a["pinned_to"] in _could_have(now, a):
+            raise AssertionError(f"stream {a['stream_id']} could go home: {a}")
     for name, row in now.instances.items():
         # what nobody else can have, a draining or overfull instance keeps listening to
         if row["owned"] > (0 if row["status"] == "draining" else row["max_streams"]):
@@ -225,4 +230,21 @@ def _could_have(now: Snapshot, assignment: Mapping[str, Any]) -> list[str]:
         name
         for name, row in now.placeable.items()
         if needed <= set(row["capabilities"]) and row["owned"] < row["max_streams"]
+    ]
+
+
+def _could_make_room(now: Snapshot, waiting: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Streams that anybody could have, on the instances that alone could have this one, while others have room."""
+    needed = set(now.requirements[waiting["requirement_id"]]["capabilities"])
+    able = [name for name, row in now.placeable.items() if needed <= set(row["capabilities"])]
+    free = [n for n, row in now.placeable.items() if n not in able and row["owned"] < row["max_streams"]]
+    if waiting["stream_id"] in now.refused or not free:
+        return []
+    return [
+        a
+        for a in now.assignments.values()
+        if a["instance_id"] in able
+        and a["pinned_to"] is None
+        and a["stream_id"] not in now.refused
+        and not now.requirements[a["requirement_id"]]["capabilities"]
     ]
