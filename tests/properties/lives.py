@@ -5,6 +5,7 @@ mixed one has pins, requirements, regions, refusals, failing streams, lists and 
 """
 
 from collections.abc import Callable
+from itertools import count
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -35,6 +36,7 @@ class PlainLife:
 
     def __init__(self, database: Database, conn: db.Connection) -> None:
         self.fleet = Fleet(database, conn, Clock(conn), least=self.least)
+        self._numbers = count(1)
 
     @classmethod
     def acts(cls) -> dict[str, int]:
@@ -47,7 +49,7 @@ class PlainLife:
         for name in _NAMES[: dice.randint(1, 4)]:
             self.fleet.join(name, self.capacity(dice), **self.traits(dice))
         for _ in range(dice.randint(0, 14)):
-            self.fleet.call("add_stream", url="http://radio.example", external_id=self.fresh(dice), **self.wishes(dice))
+            self.fleet.call("add_stream", url="http://radio.example", external_id=self.fresh(), **self.wishes(dice))
         for worker in self.fleet.workers:
             self.fleet.beat(worker)
 
@@ -72,8 +74,9 @@ class PlainLife:
     def capacity(self, dice: Random) -> int:
         return dice.randint(1, 9)
 
-    def fresh(self, dice: Random) -> str:
-        return str(UUID(int=dice.getrandbits(128)))
+    def fresh(self) -> str:
+        """An id that nothing else has."""
+        return str(UUID(int=next(self._numbers)))
 
     def a_worker(self, dice: Random) -> Worker | None:
         return dice.choice(self.fleet.workers) if self.fleet.workers else None
@@ -171,7 +174,7 @@ class PlainLife:
     def act_add_streams(self, dice: Random) -> None:
         wishes = self.wishes(dice)
         for _ in range(dice.randint(1, 5)):
-            self.fleet.call("add_stream", url="http://radio.example", external_id=self.fresh(dice), **wishes)
+            self.fleet.call("add_stream", url="http://radio.example", external_id=self.fresh(), **wishes)
 
     @often(2)
     def act_remove_stream(self, dice: Random) -> None:
@@ -291,7 +294,7 @@ class MixedLife(PlainLife):
 
     def act_sync(self, dice: Random) -> None:
         """A list brings streams, changes their addresses and requirements, switches them off and lets them vanish."""
-        batch = UUID(int=dice.getrandbits(128))
+        batch = self.fresh()
         db.call(self.fleet.conn, "add_source", source="list")
         for line in range(1, 9):
             if dice.random() < 0.8:
