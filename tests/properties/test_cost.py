@@ -41,6 +41,8 @@ def fleet(request: pytest.FixtureRequest, shared_database: Database) -> Iterator
         db.call(conn, "register_instance", instance_id=f"fv-{number}", max_streams=150)
     fleet.execute(_FILL.replace("{streams}", str(STREAMS)))
     assert db.call(conn, "rebalance")[0]["moves"] == STREAMS
+    for number in range(50):  # some history
+        db.call(conn, "add_stream", url=f"http://radio.example/{number}")
     if request.param == "statistics":
         fleet.execute("analyze")
     yield fleet
