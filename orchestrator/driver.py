@@ -424,7 +424,7 @@ def report(run: JobRun) -> None:
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested objects as one: {"lost": {"instances": 1}} is {"lost_instances": 1}.
+    """Nested objects as one: {"lost": {"instances": 1}} is {"lost_instances": 1}; lists of words as words with commas.
 
     A key that the log line has already gets a prefix of its own.
     """
@@ -434,6 +434,8 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping) and value:
             flat |= flattened(value, f"{name}_")
         else:
+            if isinstance(value, list) and all(isinstance(item, str) for item in value):
+                value = ",".join(value)
             flat[f"result_{name}" if name in _KEYS_OF_A_LINE else name] = value
     return flat
 

@@ -12,11 +12,7 @@ begin
     set acknowledged_at = coalesce(a.acknowledged_at, {{ private }}.now()), acknowledged_by = coalesce(a.acknowledged_by, {{ private }}.actor())
     where a.alert_id = p_alert_id;
     if not found then
-        raise exception using
-            errcode = 'OR107',
-            message = 'unknown alert',
-            detail = jsonb_build_object('alert_id', p_alert_id)::text,
-            hint = 'select alert_id, code, subject from {{ api }}.alerts lists them';
+        perform {{ private }}.unknown_alert(p_alert_id);
     end if;
     return query select a.alert_id, a.acknowledged_at, a.acknowledged_by from {{ private }}.alert as a where a.alert_id = p_alert_id;
 end

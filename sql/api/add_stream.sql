@@ -32,6 +32,10 @@ begin
     perform {{ private }}.require_argument(
         'p_metadata', p_metadata is null or jsonb_typeof(p_metadata) = 'object', p_metadata, 'a JSON object'
     );
+    perform {{ private }}.require_argument(
+        'p_required_capabilities', array_position(p_required_capabilities, null) is null, to_jsonb(p_required_capabilities),
+        'names of capabilities, none of them null'
+    );
     perform {{ private }}.lock_decisions();
     perform {{ private }}.require_argument(
         'p_external_id',

@@ -15,9 +15,9 @@ begin
     perform {{ private }}.lock_decisions();
     perform {{ private }}.speak_for(p_instance_id, p_incarnation);
     v_decision := {{ private }}.lose_instances(array[p_instance_id], 'goodbye', 'goodbye', 'deregister_instance', null);
-    return query select v_decision.moves, v_decision.still_waiting;
+    return query select {{ private }}.count_moved(v_decision.decision_id), v_decision.still_waiting;
 end
 $function$;
-comment on function {{ api }}.deregister_instance(text, bigint) is 'Say goodbye: how many streams moved, and how many streams of the fleet wait for an instance now.';
+comment on function {{ api }}.deregister_instance(text, bigint) is 'Say goodbye: how many streams moved to others, and how many streams of the fleet wait for an instance now.';
 revoke all on function {{ api }}.deregister_instance(text, bigint) from public;
 grant execute on function {{ api }}.deregister_instance(text, bigint) to {{ worker }}, {{ admin }};

@@ -19,9 +19,9 @@ begin
     if v_instance.status <> 'removed' then
         v_decision := {{ private }}.lose_instances(array[p_instance_id], 'remove', 'removed', 'remove_instance', p_reason);
     end if;
-    return query select p_instance_id, coalesce(v_decision.moves, 0), {{ private }}.count_waiting(1000);
+    return query select p_instance_id, coalesce({{ private }}.count_moved(v_decision.decision_id), 0), {{ private }}.count_waiting(1000);
 end
 $function$;
-comment on function {{ api }}.remove_instance(text, text) is 'Remove an instance for good; drain it first to lose nothing.';
+comment on function {{ api }}.remove_instance(text, text) is 'Remove an instance for good; drain it first to lose nothing. Says how many streams moved to others, and how many streams of the fleet wait for an instance now.';
 revoke all on function {{ api }}.remove_instance(text, text) from public;
 grant execute on function {{ api }}.remove_instance(text, text) to {{ admin }};

@@ -45,6 +45,20 @@ end
 $function$;
 comment on function {{ private }}.unknown_stream(bigint) is 'Refuse with OR102.';
 
+create or replace function {{ private }}.unknown_alert(p_alert_id bigint)
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    raise exception using
+        errcode = 'OR107',
+        message = 'unknown alert',
+        detail = jsonb_build_object('alert_id', p_alert_id)::text,
+        hint = 'select alert_id, code, subject from {{ api }}.alerts lists them';
+end
+$function$;
+comment on function {{ private }}.unknown_alert(bigint) is 'Refuse with OR107.';
+
 create or replace function {{ private }}.speak_for(p_instance_id text, p_incarnation bigint)
     returns {{ private }}.instance
     language plpgsql volatile

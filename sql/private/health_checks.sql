@@ -97,6 +97,7 @@ as $function$
         end,
         case
             when c.waiting = 0 then c.held || ' streams, all with an instance'
+            when not exists (select from {{ private }}.placeable_instances()) then c.waiting || ' streams wait: no instance is there to take them'
             when c.room = 0 then c.waiting || ' streams wait: every instance is full'
             else c.waiting || ' streams wait, with room for ' || c.room
         end,

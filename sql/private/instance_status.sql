@@ -51,3 +51,11 @@ begin
 end
 $function$;
 comment on function {{ private }}.lose_instances(text[], text, text, text, text, jsonb) is 'These instances are gone: step their state machines and give their streams to others, in one decision.';
+
+create or replace function {{ private }}.count_moved(p_decision_id bigint)
+    returns integer
+    language sql volatile
+begin atomic
+    select count(*)::integer from {{ private }}.movement as m where m.decision_id = p_decision_id and m.to_instance_id is not null;
+end;
+comment on function {{ private }}.count_moved(bigint) is 'How many streams a decision gave to somebody; the others that it moved wait.';

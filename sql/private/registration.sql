@@ -28,6 +28,9 @@ begin
             2 * v_interval, {{ private }}.setting_interval('removal_timeout')
         )
     );
+    perform {{ private }}.require_argument(
+        'p_capabilities', array_position(p_capabilities, null) is null, to_jsonb(p_capabilities), 'names of capabilities, none of them null'
+    );
     if p_capabilities is not null and not coalesce('audio_fingerprinting' = any(p_capabilities), false) then
         raise exception using
             errcode = 'OR105',

@@ -1,9 +1,12 @@
--- Every object of the two schemas, with a checksum over its definition, owner and privileges.
+-- Every object of the two schemas, with a checksum over its definition, owner, privileges and comment.
 -- Definitions are read with search_path = pg_catalog, so that they are spelled the same for everybody.
 select
     described.kind,
     described.identity,
-    encode(sha256(convert_to(concat_ws(e'\n', described.owner::regrole::text, described.privileges, described.definition), 'UTF8')), 'hex') as checksum,
+    encode(sha256(convert_to(concat_ws(
+        e'\n', described.owner::regrole::text, described.privileges, described.definition,
+        obj_description(described.object_id, (select c.relname from pg_catalog.pg_class as c where c.oid = described.class_id))
+    ), 'UTF8')), 'hex') as checksum,
     current_setting('server_version_num')::integer / 10000 as server_major,
     described.class_id,
     described.object_id
@@ -32,6 +35,11 @@ from (
         concat_ws(
             e'\n', c.relkind, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity,
             (select string_agg(o, ', ' order by o) from unnest(c.reloptions) as o),
+            -- foreign keys that somebody switched off
+            (
+                select 'off: ' || count(*) from pg_catalog.pg_trigger as g
+                where g.tgrelid = c.oid and g.tgisinternal and g.tgenabled <> 'O' having count(*) > 0
+            ),
             case when c.relkind in ('v', 'm') then pg_get_viewdef(c.oid) end,
             case when c.relkind in ('r', 'p', 'f', 'v', 'm') then (
                 select

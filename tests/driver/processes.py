@@ -62,7 +62,7 @@ class DriverProcess:
             return self.lines(**like)
 
         try:
-            return wait_until(found, seconds=seconds, what=f"a line like {like}")[0]  # type: ignore[no-any-return]
+            return wait_until(found, seconds=seconds, what=f"a line like {like}")[0]  # type: ignore[no-any-return]  # a JSON line
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log.read_text()}") from None
 

@@ -70,7 +70,7 @@ CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnati
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) IS 'Say goodbye: how many streams moved, and how many streams of the fleet wait for an instance now.';
+COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) IS 'Say goodbye: how many streams moved to others, and how many streams of the fleet wait for an instance now.';
 
 CREATE FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text DEFAULT 'drained by an administrator'::text) RETURNS TABLE(instance_id text, status text, streams_to_hand_over integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -213,7 +213,7 @@ CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text D
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) IS 'Remove an instance for good; drain it first to lose nothing.';
+COMMENT ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) IS 'Remove an instance for good; drain it first to lose nothing. Says how many streams moved to others, and how many streams of the fleet wait for an instance now.';
 
 CREATE FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean DEFAULT false) RETURNS TABLE(removed_streams integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -602,6 +602,24 @@ CREATE FUNCTION orchestrator_private.count_assignments() RETURNS trigger
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.count_assignments() IS 'Keeps instance_load and requirement_load equal to a recount of assignment.';
+
+CREATE TABLE orchestrator_private.movement (
+    stream_id bigint NOT NULL,
+    epoch bigint NOT NULL,
+    decision_id bigint NOT NULL,
+    from_instance_id text,
+    to_instance_id text,
+    reason text NOT NULL,
+    moved_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.movement IS 'One stream''s change of hands, append-only. It is written when the hands change, so a planned hand-over appears when the owner has let go. to_instance_id is null when nobody has it afterwards.';
+
+CREATE FUNCTION orchestrator_private.count_moved(p_decision_id bigint) RETURNS integer
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) IS 'How many streams a decision gave to somebody; the others that it moved wait.';
 
 CREATE TABLE orchestrator_private.assignment (
     stream_id bigint NOT NULL,
@@ -1281,6 +1299,12 @@ CREATE FUNCTION orchestrator_private.thresholds() RETURNS jsonb
 
 COMMENT ON FUNCTION orchestrator_private.thresholds() IS 'The settings that balancing goes by, for the record of a decision.';
 
+CREATE FUNCTION orchestrator_private.unknown_alert(p_alert_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.unknown_alert(p_alert_id bigint) IS 'Refuse with OR107.';
+
 CREATE FUNCTION orchestrator_private.unknown_instance(p_instance_id text) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1590,18 +1614,6 @@ CREATE VIEW orchestrator.locks AS
           WHERE (d.datname = current_database()))) AND ((l.locktype = 'advisory'::text) OR (n.nspname = ANY (ARRAY['orchestrator'::name, 'orchestrator_private'::name])) OR (NOT l.granted)));
 
 COMMENT ON VIEW orchestrator.locks IS 'Who holds and who waits for the locks of this system: the decision lock, the sessions of instances, its tables.';
-
-CREATE TABLE orchestrator_private.movement (
-    stream_id bigint NOT NULL,
-    epoch bigint NOT NULL,
-    decision_id bigint NOT NULL,
-    from_instance_id text,
-    to_instance_id text,
-    reason text NOT NULL,
-    moved_at timestamp with time zone NOT NULL
-);
-
-COMMENT ON TABLE orchestrator_private.movement IS 'One stream''s change of hands, append-only. It is written when the hands change, so a planned hand-over appears when the owner has let go. to_instance_id is null when nobody has it afterwards.';
 
 CREATE VIEW orchestrator.movements AS
  SELECT m.stream_id,
@@ -2223,6 +2235,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_assignments() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.count_waiting(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer, p_maximum integer) FROM PUBLIC;
@@ -2410,6 +2424,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_c
 REVOKE ALL ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.thresholds() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.unknown_alert(p_alert_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.unknown_instance(p_instance_id text) FROM PUBLIC;
 

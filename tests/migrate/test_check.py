@@ -27,6 +27,7 @@ from tests.migrate.conftest import Fleet
         ("alter table {private}.note add column extra text", ("altered", "table {private}.note")),
         ("grant select on {private}.note to {worker}", ("altered", "table {private}.note")),
         ("alter table {private}.note disable trigger shout", ("altered", "trigger shout on {private}.note")),
+        ("comment on view {api}.notes is 'otherwise'", ("altered", "view {api}.notes")),
         ("drop trigger shout on {private}.note", ("missing", "trigger shout on {private}.note")),
         ("drop view {api}.notes", ("missing", "view {api}.notes")),
         ("drop index {private}.note_by_body", ("missing", "index {private}.note_by_body")),
@@ -100,6 +101,15 @@ class TestTheCommandLine:
         status = json.loads(self.run("status", *target, "--json").stdout)
         assert status["installed"] is True
         assert status["pending"] == []
+
+    def test_foreign_keys_that_somebody_switched_off_are_drift(self, empty_database: str) -> None:
+        target = ("--dsn", empty_database)
+        self.run("migrate", *target)
+        with psycopg.connect(empty_database, autocommit=True) as conn:
+            conn.execute("alter table orchestrator_private.stream disable trigger all")
+        result = self.run("check", *target)
+        assert result.exit_code == 4
+        assert "orchestrator_private.stream" in result.stdout
 
     def test_drift_exits_with_4(self, empty_database: str) -> None:
         target = ("--dsn", empty_database)

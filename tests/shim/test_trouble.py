@@ -228,6 +228,6 @@ async def test_behind_a_pooler_cut_server_connections_stop_no_handler(fleet: Fle
                 " where datname = current_database() and pid <> pg_backend_pid()"
             )
             beat = fleet.instance("fingerv7-001")["beat_at"]
-            await fleet.until(lambda before=beat: fleet.instance("fingerv7-001")["beat_at"] > before)  # type: ignore[misc]
+            await fleet.until(lambda before=beat: fleet.instance("fingerv7-001")["beat_at"] > before)  # type: ignore[misc]  # mypy infers no type for a default
         assert held(recorder) == fleet.confirmed("fingerv7-001")
     assert len(recorder.starts) == 3

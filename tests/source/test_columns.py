@@ -108,14 +108,14 @@ def test_a_stream_is_inactive_when_a_column_clearly_says_so(
 
 def test_odd_names_are_quoted(fleet: Fleet, external: External) -> None:
     schema, table, column = 'Se"cret.s', "rá'dio; drop table streams --", "u\"r'l %s {x}"
-    external.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))  # type: ignore[arg-type]
+    external.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))  # type: ignore[arg-type]  # a name that is no literal: odd names are the point
     external.execute(
-        sql.SQL('create table {} (id int, {} text, "meta ""data" text)').format(  # type: ignore[arg-type]
+        sql.SQL('create table {} (id int, {} text, "meta ""data" text)').format(  # type: ignore[arg-type]  # a name that is no literal: odd names are the point
             sql.Identifier(schema, table), sql.Identifier(column)
         )
     )
     external.execute(
-        sql.SQL("insert into {} values (1, 'http://radio.example/1', E'tab\\there\\\\n')").format(  # type: ignore[arg-type]
+        sql.SQL("insert into {} values (1, 'http://radio.example/1', E'tab\\there\\\\n')").format(  # type: ignore[arg-type]  # a name that is no literal: odd names are the point
             sql.Identifier(schema, table)
         )
     )

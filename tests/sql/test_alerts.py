@@ -127,3 +127,8 @@ def test_somebody_says_that_he_has_seen_an_alert(fleet: Fleet) -> None:
     for unknown in (999, None):
         with refused("OR107"):
             fleet.admin("acknowledge_alert", alert_id=unknown)
+
+
+def test_an_alert_that_is_not_there_cannot_be_delivered(fleet: Fleet) -> None:
+    with refused("OR107"):
+        fleet.admin("mark_alert_delivered", alert_id=99)

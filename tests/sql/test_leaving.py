@@ -164,8 +164,9 @@ def test_a_goodbye_moves_the_streams_at_once(fleet: Fleet) -> None:
 
 def test_a_goodbye_without_others_leaves_the_streams_waiting(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=3)
-    [row] = worker.call("deregister_instance")
-    assert row["still_waiting"] == 3
+    assert worker.call("deregister_instance") == [{"moved": 0, "still_waiting": 3}]
+    waiting = next(row["finding"] for row in fleet.admin("health") if row["component"] == "streams")
+    assert waiting == "3 streams wait: no instance is there to take them"
     assert len(fleet.waiting()) == 3
     fleet.register("fv-2")
     fleet.settle()

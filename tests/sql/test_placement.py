@@ -399,3 +399,10 @@ def test_a_changed_strategy_is_followed_by_a_rebalance(fleet: Fleet) -> None:
     fleet.set("strategy", "capacity")
     fleet.settle()
     assert fleet.loads() == {"fv-north": 2, "fv-south": 2}
+
+
+def test_a_required_capability_has_a_name(fleet: Fleet) -> None:
+    with refused("OR101") as refusal:
+        fleet.admin("add_stream", url="http://radio.example.org/1", required_capabilities=["aac", None])
+    assert refusal.value.detail == {"argument": "p_required_capabilities", "given": ["aac", None]}
+    assert fleet.view("streams") == []

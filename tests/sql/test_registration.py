@@ -144,9 +144,13 @@ def test_a_process_that_lost_an_ability_gives_up_the_streams_that_need_it(fleet:
 
 
 def test_an_instance_must_be_able_to_fingerprint(fleet: Fleet) -> None:
-    for capabilities in ([], ["aac"], [None]):
+    for capabilities in ([], ["aac"]):
         with refused("OR105"):
             fleet.register("fv-1", capabilities=capabilities)
+    for nameless in ([None], ["audio_fingerprinting", None]):
+        with refused("OR101") as refusal:
+            fleet.register("fv-1", capabilities=nameless)
+        assert refusal.value.detail == {"argument": "p_capabilities", "given": nameless}
     assert fleet.view("instances") == []
 
 
