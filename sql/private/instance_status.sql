@@ -34,6 +34,8 @@ create or replace function {{ private }}.lose_instances(
 )
     returns {{ private }}.decision
     language plpgsql volatile
+    -- the plans serve one stream as well as a thousand; planning anew for every array would cost as much as the work
+    set plan_cache_mode = 'force_generic_plan'
 as $function$
 declare
     v_decision_id bigint := {{ private }}.open_decision(p_rule, p_trigger, p_reason, p_detail || jsonb_build_object('instances', to_jsonb(p_instance_ids)));
