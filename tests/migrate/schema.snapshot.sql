@@ -844,6 +844,7 @@ COMMENT ON FUNCTION orchestrator_private.lock_watched() IS 'Instances to do some
 
 CREATE FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb DEFAULT '{}'::jsonb) RETURNS orchestrator_private.decision
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'These instances are gone: step their state machines and give their streams to others, in one decision.';
