@@ -3,7 +3,7 @@
 Counted by the server itself, before statistics were ever gathered and after.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -30,13 +30,10 @@ where schemaname = %s and relname in ('assignment', 'movement')
 """
 
 
-@pytest.fixture(scope="module", params=["no statistics", "statistics"])
-def fleet(request: pytest.FixtureRequest, shared_database: Database) -> Iterator[Fleet]:
-    conn = shared_database.connect()
-    clock = Clock(conn)
-    if request.param == "no statistics":
-        clock.install()
-    fleet = Fleet(shared_database, conn, clock, least=True)
+@pytest.fixture(params=["no statistics", "statistics"])
+def fleet(request: pytest.FixtureRequest, database: Database, clock: Clock) -> Fleet:
+    conn = database.connect()
+    fleet = Fleet(database, conn, clock, least=True)
     for number in range(INSTANCES):
         db.call(conn, "register_instance", instance_id=f"fv-{number}", max_streams=150)
     fleet.execute(_FILL.replace("{streams}", str(STREAMS)))
@@ -45,7 +42,7 @@ def fleet(request: pytest.FixtureRequest, shared_database: Database) -> Iterator
         db.call(conn, "add_stream", url=f"http://radio.example/{number}")
     if request.param == "statistics":
         fleet.execute("analyze")
-    yield fleet
+    return fleet
 
 
 def _acts(fleet: Fleet) -> dict[str, Callable[[], object]]:
