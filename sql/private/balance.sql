@@ -3,7 +3,7 @@
 --   shift                level one group of instances by moving streams of some requirements
 --   bring_into_region    streams whose region has room for them
 --   rebalance_fleet      the whole fleet: requirements that only some instances meet first, then all others
---   bring_pinned_home    pinned streams whose instance is back
+--   bring_pinned_home    pinned streams whose instance is back, or has room again, or refuses them no longer
 --   make_room            where only some instances are able, move away what others could have
 --   place_fleet          everything that is not levelling
 -- Every caller holds the decision lock.
@@ -276,6 +276,30 @@ end
 $function$;
 comment on function {{ private }}.rebalance_fleet(bigint) is 'Bring every instance to its fair target with the least possible moves, by hand-over.';
 
+create or replace function {{ private }}.strays()
+    returns table (stream_id bigint, instance_id text, state text, pinned_to text)
+    language sql volatile
+as $function$
+    select s.stream_id, s.instance_id, s.state, s.pinned_to
+    from (
+        select
+            a.stream_id, a.instance_id, a.state, a.pinned_to, p.ceiling - p.planned as room,
+            row_number() over (partition by a.pinned_to order by a.stream_id) as place
+        from {{ private }}.assignment as a
+        join {{ private }}.requirement as r on r.requirement_id = a.requirement_id
+        join {{ private }}.placeable_instances() as p on p.instance_id = a.pinned_to and p.capabilities @> r.capabilities
+        where a.pinned_to is not null
+            and a.instance_id is distinct from a.pinned_to
+            and a.state in ('waiting', 'assigned', 'running')
+            and not exists (
+                select from {{ private }}.refusal as f
+                where f.stream_id = a.stream_id and f.instance_id = a.pinned_to and f.until > {{ private }}.now()
+            )
+    ) as s
+    where s.place <= s.room
+$function$;
+comment on function {{ private }}.strays() is 'Pinned streams that are not with their instance and could be.';
+
 create or replace function {{ private }}.bring_pinned_home(p_decision_id bigint)
     returns integer
     language plpgsql volatile
@@ -284,25 +308,7 @@ declare
     v_stray record;
     v_moved integer := 0;
 begin
-    for v_stray in
-        select s.stream_id, s.instance_id, s.state, s.pinned_to
-        from (
-            select
-                a.stream_id, a.instance_id, a.state, a.pinned_to, p.ceiling - p.planned as room,
-                row_number() over (partition by a.pinned_to order by a.stream_id) as place
-            from {{ private }}.assignment as a
-            join {{ private }}.requirement as r on r.requirement_id = a.requirement_id
-            join {{ private }}.placeable_instances() as p on p.instance_id = a.pinned_to and p.capabilities @> r.capabilities
-            where a.pinned_to is not null
-                and a.instance_id is distinct from a.pinned_to
-                and a.state in ('waiting', 'assigned', 'running')
-                and not exists (
-                    select from {{ private }}.refusal as f
-                    where f.stream_id = a.stream_id and f.instance_id = a.pinned_to and f.until > {{ private }}.now()
-                )
-        ) as s
-        where s.place <= s.room
-    loop
+    for v_stray in select s.* from {{ private }}.strays() as s loop
         if v_stray.state = 'waiting' then
             v_moved := v_moved + {{ private }}.give_streams(
                 p_decision_id, array[v_stray.stream_id], array[null::text], array[v_stray.pinned_to], 'pinned'
