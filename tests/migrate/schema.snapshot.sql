@@ -1294,6 +1294,12 @@ CREATE FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event t
 
 COMMENT ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) IS 'Let an event happen to an instance; returns its new status.';
 
+CREATE FUNCTION orchestrator_private.strays() RETURNS TABLE(stream_id bigint, instance_id text, state text, pinned_to text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.strays() IS 'Pinned streams that are not with their instance and could be.';
+
 CREATE FUNCTION orchestrator_private.thresholds() RETURNS jsonb
     LANGUAGE sql STABLE
     AS …;
@@ -2423,6 +2429,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.speak_for(p_instance_id text, p_inca
 REVOKE ALL ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.strays() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.thresholds() FROM PUBLIC;
 
