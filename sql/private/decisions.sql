@@ -3,7 +3,7 @@
 --   hand_over      in two steps: the owner is asked to stop, the next one gets the stream when it has (complete_handovers)
 -- Every caller holds the decision lock.
 -- Locks     stream and assignment rows (by id)
--- Writes    assignment, decision, movement, withdrawal
+-- Writes    assignment, decision, movement, withdrawal, settle_request
 -- Notifies  each affected instance once per decision
 
 create or replace function {{ private }}.open_decision(
@@ -183,6 +183,11 @@ begin
     from load cross join told
     where d.decision_id = p_decision_id
     returning d.* into v_decision;
+    if v_decision.still_waiting > 0
+        and exists (select from {{ private }}.movement as m where m.decision_id = p_decision_id and m.to_instance_id is null)
+    then
+        perform {{ private }}.request_settle('room'); -- for what this decision left with nobody, room may have to be made
+    end if;
     return v_decision;
 end
 $function$;
