@@ -17,9 +17,10 @@ declare
 begin
     if exists (select from {{ private }}.settle_request) then
         return null; -- the settlement levels as well, once for everything that happens together
-    elsif exists (select from {{ private }}.waiting_with_room())
-        or exists (select from {{ private }}.strays())
-        or exists (select from {{ private }}.leaving() cross join {{ private }}.placeable_instances() as p where p.planned < p.ceiling)
+    elsif exists (select from {{ private }}.strays())
+        -- room with somebody who is not able may help, too: it lets room be made
+        or ({{ private }}.count_waiting(1) > 0 or exists (select from {{ private }}.leaving()))
+        and exists (select from {{ private }}.placeable_instances() as p where p.planned < p.ceiling)
     then
         perform {{ private }}.request_settle('room');
     end if;
