@@ -152,11 +152,20 @@ declare
     v_stream_ids bigint[];
     v_to text[];
     v_needed integer;
+    v_common text[];
     v_moved integer := 0;
 begin
     if {{ private }}.count_waiting(1) = 0 then
         return 0;
     end if;
+    -- what everybody is able to do
+    select coalesce(array_agg(c.capability), '{}') into v_common
+    from (
+        select u.capability
+        from {{ private }}.placeable_instances() as p cross join unnest(p.capabilities) as u(capability)
+        group by u.capability
+        having count(distinct p.instance_id) = (select count(*) from {{ private }}.placeable_instances())
+    ) as c;
     for v_reach in select r.requirement_id, r.instance_ids from {{ private }}.requirement_reach() as r where not r.reaches_all loop
         select count(*) into v_needed
         from (
@@ -179,8 +188,10 @@ begin
         from (
             select a.stream_id
             from {{ private }}.assignment as a
-            join {{ private }}.requirement_reach() as f on f.requirement_id = a.requirement_id and f.reaches_all
+            join {{ private }}.requirement as r on r.requirement_id = a.requirement_id
             where a.instance_id = any(v_reach.instance_ids)
+                -- wherever it would rather be: to be heard counts more
+                and r.capabilities <@ v_common
                 and a.state <> 'releasing'
                 and a.pinned_to is null
                 -- not what this decision has just put there
