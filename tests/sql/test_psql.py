@@ -1,14 +1,15 @@
 """With psql alone: a DBA registers instances, adds streams, beats, kills, and watches the streams move."""
 
 import os
-import shutil
 import subprocess
 
-import pytest
 from psycopg.conninfo import make_conninfo
 
+from orchestrator.embedded import program_path
 from tests.sql.conftest import Login
 from tests.support import Clock, Database
+
+PSQL = str(program_path("psql"))
 
 
 class Psql:
@@ -32,16 +33,13 @@ class Psql:
 
     def _run(self, script: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", self.dsn],
+            [PSQL, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", self.dsn],
             input=script.replace("orchestrator.", f"{self.schema}."),
             capture_output=True,
             text=True,
             timeout=60,
             env={**os.environ, "PGAPPNAME": "psql"},
         )
-
-
-pytestmark = pytest.mark.skipif(shutil.which("psql") is None, reason="psql is not installed")
 
 
 def test_a_dba_runs_a_fleet_with_psql_alone(database: Database, clock: Clock, login: Login) -> None:
