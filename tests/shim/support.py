@@ -146,7 +146,7 @@ class Fleet:
     def cut_workers(self) -> int:
         """End the session of every worker, as a firewall or an administrator does; returns how many there were."""
         rows = self.query(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
             " where application_name like 'worker_shim %%' and datname = current_database()"
         )
         return len(rows)

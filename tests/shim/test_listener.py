@@ -125,7 +125,7 @@ def _cut(empty_database: str) -> None:
     """End the session of every worker, as a firewall or an administrator does."""
     _execute(
         empty_database,
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'worker_shim %'",
+        "select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name like 'worker_shim %'",
     )
 
 

@@ -224,7 +224,7 @@ async def test_behind_a_pooler_cut_server_connections_stop_no_handler(fleet: Fle
         await in_step(fleet, "fingerv7-001", recorder, 3)
         for _ in range(3):
             fleet.query(
-                "select pg_terminate_backend(pid) from pg_stat_activity"
+                "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
                 " where datname = current_database() and pid <> pg_backend_pid()"
             )
             beat = fleet.instance("fingerv7-001")["beat_at"]

@@ -11,7 +11,7 @@ from tests.sql.fleet import Fleet, Worker, refused
 def _kill(fleet: Fleet, *sessions: db.Connection) -> None:
     """End these connections as `kill -9` of their processes would, and wait until the server has noticed."""
     pids = [session.info.backend_pid for session in sessions]
-    fleet.query("select pg_terminate_backend(pid) from pg_stat_activity where pid = any(%s)", pids)
+    fleet.query("select pg_terminate_backend(pid, 10000) from pg_stat_activity where pid = any(%s)", pids)
     deadline = time.monotonic() + 10
     while fleet.query("select pid from pg_stat_activity where pid = any(%s)", pids):
         assert time.monotonic() < deadline
