@@ -484,9 +484,16 @@ CREATE TABLE orchestrator_private.instance (
     standing_order text,
     lost_by_decision_id bigint,
     registered_at timestamp with time zone NOT NULL,
+    stop_within interval,
+    crashes integer DEFAULT 0 NOT NULL,
+    losses integer DEFAULT 0 NOT NULL,
+    last_lost_at timestamp with time zone,
+    probation_until timestamp with time zone,
     CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
+    CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
     CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
     CONSTRAINT instance_id_is_a_name CHECK ((instance_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$'::text)),
+    CONSTRAINT it_stops_before_its_lease_is_over CHECK (((stop_within > '00:00:00'::interval) AND (stop_within < lease))),
     CONSTRAINT lease_is_positive CHECK ((lease > '00:00:00'::interval)),
     CONSTRAINT max_streams_is_in_range CHECK (((max_streams >= 1) AND (max_streams <= 1000))),
     CONSTRAINT metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
@@ -513,6 +520,16 @@ COMMENT ON COLUMN orchestrator_private.instance.suspended_until IS 'A planned re
 COMMENT ON COLUMN orchestrator_private.instance.standing_order IS 'An administrator''s order that outlives registrations: "drain" gets no streams, "stay away" may not register.';
 
 COMMENT ON COLUMN orchestrator_private.instance.lost_by_decision_id IS 'The decision that gave its streams to others when it was lost; tells what to take from it when it comes back.';
+
+COMMENT ON COLUMN orchestrator_private.instance.stop_within IS 'on_isolation = stop: so long after the last beat that was accepted all its handlers have stopped, by its own clock. Null: they go on.';
+
+COMMENT ON COLUMN orchestrator_private.instance.crashes IS 'How many of its processes in a row ended young and without a goodbye.';
+
+COMMENT ON COLUMN orchestrator_private.instance.losses IS 'How often in a row it was declared lost, each time soon after the last.';
+
+COMMENT ON COLUMN orchestrator_private.instance.last_lost_at IS 'When it was last declared lost.';
+
+COMMENT ON COLUMN orchestrator_private.instance.probation_until IS 'It came and went too often: until then it gets streams only when nobody else has room.';
 
 CREATE FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) RETURNS void
     LANGUAGE plpgsql
@@ -952,11 +969,29 @@ CREATE TABLE orchestrator_private.heartbeat (
     processed_count bigint DEFAULT 0 NOT NULL,
     error_count bigint DEFAULT 0 NOT NULL,
     cpu_usage real,
-    memory_usage real
+    memory_usage real,
+    attempts smallint DEFAULT 0 NOT NULL,
+    progressing integer,
+    progress_at timestamp with time zone,
+    stalled integer DEFAULT 0 NOT NULL,
+    breaker text,
+    breaker_opened integer
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='200');
 
 COMMENT ON TABLE orchestrator_private.heartbeat IS 'The last beat of each instance. Narrow and without an index but its key, so that each beat is one HOT update.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.attempts IS 'How many times in a row the digest differed in a way that nothing under way explains; 0 when in step.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.progressing IS 'How many of its streams make progress, as it says; null when it does not say.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.progress_at IS 'When it was last seen to make progress with any stream.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.stalled IS 'How many streams it reported as silent in its last beat.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.breaker IS 'State of its circuit breaker for this database: closed, half-open or open.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.breaker_opened IS 'How often that breaker has opened since the process started.';
 
 CREATE FUNCTION orchestrator_private.read_report(p_report jsonb) RETURNS orchestrator_private.heartbeat
     LANGUAGE plpgsql STABLE
@@ -1385,10 +1420,14 @@ CREATE TABLE orchestrator_private.alert (
     acknowledged_by text,
     resolved_at timestamp with time zone,
     delivered_at timestamp with time zone,
+    reminded_at timestamp with time zone,
+    reminders integer DEFAULT 0 NOT NULL,
     CONSTRAINT severity_is_known CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
 );
 
 COMMENT ON TABLE orchestrator_private.alert IS 'An open or closed alert. Per code and subject at most one is open.';
+
+COMMENT ON COLUMN orchestrator_private.alert.reminders IS 'How often somebody was reminded of it while nobody acknowledged it.';
 
 CREATE VIEW orchestrator.alerts AS
  SELECT alert_id,
@@ -1450,10 +1489,18 @@ CREATE TABLE orchestrator_private.controller (
     server_timeline integer,
     sessions_trusted_from timestamp with time zone,
     silence_counts_from timestamp with time zone,
+    silence_trusted_from timestamp with time zone,
+    recovery_since timestamp with time zone,
+    recovery_ended_at timestamp with time zone,
+    recovery_detail jsonb,
     CONSTRAINT there_is_only_one CHECK (only_one)
 );
 
 COMMENT ON TABLE orchestrator_private.controller IS 'The one row of what the orchestrator remembers about itself: paused, last balanced, which server start it last saw and since when silence and lost sessions may be believed.';
+
+COMMENT ON COLUMN orchestrator_private.controller.silence_trusted_from IS 'No instance is lost by silence before this moment: all were away together, and have until then to return.';
+
+COMMENT ON COLUMN orchestrator_private.controller.recovery_since IS 'Since when recovery mode is on (balancing frozen, failover never); null when it is off.';
 
 CREATE TABLE orchestrator_private.instance_load (
     instance_id text NOT NULL,
@@ -1730,6 +1777,15 @@ CREATE VIEW orchestrator.streams AS
 
 COMMENT ON VIEW orchestrator.streams IS 'Every station: what it is and who hears it now. state: idle (not active), waiting (nobody has room or the ability), assigned, running, releasing.';
 
+CREATE TABLE orchestrator_private.activity_sample (
+    instance_id text NOT NULL,
+    sampled_at timestamp with time zone NOT NULL,
+    processed_count bigint NOT NULL,
+    error_count bigint NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.activity_sample IS 'What the counters of each instance''s beats stood at, once a minute: rates are differences.';
+
 ALTER TABLE orchestrator_private.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.alert_alert_id_seq
     START WITH 1
@@ -1739,6 +1795,38 @@ ALTER TABLE orchestrator_private.alert ALTER COLUMN alert_id ADD GENERATED ALWAY
     CACHE 1
 );
 
+CREATE TABLE orchestrator_private.alert_delivery (
+    alert_id bigint NOT NULL,
+    event text NOT NULL,
+    event_number integer DEFAULT 0 NOT NULL,
+    target text NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    sent_by text,
+    changed_at timestamp with time zone NOT NULL,
+    error jsonb,
+    CONSTRAINT event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'escalated'::text, 'reminded'::text, 'resolved'::text]))),
+    CONSTRAINT state_of_a_delivery_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'unknown'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.alert_delivery IS 'One event of an alert for one target. Its key is what makes it go out once; what was being sent when its driver died is unknown and not sent again.';
+
+CREATE TABLE orchestrator_private.alert_target (
+    target text NOT NULL,
+    minimum_severity text DEFAULT 'warning'::text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_sent_at timestamp with time zone,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    last_error jsonb,
+    retry_at timestamp with time zone,
+    CONSTRAINT minimum_severity_is_known CHECK ((minimum_severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
+    CONSTRAINT target_is_a_name CHECK ((target ~ '^[a-z0-9][a-z0-9_]{0,47}$'::text))
+);
+
+COMMENT ON TABLE orchestrator_private.alert_target IS 'Where alerts go, by name. The address with its secrets is not here: the drivers find it in their environment (ORCHESTRATOR_ALERT_URL_<TARGET>); the target log needs none.';
+
 ALTER TABLE orchestrator_private.decision ALTER COLUMN decision_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.decision_decision_id_seq
     START WITH 1
@@ -1747,6 +1835,27 @@ ALTER TABLE orchestrator_private.decision ALTER COLUMN decision_id ADD GENERATED
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE orchestrator_private.failure_count (
+    bucket timestamp with time zone NOT NULL,
+    reporter text NOT NULL,
+    failures integer NOT NULL,
+    CONSTRAINT failures_are_positive CHECK ((failures > 0))
+);
+
+COMMENT ON TABLE orchestrator_private.failure_count IS 'Failures in each ten seconds, by whom they happened to. Reporters: an instance id, driver:NAME, job:NAME, source:NAME.';
+
+CREATE TABLE orchestrator_private.failure_streak (
+    reporter text NOT NULL,
+    consecutive integer NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    last_failed_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    last_error jsonb,
+    CONSTRAINT consecutive_is_not_negative CHECK ((consecutive >= 0))
+);
+
+COMMENT ON TABLE orchestrator_private.failure_streak IS 'Failures in a row of each reporter, the present streak or the last one (R4.2).';
 
 CREATE TABLE orchestrator_private.incident_pattern (
     pattern text NOT NULL,
@@ -1806,6 +1915,35 @@ CREATE TABLE orchestrator_private.refusal (
 );
 
 COMMENT ON TABLE orchestrator_private.refusal IS 'A stream that an instance gave back or failed at is not given to it again before "until".';
+
+CREATE TABLE orchestrator_private.repair (
+    repair_id bigint NOT NULL,
+    instance_id text NOT NULL,
+    incarnation bigint NOT NULL,
+    found_at timestamp with time zone NOT NULL,
+    found_by text NOT NULL,
+    attempt integer NOT NULL,
+    difference jsonb NOT NULL,
+    repaired_by text NOT NULL,
+    repaired_at timestamp with time zone,
+    CONSTRAINT attempt_is_positive CHECK ((attempt > 0)),
+    CONSTRAINT difference_is_an_object CHECK ((jsonb_typeof(difference) = 'object'::text)),
+    CONSTRAINT found_by_is_known CHECK ((found_by = ANY (ARRAY['heartbeat'::text, 'report_streams'::text, 'register_instance'::text]))),
+    CONSTRAINT repaired_by_is_known CHECK ((repaired_by = ANY (ARRAY['commands'::text, 'full set'::text, 'new registration'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.repair IS 'One attempt to bring a worker in step with its assignments: what differed, who found it, how it was repaired (R3).';
+
+COMMENT ON COLUMN orchestrator_private.repair.repaired_at IS 'When the worker was next in step; null while it is not.';
+
+ALTER TABLE orchestrator_private.repair ALTER COLUMN repair_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.repair_repair_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE orchestrator_private.requirement_load (
     instance_id text NOT NULL,
@@ -1869,6 +2007,27 @@ ALTER TABLE orchestrator_private.settle_request ALTER COLUMN settle_request_id A
     CACHE 1
 );
 
+CREATE TABLE orchestrator_private.stall (
+    stream_id bigint NOT NULL,
+    instance_id text NOT NULL,
+    epoch bigint NOT NULL,
+    silent_since timestamp with time zone NOT NULL,
+    reported_at timestamp with time zone NOT NULL,
+    restarted_at timestamp with time zone
+);
+
+COMMENT ON TABLE orchestrator_private.stall IS 'A stream that its owner runs and hears nothing of: restarted where it is, then moved, then blamed on the station.';
+
+CREATE TABLE orchestrator_private.station_fault (
+    stream_id bigint NOT NULL,
+    found_at timestamp with time zone NOT NULL,
+    last_failed_at timestamp with time zone NOT NULL,
+    failures bigint DEFAULT 1 NOT NULL,
+    evidence jsonb NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.station_fault IS 'A station that failed on instance after instance: its own fault. It stays where it is and is not moved for failing until it works again.';
+
 ALTER TABLE orchestrator_private.stream ALTER COLUMN stream_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.stream_stream_id_seq
     START WITH 1
@@ -1887,8 +2046,17 @@ CREATE TABLE orchestrator_private.withdrawal (
 
 COMMENT ON TABLE orchestrator_private.withdrawal IS 'A stream that was taken from a live instance without its word (a removed or deactivated stream, a forced hand-over), until it confirms that it has stopped.';
 
+ALTER TABLE ONLY orchestrator_private.activity_sample
+    ADD CONSTRAINT activity_sample_pkey PRIMARY KEY (instance_id, sampled_at);
+
+ALTER TABLE ONLY orchestrator_private.alert_delivery
+    ADD CONSTRAINT alert_delivery_pkey PRIMARY KEY (alert_id, event, event_number, target);
+
 ALTER TABLE ONLY orchestrator_private.alert
     ADD CONSTRAINT alert_pkey PRIMARY KEY (alert_id);
+
+ALTER TABLE ONLY orchestrator_private.alert_target
+    ADD CONSTRAINT alert_target_pkey PRIMARY KEY (target);
 
 ALTER TABLE ONLY orchestrator_private.assignment
     ADD CONSTRAINT assignment_pkey PRIMARY KEY (stream_id);
@@ -1901,6 +2069,12 @@ ALTER TABLE ONLY orchestrator_private.decision
 
 ALTER TABLE ONLY orchestrator_private.stream
     ADD CONSTRAINT external_id_is_unique_in_its_source UNIQUE (source, external_id);
+
+ALTER TABLE ONLY orchestrator_private.failure_count
+    ADD CONSTRAINT failure_count_pkey PRIMARY KEY (bucket, reporter);
+
+ALTER TABLE ONLY orchestrator_private.failure_streak
+    ADD CONSTRAINT failure_streak_pkey PRIMARY KEY (reporter);
 
 ALTER TABLE ONLY orchestrator_private.heartbeat
     ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (instance_id);
@@ -1935,6 +2109,9 @@ ALTER TABLE ONLY orchestrator_private.plan
 ALTER TABLE ONLY orchestrator_private.refusal
     ADD CONSTRAINT refusal_pkey PRIMARY KEY (stream_id, instance_id);
 
+ALTER TABLE ONLY orchestrator_private.repair
+    ADD CONSTRAINT repair_pkey PRIMARY KEY (repair_id);
+
 ALTER TABLE ONLY orchestrator_private.requirement
     ADD CONSTRAINT requirement_is_unique UNIQUE NULLS NOT DISTINCT (capabilities, region);
 
@@ -1962,6 +2139,12 @@ ALTER TABLE ONLY orchestrator_private.settle_request
 ALTER TABLE ONLY orchestrator_private.source
     ADD CONSTRAINT source_pkey PRIMARY KEY (source);
 
+ALTER TABLE ONLY orchestrator_private.stall
+    ADD CONSTRAINT stall_pkey PRIMARY KEY (stream_id);
+
+ALTER TABLE ONLY orchestrator_private.station_fault
+    ADD CONSTRAINT station_fault_pkey PRIMARY KEY (stream_id);
+
 ALTER TABLE ONLY orchestrator_private.stream
     ADD CONSTRAINT stream_pkey PRIMARY KEY (stream_id);
 
@@ -1969,6 +2152,8 @@ ALTER TABLE ONLY orchestrator_private.withdrawal
     ADD CONSTRAINT withdrawal_pkey PRIMARY KEY (instance_id, stream_id);
 
 CREATE INDEX stream_staging_by_batch ON orchestrator.stream_staging USING btree (batch);
+
+CREATE INDEX alert_delivery_pending ON orchestrator_private.alert_delivery USING btree (target, happened_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
 
 CREATE UNIQUE INDEX alert_is_open_once ON orchestrator_private.alert USING btree (code, subject) WHERE (resolved_at IS NULL);
 
@@ -1982,9 +2167,17 @@ CREATE INDEX assignment_releasing ON orchestrator_private.assignment USING btree
 
 CREATE INDEX assignment_waiting ON orchestrator_private.assignment USING btree (requirement_id, waiting_since, stream_id) WHERE (waiting_since IS NOT NULL);
 
+CREATE INDEX incident_pattern_by_last_seen ON orchestrator_private.incident_pattern USING btree (last_seen_at);
+
 CREATE INDEX job_run_by_start ON orchestrator_private.job_run USING btree (started_at);
 
 CREATE INDEX movement_by_decision ON orchestrator_private.movement USING btree (decision_id);
+
+CREATE INDEX repair_by_time ON orchestrator_private.repair USING btree (found_at);
+
+CREATE INDEX repair_open ON orchestrator_private.repair USING btree (instance_id) WHERE (repaired_at IS NULL);
+
+CREATE INDEX stall_by_instance ON orchestrator_private.stall USING btree (instance_id);
 
 CREATE TRIGGER check_instance_transition_on_insert BEFORE INSERT ON orchestrator_private.instance FOR EACH ROW EXECUTE FUNCTION orchestrator_private.check_instance_transition();
 
@@ -1996,11 +2189,23 @@ CREATE TRIGGER count_inserted_assignments AFTER INSERT ON orchestrator_private.a
 
 CREATE TRIGGER count_updated_assignments AFTER UPDATE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
 
+ALTER TABLE ONLY orchestrator_private.activity_sample
+    ADD CONSTRAINT activity_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY orchestrator_private.assignment
     ADD CONSTRAINT assignment_of_a_stream FOREIGN KEY (stream_id) REFERENCES orchestrator_private.stream(stream_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY orchestrator_private.assignment
     ADD CONSTRAINT assignment_to_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id);
+
+ALTER TABLE ONLY orchestrator_private.alert_delivery
+    ADD CONSTRAINT delivery_of_an_alert FOREIGN KEY (alert_id) REFERENCES orchestrator_private.alert(alert_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.alert_delivery
+    ADD CONSTRAINT delivery_to_a_target FOREIGN KEY (target) REFERENCES orchestrator_private.alert_target(target) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.station_fault
+    ADD CONSTRAINT fault_of_a_stream FOREIGN KEY (stream_id) REFERENCES orchestrator_private.stream(stream_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY orchestrator_private.assignment
     ADD CONSTRAINT hand_over_to_an_instance FOREIGN KEY (next_instance_id) REFERENCES orchestrator_private.instance(instance_id);
@@ -2023,11 +2228,20 @@ ALTER TABLE ONLY orchestrator_private.refusal
 ALTER TABLE ONLY orchestrator_private.refusal
     ADD CONSTRAINT refusal_of_a_stream FOREIGN KEY (stream_id) REFERENCES orchestrator_private.stream(stream_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY orchestrator_private.repair
+    ADD CONSTRAINT repair_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY orchestrator_private.requirement_load
     ADD CONSTRAINT requirement_load_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY orchestrator_private.job_run
     ADD CONSTRAINT run_of_a_job FOREIGN KEY (job) REFERENCES orchestrator_private.job(job) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.stall
+    ADD CONSTRAINT stall_of_a_stream FOREIGN KEY (stream_id) REFERENCES orchestrator_private.stream(stream_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.stall
+    ADD CONSTRAINT stall_on_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY orchestrator_private.stream
     ADD CONSTRAINT stream_has_a_requirement FOREIGN KEY (requirement_id) REFERENCES orchestrator_private.requirement(requirement_id);
