@@ -1,0 +1,124 @@
+"""A real standby takes over from a primary that crashed: the fleet goes on where it was."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from orchestrator.embedded import PORT, USER, Embedded, program_path
+from orchestrator.migrate import migrate
+from orchestrator.names import Names
+from tests.shim.support import Fleet, Recorder, held, in_step, until
+
+pytestmark = pytest.mark.slow
+
+WORKERS = ("fingerv7-001", "fingerv7-002", "fingerv7-003")
+STREAMS = 12
+
+
+class Pair:
+    """A primary, its streaming standby, and a DSN that finds whichever of them may be written."""
+
+    def __init__(self, directory: Path, names: Names, stack: ExitStack) -> None:
+        # What was committed but not yet sent is lost with the primary, unless it waits for the standby.
+        self.primary = Embedded(directory / "primary", settings={"fsync": "off"})
+        self.standby = Embedded(directory / "standby", settings={"fsync": "off"})
+        for server in (self.primary, self.standby):
+            stack.callback(server.stop, immediate=True)
+        self.primary.start()
+        migrate(self.primary.dsn(), names.api)
+        self._copy(directory / "standby")
+        self.standby.start()
+        with psycopg.connect(self.primary.dsn(), autocommit=True) as conn:
+            conn.execute("alter system set synchronous_standby_names = '*'")
+            conn.execute("select pg_reload_conf()")
+        self.dsn = make_conninfo(
+            host=f"{self.primary.socket_directory},{self.standby.socket_directory}",
+            port=PORT,
+            user=USER,
+            dbname="postgres",
+            target_session_attrs="read-write",
+        )
+
+    def _copy(self, target: Path) -> None:
+        owner = self.primary.data_directory.stat()
+        target.mkdir(mode=0o700)
+        shutil.chown(target, owner.st_uid, owner.st_gid)
+        subprocess.run(
+            [
+                str(program_path("pg_basebackup")),
+                *("--dbname", self.primary.dsn(), "--pgdata", str(target)),
+                *("--write-recovery-conf", "--checkpoint", "fast"),
+            ],
+            check=True,
+            user=owner.st_uid,
+            group=owner.st_gid,
+            capture_output=True,  # it warns of the socket, which lies beside the data
+            cwd="/",
+        )
+        (target / f".s.PGSQL.{PORT}.lock").unlink()
+
+    def promote(self) -> None:
+        """The standby becomes the primary; returns when it may be written."""
+        with psycopg.connect(self.standby.dsn(), autocommit=True) as conn:
+            conn.execute("select pg_promote()")
+
+
+@pytest.fixture
+def pair(names: Names) -> Iterator[Pair]:
+    directory = Path(tempfile.mkdtemp(prefix="orch-pair-", dir="/tmp"))
+    directory.chmod(0o755)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        yield Pair(directory, names, stack)
+
+
+@pytest.fixture
+def fleet(pair: Pair, names: Names) -> Iterator[Fleet]:
+    fleet = Fleet(pair.dsn, names)
+    fleet.configure("settle_window", "0 seconds")
+    yield fleet
+    fleet.close()
+
+
+async def test_a_promoted_standby_moves_nothing_and_stops_no_handler(
+    fleet: Fleet, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R5.2, and the law that a database which was away moves nothing."""
+    fleet.add_streams(STREAMS)
+    recorders = {worker: Recorder() for worker in WORKERS}
+    async with AsyncExitStack() as at_work:
+        for worker, recorder in recorders.items():
+            await at_work.enter_async_context(fleet.work(worker, recorder))
+        for worker in WORKERS:
+            await in_step(fleet, worker, recorders[worker], STREAMS // len(WORKERS))
+        # Without the rule for promotions, everybody would be lost by the first look at the new primary.
+        fleet.configure("disconnect_grace", "0 seconds")
+        fleet.drive()  # and this server's life is known
+        before = fleet.assignments()
+
+        pair.primary.stop(immediate=True)
+        with pytest.raises(psycopg.OperationalError):
+            fleet.drive()  # the driver's session died with it, too
+        # so long that the workers pause between their rounds, and the driver is back before them
+        away = len(WORKERS) * 4
+        await until(lambda: caplog.text.count("database away") >= away, "the workers to notice")
+        pair.promote()
+        await fleet.until(lambda: fleet.sessions() == len(WORKERS), "the return of every worker")
+        fleet.drive()
+
+        assert fleet.assignments() == before
+        assert [recorder.ends for recorder in recorders.values()] == [[], [], []]
+        # and the new primary is obeyed
+        fleet.add_streams(3)
+        for worker in WORKERS:
+            await in_step(fleet, worker, recorders[worker], STREAMS // len(WORKERS) + 1)
+        assert sum(len(held(recorder)) for recorder in recorders.values()) == STREAMS + 3
