@@ -40,30 +40,28 @@ as $function$
 $function$;
 comment on function {{ private }}.remove_commands(text) is 'Streams that an instance may still be running and should not.';
 
-create or replace function {{ private }}.commands_for(p_instance_id text, p_digest bigint)
-    returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
-    language plpgsql volatile
+create or replace function {{ private }}.confirmed_digest(p_instance_id text)
+    returns bigint
+    language sql volatile
 as $function$
-declare
-    v_wanted bigint := (select l.digest from {{ private }}.instance_load as l where l.instance_id = p_instance_id);
-    v_confirmed bigint;
-begin
-    -- what the worker would have if it has done all it confirmed and nothing since
     select coalesce(bit_xor({{ private }}.digest_of(r.stream_id, r.epoch)), 0)
-    into v_confirmed
     from (
         select a.stream_id, a.epoch
         from {{ private }}.assignment as a
         where a.instance_id = p_instance_id and a.state = 'running'
         union all
         select c.stream_id, c.epoch from {{ private }}.remove_commands(p_instance_id) as c
-    ) as r;
+    ) as r
+$function$;
+comment on function {{ private }}.confirmed_digest(text) is 'The digest of what a worker runs if it has done all that it confirmed and nothing since.';
 
-    return query
+create or replace function {{ private }}.commands_for(p_instance_id text, p_is_explained boolean)
+    returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    language sql volatile
+as $function$
     select c.* from {{ private }}.remove_commands(p_instance_id) as c
     union all
-    -- when that does not explain the difference, everything it should have is said again: an add of what runs is nothing new
-    select c.* from {{ private }}.add_commands(p_instance_id, p_digest in (v_wanted, v_confirmed)) as c;
-end
+    -- when nothing explains the difference, everything it should have is said again: an add of what runs is nothing new
+    select c.* from {{ private }}.add_commands(p_instance_id, p_is_explained) as c
 $function$;
-comment on function {{ private }}.commands_for(text, bigint) is 'Commands that repair the difference between a worker''s digest and its assignments: removes first, then adds.';
+comment on function {{ private }}.commands_for(text, boolean) is 'Commands that repair the difference between what a worker runs and its assignments: removes first, then adds.';

@@ -1,5 +1,24 @@
 -- What a beat says about its worker.
 
+create or replace function {{ private }}.count_stalled(p_stalled jsonb)
+    returns integer
+    language plpgsql immutable
+as $function$
+begin
+    if jsonb_typeof(p_stalled) <> 'array' or jsonb_array_length(p_stalled) > 1000 or exists (
+        select from jsonb_array_elements(p_stalled) as s
+        where jsonb_typeof(s.value) <> 'object'
+            or (s.value ->> 'stream_id')::bigint is null
+            or (s.value ->> 'epoch')::bigint is null
+            or (s.value ->> 'silent_for')::double precision between 0 and 1000000000 is not true
+    ) then
+        raise exception using errcode = 'invalid_parameter_value', message = 'stalled is no list of silent streams';
+    end if;
+    return jsonb_array_length(p_stalled);
+end
+$function$;
+comment on function {{ private }}.count_stalled(jsonb) is 'How many streams a beat reports as silent; a data exception when the list cannot be read.';
+
 create or replace function {{ private }}.read_report(p_report jsonb)
     returns {{ private }}.heartbeat
     language plpgsql stable
@@ -15,10 +34,17 @@ begin
     v_beat.memory_usage := (p_report ->> 'memory_usage')::real;
     v_beat.last_activity := (p_report ->> 'last_activity')::timestamptz;
     v_beat.sent_at := (p_report ->> 'timestamp')::timestamptz;
+    v_beat.progressing := (p_report ->> 'progressing')::integer;
+    v_beat.breaker := p_report ->> 'breaker';
+    v_beat.breaker_opened := (p_report ->> 'breaker_opened')::integer;
+    v_beat.stalled := coalesce({{ private }}.count_stalled(nullif(p_report -> 'stalled', 'null')), 0);
     -- what nobody can have counted, and moments that no client could read back out of a view
-    if least(v_beat.current_streams, v_beat.processed_count, v_beat.error_count) < 0
+    if least(v_beat.current_streams, v_beat.processed_count, v_beat.error_count, v_beat.progressing, v_beat.breaker_opened) < 0
         or greatest(v_beat.current_streams, v_beat.processed_count, v_beat.error_count) > 1000000000000000
         or not (coalesce(v_beat.cpu_usage, 0) between 0 and 100000 and coalesce(v_beat.memory_usage, 0) between 0 and 100000)
+        or coalesce((p_report ->> 'heartbeat_interval')::double precision, 1) not between 0.001 and 86400
+        or v_beat.breaker not in ('closed', 'half-open', 'open')
+        or length(v_beat.status) > 100
         or least(v_beat.last_activity, v_beat.sent_at) < '2000-01-01'
         or greatest(v_beat.last_activity, v_beat.sent_at) > '3000-01-01'
     then
@@ -30,8 +56,11 @@ exception
         raise exception using
             errcode = 'OR101',
             message = 'bad argument',
-            detail = jsonb_build_object('argument', 'p_report', 'given', p_report, 'problem', sqlerrm)::text,
-            hint = 'counts are integers, cpu_usage and memory_usage percentages, last_activity and timestamp ISO 8601 with a time zone';
+            detail = jsonb_build_object(
+                'argument', 'p_report', 'problem', sqlerrm,
+                'given', case when length(p_report::text) > 10000 then to_jsonb('too long to be said again'::text) else p_report end
+            )::text,
+            hint = 'counts are integers, cpu_usage and memory_usage percentages, last_activity and timestamp ISO 8601 with a time zone, heartbeat_interval seconds, breaker closed, half-open or open, stalled at most 1000 of {"stream_id", "epoch", "silent_for" in seconds}';
 end
 $function$;
 comment on function {{ private }}.read_report(jsonb) is 'The columns of a beat out of its report; OR101 when a value cannot be read.';

@@ -40,7 +40,14 @@ select
     i.location,
     i.registered_at,
     i.owner_role::text as login,
-    i.metadata
+    i.metadata,
+    i.stop_within,
+    h.attempts as repair_attempts,
+    h.progressing,
+    h.progress_at,
+    h.stalled as stalled_streams,
+    h.breaker,
+    h.breaker_opened
 from {{ private }}.instance as i
 inner join {{ private }}.instance_load as l on i.instance_id = l.instance_id
 inner join {{ private }}.heartbeat as h on i.instance_id = h.instance_id;

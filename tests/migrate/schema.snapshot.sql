@@ -118,7 +118,7 @@ CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. The digest of what the instance runs is compared with what it should; the answer is what repairs the difference, no rows when there is none. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp.';
+COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. The digest of what the instance runs is compared with what it should; the answer is what repairs the difference, no rows when there is none. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times).';
 
 CREATE FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -590,11 +590,17 @@ CREATE FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_move
 
 COMMENT ON FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer, p_least_moves integer) IS 'End a decision: count its moves and the least possible, record loads and thresholds, and tell each affected instance once.';
 
-CREATE FUNCTION orchestrator_private.commands_for(p_instance_id text, p_digest bigint) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+CREATE FUNCTION orchestrator_private.close_repairs(p_instance_id text) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_digest bigint) IS 'Commands that repair the difference between a worker''s digest and its assignments: removes first, then adds.';
+COMMENT ON FUNCTION orchestrator_private.close_repairs(p_instance_id text) IS 'The worker is in step again.';
+
+CREATE FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_explained boolean) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_explained boolean) IS 'Commands that repair the difference between what a worker runs and its assignments: removes first, then adds.';
 
 CREATE FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) RETURNS integer
     LANGUAGE plpgsql
@@ -613,6 +619,12 @@ CREATE FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[]) IS 'These streams are stopped: hand-overs are completed, withdrawals confirmed.';
+
+CREATE FUNCTION orchestrator_private.confirmed_digest(p_instance_id text) RETURNS bigint
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.confirmed_digest(p_instance_id text) IS 'The digest of what a worker runs if it has done all that it confirmed and nothing since.';
 
 CREATE FUNCTION orchestrator_private.count_assignments() RETURNS trigger
     LANGUAGE plpgsql
@@ -637,6 +649,12 @@ CREATE FUNCTION orchestrator_private.count_moved(p_decision_id bigint) RETURNS i
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) IS 'How many streams a decision gave to somebody; the others that it moved wait.';
+
+CREATE FUNCTION orchestrator_private.count_stalled(p_stalled jsonb) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_stalled(p_stalled jsonb) IS 'How many streams a beat reports as silent; a data exception when the list cannot be read.';
 
 CREATE TABLE orchestrator_private.assignment (
     stream_id bigint NOT NULL,
@@ -804,6 +822,12 @@ CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.is_imbalanced() IS 'Whether two loads differ by more than imbalance_threshold, or an instance is more than max_stream_difference from its share.';
+
+CREATE FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) IS 'Whether a worker may well differ from its assignments, because it has not heard of them or is at it (p_has_moved: its digest is another than at its last beat).';
 
 CREATE FUNCTION orchestrator_private.is_weekday(p_day timestamp without time zone, p_weekdays integer[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -1004,6 +1028,12 @@ CREATE FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) RETUR
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) IS 'Bring every instance to its fair target with the least possible moves, by hand-over.';
+
+CREATE FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_attempt integer, p_repaired_by text, p_difference jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_attempt integer, p_repaired_by text, p_difference jsonb) IS 'An attempt to bring a worker in step. From the tenth on the last row of its kind is brought up to date instead.';
 
 CREATE FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) RETURNS bigint
     LANGUAGE plpgsql
@@ -1587,7 +1617,14 @@ CREATE VIEW orchestrator.instances AS
     i.location,
     i.registered_at,
     (i.owner_role)::text AS login,
-    i.metadata
+    i.metadata,
+    i.stop_within,
+    h.attempts AS repair_attempts,
+    h.progressing,
+    h.progress_at,
+    h.stalled AS stalled_streams,
+    h.breaker,
+    h.breaker_opened
    FROM ((orchestrator_private.instance i
      JOIN orchestrator_private.instance_load l ON ((i.instance_id = l.instance_id)))
      JOIN orchestrator_private.heartbeat h ON ((i.instance_id = h.instance_id)));
@@ -1683,6 +1720,40 @@ CREATE VIEW orchestrator.movements AS
      JOIN orchestrator_private.decision d ON ((m.decision_id = d.decision_id)));
 
 COMMENT ON VIEW orchestrator.movements IS 'Every change of hands of every stream, with the decision that caused it. No to_instance_id: nobody had it afterwards.';
+
+CREATE TABLE orchestrator_private.repair (
+    repair_id bigint NOT NULL,
+    instance_id text NOT NULL,
+    incarnation bigint NOT NULL,
+    found_at timestamp with time zone NOT NULL,
+    found_by text NOT NULL,
+    attempt integer NOT NULL,
+    difference jsonb NOT NULL,
+    repaired_by text NOT NULL,
+    repaired_at timestamp with time zone,
+    CONSTRAINT attempt_is_positive CHECK ((attempt > 0)),
+    CONSTRAINT difference_is_an_object CHECK ((jsonb_typeof(difference) = 'object'::text)),
+    CONSTRAINT found_by_is_known CHECK ((found_by = ANY (ARRAY['heartbeat'::text, 'report_streams'::text, 'register_instance'::text]))),
+    CONSTRAINT repaired_by_is_known CHECK ((repaired_by = ANY (ARRAY['commands'::text, 'full set'::text, 'new registration'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.repair IS 'One attempt to bring a worker in step with its assignments: what differed, who found it, how it was repaired (R3).';
+
+COMMENT ON COLUMN orchestrator_private.repair.repaired_at IS 'When the worker was next in step; null while it is not.';
+
+CREATE VIEW orchestrator.repairs AS
+ SELECT repair_id,
+    instance_id,
+    incarnation,
+    found_at,
+    found_by,
+    attempt,
+    repaired_by,
+    repaired_at,
+    difference
+   FROM orchestrator_private.repair r;
+
+COMMENT ON VIEW orchestrator.repairs IS 'Every attempt to bring a worker in step with its assignments: what differed, who found it, how it was repaired and when the worker was next in step.';
 
 CREATE VIEW orchestrator.settings AS
  SELECT name,
@@ -1915,26 +1986,6 @@ CREATE TABLE orchestrator_private.refusal (
 );
 
 COMMENT ON TABLE orchestrator_private.refusal IS 'A stream that an instance gave back or failed at is not given to it again before "until".';
-
-CREATE TABLE orchestrator_private.repair (
-    repair_id bigint NOT NULL,
-    instance_id text NOT NULL,
-    incarnation bigint NOT NULL,
-    found_at timestamp with time zone NOT NULL,
-    found_by text NOT NULL,
-    attempt integer NOT NULL,
-    difference jsonb NOT NULL,
-    repaired_by text NOT NULL,
-    repaired_at timestamp with time zone,
-    CONSTRAINT attempt_is_positive CHECK ((attempt > 0)),
-    CONSTRAINT difference_is_an_object CHECK ((jsonb_typeof(difference) = 'object'::text)),
-    CONSTRAINT found_by_is_known CHECK ((found_by = ANY (ARRAY['heartbeat'::text, 'report_streams'::text, 'register_instance'::text]))),
-    CONSTRAINT repaired_by_is_known CHECK ((repaired_by = ANY (ARRAY['commands'::text, 'full set'::text, 'new registration'::text])))
-);
-
-COMMENT ON TABLE orchestrator_private.repair IS 'One attempt to bring a worker in step with its assignments: what differed, who found it, how it was repaired (R3).';
-
-COMMENT ON COLUMN orchestrator_private.repair.repaired_at IS 'When the worker was next in step; null while it is not.';
 
 ALTER TABLE orchestrator_private.repair ALTER COLUMN repair_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.repair_repair_id_seq
@@ -2446,7 +2497,9 @@ REVOKE ALL ON FUNCTION orchestrator_private.claim_job(p_outside boolean) FROM PU
 
 REVOKE ALL ON FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer, p_least_moves integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_digest bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.close_repairs(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_explained boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) FROM PUBLIC;
 
@@ -2454,9 +2507,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p
 
 REVOKE ALL ON FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.confirmed_digest(p_instance_id text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.count_assignments() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.count_stalled(p_stalled jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_waiting(p_limit integer) FROM PUBLIC;
 
@@ -2503,6 +2560,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.instances_lost() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.instance) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_weekday(p_day timestamp without time zone, p_weekdays integer[]) FROM PUBLIC;
 
@@ -2561,6 +2620,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.purge_history() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.read_report(p_report jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_attempt integer, p_repaired_by text, p_difference jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) FROM PUBLIC;
 
@@ -2696,6 +2757,9 @@ GRANT SELECT ON TABLE orchestrator.locks TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.movements TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.movements TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.repairs TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.repairs TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.settings TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.settings TO orchestrator_admin;
