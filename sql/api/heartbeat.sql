@@ -1,7 +1,8 @@
 -- An instance is alive. One round trip, one HOT update; never the decision lock, never a notification.
--- Locks     instance (only when its status changes), then its heartbeat row
+-- Locks     instance (only when its status changes), then its heartbeat row; stream (key share) and stall rows when it
+--           names streams that are silent, but for those that somebody holds
 -- Writes    heartbeat; instance and settle_request when the status changes, or a lost instance is in step again; repair when
---           the digest differs and nothing under way explains it, or no longer does
+--           the digest differs and nothing under way explains it, or no longer does; stall when it names streams that are silent
 -- Raises    OR101 bad report · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
 create or replace function {{ api }}.heartbeat(
     p_instance_id text, p_incarnation bigint, p_digest bigint default null, p_report jsonb default '{}'
@@ -76,7 +77,11 @@ begin
         cpu_usage = v_report.cpu_usage,
         memory_usage = v_report.memory_usage,
         progressing = v_report.progressing,
-        progress_at = case when v_report.progressing > 0 then {{ private }}.now() else h.progress_at end,
+        progress_at = case
+            when v_report.progressing > 0 or (v_report.progressing is null and v_report.processed_count > h.processed_count)
+                then {{ private }}.now()
+            else h.progress_at
+        end,
         stalled = v_report.stalled,
         breaker = v_report.breaker,
         breaker_opened = v_report.breaker_opened
@@ -86,7 +91,9 @@ begin
         perform {{ private }}.speak_for(p_instance_id, p_incarnation);
     end if;
 
-    -- what it says of silent streams
+    if v_report.stalled > 0 then
+        return query select c.* from {{ private }}.hear_stalls(p_instance_id, p_report -> 'stalled') as c;
+    end if;
 
     if not v_in_step then
         return query select c.* from {{ private }}.commands_for(p_instance_id, v_is_explained) as c;

@@ -775,6 +775,12 @@ CREATE FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_priva
 
 COMMENT ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_wants_to_drain boolean) IS 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
 
+CREATE FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) IS 'Note which of its streams an instance hears nothing of; returns the commands to restart those where that is new.';
+
 CREATE FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text)
     LANGUAGE sql ROWS 10
     AS …;
@@ -2544,6 +2550,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p
 REVOKE ALL ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_wants_to_drain boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) FROM PUBLIC;
 
