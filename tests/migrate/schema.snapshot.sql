@@ -64,6 +64,14 @@ CREATE FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bi
 
 COMMENT ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) IS 'Tie this connection to the instance: when it ends, the orchestrator notices at once. Not behind a pooler in transaction mode.';
 
+CREATE FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text DEFAULT NULL::text) RETURNS TABLE(target text, alert_id bigint, code text, subject text, severity text, message text, detail jsonb, event text, event_number integer, attempts integer, opened_at timestamp with time zone, happened_at timestamp with time zone, acknowledged_by text, resolved_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) IS 'Claim all that one of these targets is yet to be told, to be sent as one message; no rows when there is nothing to send now. End it with finish_alert_delivery.';
+
 CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) RETURNS TABLE(moved integer, still_waiting integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -87,6 +95,14 @@ CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at
     AS …;
 
 COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Who has a stream and why, then every change of hands before, each with the rule, the loads and thresholds of that moment, and who caused it.';
+
+CREATE FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text DEFAULT NULL::text, p_error jsonb DEFAULT NULL::jsonb) RETURNS TABLE(events integer, state text, consecutive_failures integer, retry_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb) IS 'What this driver claimed for a target was sent, or failed with an error and is tried again later; events is 0 when it took so long that it was given up as unknown.';
 
 CREATE FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb DEFAULT NULL::jsonb, p_result jsonb DEFAULT NULL::jsonb) RETURNS TABLE(job text, next_run_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -183,6 +199,14 @@ CREATE FUNCTION orchestrator.rebalance(p_reason text DEFAULT 'manual'::text) RET
 
 COMMENT ON FUNCTION orchestrator.rebalance(p_reason text) IS 'Rebalance now: how many streams were moved or asked to move, and the least number that could have reached the same balance.';
 
+CREATE FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) IS 'Tell which calls of a driver (or another program, by kind:name) failed: how many were counted, and whether recovery mode is on.';
+
 CREATE FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) RETURNS TABLE(consecutive_failures integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -207,6 +231,14 @@ CREATE FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation b
 
 COMMENT ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) IS 'Give streams back; says who has each of them now, null when it waits.';
 
+CREATE FUNCTION orchestrator.remove_alert_target(p_target text) RETURNS TABLE(target text, undelivered integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.remove_alert_target(p_target text) IS 'Remove a target for alerts; says how many events it was yet to be told.';
+
 CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text DEFAULT 'removed by an administrator'::text) RETURNS TABLE(instance_id text, moved integer, still_waiting integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -230,6 +262,14 @@ CREATE FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text DEF
     AS …;
 
 COMMENT ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) IS 'Remove a station for good; says who had it.';
+
+CREATE FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) IS 'Tell which calls failed since the last report: how many were counted, and whether recovery mode is on.';
 
 CREATE FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -278,6 +318,14 @@ CREATE FUNCTION orchestrator.schedule_job(p_job text, p_schedule text DEFAULT NU
     AS …;
 
 COMMENT ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) IS 'Change a job''s schedule (an interval, or five cron fields in UTC) or switch it off or on.';
+
+CREATE FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text DEFAULT NULL::text, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(target text, minimum_severity text, enabled boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text, p_enabled boolean) IS 'Add a target for alerts, or change it: from which severity on it is told (warning), and whether at all. Its address stands in the drivers'' environment, as ORCHESTRATOR_ALERT_URL_<TARGET>.';
 
 CREATE FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) RETURNS TABLE(instance_id text, max_streams integer, assigned_streams integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -342,6 +390,12 @@ CREATE FUNCTION orchestrator.unpin_stream(p_stream_id bigint) RETURNS TABLE(stre
     AS …;
 
 COMMENT ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) IS 'Let balancing move a stream again.';
+
+CREATE FUNCTION orchestrator_private.abandon_deliveries() RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.abandon_deliveries() IS 'What has been "sending" for two minutes was lost with its driver: nobody knows whether it went out, and it is not sent twice. What could not be sent for a day has failed.';
 
 CREATE FUNCTION orchestrator_private.actor() RETURNS text
     LANGUAGE sql STABLE
@@ -433,6 +487,12 @@ CREATE FUNCTION orchestrator_private.check_balance() RETURNS jsonb
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.check_balance() IS 'Job check_balance: rebalance by itself when loads differ by more than the thresholds.';
+
+CREATE FUNCTION orchestrator_private.check_failures(p_failures jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_failures(p_failures jsonb) IS 'Refuse (OR101) a report of failures that cannot be read.';
 
 CREATE FUNCTION orchestrator_private.check_instance_transition() RETURNS trigger
     LANGUAGE plpgsql
@@ -632,6 +692,12 @@ CREATE FUNCTION orchestrator_private.count_assignments() RETURNS trigger
 
 COMMENT ON FUNCTION orchestrator_private.count_assignments() IS 'Keeps instance_load and requirement_load equal to a recount of assignment.';
 
+CREATE FUNCTION orchestrator_private.count_failures(p_reporter text, p_failures jsonb, p_now timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_failures(p_reporter text, p_failures jsonb, p_now timestamp with time zone) IS 'Count failures into the ten seconds in which they happened, an hour back at most; returns how many there were in all.';
+
 CREATE TABLE orchestrator_private.movement (
     stream_id bigint NOT NULL,
     epoch bigint NOT NULL,
@@ -733,6 +799,12 @@ CREATE FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_
 
 COMMENT ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) IS 'Give every stream of these lost instances to others, now; what finds no room waits. Nothing else moves.';
 
+CREATE FUNCTION orchestrator_private.failure_bucket(p_at timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.failure_bucket(p_at timestamp with time zone) IS 'The ten seconds that a moment belongs to.';
+
 CREATE FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) RETURNS TABLE(instance_id text, held integer, target integer)
     LANGUAGE sql IMMUTABLE
     AS …;
@@ -792,6 +864,12 @@ CREATE FUNCTION orchestrator_private.held_sessions() RETURNS TABLE(session_key b
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.held_sessions() IS 'Which session locks are held, and by which server process.';
+
+CREATE FUNCTION orchestrator_private.hold_alert_target(p_target text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.hold_alert_target(p_target text) IS 'Lock the target, unless somebody else does.';
 
 CREATE FUNCTION orchestrator_private.imbalance() RETURNS TABLE(load_difference double precision, stream_difference double precision)
     LANGUAGE sql
@@ -858,6 +936,27 @@ CREATE FUNCTION orchestrator_private.load_of(p_assignment orchestrator_private.a
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.load_of(p_assignment orchestrator_private.assignment) IS 'What one assignment adds to the load of its owner, and of its next owner.';
+
+CREATE TABLE orchestrator_private.alert_target (
+    target text NOT NULL,
+    minimum_severity text DEFAULT 'warning'::text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_sent_at timestamp with time zone,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    last_error jsonb,
+    retry_at timestamp with time zone,
+    CONSTRAINT minimum_severity_is_known CHECK ((minimum_severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
+    CONSTRAINT target_is_a_name CHECK ((target ~ '^[a-z0-9][a-z0-9_]{0,47}$'::text))
+);
+
+COMMENT ON TABLE orchestrator_private.alert_target IS 'Where alerts go, by name. The address with its secrets is not here: the drivers find it in their environment (ORCHESTRATOR_ALERT_URL_<TARGET>); the target log needs none.';
+
+CREATE FUNCTION orchestrator_private.lock_alert_target(p_target text) RETURNS orchestrator_private.alert_target
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lock_alert_target(p_target text) IS 'The target, locked; or OR107.';
 
 CREATE FUNCTION orchestrator_private.lock_decisions() RETURNS void
     LANGUAGE plpgsql
@@ -944,6 +1043,24 @@ CREATE FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed 
 
 COMMENT ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) IS 'Count failure reports; a stream that failed too often here is handed over to an instance that has not refused it.';
 
+CREATE FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) IS 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
+
+CREATE FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) IS 'Count these incidents by their patterns: [{"function", "sqlstate", "message", "detail", "occurrences", "first_seen_at", "last_seen_at"}]. No more than 10,000 patterns are kept.';
+
+CREATE FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) IS 'How many failures in a row a reporter has seen; too many open an alert at once (R4.2).';
+
 CREATE FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -956,11 +1073,23 @@ CREATE FUNCTION orchestrator_private.now() RETURNS timestamp with time zone
 
 COMMENT ON FUNCTION orchestrator_private.now() IS 'The time now, moving on within a transaction.';
 
+CREATE FUNCTION orchestrator_private.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb) IS 'Open an alert now, unless it is open; the job evaluate_alerts keeps it and closes it.';
+
 CREATE FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text DEFAULT NULL::text, p_detail jsonb DEFAULT '{}'::jsonb) RETURNS bigint
     LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'Begin a decision and its record.';
+
+CREATE FUNCTION orchestrator_private.pattern_of(p_message text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.pattern_of(p_message text) IS 'A message with placeholders for what differs from one occurrence to the next: numbers, quoted texts, addresses, times and identifiers.';
 
 CREATE FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) RETURNS void
     LANGUAGE plpgsql
@@ -985,6 +1114,12 @@ CREATE FUNCTION orchestrator_private.purge_history() RETURNS jsonb
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.purge_history() IS 'Job purge_history: deletes what is older than history_retention.';
+
+CREATE FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_now timestamp with time zone) RETURNS TABLE(function text, sqlstate text, message text, detail text, occurrences bigint, first_seen_at timestamp with time zone, last_seen_at timestamp with time zone, consecutive integer, is_over boolean)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_now timestamp with time zone) IS 'Failures as a reporter tells them, with its ages as times; without refusals, which are answers.';
 
 CREATE TABLE orchestrator_private.heartbeat (
     instance_id text NOT NULL,
@@ -1082,6 +1217,12 @@ CREATE FUNCTION orchestrator_private.remove_commands(p_instance_id text) RETURNS
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) IS 'Streams that an instance may still be running and should not.';
+
+CREATE FUNCTION orchestrator_private.report_failures_of(p_reporter text, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.report_failures_of(p_reporter text, p_failures jsonb) IS 'What report_failures and record_failures do: count, patterns, failures in a row.';
 
 CREATE FUNCTION orchestrator_private.request_settle(p_reason text, p_subject text DEFAULT NULL::text) RETURNS void
     LANGUAGE plpgsql
@@ -1195,6 +1336,12 @@ CREATE FUNCTION orchestrator_private.settle() RETURNS jsonb
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.settle() IS 'Job settle: one rebalance for everything that was asked for since the last one.';
+
+CREATE FUNCTION orchestrator_private.severity_rank(p_severity text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.severity_rank(p_severity text) IS 'Severities in their order: info, warning, critical.';
 
 CREATE FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) RETURNS integer
     LANGUAGE plpgsql
@@ -1371,6 +1518,36 @@ CREATE FUNCTION orchestrator_private.strays() RETURNS TABLE(stream_id bigint, in
 
 COMMENT ON FUNCTION orchestrator_private.strays() IS 'Pinned streams that are not with their instance and could be.';
 
+CREATE TABLE orchestrator_private.failure_streak (
+    reporter text NOT NULL,
+    consecutive integer NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    last_failed_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    last_error jsonb,
+    CONSTRAINT consecutive_is_not_negative CHECK ((consecutive >= 0))
+);
+
+COMMENT ON TABLE orchestrator_private.failure_streak IS 'Failures in a row of each reporter, the present streak or the last one (R4.2).';
+
+CREATE FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) IS 'What an alert says of failures in a row.';
+
+CREATE FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) RETURNS TABLE(target text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) IS 'Which of these targets may be told something now, whoever has waited for longest first.';
+
+CREATE FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text) IS 'An event of these alerts is to be told to every target that wants alerts of their severity.';
+
 CREATE FUNCTION orchestrator_private.thresholds() RETURNS jsonb
     LANGUAGE sql STABLE
     AS …;
@@ -1443,6 +1620,18 @@ CREATE FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_st
 
 COMMENT ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) IS 'Take streams that are no longer to be heard from whoever has them, at once; returns how many were held.';
 
+CREATE FUNCTION orchestrator_private.without_secrets(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.without_secrets(p_text text) IS 'A text without what looks like a password, a token or the address of a webhook, and no longer than 4000 characters.';
+
+CREATE FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) IS 'An error (an object of texts) without secrets; null when there is none.';
+
 CREATE TABLE orchestrator_private.alert (
     alert_id bigint NOT NULL,
     code text NOT NULL,
@@ -1464,6 +1653,58 @@ CREATE TABLE orchestrator_private.alert (
 COMMENT ON TABLE orchestrator_private.alert IS 'An open or closed alert. Per code and subject at most one is open.';
 
 COMMENT ON COLUMN orchestrator_private.alert.reminders IS 'How often somebody was reminded of it while nobody acknowledged it.';
+
+CREATE TABLE orchestrator_private.alert_delivery (
+    alert_id bigint NOT NULL,
+    event text NOT NULL,
+    event_number integer DEFAULT 0 NOT NULL,
+    target text NOT NULL,
+    happened_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    sent_by text,
+    changed_at timestamp with time zone NOT NULL,
+    error jsonb,
+    CONSTRAINT event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'escalated'::text, 'reminded'::text, 'resolved'::text]))),
+    CONSTRAINT state_of_a_delivery_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'unknown'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.alert_delivery IS 'One event of an alert for one target. Its key is what makes it go out once; what was being sent when its driver died is unknown and not sent again.';
+
+CREATE VIEW orchestrator.alert_deliveries AS
+ SELECT d.alert_id,
+    a.code,
+    a.subject,
+    a.severity,
+    d.event,
+    d.event_number,
+    d.target,
+    d.happened_at,
+    d.state,
+    d.attempts,
+    d.sent_by,
+    d.changed_at,
+    d.error
+   FROM (orchestrator_private.alert_delivery d
+     JOIN orchestrator_private.alert a ON ((d.alert_id = a.alert_id)));
+
+COMMENT ON VIEW orchestrator.alert_deliveries IS 'What each target was told of each alert: pending, sending, sent, failed (given up after a day) or unknown (its driver died while sending, and it is not sent twice).';
+
+CREATE VIEW orchestrator.alert_targets AS
+ SELECT target,
+    minimum_severity,
+    enabled,
+    created_at,
+    last_sent_at,
+    consecutive_failures,
+    last_error,
+    retry_at,
+    ( SELECT (count(*))::integer AS count
+           FROM orchestrator_private.alert_delivery d
+          WHERE ((d.target = t.target) AND (d.state = ANY (ARRAY['pending'::text, 'sending'::text])))) AS undelivered
+   FROM orchestrator_private.alert_target t;
+
+COMMENT ON VIEW orchestrator.alert_targets IS 'Where alerts go: from which severity on, when last, and what keeps them from going. The addresses are not here, but in the environment of the drivers.';
 
 CREATE VIEW orchestrator.alerts AS
  SELECT alert_id,
@@ -1514,6 +1755,17 @@ CREATE VIEW orchestrator.decisions AS
    FROM orchestrator_private.decision d;
 
 COMMENT ON VIEW orchestrator.decisions IS 'Every decision: the rule, what set it off and who, streams moved or asked to move, the least number that could have reached the same loads, and in detail the loads and thresholds of that moment.';
+
+CREATE VIEW orchestrator.failure_streaks AS
+ SELECT reporter,
+    consecutive,
+    began_at,
+    last_failed_at,
+    ended_at,
+    last_error
+   FROM orchestrator_private.failure_streak s;
+
+COMMENT ON VIEW orchestrator.failure_streaks IS 'Failures in a row of each worker and driver: the present ones (ended_at is null) or the last ones.';
 
 CREATE TABLE orchestrator_private.controller (
     only_one boolean DEFAULT true NOT NULL,
@@ -1590,6 +1842,28 @@ CREATE VIEW orchestrator.fleet AS
           WHERE (n.status <> 'removed'::text)) i);
 
 COMMENT ON VIEW orchestrator.fleet IS 'The fleet in one row: instances, capacity (of those that may have new streams), streams held, being handed over and waiting; whether balancing is paused, by whom and why.';
+
+CREATE TABLE orchestrator_private.incident_pattern (
+    pattern text NOT NULL,
+    sqlstate text DEFAULT ''::text NOT NULL,
+    occurrences bigint DEFAULT 1 NOT NULL,
+    first_seen_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    example jsonb NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.incident_pattern IS 'A recurring error: its normalised text, how often, first and last seen, one example.';
+
+CREATE VIEW orchestrator.incident_patterns AS
+ SELECT pattern,
+    sqlstate,
+    occurrences,
+    first_seen_at,
+    last_seen_at,
+    example
+   FROM orchestrator_private.incident_pattern p;
+
+COMMENT ON VIEW orchestrator.incident_patterns IS 'Errors that recur: their text with placeholders for what differs, how often, first and last seen, and the latest one as an example.';
 
 CREATE VIEW orchestrator.instances AS
  SELECT i.instance_id,
@@ -1872,38 +2146,6 @@ ALTER TABLE orchestrator_private.alert ALTER COLUMN alert_id ADD GENERATED ALWAY
     CACHE 1
 );
 
-CREATE TABLE orchestrator_private.alert_delivery (
-    alert_id bigint NOT NULL,
-    event text NOT NULL,
-    event_number integer DEFAULT 0 NOT NULL,
-    target text NOT NULL,
-    happened_at timestamp with time zone NOT NULL,
-    state text DEFAULT 'pending'::text NOT NULL,
-    attempts integer DEFAULT 0 NOT NULL,
-    sent_by text,
-    changed_at timestamp with time zone NOT NULL,
-    error jsonb,
-    CONSTRAINT event_is_known CHECK ((event = ANY (ARRAY['opened'::text, 'escalated'::text, 'reminded'::text, 'resolved'::text]))),
-    CONSTRAINT state_of_a_delivery_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'unknown'::text])))
-);
-
-COMMENT ON TABLE orchestrator_private.alert_delivery IS 'One event of an alert for one target. Its key is what makes it go out once; what was being sent when its driver died is unknown and not sent again.';
-
-CREATE TABLE orchestrator_private.alert_target (
-    target text NOT NULL,
-    minimum_severity text DEFAULT 'warning'::text NOT NULL,
-    enabled boolean DEFAULT true NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    last_sent_at timestamp with time zone,
-    consecutive_failures integer DEFAULT 0 NOT NULL,
-    last_error jsonb,
-    retry_at timestamp with time zone,
-    CONSTRAINT minimum_severity_is_known CHECK ((minimum_severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
-    CONSTRAINT target_is_a_name CHECK ((target ~ '^[a-z0-9][a-z0-9_]{0,47}$'::text))
-);
-
-COMMENT ON TABLE orchestrator_private.alert_target IS 'Where alerts go, by name. The address with its secrets is not here: the drivers find it in their environment (ORCHESTRATOR_ALERT_URL_<TARGET>); the target log needs none.';
-
 ALTER TABLE orchestrator_private.decision ALTER COLUMN decision_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.decision_decision_id_seq
     START WITH 1
@@ -1921,29 +2163,6 @@ CREATE TABLE orchestrator_private.failure_count (
 );
 
 COMMENT ON TABLE orchestrator_private.failure_count IS 'Failures in each ten seconds, by whom they happened to. Reporters: an instance id, driver:NAME, job:NAME, source:NAME.';
-
-CREATE TABLE orchestrator_private.failure_streak (
-    reporter text NOT NULL,
-    consecutive integer NOT NULL,
-    began_at timestamp with time zone NOT NULL,
-    last_failed_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone,
-    last_error jsonb,
-    CONSTRAINT consecutive_is_not_negative CHECK ((consecutive >= 0))
-);
-
-COMMENT ON TABLE orchestrator_private.failure_streak IS 'Failures in a row of each reporter, the present streak or the last one (R4.2).';
-
-CREATE TABLE orchestrator_private.incident_pattern (
-    pattern text NOT NULL,
-    sqlstate text DEFAULT ''::text NOT NULL,
-    occurrences bigint DEFAULT 1 NOT NULL,
-    first_seen_at timestamp with time zone NOT NULL,
-    last_seen_at timestamp with time zone NOT NULL,
-    example jsonb NOT NULL
-);
-
-COMMENT ON TABLE orchestrator_private.incident_pattern IS 'A recurring error: its normalised text, how often, first and last seen, one example.';
 
 ALTER TABLE orchestrator_private.job_run ALTER COLUMN job_run_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.job_run_job_run_id_seq
@@ -2341,6 +2560,9 @@ REVOKE ALL ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarna
 GRANT ALL ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) TO orchestrator_admin;
@@ -2351,6 +2573,9 @@ GRANT ALL ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason t
 REVOKE ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) TO orchestrator_admin;
@@ -2393,6 +2618,9 @@ GRANT ALL ON FUNCTION orchestrator.readmit_instance(p_instance_id text) TO orche
 REVOKE ALL ON FUNCTION orchestrator.rebalance(p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.rebalance(p_reason text) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) TO orchestrator_admin;
 
@@ -2404,6 +2632,9 @@ REVOKE ALL ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarn
 GRANT ALL ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.remove_alert_target(p_target text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.remove_alert_target(p_target text) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) TO orchestrator_admin;
 
@@ -2412,6 +2643,10 @@ GRANT ALL ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams
 
 REVOKE ALL ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) TO orchestrator_worker;
@@ -2431,6 +2666,9 @@ GRANT ALL ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean
 
 REVOKE ALL ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text, p_enabled boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text, p_enabled boolean) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) TO orchestrator_admin;
@@ -2457,6 +2695,8 @@ GRANT ALL ON FUNCTION orchestrator.undrain_instance(p_instance_id text) TO orche
 REVOKE ALL ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator_private.abandon_deliveries() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.actor() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) FROM PUBLIC;
@@ -2478,6 +2718,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.caller_is_admin() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_balance() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_failures(p_failures jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_instance_transition() FROM PUBLIC;
 
@@ -2517,6 +2759,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.confirmed_digest(p_instance_id text)
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_assignments() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.count_failures(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_stalled(p_stalled jsonb) FROM PUBLIC;
@@ -2537,6 +2781,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.evaluate_alerts() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.failure_bucket(p_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text) FROM PUBLIC;
@@ -2556,6 +2802,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_st
 REVOKE ALL ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.held_sessions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.hold_alert_target(p_target text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.imbalance() FROM PUBLIC;
 
@@ -2578,6 +2826,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.known_instance(p_instance_id text) F
 REVOKE ALL ON FUNCTION orchestrator_private.leaving() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.load_of(p_assignment orchestrator_private.assignment) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.lock_alert_target(p_target text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions() FROM PUBLIC;
 
@@ -2609,13 +2859,23 @@ REVOKE ALL ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due 
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.now() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator_private.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.pattern_of(p_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) FROM PUBLIC;
 
@@ -2624,6 +2884,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, 
 REVOKE ALL ON FUNCTION orchestrator_private.placeable_instances() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.purge_history() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.read_report(p_report jsonb) FROM PUBLIC;
 
@@ -2644,6 +2906,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.release_unable(p_instance_id text) F
 REVOKE ALL ON FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.report_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.request_settle(p_reason text, p_subject text) FROM PUBLIC;
 
@@ -2676,6 +2940,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.setting_text(p_name text) FROM PUBLI
 REVOKE ALL ON FUNCTION orchestrator_private.setting_value(p_setting orchestrator_private.setting, p_value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.settle() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.severity_rank(p_severity text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) FROM PUBLIC;
 
@@ -2715,6 +2981,12 @@ REVOKE ALL ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_
 
 REVOKE ALL ON FUNCTION orchestrator_private.strays() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.thresholds() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.unknown_alert(p_alert_id bigint) FROM PUBLIC;
@@ -2739,6 +3011,16 @@ REVOKE ALL ON FUNCTION orchestrator_private.welcome_back(p_known orchestrator_pr
 
 REVOKE ALL ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) FROM PUBLIC;
+
+GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.alert_targets TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.alert_targets TO orchestrator_admin;
+
 GRANT SELECT ON TABLE orchestrator.alerts TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.alerts TO orchestrator_admin;
 
@@ -2748,8 +3030,14 @@ GRANT SELECT ON TABLE orchestrator.assignments TO orchestrator_admin;
 GRANT SELECT ON TABLE orchestrator.decisions TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.decisions TO orchestrator_admin;
 
+GRANT SELECT ON TABLE orchestrator.failure_streaks TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.failure_streaks TO orchestrator_admin;
+
 GRANT SELECT ON TABLE orchestrator.fleet TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.fleet TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.incident_patterns TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.incident_patterns TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.instances TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.instances TO orchestrator_admin;
