@@ -1,7 +1,7 @@
 """Puts a program into the fleet: streams are started and stopped as the orchestrator decides.
 
 A handler runs per stream; `Worker` keeps the set of running handlers equal to what the database says. Read
-`client` (the protocol), then `listener` (the connection), `supervisor` (the handlers) and `breaker` (patience).
+`client` (the protocol), then `listener` (the connection), `supervisor` (the handlers) and `patience`.
 """
 
 from worker_shim.client import Worker

@@ -17,14 +17,15 @@ import signal
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import psycopg
 
-from worker_shim.breaker import Breaker, clock, is_transient, one_line, one_round
+from worker_shim.failures import describe, describe_holders, without_secrets
 from worker_shim.listener import Listener, Refused
+from worker_shim.patience import STALE, UNWANTED, Breaker, clock, is_transient, one_line, one_round
 from worker_shim.stream import Stream, digest
 from worker_shim.supervisor import Context, Counts, Handler, Supervisor, callbacks, threaded
 from worker_shim.usage import Usage
@@ -38,13 +39,12 @@ Row = Mapping[str, Any]
 ACKNOWLEDGE_AFTER = 0.05  # acknowledgements of so many seconds go together
 CHECK_AFTER = 1.0  # seconds from a repair to the beat that shows whether it was all
 ATTEMPTS = 3  # to get in step before registering anew
-STALE = ("OR301", "OR103")  # this incarnation, or the whole instance, is not known any more: register anew
+LOCK_NOT_AVAILABLE = "55P03"
 HINTS = {  # for what PostgreSQL refuses before the orchestrator is asked
     "3F000": "the schema is not installed in this database: run 'orchestrator db migrate', or correct --schema",
     "42501": "grant the fleet's role for workers (orchestrator_worker) to this login",
     "42883": "the database is older or newer than this program: run 'orchestrator db status'",
 }
-UNWANTED = ("OR104", "OR106", "OR404")  # id in use, another login's, removed by an administrator
 
 
 class Worker:
@@ -226,21 +226,25 @@ class Worker:
                 if self._leaving and await self._leave():
                     return
                 await self._step()
-                self._breaker.succeeded()
             except (psycopg.Error, OSError) as error:
                 await self._handle(error)
 
     async def _step(self) -> None:
+        if self._breaker.remaining:
+            await self._pause(self._breaker.remaining)
+            return
         self._wake.clear()
-        if self._incarnation is None:
-            await self._register()
-        if self._beat_due <= clock():
-            await self._beat()
-        if self._acknowledge_due <= clock():
-            await self._acknowledge()
+        with self._breaker.calling():
+            if self._incarnation is None:
+                await self._register()
+            if self._beat_due <= clock():
+                await self._beat()
+            if self._acknowledge_due <= clock():
+                await self._acknowledge()
         due = min(self._beat_due, self._acknowledge_due)
-        if await self._listener.idle(max(0.0, due - clock()), self._wake):
-            self._beat_due = 0.0
+        with self._breaker.calling():
+            if await self._listener.idle(max(0.0, due - clock()), self._wake):
+                self._beat_due = 0.0
 
     async def _handle(self, error: psycopg.Error | OSError) -> None:
         """A step failed. The handlers go on whatever it was, unless this worker is not wanted."""
@@ -258,13 +262,12 @@ class Worker:
             return
         if not is_transient(error):
             await self._listener.close()  # not understood: begin with a clean session
-        pause = self._breaker.failed()
+        rounds = self._breaker.fail_counter
         logger.log(
-            logging.WARNING if self._breaker.failures <= 5 else logging.CRITICAL,
+            logging.WARNING if rounds <= 5 else logging.CRITICAL,
             "database away error=%r sqlstate=%s rounds=%d next_in=%.1f streams_kept=%d",
-            *(one_line(error), code, self._breaker.failures, pause, len(self._supervisor.held)),
+            *(one_line(error), code, rounds, self._breaker.remaining, len(self._supervisor.held)),
         )
-        await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
         until = clock() + seconds
@@ -279,12 +282,39 @@ class Worker:
         """One round of tries to call a function of the orchestrator; connects first where that is needed."""
         async for attempt in one_round():
             with attempt:
+                number = attempt.retry_state.attempt_number
                 if not self._listener.connected:
-                    await self._listener.connect()
+                    async with self._noted("connect", number):
+                        await self._listener.connect()
                     self._beat_due = 0.0
                     await self._attach()
-                return await self._listener.call(function, **parameters)
+                return await self._ask(function, number, **parameters)
         raise AssertionError("a round ends with an answer or an error")
+
+    async def _ask(self, function: str, attempt: int = 1, /, **parameters: Any) -> Sequence[Row]:
+        async with self._noted(function, attempt, **parameters):
+            return await self._listener.call(function, **parameters)
+
+    @contextlib.asynccontextmanager
+    async def _noted(self, function: str, attempt: int, /, **parameters: Any) -> AsyncIterator[None]:
+        """Log a failure with all that it takes to find out why (R2.4)."""
+        began = clock()
+        try:
+            yield
+        except (psycopg.Error, OSError) as error:
+            took = clock() - began
+            holders = await self._lock_holders() if getattr(error, "sqlstate", None) == LOCK_NOT_AVAILABLE else "-"
+            logger.warning(
+                "call failed function=%s arguments=%s attempt=%d duration=%.3f %s lock_holders=%s",
+                *(function, without_secrets(parameters), attempt, took, describe(error), holders),
+            )
+            raise
+
+    async def _lock_holders(self) -> str:
+        try:
+            return describe_holders(await self._listener.call("lock_holders")) or "none any more"
+        except (psycopg.Error, OSError) as error:
+            return f"unknown: {one_line(error)}"
 
     async def _call_mine(self, function: str, **parameters: Any) -> Sequence[Row]:
         return await self._call(function, instance_id=self.instance_id, incarnation=self._incarnation, **parameters)
@@ -294,7 +324,7 @@ class Worker:
         if self._listener.pooled or self._incarnation is None:
             return
         try:
-            await self._listener.call("attach_session", instance_id=self.instance_id, incarnation=self._incarnation)
+            await self._ask("attach_session", instance_id=self.instance_id, incarnation=self._incarnation)
         except BaseException:
             await self._listener.close()
             raise
@@ -432,7 +462,7 @@ class Worker:
     async def _is_current(self, stream: Stream) -> bool:
         if self._supervisor.held.get(stream.stream_id) != stream:
             return False
-        (row,) = await self._listener.call("is_current", stream_id=stream.stream_id, epoch=stream.epoch)
+        (row,) = await self._ask("is_current", stream_id=stream.stream_id, epoch=stream.epoch)
         return bool(row["is_current"])
 
     # -- Leaving --------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import socket
@@ -15,26 +16,49 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
-from worker_shim.breaker import clock, one_line
-
 logger = logging.getLogger("worker_shim")
 
-# A dead peer is noticed within 25 s while idle, within 20 s while something unacknowledged is under way.
-_KEEPALIVES = {
-    "keepalives": "1",
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "20000",
-    "connect_timeout": "10",
-}
-# The same from the server's side, so that it, too, lets go of a vanished worker's session lock.
-_SESSION_SETTINGS = {
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "20000",
-}
+LOCK_TIMEOUT = 5.0  # as the functions set it for themselves
+
+
+def connection_options(network_timeout: float) -> dict[str, str]:
+    """libpq's options for connections on which a vanished peer is noticed within network_timeout (seconds).
+
+    At 30 s: within 25 s while idle, within 20 s while something unacknowledged is under way.
+    """
+    probe = _whole(network_timeout / 6)
+    return {
+        "connect_timeout": _whole(min(10, network_timeout), least=2),  # libpq takes 1 for 2
+        "keepalives": "1",
+        "keepalives_idle": _whole(network_timeout / 3),
+        "keepalives_interval": probe,
+        "keepalives_count": "3",
+        "tcp_user_timeout": _whole(network_timeout * 2 / 3 * 1000),
+    }
+
+
+def session_settings(network_timeout: float, server_version: int) -> dict[str, str]:
+    """The same from the server's side, so that it lets go of a vanished worker's session, and its own limits.
+
+    The server gives up first: then the connection is still good.
+    """
+    on_the_wire = connection_options(network_timeout)
+    in_time = _whole(network_timeout * 900)
+    limits = {
+        "tcp_keepalives_idle": on_the_wire["keepalives_idle"],
+        "tcp_keepalives_interval": on_the_wire["keepalives_interval"],
+        "tcp_keepalives_count": on_the_wire["keepalives_count"],
+        "tcp_user_timeout": on_the_wire["tcp_user_timeout"],
+        "statement_timeout": in_time,
+        "lock_timeout": _whole(min(LOCK_TIMEOUT * 1000, network_timeout * 450)),
+        "idle_in_transaction_session_timeout": in_time,
+    }
+    # It ends the session, so it comes last.
+    return limits | ({"transaction_timeout": _whole(network_timeout * 1000)} if server_version >= 170000 else {})
+
+
+def _whole(number: float, least: int = 1) -> str:
+    return str(max(least, round(number)))
 
 
 class Refused(Exception):
@@ -60,7 +84,7 @@ class Listener:
             given = conninfo_to_dict(dsn)
         except psycopg.ProgrammingError:
             raise ValueError("the DSN cannot be parsed") from None  # the driver's message would quote it
-        self._conninfo = make_conninfo(dsn, **{name: v for name, v in _KEEPALIVES.items() if name not in given})
+        self.conninfo = make_conninfo(dsn, **(connection_options(network_timeout) | given))
         self._schema = schema
         self._channel = channel
         self._timeout = network_timeout
@@ -80,7 +104,7 @@ class Listener:
         await self.close()
         async with asyncio.timeout(self._timeout):
             connection = await psycopg.AsyncConnection.connect(
-                self._conninfo,
+                self.conninfo,
                 autocommit=True,
                 row_factory=dict_row,
                 prepare_threshold=None,  # calls are rare, and prepared statements break behind old poolers
@@ -90,10 +114,9 @@ class Listener:
         (row,) = await self._execute(sql.SQL("select pg_backend_pid() as pid"))
         self.pooled = row["pid"] != connection.info.backend_pid
         if not self.pooled:
-            # The server gives up first: then the connection is still good.
-            settings = _SESSION_SETTINGS | {"statement_timeout": f"{round(self._timeout * 900)}"}
-            for name, value in settings.items():
-                await self._execute(sql.SQL("select set_config(%s, %s, false)"), name, value)
+            settings = session_settings(self._timeout, connection.info.server_version)
+            each = sql.SQL(", ").join([sql.SQL("set_config(%s, %s, false)")] * len(settings))
+            await self._execute(sql.SQL("select {}").format(each), *itertools.chain(*settings.items()))
             await self._execute(sql.SQL("listen {}").format(sql.Identifier(self._channel)))
         logger.info("database connected server=%s pooled=%s", connection.info.server_version, self.pooled)
 
@@ -104,20 +127,11 @@ class Listener:
             sql.SQL(", ").join(sql.SQL("{} => %s").format(sql.Identifier(f"p_{name}")) for name in parameters),
         )
         values = [Jsonb(value) if _is_json(value) else value for value in parameters.values()]
-        began = clock()
         self._callers += 1
         self._wanted.set()
         try:
             async with self._lock:
                 return await self._execute(query, *values)
-        except psycopg.Error as error:
-            logger.warning(
-                "call failed function=%s arguments=%s sqlstate=%s error=%r detail=%s hint=%r duration=%.3f",
-                *(function, {name: _brief(value) for name, value in parameters.items()}, error.sqlstate),
-                *(one_line(error.diag.message_primary or error), error.diag.message_detail, error.diag.message_hint),
-                clock() - began,
-            )
-            raise
         finally:
             self._callers -= 1
 
@@ -173,10 +187,6 @@ class Listener:
         if connection is not None:
             with contextlib.suppress(psycopg.Error, OSError):
                 await connection.close()
-
-
-def _brief(value: Any) -> Any:
-    return f"{len(value)} items" if isinstance(value, dict | list) else value
 
 
 def _is_json(value: Any) -> bool:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from worker_shim.breaker import backoff, clock, one_line
+from worker_shim.patience import backoff, clock, one_line
 from worker_shim.stream import Stream
 
 logger = logging.getLogger("worker_shim")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psutil
 
-from worker_shim.breaker import clock
+from worker_shim.patience import clock
 
 
 class Usage:

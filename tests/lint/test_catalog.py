@@ -21,13 +21,14 @@ WORKER = {
     "get_assignments",
     "heartbeat",
     "is_current",
+    "lock_holders",
     "register_instance",
     "release_streams",
     "report_failures",
     "report_streams",
     "suspend_instance",
 }
-READER = {"assert_current", "explain_stream", "health", "is_current"}
+READER = {"assert_current", "explain_stream", "health", "is_current", "lock_holders"}
 ADMIN = (
     WORKER
     | READER

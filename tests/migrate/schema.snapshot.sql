@@ -143,6 +143,25 @@ CREATE FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) RETU
 
 COMMENT ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) IS 'Whether this epoch still owns the stream.';
 
+CREATE FUNCTION orchestrator_private.lock_key(p_name text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lock_key(p_name text) IS 'The key of an advisory lock of this fleet.';
+
+CREATE FUNCTION orchestrator_private.now() RETURNS timestamp with time zone
+    LANGUAGE sql PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.now() IS 'The time now, moving on within a transaction.';
+
+CREATE FUNCTION orchestrator.lock_holders() RETURNS TABLE(lock text, mode text, pid integer, login text, application_name text, state text, transaction_age interval, waiting integer)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.lock_holders() IS 'Who holds the decision lock or locks on this system''s tables: the login, its program, how old the transaction is and how many wait for it; at most ten, whom most wait for first.';
+
 CREATE FUNCTION orchestrator.mark_alert_delivered(p_alert_id bigint) RETURNS TABLE(alert_id bigint, delivered_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -970,12 +989,6 @@ CREATE FUNCTION orchestrator_private.lock_decisions_shared() RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.lock_decisions_shared() IS 'Keep decisions out while a worker confirms what it has; many workers may at once. Never followed by lock_decisions() in the same transaction.';
 
-CREATE FUNCTION orchestrator_private.lock_key(p_name text) RETURNS bigint
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.lock_key(p_name text) IS 'The key of an advisory lock of this fleet.';
-
 CREATE FUNCTION orchestrator_private.lock_session(p_session_key bigint) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1066,12 +1079,6 @@ CREATE FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decis
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) IS 'A hint to one worker to ask for what differs.';
-
-CREATE FUNCTION orchestrator_private.now() RETURNS timestamp with time zone
-    LANGUAGE sql PARALLEL SAFE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.now() IS 'The time now, moving on within a transaction.';
 
 CREATE FUNCTION orchestrator_private.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -2597,6 +2604,19 @@ GRANT ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint
 GRANT ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator_private.lock_key(p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.lock_key(p_name text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.lock_key(p_name text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.now() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.lock_holders() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_admin;
+GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_reader;
+
 REVOKE ALL ON FUNCTION orchestrator.mark_alert_delivered(p_alert_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.mark_alert_delivered(p_alert_id bigint) TO orchestrator_admin;
 
@@ -2833,10 +2853,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions_shared() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.lock_key(p_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator_private.lock_key(p_name text) TO orchestrator_reader;
-GRANT ALL ON FUNCTION orchestrator_private.lock_key(p_name text) TO orchestrator_admin;
-
 REVOKE ALL ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_watched() FROM PUBLIC;
@@ -2866,10 +2882,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_inc
 REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.now() FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_reader;
-GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator_private.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb) FROM PUBLIC;
 

@@ -6,9 +6,10 @@ from typing import LiteralString
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.shim.support import Pooler
-from worker_shim.listener import Listener
+from worker_shim.listener import Listener, session_settings
 
 CHANNEL = "orchestrator.fingerv7-001"
 
@@ -19,6 +20,10 @@ FUNCTIONS = """
     create function shim_test.nap(p_seconds integer) returns void language sql as 'select pg_sleep(p_seconds)';
     create function shim_test.set_session(p_name text, p_value text) returns text
         language sql as 'select set_config(p_name, p_value, false)';
+    create function shim_test.limits() returns table (name text, setting text) language sql as '
+        select name, setting from pg_settings
+        where name like ''tcp_%'' or name in (
+            ''statement_timeout'', ''lock_timeout'', ''idle_in_transaction_session_timeout'', ''transaction_timeout'')';
 """
 
 
@@ -93,10 +98,50 @@ async def test_a_call_that_takes_too_long_is_given_up(listener: Listener) -> Non
     """R5.3: the server gives up first when it can, the client when the server says nothing at all."""
     with pytest.raises(psycopg.errors.QueryCanceled):
         await asyncio.wait_for(listener.call("nap", seconds=60), 20)
-    await listener.call("set_session", name="statement_timeout", value="0")
+    for name in ("statement_timeout", "transaction_timeout"):
+        await listener.call("set_session", name=name, value="0")
     with pytest.raises(psycopg.OperationalError):
         await asyncio.wait_for(listener.call("nap", seconds=60), 4)
     assert not listener.connected
+
+
+async def test_every_limit_stands_on_both_sides_of_a_connection_and_follows_the_network_timeout(
+    empty_database: str,
+) -> None:
+    """R2.1, R5.3"""
+    listener = Listener(empty_database, "shim_test", CHANNEL, 30)
+    assert conninfo_to_dict(listener.conninfo).items() >= {
+        "connect_timeout": "10",
+        "keepalives": "1",
+        "keepalives_idle": "10",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "20000",
+    }.items()  # fmt: skip
+    await listener.connect()
+    rows = await listener.call("limits")
+    await listener.close()
+    limits = {row["name"]: row["setting"] for row in rows}
+    assert limits.pop("transaction_timeout", "30000") == "30000"
+    assert limits == {
+        "statement_timeout": "27000",
+        "lock_timeout": "5000",
+        "idle_in_transaction_session_timeout": "27000",
+        # a Unix socket has none of these; what was asked for is in session_settings
+        "tcp_keepalives_idle": "0",
+        "tcp_keepalives_interval": "0",
+        "tcp_keepalives_count": "0",
+        "tcp_user_timeout": "0",
+    }
+    asked = session_settings(30, 150000)
+    assert "transaction_timeout" not in asked
+    assert (asked["tcp_keepalives_idle"], asked["tcp_user_timeout"]) == ("10", "20000")
+
+
+def test_what_the_dsn_says_of_timeouts_is_left_as_it_is() -> None:
+    listener = Listener("host=db connect_timeout=3 keepalives_idle=60", "shim_test", CHANNEL, 12)
+    given = conninfo_to_dict(listener.conninfo)
+    assert (given["connect_timeout"], given["keepalives_idle"], given["tcp_user_timeout"]) == ("3", "60", "8000")
 
 
 async def test_a_pooler_in_transaction_mode_is_noticed(empty_database: str, pooler: Pooler) -> None:

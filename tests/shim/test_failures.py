@@ -1,0 +1,60 @@
+"""What is said of a call that failed."""
+
+import asyncio
+import logging
+
+import psycopg
+import pytest
+
+from tests.shim.support import Fleet, Recorder, in_step, until
+from worker_shim.failures import without_secrets
+
+PASSWORD = "correct-horse"
+
+
+def test_arguments_are_logged_without_secrets() -> None:
+    """R2.4"""
+    shown = without_secrets(
+        {
+            "instance_id": "fingerv7-001",
+            "streams": [1, 2, 3],
+            "dsn": f"host=db password={PASSWORD}",
+            "metadata": {"host": "a", "api_key": PASSWORD, "deep": {"Password": PASSWORD}, "db": f"pg://u:{PASSWORD}@h/d"},
+            "long": "x" * 1000,
+        }
+    )  # fmt: skip
+    assert PASSWORD not in str(shown)
+    assert shown["instance_id"] == "fingerv7-001" and shown["streams"] == "3 items"
+    assert '"host": "a"' in shown["metadata"] and len(shown["long"]) < 300
+
+
+async def test_a_call_that_waited_in_vain_for_a_lock_says_who_held_it(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R2.3, R2.4"""
+    fleet.add_streams(2)
+    recorder = Recorder()
+    metadata = {"site": "sp", "db_password": PASSWORD}
+    with psycopg.connect(fleet.dsn, application_name="somebody", autocommit=True) as other:
+        pid = other.info.backend_pid
+        with other.transaction(), caplog.at_level(logging.INFO, "worker_shim"):
+            other.execute(f"select {fleet.names.private}.lock_decisions()")
+            task = asyncio.create_task(fleet.worker("fingerv7-001", recorder, metadata=metadata).run_async())
+            await until(lambda: "call failed" in caplog.text)
+        (failed,) = [r.getMessage() for r in caplog.records if "call failed" in r.getMessage()]
+        # a lock is contention: the next try of the same round gets through
+        await in_step(fleet, "fingerv7-001", recorder, 2)
+    assert "breaker" not in caplog.text
+    for part in (
+        "function=register_instance",
+        "'instance_id': 'fingerv7-001'",
+        '"site": "sp"',
+        "attempt=1",
+        "sqlstate=55P03",
+        f"lock_holders=decision ExclusiveLock pid={pid}",
+        "program='somebody' state=idle in transaction",
+    ):
+        assert part in failed
+    assert PASSWORD not in caplog.text
+    task.cancel()
+    await asyncio.wait((task,))

@@ -1,0 +1,173 @@
+"""Patience: what is tried again, how soon, and when to leave the database alone for a while.
+
+A call is a round of three tries (tenacity); rounds pass through a circuit breaker (pybreaker), which opens when one
+has failed. While it is open nothing is sent; then one round is let through, and decides whether it closes.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pybreaker
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+logger = logging.getLogger("worker_shim")
+
+# SQLSTATEs, or their first characters, that are worth another try. The longest that fits decides.
+RETRIED = {
+    "40001": "serialization failure: the other transaction is through",
+    "40P01": "deadlock: the victim's locks are free again",
+    "55P03": "lock not available within lock_timeout: its holder ends, at the latest by transaction_timeout",
+    "57014": "cancelled by statement_timeout: the server was slow, or waited for somebody",
+    "25P03": "idle in a transaction for too long: the session is gone, the next one is clean",
+    "25P04": "transaction_timeout: the same",
+    "08": "connection exception",
+    "53": "not enough connections, memory or disk: others come and go",
+    "57P": "the server is shutting down, was shut down, or is starting",
+    "OR2": "contention, or not now",
+}
+# The same for what another try cannot mend. Whatever stands in neither table is not tried again.
+NEVER_RETRIED = {
+    "57P04": "the database was dropped",
+    "OR1": "the caller's mistake",
+    "OR3": "fenced: a newer incarnation or epoch is there",
+    "OR4": "refused by policy",
+    "OR9": "an invariant is broken",
+    "22": "bad data",
+    "23": "a constraint",
+    "28": "wrong login or password",
+    "3D": "no such database",
+    "3F": "no such schema",
+    "42": "no such function, or no right to it",
+}
+# Answers of a healthy orchestrator, which leave the breaker closed: the worker registers anew, …
+STALE = {
+    "OR103": "this instance is not known any more",
+    "OR301": "this incarnation is not",
+}
+# … or it ends, and says why.
+UNWANTED = {
+    "OR104": "another process has the id",
+    "OR106": "the id is another login's",
+    "OR404": "removed by an administrator",
+}
+
+TRIES_PER_ROUND = 3
+FIRST_PAUSE = 0.5  # seconds for which the breaker is open at first, …
+LONGEST_PAUSE = 15.0  # … doubling up to this
+
+
+def clock() -> float:
+    """Seconds on a clock that never jumps and, where the system has one, goes on while the machine sleeps.
+
+    The lease is counted on it: the database's time passes during a suspend, so ours must too.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether trying the same thing again may help."""
+    if isinstance(error, psycopg.Error) and error.sqlstate is not None:
+        fits = [start for start in RETRIED.keys() | NEVER_RETRIED.keys() if error.sqlstate.startswith(start)]
+        return max(fits, key=len, default=None) in RETRIED
+    # No code: lost or never reached (libpq gives none then, not even for a wrong password). TimeoutError is an OSError.
+    return isinstance(error, psycopg.OperationalError | OSError)
+
+
+def one_round() -> AsyncRetrying:
+    """A round of tries with exponential backoff and full jitter; the last error is raised as it came."""
+    return AsyncRetrying(
+        retry=retry_if_exception(is_transient),
+        stop=stop_after_attempt(TRIES_PER_ROUND),
+        wait=wait_random_exponential(multiplier=0.25, max=5),
+        before_sleep=_log_try,
+        reraise=True,
+    )
+
+
+def _log_try(state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    logger.info(
+        "trying again attempt=%d in=%.2f error=%r", state.attempt_number + 1, state.upcoming_sleep, one_line(error)
+    )
+
+
+def one_line(error: object) -> str:
+    """An error's text for a log line. libpq never puts a password into it."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def backoff(attempt: int, first: float, most: float) -> float:
+    """Seconds before the given attempt (1, 2, …): doubling from first up to most, the upper half at random."""
+    longest = min(most, first * 2.0 ** min(attempt - 1, 30))
+    return random.uniform(longest / 2, longest)
+
+
+class _OwnClock(pybreaker.CircuitMemoryStorage):
+    """pybreaker asks the wall clock how long it has been open. That one jumps, so it is told by `clock` instead."""
+
+    opened = 0.0
+
+    @property
+    def opened_at(self) -> datetime:
+        return datetime.now(UTC) - timedelta(seconds=clock() - self.opened)
+
+    @opened_at.setter
+    def opened_at(self, _: datetime) -> None:
+        self.opened = clock()
+
+
+class Breaker(pybreaker.CircuitBreaker, pybreaker.CircuitBreakerListener):
+    """Opens when a round has failed, for longer each time, until it has stayed closed for the longest pause.
+
+    `with breaker.calling():` lets a round through, or raises pybreaker.CircuitBreakerError while it is open.
+    `fail_counter` is the number of rounds that failed in a row.
+    """
+
+    def __init__(self) -> None:
+        self._storage = _OwnClock(pybreaker.STATE_CLOSED)
+        self._streak = 0
+        self._closed_at = float("-inf")
+        self.opened = 0  # how often, ever
+        super().__init__(
+            fail_max=1,
+            exclude=[lambda error: not isinstance(error, psycopg.Error | OSError), _is_answer],
+            listeners=[self],
+            state_storage=self._storage,
+            throw_new_error_on_trip=False,
+        )
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until a round is let through; 0 when one is."""
+        is_open = self.current_state == pybreaker.STATE_OPEN
+        # a millisecond more than it asks for: its own sum is rounded
+        return max(0.0, self._storage.opened + self.reset_timeout + 0.001 - clock()) if is_open else 0.0
+
+    def state_change(
+        self,
+        cb: pybreaker.CircuitBreaker,
+        old_state: pybreaker.CircuitBreakerState | None,
+        new_state: pybreaker.CircuitBreakerState,
+    ) -> None:
+        """Log each change; grow the pause with each opening."""
+        if new_state.name == pybreaker.STATE_CLOSED:
+            self._closed_at = clock()
+        elif new_state.name == pybreaker.STATE_OPEN:
+            self.opened += 1
+            was_well = old_state is not None and old_state.name == pybreaker.STATE_CLOSED
+            self._streak = 1 if was_well and clock() - self._closed_at > LONGEST_PAUSE else self._streak + 1
+            self.reset_timeout = backoff(self._streak, FIRST_PAUSE, LONGEST_PAUSE)
+        logger.log(
+            logging.INFO if new_state.name == pybreaker.STATE_CLOSED else logging.WARNING,
+            "breaker from=%s to=%s opened=%d open_for=%.1f",
+            *(old_state.name if old_state else None, new_state.name, self.opened, self.reset_timeout),
+        )
+
+
+def _is_answer(error: BaseException) -> bool:
+    return isinstance(error, psycopg.Error) and error.sqlstate in STALE.keys() | UNWANTED.keys()
