@@ -10,8 +10,9 @@ PYTEST := $(BIN)/pytest -q -n $(PROCESSES) --dist loadgroup
 SQL_TESTS := -m "not slow" tests/sql tests/isolation tests/lint tests/migrate
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 DEMO ?=
+CHAOS ?=
 
-.PHONY: help demo test test-15 test-schema lint check snapshot docs docs-check bench bench-quick wheel clean
+.PHONY: help demo test test-15 test-schema lint check snapshot docs docs-check chaos chaos-quick bench bench-quick wheel clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,7 +41,7 @@ lint: $(VENV)/dev.stamp  ## formatting, types, SQL
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql migrations
 
-check: lint docs-check test test-15 test-schema  ## everything that has to be right before a change goes in
+check: lint docs-check test test-15 test-schema chaos-quick  ## everything that has to be right before a change goes in
 	$(BIN)/python docs/generate.py --check
 
 snapshot: $(VENV)/dev.stamp  ## write the schema snapshot and the help texts anew
@@ -52,6 +53,12 @@ docs: $(VENV)/dev.stamp  ## write the generated tables of sql/README.md anew
 
 docs-check: $(VENV)/dev.stamp
 	$(BIN)/python docs/generate.py --check
+
+chaos: $(VENV)/dev.stamp  ## break a real fleet in every way, check the laws all the time (CHAOS="--seed 7 --faults crash")
+	$(BIN)/python -m tests.chaos $(CHAOS)
+
+chaos-quick: $(VENV)/dev.stamp  ## the same with a small fleet and the quickest faults, about a minute
+	$(BIN)/python -m tests.chaos --quick $(CHAOS)
 
 bench: $(VENV)/dev.stamp  ## how fast, beside the raw SQL that any solution must do
 	$(BIN)/python -m bench

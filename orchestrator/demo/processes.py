@@ -30,6 +30,7 @@ class Process:
     popen: subprocess.Popen[bytes]
     log: Path
     cpu_seconds: float = 0.0
+    may_end: bool = False  # it was told to; when another one ends, something is wrong
 
     @property
     def alive(self) -> bool:
@@ -43,12 +44,14 @@ class Process:
 
     def kill(self) -> None:
         """SIGKILL: it gets no chance to say goodbye."""
+        self.may_end = True
         self.measure()
         self.popen.kill()
         self.popen.wait()
 
     def terminate(self) -> None:
         """SIGTERM: ask it to leave."""
+        self.may_end = True
         self.measure()
         if self.alive:
             self.popen.send_signal(signal.SIGTERM)

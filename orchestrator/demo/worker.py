@@ -16,7 +16,7 @@ import logging
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import aiohttp
@@ -28,6 +28,7 @@ from orchestrator.demo import ledger
 from orchestrator.demo.sound import WAV_HEADER_SIZE, Listener, Second
 from orchestrator.errors import OrchestratorError
 from worker_shim import Context, Stream, Worker
+from worker_shim.client import OnExit
 
 logger = logging.getLogger("orchestrator.demo.worker")
 
@@ -179,15 +180,15 @@ class Ear:
                         return
 
 
-async def work(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int) -> None:
-    """Run the worker until it is told to leave."""
+async def work(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int, on_exit: OnExit = "drain") -> None:
+    """Run the worker until it is told to leave, which it does as `on_exit` says."""
     scribe = Scribe(ledger_dsn, instance_id)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=NOTHING_HEARD, sock_read=NOTHING_HEARD)
     connector = aiohttp.TCPConnector(limit=0)
     async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession(timeout=timeout, connector=connector) as http:
         writing = tasks.create_task(scribe.run())
         ear = Ear(scribe, http)
-        await Worker(dsn, instance_id, max_streams, ear.listen).run_async(signals=True)
+        await Worker(dsn, instance_id, max_streams, ear.listen, on_exit=on_exit).run_async(signals=True)
         await scribe.flush()
         writing.cancel()
 
@@ -197,11 +198,12 @@ async def work(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int) ->
 @click.option("--ledger", "ledger_dsn", required=True, help="The database of results.")
 @click.option("--instance-id", required=True)
 @click.option("--max-streams", type=int, required=True)
-def main(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int) -> None:
+@click.option("--on-exit", type=click.Choice(get_args(OnExit)), default="drain", help="What SIGTERM does.")
+def main(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int, on_exit: OnExit) -> None:
     """Hear the streams that the orchestrator gives to this instance."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.Formatter.converter = time.gmtime
-    asyncio.run(work(dsn, ledger_dsn, instance_id, max_streams))
+    asyncio.run(work(dsn, ledger_dsn, instance_id, max_streams, on_exit))
 
 
 if __name__ == "__main__":

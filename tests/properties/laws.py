@@ -82,20 +82,25 @@ def look(conn: db.Connection) -> Snapshot:
 
 def check_now(now: Snapshot) -> None:
     """The laws of one moment."""
-    _check_counts(now)
-    for a in now.assignments.values():
-        assert a["fence_passes"] is (a["instance_id"] is not None), a
-        assert not a["old_epoch_passes"] and not a["next_epoch_passes"], a
-        assert (a["state"] == "idle") == (a["stream_id"] in now.inactive), a
+    check_counts(now)
+    check_fence(now)
+    check_chains(now)
     for name, row in now.instances.items():
         if row["status"] in ("inactive", "removed"):
             assert row["owned"] == row["incoming"] == 0, name
-    _check_chains(now)
     for d in now.decisions.values():
         assert d["moves"] >= d["least_moves"], d
 
 
-def _check_counts(now: Snapshot) -> None:
+def check_fence(now: Snapshot) -> None:
+    """The fence lets the present epoch of a stream with an owner through, and nothing else."""
+    for a in now.assignments.values():
+        assert a["fence_passes"] is (a["instance_id"] is not None), a
+        assert not a["old_epoch_passes"] and not a["next_epoch_passes"], a
+        assert (a["state"] == "idle") == (a["stream_id"] in now.inactive), a
+
+
+def check_counts(now: Snapshot) -> None:
     """Counters and digests equal a recount."""
     owned, incoming, outgoing = Counter[str](), Counter[str](), Counter[str]()
     movable = Counter[tuple[str, int]]()
@@ -117,7 +122,7 @@ def _check_counts(now: Snapshot) -> None:
     assert dict(now.movable) == dict(movable)
 
 
-def _check_chains(now: Snapshot) -> None:
+def check_chains(now: Snapshot) -> None:
     """Each stream's movements are one chain of hands that ends with its owner; none without its decision."""
     holder: dict[int, str | None] = {}
     for m in now.movements:

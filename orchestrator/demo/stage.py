@@ -1,0 +1,192 @@
+"""The stage: a server, a ledger, a radio, drivers and workers, and a way to see how they are.
+
+Nothing here decides what happens on it: the demo puts on a show, the chaos suite breaks things.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from json import dumps
+
+from psycopg.types.json import Jsonb
+
+from orchestrator import db
+from orchestrator.demo import ledger
+from orchestrator.demo.display import Instance, Picture
+from orchestrator.demo.processes import Process, Processes
+from orchestrator.embedded import Embedded
+from orchestrator.errors import OrchestratorError
+from orchestrator.migrate import migrate
+
+DATABASE = "orchestrator"
+LOOK_EVERY = 0.25
+# What has not happened after so many seconds will not happen: more than requirement R1.2 allows.
+PATIENCE = 90.0
+
+
+class StageFailed(OrchestratorError):
+    """What was to happen on the stage did not."""
+
+
+class Stage:
+    """A real fleet on a server of its own. `show` is given each picture, or None while the database is away."""
+
+    def __init__(
+        self, server: Embedded, processes: Processes, *, stations: int, show: Callable[[Picture | None], None]
+    ) -> None:
+        self.server = server
+        self.processes = processes
+        self.stations = stations
+        self.dsn = server.dsn(DATABASE)
+        self.ledger_dsn = server.dsn(ledger.DATABASE)
+        self._show = show
+        self._connections: dict[str, db.Connection] = {}
+
+    # -- Who is on it -----------------------------------------------------------
+
+    def set(self) -> str:
+        """Install both databases and start the radio; returns its address."""
+        with self._connect("postgres") as conn:
+            ledger.create_database(conn, ledger.DATABASE)
+            ledger.create_database(conn, DATABASE)
+        migrate(self.dsn)
+        ledger.install(self.ledger_dsn)
+        radio = self.processes.start_module(
+            "station server", "orchestrator.demo.stations", "--stations", str(self.stations)
+        )
+        address = f"http://127.0.0.1:{self._port_of(radio)}"
+        db.call(self.ledger(), "open_stations", stations=self.stations, address=address)
+        db.call(
+            self.orchestrator(),
+            "add_source",
+            source=ledger.DATABASE,
+            conninfo=self.ledger_dsn,
+            table_name="public.streams",
+        )
+        return address
+
+    def start_driver(self, name: str, dsn: str | None = None) -> Process:
+        """Start one `orchestrator run`; `dsn` is its way to the database, when it has one of its own."""
+        return self.processes.start_command(name, "run", "--dsn", dsn or self.dsn, "--name", name)
+
+    def start_worker(self, name: str, max_streams: int, *options: str, dsn: str | None = None) -> Process:
+        """Start one worker; `dsn` is its way to the database, when it has one of its own."""
+        return self.processes.start_module(
+            name,
+            "orchestrator.demo.worker",
+            *("--dsn", dsn or self.dsn, "--ledger", self.ledger_dsn),
+            *("--instance-id", name, "--max-streams", str(max_streams)),
+            *options,
+        )
+
+    # -- What is written down ---------------------------------------------------
+
+    def begin_act(self, act: str, description: str) -> None:
+        """Note that an act begins now."""
+        db.retrying(attempts=10)(lambda: db.call(self.ledger(), "begin_act", act=act, description=description))
+
+    def keep_record(self) -> None:
+        """Copy the orchestrator's movements and decisions beside the ledger."""
+        as_json = partial(Jsonb, dumps=partial(dumps, default=str))
+        orchestrator = self.orchestrator()
+        db.call(
+            self.ledger(),
+            "keep_record",
+            movements=as_json(db.view(orchestrator, "movements")),
+            decisions=as_json(db.view(orchestrator, "decisions")),
+        )
+
+    # -- Waiting ----------------------------------------------------------------
+
+    def wait_until_all_heard_since(self, moment: float) -> None:
+        """Wait for a second that began after that moment and was heard from every station."""
+        self.wait_until(
+            "all stations are heard", lambda picture: picture.last_complete_second > moment and picture.settled
+        )
+
+    def wait_until_share_of(self, worker: Process) -> None:
+        """Wait until a worker has its part of the streams, and all are heard."""
+        self.wait_until(
+            f"{worker.name} has its share", lambda picture: picture.settled and picture.streams_of(worker.name) > 0
+        )
+        self.wait_until_all_heard_since(time.time())
+
+    def wait_until_up_to_date(self) -> None:
+        """Wait until nothing older than what the report counts to the next act is in the hands of a worker."""
+        self.wait_until("the ledger is up to date", lambda picture: picture.last_complete_second >= time.time() - 3)
+
+    def wait_until(self, what: str, condition: Callable[[Picture], bool], patience: float = PATIENCE) -> None:
+        """Look until it is so; `patience` in seconds.
+
+        Raises:
+            StageFailed: it never was, or a process ended by itself.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            picture = self.look()
+            if picture is not None and condition(picture):
+                return
+            if time.monotonic() > deadline:
+                raise StageFailed(f"after {patience:.0f} s it was still not so that {what}")
+            time.sleep(LOOK_EVERY)
+
+    def look(self) -> Picture | None:
+        """How it is now; None while the database is away."""
+        for process in self.processes.all:
+            if not process.alive and not process.may_end:
+                raise StageFailed(f"{process.name} ended by itself: {process.last_words()}")
+        try:
+            picture = self._picture()
+        except OrchestratorError as error:
+            if not error.retryable:
+                raise
+            picture = None
+        self._show(picture)
+        return picture
+
+    def _picture(self) -> Picture:
+        (watch,) = db.call(self.ledger(), "watch")
+        return Picture(
+            instances=[
+                Instance(row["instance_id"], row["status"], row["assigned_streams"], row["max_streams"])
+                for row in db.view(self.orchestrator(), "instances", order_by=["instance_id"])
+            ],
+            heard_by={row["instance_id"]: row["stations_heard"] for row in db.call(self.ledger(), "watch_listeners")},
+            settled=len(db.view(self.orchestrator(), "assignments", where={"state": "running"})) == self.stations,
+            stations=watch["stations"],
+            stations_heard=watch["stations_heard"],
+            last_complete_second=watch["last_complete_second"] or 0,
+            seconds_written=watch["seconds_written"],
+            writes_refused=watch["writes_refused"],
+        )
+
+    # -- Connections ------------------------------------------------------------
+
+    def ledger(self) -> db.Connection:
+        """A session on the ledger, a new one when the last was lost."""
+        return self._connection(ledger.DATABASE)
+
+    def orchestrator(self) -> db.Connection:
+        """A session on the orchestrator's database, a new one when the last was lost."""
+        return self._connection(DATABASE)
+
+    def _connection(self, database: str) -> db.Connection:
+        conn = self._connections.get(database)
+        if conn is None or conn.closed:
+            conn = self._connections[database] = self._connect(database)
+        return conn
+
+    def _connect(self, database: str) -> db.Connection:
+        if database == ledger.DATABASE:
+            return ledger.connect(self.ledger_dsn, "show")
+        return db.connect(self.server.dsn(database), application_name="demo show")
+
+    def _port_of(self, radio: Process) -> int:
+        deadline = time.monotonic() + 20
+        while not (said := radio.log.read_text()).endswith("\n"):
+            if not radio.alive or time.monotonic() > deadline:
+                raise StageFailed(f"the station server did not start: {said}")
+            time.sleep(0.05)
+        return int(said)

@@ -1,0 +1,214 @@
+"""The run: a fleet is put up, broken in the order that the seed says, watched all the time, and reported on."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from orchestrator.demo import report
+from orchestrator.demo.processes import Processes
+from orchestrator.demo.show import interrupted_once
+from orchestrator.demo.stage import Stage, StageFailed
+from orchestrator.embedded import Embedded
+from orchestrator.errors import OrchestratorError
+from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.fleet import Fleet
+from tests.chaos.laws import Breach, Law, Watch
+from tests.chaos.proxy import Proxy
+
+
+@dataclass(frozen=True)
+class Size:
+    """How big the fleet is."""
+
+    stations: int
+    workers: int
+
+
+WHOLE, QUICK = Size(stations=24, workers=4), Size(stations=12, workers=3)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault over all its injections. Seconds; the time is the longest one, everything else is summed up."""
+
+    fault: str
+    description: str
+    times: int
+    heard_again_after: float
+    heard_within: float | None
+    lost: int
+    twice: int
+    breaches: int
+    moves: int
+    least_moves: int
+    moves_allowed: str
+    handlers_ended: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """The table, what was broken, and what never healed."""
+
+    seed: int
+    rows: Sequence[Row]
+    breaches: Sequence[Breach]
+    failures: Sequence[str]
+    looks: int
+    blind: int
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether every law held and every fault healed."""
+        return not self.breaches and not self.failures
+
+
+@dataclass
+class _Acts:
+    """What the ledger does not know about the acts of each fault."""
+
+    handlers_ended: dict[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+
+def order(faults: Sequence[Fault], seed: int, *, quick: bool) -> list[Fault]:
+    """All injections, in the order that belongs to the seed; quick: each once, and none that has to wait for another.
+
+    After a mass disconnect lost sessions are not believed for a minute, which a fault that needs it has to wait for.
+    """
+    injections = [fault for fault in faults for _ in range(1 if quick else fault.times)]
+    Random(seed).shuffle(injections)
+    return sorted(injections, key=lambda fault: not fault.trusting) if quick else injections
+
+
+def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, keep: bool = False) -> Result:
+    """Put up a fleet, break it, and put everything away again."""
+    size = QUICK if quick else WHOLE
+    directory = Path(tempfile.mkdtemp(prefix="orchestrator-chaos-", dir=_scratch()))
+    directory.chmod(0o755)  # the server runs as a user of its own
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+    try:
+        with interrupted_once(), ExitStack() as stack:
+            server = Embedded(directory / "pg")
+            stack.callback(server.stop)
+            server.start()
+            proxy = stack.enter_context(Proxy())
+            processes = stack.enter_context(Processes(directory))
+            stage = Stage(server, processes, stations=size.stations, show=lambda _: None)
+            fleet = Fleet(stage, proxy, workers=size.workers, say=say)
+            fleet.start()
+            watch = Watch(stage.dsn, stage.ledger_dsn)
+            watch.start()
+            stack.callback(watch.stop)
+            acts = _Acts()
+            random = Random(seed)
+            for injection in order(faults, seed, quick=quick):
+                _inject(injection, fleet, watch, random, acts)
+                while fleet.missing and not quick and not acts.failures:
+                    _inject(FAULTS["worker-join"], fleet, watch, random, acts)
+            return _end(fleet, watch, acts, seed, time.monotonic() - began)
+    finally:
+        if keep:
+            say(f"kept {directory}")
+        else:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _inject(fault: Fault, fleet: Fleet, watch: Watch, random: Random, acts: _Acts) -> None:
+    """One fault, from a quiet fleet to one in which everything is heard again."""
+    try:
+        fleet.wait_until_quiet(trusting=fault.trusting, balancing=fault.balancing)
+        watch.act, watch.repairs_expected = fault.name, fault.repairs
+        fleet.say(f"{fault.name}: {fault.description}")
+        handlers_ended = fleet.handlers_ended()
+        fleet.stage.begin_act(fault.name, fault.description)
+        fault.inject(fleet, random)
+        fleet.wait_until_quiet()
+        ended = fleet.handlers_ended() - handlers_ended
+        acts.handlers_ended[fault.name] = acts.handlers_ended.get(fault.name, 0) + ended
+        if ended and not fault.stops_handlers:
+            watch.note(Law.HANDLERS, f"{ended} handlers ended")
+    except StageFailed as failed:
+        fleet.say(f"{fault.name} never healed: {failed.message}")
+        acts.failures.append(f"{fault.name}: {failed.message}")
+        if "ended by itself" in failed.message:
+            watch.note(Law.PROCESSES, failed.message)
+            for process in fleet.stage.processes.all:
+                process.may_end |= not process.alive
+        else:
+            watch.note(Law.ASSIGNED, failed.message)
+
+
+def _end(fleet: Fleet, watch: Watch, acts: _Acts, seed: int, seconds: float) -> Result:
+    ended = time.time()
+    fleet.stage.begin_act("end", "")
+    with suppress(StageFailed):
+        fleet.stage.wait_until(
+            "the last second is written", lambda picture: picture.last_complete_second >= int(ended) - 1, 10
+        )
+    watch.stop()
+    watch.look(whole=True)
+    fleet.stage.keep_record()
+    found = report.read(fleet.stage.ledger())
+    rows = []
+    for name in dict.fromkeys(act.act for act in found.acts):
+        if name in FAULTS:
+            rows.append(_row(FAULTS[name], [act for act in found.acts if act.act == name], watch, acts))
+    watch.act = "the whole run"
+    if found.totals.seconds_misheard:
+        watch.note(Law.SOUND, f"{found.totals.seconds_misheard} rows cannot be true")
+    if not found.totals.all_heard_at_the_end:
+        watch.note(Law.ASSIGNED, "not every station is heard at the end")
+    if deadlocks := _deadlocks_in_log(fleet.server):
+        watch.note(Law.DEADLOCKS, f"{deadlocks} in the server's log")
+    return Result(seed, rows, watch.breaches, acts.failures, watch.looks, watch.blind, seconds)
+
+
+def _row(fault: Fault, found: Sequence[report.Act], watch: Watch, acts: _Acts) -> Row:
+    """The sum of all acts of one fault, held against what it may cost."""
+    watch.act = fault.name
+    moves, least = sum(act.moves for act in found), sum(act.least_moves for act in found)
+    allowed = 0 if fault.moves == "none" else least
+    if moves > allowed:
+        watch.note(Law.MOVES, f"{moves} moves, {allowed} allowed")
+    unexcused = sum(act.seconds_lost_without_a_move for act in found)
+    if unexcused and not fault.loses:
+        watch.note(Law.LOST, f"{unexcused} seconds")
+    return Row(
+        fault=fault.name,
+        description=fault.description,
+        times=len(found),
+        heard_again_after=max(act.seconds_until_all_heard for act in found),
+        heard_within=fault.heard_within,
+        lost=sum(act.seconds_lost for act in found),
+        twice=sum(act.seconds_written_twice for act in found),
+        breaches=sum(breach.act == fault.name for breach in watch.breaches),
+        moves=moves,
+        least_moves=least,
+        moves_allowed=fault.moves,
+        handlers_ended=acts.handlers_ended.get(fault.name, 0),
+    )
+
+
+def _deadlocks_in_log(server: Embedded) -> int:
+    with suppress(OSError, OrchestratorError):
+        return (server.data_directory / "log").read_bytes().count(b"deadlock detected")
+    return 0
+
+
+def _scratch() -> Path:
+    """In memory where there is room: a busy disk is not what is to be tested."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > 2 * 1024**3 else Path(tempfile.gettempdir())
