@@ -18,10 +18,13 @@ _EMPTY = """
 truncate {private}.assignment, {private}.stream, {private}.instance, {private}.heartbeat, {private}.instance_load,
     {private}.requirement_load, {private}.requirement, {private}.withdrawal, {private}.refusal, {private}.movement,
     {private}.decision, {private}.plan, {private}.plan_move, {private}.settle_request, {private}.job_run,
-    {private}.alert, {api}.stream_staging restart identity;
+    {private}.alert, {private}.alert_delivery, {private}.repair, {private}.stall, {private}.station_fault,
+    {private}.failure_count, {private}.failure_streak, {private}.incident_pattern, {private}.activity_sample,
+    {api}.stream_staging restart identity;
 delete from {private}.source where source <> 'manual';
 update {private}.controller set paused_at = null, paused_by = null, paused_reason = null, last_balanced_at = null,
-    sessions_trusted_from = null, silence_counts_from = null,
+    sessions_trusted_from = null, silence_counts_from = null, silence_trusted_from = null,
+    recovery_since = null, recovery_ended_at = null, recovery_detail = null,
     server_started_at = {private}.server_started_at(), server_timeline = {private}.server_timeline();
 update {private}.setting set value = default_value where value <> default_value;
 update {private}.job set next_run_at = {private}.now(), claimed_by = null, claimed_until = null;
