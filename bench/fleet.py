@@ -18,7 +18,7 @@ from orchestrator.migrate import migrate
 from orchestrator.names import Names
 
 _SQL = Path(__file__).parent / "sql"
-_NO_LIMIT = db.Timeouts(statement_timeout="0", transaction_timeout="0", idle_in_transaction_session_timeout="0")
+_NO_LIMIT = db.Timeouts(statement_timeout=0, transaction_timeout=0, idle_in_transaction_session_timeout=0)
 
 # As an operator would run it, safe against a crash; but nothing of the server's own housekeeping between two rounds.
 SERVER_SETTINGS = {

@@ -5,76 +5,74 @@
 [{'decision_id': 12, 'from_instance_id': 'fingerv7-002', 'to_instance_id': 'fingerv7-001', 'epoch': 4}]
 """
 
+import asyncio
 import os
 import re
+import socket
+import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import Any, cast
 
 import psycopg
-import tenacity
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.json import JsonbDumper
 
-from orchestrator import embedded, log, templates
+from orchestrator import embedded, log, patience, printable, templates
 from orchestrator.errors import (
     BadArgument,
-    CallerMistake,
     DatabaseUnavailable,
     LockNotAvailable,
     OrchestratorError,
-    RefusedByPolicy,
     from_database,
 )
 from orchestrator.names import DEFAULT_SCHEMA, Names
 
 Row = dict[str, Any]
 
-# What libpq is told, unless the DSN says otherwise. Seconds, except tcp_user_timeout, which is in milliseconds.
-_CONNECTION_DEFAULTS: Mapping[str, Any] = {
-    "connect_timeout": 30,
-    "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30000,
-}
-
-
 _SECRET = re.compile(r"password|secret|token|conninfo|dsn", re.IGNORECASE)
-_SECRET_IN_TEXT = re.compile(r"(password\s*[=:]\s*|://[^/@:\s]*:)[^\s@,'\"]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """The limits of a session, as PostgreSQL writes them. '0' is no limit."""
+    """The limits of a session in seconds; 0 is no limit."""
 
-    statement_timeout: str = "30s"
-    transaction_timeout: str = "30s"
-    idle_in_transaction_session_timeout: str = "30s"
-    lock_timeout: str = "5s"
+    statement_timeout: float = 30.0
+    transaction_timeout: float = 30.0
+    idle_in_transaction_session_timeout: float = 30.0
+    lock_timeout: float = 5.0
+    network_timeout: float = 30.0
+    """To connect, and until what was sent is confirmed by the other side's network (R5.3)."""
+
+    @property
+    def answer(self) -> float | None:
+        """How long to wait for an answer that the server should have given, or refused, before. A server that is
+        frozen confirms what it is sent and says nothing."""
+        return self.statement_timeout + self.network_timeout if self.statement_timeout else None
 
 
 STANDARD_TIMEOUTS = Timeouts()
 
 
 class Connection(psycopg.Connection[Row]):
-    """A connection that knows which fleet it serves."""
+    """A connection that knows which fleet it serves and how long to wait for an answer (seconds)."""
 
     names: Names
+    answer_within: float | None
 
 
 class AsyncConnection(psycopg.AsyncConnection[Row]):
-    """A connection that knows which fleet it serves."""
+    """A connection that knows which fleet it serves and how long to wait for an answer (seconds)."""
 
     names: Names
+    answer_within: float | None
 
 
 def resolve_dsn(dsn: str | None = None) -> str:
@@ -91,7 +89,21 @@ def resolve_dsn(dsn: str | None = None) -> str:
     )
 
 
-def conninfo(dsn: str | None, *, application_name: str) -> str:
+def connection_options(network_timeout: float) -> dict[str, Any]:
+    """What libpq is told, unless a DSN says otherwise: nothing waits for a network that is gone."""
+    return {
+        "connect_timeout": max(2, round(network_timeout)),  # seconds, at least 2 in libpq
+        "keepalives": 1,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": round(network_timeout * 1000),  # milliseconds
+    }
+
+
+def conninfo(
+    dsn: str | None, *, application_name: str, network_timeout: float = STANDARD_TIMEOUTS.network_timeout
+) -> str:
     """The complete connection string: the DSN with the defaults of this program beneath it."""
     try:
         given = conninfo_to_dict(resolve_dsn(dsn))
@@ -102,7 +114,11 @@ def conninfo(dsn: str | None, *, application_name: str) -> str:
             hint="write it as postgresql://user@host:5432/database or as host=… dbname=… user=…",
         ) from None
     return make_conninfo(
-        **{**_CONNECTION_DEFAULTS, "application_name": f"orchestrator:{application_name}"[:63], **given}
+        **{
+            **connection_options(network_timeout),
+            "application_name": f"orchestrator:{application_name}"[:63],
+            **given,
+        }
     )
 
 
@@ -123,14 +139,15 @@ def connect(
     names = Names.for_schema(schema)
     with translated_errors():
         conn = Connection.connect(
-            conninfo(dsn, application_name=application_name),
+            conninfo(dsn, application_name=application_name, network_timeout=timeouts.network_timeout),
             autocommit=True,
             prepare_threshold=None,  # behind a pooler, what one server process prepared another does not know
             row_factory=dict_row,
         )
-        conn.execute(_session_sql(timeouts), {"backend_pid": conn.info.backend_pid})
+        conn.names, conn.answer_within = names, timeouts.answer
+        with answered(conn):
+            conn.execute(_session_sql(timeouts), {"backend_pid": conn.info.backend_pid})
         conn.autocommit = autocommit
-    conn.names = names
     conn.adapters.register_dumper(dict, JsonbDumper)
     return conn
 
@@ -147,16 +164,23 @@ async def connect_async(
     names = Names.for_schema(schema)
     with translated_errors():
         conn = await AsyncConnection.connect(
-            conninfo(dsn, application_name=application_name),
+            conninfo(dsn, application_name=application_name, network_timeout=timeouts.network_timeout),
             autocommit=True,
             prepare_threshold=None,  # behind a pooler, what one server process prepared another does not know
             row_factory=dict_row,
         )
-        await conn.execute(_session_sql(timeouts), {"backend_pid": conn.info.backend_pid})
+        conn.names = names
+        await limit_async(conn, timeouts)
         await conn.set_autocommit(autocommit)
-    conn.names = names
     conn.adapters.register_dumper(dict, JsonbDumper)
     return conn
+
+
+async def limit_async(conn: AsyncConnection, timeouts: Timeouts) -> None:
+    """Give a connection other limits."""
+    conn.answer_within = timeouts.answer
+    with translated_errors(), answered_async(conn):
+        await conn.execute(_session_sql(timeouts), {"backend_pid": conn.info.backend_pid})
 
 
 def call(conn: Connection, function: str, **parameters: Any) -> list[Row]:
@@ -169,9 +193,11 @@ def call(conn: Connection, function: str, **parameters: Any) -> list[Row]:
     """
     started = time.monotonic()
     try:
-        return conn.execute(_call(conn.names, function, parameters), parameters).fetchall()
+        with answered(conn):
+            return conn.execute(_call(conn.names, function, parameters), parameters).fetchall()
     except psycopg.Error as raised:
         error = from_database(raised)
+        error.function = function
         _log_failure(error, function, parameters, started, _lock_holders(conn, error))
         raise error from raised
 
@@ -180,10 +206,12 @@ async def call_async(conn: AsyncConnection, function: str, **parameters: Any) ->
     """`call` for asyncio."""
     started = time.monotonic()
     try:
-        cursor = await conn.execute(_call(conn.names, function, parameters), parameters)
-        return await cursor.fetchall()
+        with answered_async(conn):
+            cursor = await conn.execute(_call(conn.names, function, parameters), parameters)
+            return await cursor.fetchall()
     except psycopg.Error as raised:
         error = from_database(raised)
+        error.function = function
         _log_failure(error, function, parameters, started, await _lock_holders_async(conn, error))
         raise error from raised
 
@@ -197,7 +225,7 @@ def view(
     limit: int | None = None,
 ) -> list[Row]:
     """The rows of a public view. `where` is equality (None: is null), all of it; "-column" in `order_by` descends."""
-    with translated_errors():
+    with translated_errors(), answered(conn):
         return conn.execute(_select(conn.names, name, where or {}, order_by, limit), where or {}).fetchall()
 
 
@@ -210,7 +238,7 @@ async def view_async(
     limit: int | None = None,
 ) -> list[Row]:
     """`view` for asyncio."""
-    with translated_errors():
+    with translated_errors(), answered_async(conn):
         cursor = await conn.execute(_select(conn.names, name, where or {}, order_by, limit), where or {})
         return await cursor.fetchall()
 
@@ -221,7 +249,7 @@ async def listen_async(conn: AsyncConnection, channel: str) -> bool:
     Behind a pooler in transaction mode the server process that answers is not the one that introduced itself, and a
     LISTEN would be somebody else's.
     """
-    with translated_errors():
+    with translated_errors(), answered_async(conn):
         cursor = await conn.execute("select pg_backend_pid() as pid")
         row = await cursor.fetchone()
         if row is None or row["pid"] != conn.info.backend_pid:
@@ -231,44 +259,66 @@ async def listen_async(conn: AsyncConnection, channel: str) -> bool:
 
 
 @contextmanager
+def answered(conn: psycopg.Connection[Any], within: float | None = None) -> Iterator[None]:
+    """End the connection when what runs inside takes longer than so many seconds (else as the connection knows)."""
+    within = within or getattr(conn, "answer_within", None)
+    if within is None:
+        yield
+        return
+    with _line_of(conn, within) as hang_up:
+        timer = threading.Timer(within, hang_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+@contextmanager
+def answered_async(conn: AsyncConnection) -> Iterator[None]:
+    """`answered` for asyncio."""
+    if conn.answer_within is None:
+        yield
+        return
+    with _line_of(conn, conn.answer_within) as hang_up:
+        timer = asyncio.get_running_loop().call_later(conn.answer_within, hang_up)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+@contextmanager
+def _line_of(
+    conn: psycopg.Connection[Any] | psycopg.AsyncConnection[Any], within: float
+) -> Iterator[Callable[[], None]]:
+    """A way to end a connection from outside: libpq, which waits, reads the end of the line."""
+    line = socket.socket(fileno=os.dup(conn.fileno()))
+    is_ended = False
+
+    def hang_up() -> None:
+        nonlocal is_ended
+        is_ended = True
+        with suppress(OSError):  # it was over before
+            line.shutdown(socket.SHUT_RDWR)
+
+    with line:
+        try:
+            yield hang_up
+        except psycopg.Error as error:
+            if is_ended:
+                raise psycopg.OperationalError(f"the server did not answer within {within:g} s") from error
+            raise
+
+
+@contextmanager
 def translated_errors() -> Iterator[None]:
     """Let psycopg's errors out as this program's own."""
     try:
         yield
     except psycopg.Error as error:
         raise from_database(error) from error
-
-
-def is_retryable(error: BaseException) -> bool:
-    return isinstance(error, OrchestratorError) and error.retryable
-
-
-def retrying(attempts: int = 3, first_wait: float = 0.2, longest_wait: float = 5.0) -> tenacity.Retrying:
-    """One round of attempts at something that contention or a lost connection may spoil.
-
-    Waits are exponential with full jitter, so that those who collided do not collide again:
-    https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
-
-    >>> retrying()(lambda: call(conn, "rebalance"))
-    """
-    return tenacity.Retrying(
-        retry=tenacity.retry_if_exception(is_retryable),
-        stop=tenacity.stop_after_attempt(attempts),
-        wait=tenacity.wait_random_exponential(multiplier=first_wait, max=longest_wait),
-        after=_log_attempt,
-        reraise=True,
-    )
-
-
-def _log_attempt(state: tenacity.RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    log.get_logger("DATABASE").warning(
-        "attempt failed",
-        attempt=state.attempt_number,
-        after=f"{state.seconds_since_start or 0:.3f} s",
-        sqlstate=getattr(error, "code", None),
-        message=str(error),
-    )
 
 
 def _log_failure(
@@ -281,7 +331,7 @@ def _log_failure(
     """All that is needed to understand it later (R2.4)."""
     logger = log.get_logger("DATABASE")
     # A refusal is an answer; anything else is trouble.
-    level = logger.info if isinstance(error, CallerMistake | RefusedByPolicy) else logger.warning
+    level = logger.info if isinstance(error, patience.ANSWERS) else logger.warning
     level(
         "call failed",
         function=function,
@@ -290,6 +340,7 @@ def _log_failure(
         message=error.message,
         detail=error.detail,
         hint=error.hint,
+        attempt=patience.attempt.get(),
         duration=f"{time.monotonic() - started:.3f} s",
         lock_holders=[dict(row) for row in lock_holders] or None,
     )
@@ -301,7 +352,7 @@ def _loggable(name: str, value: Any) -> Any:
         return "…"
     if isinstance(value, list | tuple) and len(value) > 10:
         return f"{len(value)} items"
-    shown = _SECRET_IN_TEXT.sub(r"\1…", str(value)) if isinstance(value, str | dict) else value
+    shown = printable.without_secrets(str(value)) if isinstance(value, str | dict) else value
     return shown[:200] if isinstance(shown, str) else shown
 
 
@@ -342,7 +393,9 @@ def _blocking(conn: Connection | AsyncConnection, locks: Sequence[Row]) -> list[
 
 @cache
 def _session_sql(timeouts: Timeouts) -> sql.SQL:
-    quoted: dict[str, Any] = {name: sql.Literal(value).as_string(None) for name, value in vars(timeouts).items()}
+    quoted: dict[str, Any] = {
+        name: sql.Literal(f"{round(seconds * 1000)}ms").as_string(None) for name, seconds in vars(timeouts).items()
+    }
     return sql.SQL(cast(Any, templates.render("runner/session.sql", Names.for_schema(), **quoted)))
 
 

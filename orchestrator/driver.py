@@ -4,8 +4,8 @@ Any number of drivers run side by side. Each asks for the most overdue job until
 next is, or until somebody notifies the wake channel. It decides nothing and holds nothing: one that is killed in the
 middle of a job leaves an aborted transaction, or a claim that runs out.
 
-Failures come in rounds: three tries with exponential backoff and full jitter, then a longer pause, for ever. Only the
-start may be limited in time (POSTGRES_STARTUP_TIMEOUT, APP_STARTUP_TIMEOUT).
+Failures come in rounds (patience.py): three tries, then a longer pause, for ever. Only the start may be limited in time
+(POSTGRES_STARTUP_TIMEOUT, APP_STARTUP_TIMEOUT). What failed meanwhile is told to the database when it answers again.
 """
 
 import asyncio
@@ -21,18 +21,15 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
-import structlog
-import tenacity
+from psycopg.types.json import Jsonb
 
 from orchestrator import db, migrate
 from orchestrator.environment import StartOptions, WantedSetting, wanted_settings
-from orchestrator.errors import CallerMistake, Contention, OrchestratorError, UnknownName, class_of
+from orchestrator.errors import CallerMistake, Contention, DatabaseUnavailable, OrchestratorError, UnknownName, class_of
+from orchestrator.failures import Failures
 from orchestrator.log import Category, get_logger
-
-TRIES_A_ROUND = 3
-FIRST_WAIT_SECONDS = 0.5
-LONGEST_WAIT_SECONDS = 5.0
-PAUSE_SECONDS = 10.0  # between two rounds of tries: a driver is back within some 15 s of its database
+from orchestrator.patience import PAUSE_SECONDS, Round, attempt, is_retryable
+from orchestrator.printable import without_secrets
 
 LONGEST_SLEEP_SECONDS = 60.0  # a notification is a hint: a driver looks for itself at least this often
 LONGEST_POLL_SECONDS = 1.0  # the same without LISTEN, behind a pooler
@@ -128,8 +125,11 @@ class Driver:
         self._began = time.monotonic()
         self._reached = False  # the database answered once
         self._started = False  # and everything that belongs to the start is done
-        self._attempt = 1  # of the present round
         self._progress = False  # a job was asked for since the last trouble
+        self._failures = Failures()
+        self._timeouts = db.STANDARD_TIMEOUTS
+        # A driver is back within some 15 s of its database.
+        self._round = Round(first_wait=0.5, exponential=self._options.exponential_backoff, worth=self._is_worth_a_try)
 
     async def run(self) -> None:
         """Drive until stopped.
@@ -145,11 +145,14 @@ class Driver:
         STARTUP.info("driver starts", driver=self._name, schema=self._schema, pid=os.getpid())
         while not self._stop.is_set():
             try:
-                await self._round()
+                await self._round.run_async(self._try, sleep=self._sleep)
             except OrchestratorError as error:
                 if self._is_final(error):
                     raise
-                await self._sleep(min(PAUSE_SECONDS, self._seconds_to_start()))
+                self._failures.add(error)
+                pause = min(PAUSE_SECONDS, self._seconds_to_start())
+                DATABASE.warning("database left alone", rounds_failed=self._failures.in_a_row, seconds=round(pause, 1))
+                await self._sleep(pause)
         if self._outside:
             STARTUP.info("waiting for the jobs outside the database", jobs=len(self._outside))
             await asyncio.gather(*self._outside)
@@ -165,27 +168,19 @@ class Driver:
 
     # -- trouble -------------------------------------------------------------------------------------------------
 
-    async def _round(self) -> None:
-        """Connect and work; after trouble try again, three times, unless work was done in between."""
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(lambda e: isinstance(e, OrchestratorError) and not self._is_final(e)),
-            stop=tenacity.stop_after_attempt(TRIES_A_ROUND),
-            wait=tenacity.wait_random_exponential(FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS)
-            if self._options.exponential_backoff
-            else tenacity.wait_fixed(LONGEST_WAIT_SECONDS),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        async for attempt in retrying:
-            self._attempt = attempt.retry_state.attempt_number
-            self._progress = False
-            with attempt:
-                try:
-                    await self._connect_and_work()
-                except OrchestratorError:
-                    if not self._progress:
-                        raise
-                    # What failed was working a moment ago: a new round begins.
+    async def _try(self) -> None:
+        self._progress = False
+        try:
+            await self._connect_and_work()
+        except OrchestratorError as error:
+            if not self._progress:
+                raise
+            # What failed was working a moment ago: a new round begins.
+            self._failures.add(error)
+
+    def _is_worth_a_try(self, error: BaseException) -> bool:
+        """Whatever fails, the connection is thrown away: one path for every kind of trouble."""
+        return isinstance(error, OrchestratorError) and not self._is_final(error)
 
     def _seconds_to_start(self) -> float:
         """What is left of the time allowed for the start; endless once that is done."""
@@ -209,20 +204,16 @@ class Driver:
         try:
             yield
         except OrchestratorError as error:
+            error.function = error.function or function
             ERROR.error(
                 "database operation failed",
                 function=function,
                 arguments=arguments,
                 **described(error),
-                attempt=self._attempt,
+                attempt=attempt.get(),
                 duration_ms=round(1000 * (time.monotonic() - began), 1),
             )
             raise
-
-    async def _call(self, conn: db.AsyncConnection, function: str, **arguments: Any) -> list[db.Row]:
-        # db.call_async logs a failure itself; what only the driver knows goes with it.
-        with structlog.contextvars.bound_contextvars(attempt=self._attempt):
-            return await db.call_async(conn, function, **arguments)
 
     async def _tell_who_holds_locks(self, conn: db.AsyncConnection) -> None:
         """A lock that a job needed was not free in time: log who has the decision lock, and whoever else is waited for
@@ -254,13 +245,16 @@ class Driver:
                 report = await asyncio.to_thread(migrate.migrate, self._dsn, self._schema)
             STARTUP.info("migrated", migrations=report.migrations, repeatables=len(report.repeatables))
         with self._logged("connect"):
-            conn = await db.connect_async(self._dsn, schema=self._schema, application_name=f"run {self._name}")
+            conn = await db.connect_async(
+                self._dsn, schema=self._schema, application_name=f"run {self._name}", timeouts=self._timeouts
+            )
         async with conn:
             self._reached = True
             with self._logged("listen"):
                 listening = await db.listen_async(conn, "wake")
             if not self._started:
                 await self._start(conn)
+            await self._apply_timeouts(conn)
             DATABASE.info(
                 "connected",
                 host=conn.info.host,
@@ -273,16 +267,18 @@ class Driver:
             while not self._stop.is_set():
                 run = await self._run_next_job(conn)
                 self._progress = True
+                await self._report_failures(conn)
                 if run.job is None:
                     await self._rest(conn, listening, run.next_due_in)
                 if time.monotonic() - self._performance.since >= PERFORMANCE_EVERY_SECONDS:
                     self._performance.tell()
                     self._performance = Performance()
+                    await self._apply_timeouts(conn)
 
     async def _run_next_job(self, conn: db.AsyncConnection) -> JobRun:
         free = len(self._outside) < self._options.max_workers
         began = time.monotonic()
-        [row] = await self._call(conn, "run_next_job", driver=self._name, outside=free)
+        [row] = await db.call_async(conn, "run_next_job", driver=self._name, outside=free)
         run = JobRun(**{each.name: row[each.name] for each in fields(JobRun)})
         if run.job is not None:
             self._performance.add(run, time.monotonic() - began)
@@ -295,6 +291,42 @@ class Driver:
                 if run.error is not None and issubclass(class_of(run.error.get("sqlstate")), Contention):
                     await self._tell_who_holds_locks(conn)
         return run
+
+    async def _apply_timeouts(self, conn: db.AsyncConnection) -> None:
+        """The limits that the settings ask for, for this connection and those that follow (R5.3)."""
+        with self._logged("settings"):
+            rows = await db.view_async(conn, "settings")
+            seconds = {row["name"]: row["duration"].total_seconds() for row in rows if row["duration"] is not None}
+            wanted = db.Timeouts(
+                statement_timeout=seconds["transaction_timeout"],
+                transaction_timeout=seconds["transaction_timeout"],
+                idle_in_transaction_session_timeout=seconds["transaction_timeout"],
+                network_timeout=seconds["network_timeout"],
+            )
+            if wanted != self._timeouts:
+                await db.limit_async(conn, wanted)
+                self._timeouts = wanted
+
+    async def _report_failures(self, conn: db.AsyncConnection) -> None:
+        """Tell the database what failed while it could not be told."""
+        self._failures.worked()
+        attempt.set(1)
+        failed = self._failures.take()
+        if not failed:
+            return
+        try:
+            rows = await db.call_async(
+                conn,
+                "record_failures",
+                reporter=f"driver:{self._name}",
+                failures=Jsonb(self._failures.described(failed)),
+            )
+        except OrchestratorError as error:
+            if isinstance(error, DatabaseUnavailable):
+                self._failures.put_back(failed)
+                raise
+            return  # it is in the log
+        DATABASE.info("failures reported", failures=sum(each.count for each in failed), **rows[0])
 
     async def _rest(self, conn: db.AsyncConnection, listening: bool, next_due_in: timedelta | None) -> None:
         """Wait until the next job is due, a notification comes or we are asked to stop."""
@@ -321,22 +353,26 @@ class Driver:
         A result that cannot be handed in is lost with its claim, which runs out; then the job is due again.
         """
         assert run.job is not None
+        attempt.set(1)  # a thread begins with what its starter was at
         result: dict[str, Any] | None = None
         error: dict[str, Any] | None = None
-        with suppress(OrchestratorError), self._logged("finish_job", job=run.job, job_run_id=run.job_run_id):
-            with self._connect(run.job) as conn:
-                try:
-                    with self._logged(run.job):
-                        result = _run_outside_job(run.job, conn)
-                except OrchestratorError as failure:
-                    error = described(failure)
-                except Exception as failure:  # a bug in one job must not end a driver
-                    ERROR.exception("job failed", job=run.job)
-                    error = {"message": f"{type(failure).__name__}: {failure}"}
-                if not conn.broken:
-                    _finish(conn, run, error, result)
-                    return
-            db.retrying()(self._finish_on_another_connection, run, error, result)
+        try:
+            with self._logged("finish_job", job=run.job, job_run_id=run.job_run_id):
+                with self._connect(run.job) as conn:
+                    try:
+                        with self._logged(run.job):
+                            result = _run_outside_job(run.job, conn)
+                    except OrchestratorError as failure:
+                        error = described(failure)
+                    except Exception as failure:  # a bug in one job must not end a driver
+                        ERROR.exception("job failed", job=run.job)
+                        error = {"message": without_secrets(f"{type(failure).__name__}: {failure}")}
+                    if not conn.broken:
+                        _finish(conn, run, error, result)
+                        return
+                Round().run(self._finish_on_another_connection, run, error, result)
+        except OrchestratorError as failure:
+            self._failures.add(failure)
 
     def _finish_on_another_connection(
         self, run: JobRun, error: dict[str, Any] | None, result: dict[str, Any] | None
@@ -345,7 +381,12 @@ class Driver:
             _finish(conn, run, error, result)
 
     def _connect(self, purpose: str) -> db.Connection:
-        return db.connect(self._dsn, schema=self._schema, application_name=f"run {self._name} {purpose}")
+        return db.connect(
+            self._dsn,
+            schema=self._schema,
+            application_name=f"run {self._name} {purpose}",
+            timeouts=self._timeouts,
+        )
 
     # -- the start -----------------------------------------------------------------------------------------------
 
@@ -354,7 +395,7 @@ class Driver:
         await self._apply_environment(conn)
         await asyncio.to_thread(self._add_source)
         if self._options.run_health_check:
-            for row in await self._call(conn, "health"):
+            for row in await db.call_async(conn, "health"):
                 tell = STARTUP.info if row["status"] == "healthy" else ERROR.error
                 tell("health", **{key: value for key, value in row.items() if key != "response_time"})
         self._started = True
@@ -384,7 +425,7 @@ class Driver:
                 try:
                     [change] = await db.call_async(conn, "set_setting", name=wanted.setting, value=wanted.value)
                 except OrchestratorError as error:
-                    if error.retryable:
+                    if is_retryable(error):
                         raise
                     refused[wanted] = error
                 else:

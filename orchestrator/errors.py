@@ -1,4 +1,4 @@
-"""The only place where SQLSTATEs become exceptions.
+"""The only place where SQLSTATEs become exceptions. Which of those are tried again is said in patience.py.
 
 Every refusal of the database carries a code, a message, a detail (a JSON object) and a hint; all four survive here.
 """
@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 import psycopg
 
+from orchestrator import printable
+
 type_by_code: dict[str, type["OrchestratorError"]] = {}
 
 
@@ -17,7 +19,8 @@ class OrchestratorError(Exception):
 
     code: str | None = None
     exit_code: ClassVar[int] = 1
-    retryable: ClassVar[bool] = False
+    function: str | None = None
+    """What was called, as far as it is known."""
 
     def __init__(
         self,
@@ -27,10 +30,10 @@ class OrchestratorError(Exception):
         detail: Mapping[str, Any] | None = None,
         hint: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = printable.without_secrets(message)
+        super().__init__(self.message)
         self.code = code or type(self).code
-        self.detail: dict[str, Any] | None = dict(detail) if detail else None
+        self.detail: dict[str, Any] | None = _without_secrets(dict(detail)) if detail else None
         self.hint = hint
 
     def __init_subclass__(cls, *, sqlstate: str | None = None) -> None:
@@ -83,7 +86,6 @@ class Contention(OrchestratorError):
     """OR2xx, and the native codes that mean the same: not now; the same call may succeed later."""
 
     exit_code = 75
-    retryable = True
 
 
 class LockNotAvailable(Contention, sqlstate="55P03"):
@@ -147,7 +149,6 @@ class DatabaseUnavailable(OrchestratorError):
 
     code: str | None = "08000"  # connection_exception, where libpq gives no code of its own
     exit_code = 75
-    retryable = True
 
 
 class DatabaseError(OrchestratorError):
@@ -203,6 +204,14 @@ def from_database(error: psycopg.Error) -> OrchestratorError:
         detail=_detail(diagnosis.message_detail),
         hint=hint,
     )
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable.without_secrets(value)
+    if isinstance(value, Mapping):
+        return {key: _without_secrets(item) for key, item in value.items()}
+    return [_without_secrets(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _detail(text: str | None) -> dict[str, Any] | None:

@@ -17,17 +17,17 @@ from typing import Any, Literal, cast
 
 import jinja2
 import psycopg
-import tenacity
 from psycopg import sql
 
-from orchestrator import db, log, templates
+from orchestrator import db, templates
 from orchestrator.errors import Contention, OrchestratorError, from_database
 from orchestrator.names import DEFAULT_SCHEMA, Names
+from orchestrator.patience import Round, is_contention, is_retryable
 
 OLDEST_SERVER = 150000
 
 _MIGRATION_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
-_NO_LIMIT = db.Timeouts(statement_timeout="0", transaction_timeout="0")
+_NO_LIMIT = db.Timeouts(statement_timeout=0, transaction_timeout=0)
 # Two programs that touch the same row of the catalog at once: "tuple concurrently updated" has no code of its own.
 _INTERNAL_ERROR = "XX000"
 
@@ -188,22 +188,16 @@ def migrate(
     """
     program = load(Names.for_schema(schema), sql_root, migrations_root)
     started = time.monotonic()
-    logger = log.get_logger("DATABASE")
+    attempts = 0
 
-    def log_contention(state: tenacity.RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        logger.warning("migration waits", attempt=state.attempt_number, because=str(error))
+    def once() -> Plan:
+        nonlocal attempts
+        attempts += 1
+        return _migrate_once(conn, program, repair=repair)
 
-    retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_exception(_is_contention),
-        stop=tenacity.stop_after_delay(patience),
-        wait=tenacity.wait_random_exponential(multiplier=0.25, max=8),
-        before_sleep=log_contention,
-        reraise=True,
-    )
     with db.connect(dsn, schema=schema, application_name="migrate", timeouts=_NO_LIMIT) as conn:
         try:
-            plan = retrying(_migrate_once, conn, program, repair=repair)
+            plan = Round(within=patience, first_wait=0.25, longest_wait=8, worth=_is_contention).run(once)
         except OrchestratorError as error:
             if not _is_contention(error):
                 raise
@@ -213,7 +207,7 @@ def migrate(
         migrations=[migration.file.path for migration in plan.pending],
         repeatables=[] if plan.is_empty and not repair else [file.path for file in program.repeatables],
         seconds=round(time.monotonic() - started, 3),
-        attempts=retrying.statistics["attempt_number"],
+        attempts=attempts,
     )
 
 
@@ -560,7 +554,7 @@ def _execute(conn: db.Connection, file: File) -> psycopg.Cursor[db.Row]:
         return conn.execute(cast(Any, file.text))
     except psycopg.Error as raised:
         error = from_database(raised)
-        if error.retryable or raised.sqlstate == _INTERNAL_ERROR:
+        if is_retryable(error) or raised.sqlstate == _INTERNAL_ERROR:
             raise error from raised
         position = raised.diag.statement_position
         line = file.text.count("\n", 0, int(position)) + 1 if position else None
@@ -571,7 +565,7 @@ def _execute(conn: db.Connection, file: File) -> psycopg.Cursor[db.Row]:
 
 
 def _is_contention(error: BaseException) -> bool:
-    return isinstance(error, Contention) or (isinstance(error, OrchestratorError) and error.code == _INTERNAL_ERROR)
+    return is_contention(error) or (isinstance(error, OrchestratorError) and error.code == _INTERNAL_ERROR)
 
 
 def _blocked(conn: db.Connection, program: Program, error: OrchestratorError, patience: float) -> MigrationBlocked:

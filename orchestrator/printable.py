@@ -1,4 +1,4 @@
-"""Text from elsewhere (names, error messages), made harmless for a terminal.
+"""Text from elsewhere (names, error messages), made harmless for a terminal, and without the secrets that it may quote.
 
 Control characters could move the cursor, change the title or hide a line; bidirectional overrides could show a text in
 another order than it has. They are shown as escapes instead.
@@ -8,6 +8,20 @@ import re
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+# password=…, "token": "…", PGPASSWORD=…; quoted as libpq or JSON quote it
+_NAMED_SECRET = re.compile(
+    r"""((?:password|passwd|secret|token|api_?key)["']?\s*[=:]\s*)('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s,;&"'}]+)""",
+    re.IGNORECASE,
+)
+# the password of scheme://user:password@host; it may hold an @ itself
+_PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*:)[^\s/]+(?=@)")
+
+
+def without_secrets(text: str) -> str:
+    """Passwords and tokens that stand in a text by their names or in an address are shown as …"""
+    return _PASSWORD_IN_URL.sub(r"\1…", _NAMED_SECRET.sub(r"\1…", text))
 
 
 def one_line(text: str) -> str:

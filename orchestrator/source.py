@@ -11,10 +11,12 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import IO, Any, ClassVar
 
 import psycopg
@@ -24,6 +26,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from orchestrator import db
 from orchestrator.errors import BadArgument, OrchestratorError, UnusableSource
 from orchestrator.log import get_logger
+from orchestrator.patience import Round
 from orchestrator.playlist import Entry
 
 ENVIRONMENT_SOURCE = "environment"
@@ -109,14 +112,14 @@ def sync(
         UnusableSource: table or columns missing, no permission, or rows without a usable id.
         TooManyRemovals: more streams would be lost than the source allows, and `force` is not given.
     """
-    (row,) = db.retrying()(db.call, conn, "sources_due", source=source)
-    return _sync_row(conn, row, force=force, environment=environment)
+    (row,) = Round().run(db.call, conn, "sources_due", source=source)
+    return _merge(conn, row, partial(_read, row, environment), force=force)
 
 
 def sync_due(conn: db.Connection, *, environment: Mapping[str, str] = os.environ) -> list[SyncResult]:
     """Synchronise each source whose time has come. One that fails does not keep the others from theirs: its result
     carries the error, which is recorded."""
-    results = _sync_each(conn, db.retrying()(db.call, conn, "sources_due"), environment)
+    results = _sync_each(conn, Round().run(db.call, conn, "sources_due"), environment)
     for result in results:
         if result.error is not None:
             _log.error("source not synchronised", source=result.source, **result.error)
@@ -133,16 +136,20 @@ def sync_all(conn: db.Connection, *, environment: Mapping[str, str] = os.environ
 
 
 def _sync_each(
-    conn: db.Connection, rows: Iterable[Mapping[str, Any]], environment: Mapping[str, str]
+    conn: db.Connection, rows: Sequence[Mapping[str, Any]], environment: Mapping[str, str]
 ) -> list[SyncResult]:
+    """Read all at once, and merge each as soon as it is there: one that hangs holds nobody up."""
     results = []
-    for row in rows:
-        try:
-            results.append(_sync_row(conn, row, force=False, environment=environment))
-        except OrchestratorError as error:
-            if conn.broken:
-                raise
-            results.append(SyncResult(source=row["source"], error=error_as_dict(error)))
+    with ThreadPoolExecutor(max(1, len(rows)), thread_name_prefix="source") as pool:
+        reading = {pool.submit(_read, row, environment): row for row in rows}
+        for done in as_completed(reading):
+            row = reading[done]
+            try:
+                results.append(_merge(conn, row, done.result, force=False))
+            except OrchestratorError as error:
+                if conn.broken:
+                    raise
+                results.append(SyncResult(source=row["source"], error=error_as_dict(error)))
     return results
 
 
@@ -182,7 +189,7 @@ def merge_batch(
             )
         return SyncResult(source=source, **merged)
 
-    return db.retrying()(once)
+    return Round().run(once)
 
 
 def import_entries(
@@ -250,14 +257,27 @@ def error_as_dict(error: OrchestratorError) -> dict[str, Any]:
     return {"code": error.code, "message": error.message, "detail": error.detail, "hint": error.hint}
 
 
-def _sync_row(
-    conn: db.Connection, row: Mapping[str, Any], *, force: bool, environment: Mapping[str, str]
-) -> SyncResult:
-    batch = uuid.uuid4()
+@dataclass(frozen=True)
+class _Reading:
+    """A source as it was read: rows in COPY text format, each with the id of the batch."""
+
+    batch: uuid.UUID
+    rows: IO[bytes]
+
+
+def _read(row: Mapping[str, Any], environment: Mapping[str, str]) -> _Reading:
+    rows = tempfile.SpooledTemporaryFile(_MEMORY_BEFORE_DISK)  # noqa: SIM115  # whoever merges closes it
+    reading = _Reading(uuid.uuid4(), rows)
+    read_table(row, reading.batch, reading.rows, environment=environment)
+    return reading
+
+
+def _merge(conn: db.Connection, row: Mapping[str, Any], read: Callable[[], _Reading], *, force: bool) -> SyncResult:
+    """Merge what `read` brings; a failure of either is recorded and raised."""
     try:
-        with tempfile.SpooledTemporaryFile(_MEMORY_BEFORE_DISK) as rows:
-            read_table(row, batch, rows, environment=environment)
-            return merge_batch(conn, row["source"], batch, rows, force=force, read_at=row["read_at"])
+        reading = read()
+        with reading.rows:
+            return merge_batch(conn, row["source"], reading.batch, reading.rows, force=force, read_at=row["read_at"])
     except OrchestratorError as error:
         if not conn.broken:
             db.call(conn, "record_sync_failure", source=row["source"], error=error_as_dict(error))
@@ -266,7 +286,7 @@ def _sync_row(
 
 def read_table(row: Mapping[str, Any], batch: uuid.UUID, rows: IO[bytes], *, environment: Mapping[str, str]) -> None:
     """Copy the table of a source (a row of `sources_due`) to `rows`, in the columns of the staging table."""
-    with _reading(row, environment) as conn:
+    with reading(row, environment) as conn:
         relation, columns = _find_table(conn, row["table_name"])
         mapping = map_columns(columns, row["column_map"], table_name=row["table_name"])
         with conn.cursor().copy(_copy_from_table(relation, mapping, batch)) as copy:
@@ -275,12 +295,23 @@ def read_table(row: Mapping[str, Any], batch: uuid.UUID, rows: IO[bytes], *, env
 
 
 @contextmanager
-def _reading(row: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[psycopg.Connection[Any]]:
+def reading(row: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[psycopg.Connection[Any]]:
     """One snapshot of a source, read-only and limited in time; its errors in words that say what to do."""
     timeout: timedelta = row["network_timeout"] or timedelta(seconds=30)
+    milliseconds = f"{round(timeout.total_seconds() * 1000)}ms"
+    limits = {
+        **dict.fromkeys(("statement_timeout", "idle_in_transaction_session_timeout", "tcp_user_timeout"), milliseconds),
+        "transaction_timeout": f"{round(timeout.total_seconds() * 2000)}ms",
+        "lock_timeout": "5s",
+        "TimeZone": "UTC",  # gives times in the metadata one form, wherever this runs
+    }
     where = {"source": row["source"], "table": row["table_name"], "address": row["conninfo"]}
     try:
-        with psycopg.connect(_complete_conninfo(row["conninfo"], timeout, environment)) as conn:
+        with (
+            psycopg.connect(_complete_conninfo(row["conninfo"], timeout, environment)) as conn,
+            # The server ends what takes longer than network_timeout; one that is frozen ends nothing.
+            db.answered(conn, within=2 * timeout.total_seconds()),
+        ):
             if conn.info.server_version < OLDEST_SERVER:
                 raise UnusableSource(
                     "the server of the source is too old",
@@ -290,12 +321,11 @@ def _reading(row: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator
             conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             conn.read_only = True
             conn.execute(
-                "select set_config(name, value, true) from unnest(%s::text[], %s::text[]) as wanted (name, value)",
-                (
-                    # The time zone gives times in the metadata one form, wherever this runs.
-                    ["statement_timeout", "lock_timeout", "TimeZone"],
-                    [f"{int(timeout.total_seconds() * 1000)}ms", "5s", "UTC"],
-                ),
+                """
+                select set_config(name, value, true) from unnest(%s::text[], %s::text[]) as wanted (name, value)
+                where current_setting(name, true) is not null
+                """,
+                (list(limits), list(limits.values())),
             )
             yield conn
     except psycopg.Error as error:
@@ -303,16 +333,7 @@ def _reading(row: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator
 
 
 def _complete_conninfo(conninfo: str, timeout: timedelta, environment: Mapping[str, str]) -> str:
-    seconds = max(2, int(timeout.total_seconds()))
-    defaults: dict[str, Any] = {
-        "connect_timeout": seconds,
-        "keepalives": 1,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": seconds * 1000,
-        "application_name": "orchestrator:source",
-    }
+    defaults = {**db.connection_options(timeout.total_seconds()), "application_name": "orchestrator:source"}
     given = conninfo_to_dict(conninfo)
     secrets: dict[str, Any] = {}
     described = source_from_environment(environment)

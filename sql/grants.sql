@@ -14,4 +14,5 @@ to {{ reader }}, {{ admin }};
 grant insert on {{ api }}.stream_staging to {{ admin }};
 -- what the views call runs with the rights of whoever looks
 grant execute on function {{ private }}.now() to {{ reader }}, {{ admin }};
+grant execute on function {{ private }}.source_pause(interval, integer) to {{ reader }}, {{ admin }};
 grant execute on function {{ private }}.lock_key(text) to {{ reader }}, {{ admin }};

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
-import tenacity
 
 from orchestrator import db
 from orchestrator.cli import options, output
-from orchestrator.errors import Contention
+from orchestrator.patience import Round, is_contention
 
 
 def act(target: options.Target, function: str, **parameters: Any) -> list[db.Row]:
@@ -17,9 +16,8 @@ def act(target: options.Target, function: str, **parameters: Any) -> list[db.Row
     Contention is tried again; a lost connection is not, because nobody knows whether the change was made.
     """
     given = {name: value for name, value in parameters.items() if value is not None}
-    retrying = db.retrying().copy(retry=tenacity.retry_if_exception_type(Contention))
     with target.connect(function) as conn:
-        return retrying(db.call, conn, function, **given)
+        return Round(worth=is_contention).run(db.call, conn, function, **given)
 
 
 def act_and_show(target: options.Target, function: str, **parameters: Any) -> None:

@@ -19,6 +19,7 @@ from orchestrator.demo.processes import Process, Processes
 from orchestrator.embedded import Embedded
 from orchestrator.errors import OrchestratorError
 from orchestrator.migrate import migrate
+from orchestrator.patience import Round, is_retryable
 
 DATABASE = "orchestrator"
 LOOK_EVERY = 0.25
@@ -85,7 +86,7 @@ class Stage:
 
     def begin_act(self, act: str, description: str) -> None:
         """Note that an act begins now."""
-        db.retrying(attempts=10)(lambda: db.call(self.ledger(), "begin_act", act=act, description=description))
+        Round(tries=10).run(lambda: db.call(self.ledger(), "begin_act", act=act, description=description))
 
     def keep_record(self) -> None:
         """Copy the orchestrator's movements and decisions beside the ledger."""
@@ -140,7 +141,7 @@ class Stage:
         try:
             picture = self._picture()
         except OrchestratorError as error:
-            if not error.retryable:
+            if not is_retryable(error):
                 raise
             picture = None
         self._show(picture)

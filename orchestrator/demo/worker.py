@@ -27,6 +27,7 @@ from orchestrator import db
 from orchestrator.demo import ledger
 from orchestrator.demo.sound import WAV_HEADER_SIZE, Listener, Second
 from orchestrator.errors import OrchestratorError
+from orchestrator.patience import is_retryable
 from worker_shim import Context, Stream, Worker
 from worker_shim.client import OnExit
 
@@ -122,7 +123,7 @@ class Scribe:
             try:
                 return await db.call_async(await self._connection(), function, **parameters)
             except OrchestratorError as error:
-                if not error.retryable:
+                if not is_retryable(error):
                     raise
                 logger.info("the ledger is away: %s", error.message)
                 await asyncio.sleep(RECONNECT_AFTER)

@@ -1,4 +1,5 @@
--- The tables that are to be read now: those whose interval has passed since the last attempt, or the one named.
+-- The tables that are to be read now: those whose interval has passed since the last attempt, or the one named. One that failed is
+-- left alone for longer each time, up to ten minutes, and then tried once: the breaker of a source, which all drivers share.
 -- read_at goes to sync_streams with what was read, so that of two readings the newer one counts.
 -- Reads     source, setting
 -- Raises    OR107 unknown source · OR101 the source named is not a table
@@ -29,7 +30,7 @@ begin
         s.source = p_source
         or (
             p_source is null and s.kind = 'postgresql' and s.enabled
-            and coalesce(s.last_attempt_at + s.sync_interval <= v_now, true)
+            and coalesce(s.last_attempt_at + {{ private }}.source_pause(s.sync_interval, s.consecutive_failures) <= v_now, true)
         )
     order by s.last_attempt_at nulls first, s.source;
 end

@@ -12,7 +12,7 @@ from (
     ('tcp_keepalives_idle', '10'),
     ('tcp_keepalives_interval', '5'),
     ('tcp_keepalives_count', '3'),
-    ('tcp_user_timeout', '30000'),
+    ('tcp_user_timeout', {{ network_timeout }}),
     ('client_connection_check_interval', '2s') -- a killed client's statement ends, even while it waits for a lock
 ) as wanted (name, value)
 where current_setting(wanted.name, true) is not null

@@ -14,6 +14,7 @@ from orchestrator.demo.processes import Process
 from orchestrator.demo.stage import DATABASE, LOOK_EVERY, Stage, StageFailed
 from orchestrator.embedded import PORT
 from orchestrator.errors import OrchestratorError
+from orchestrator.patience import is_retryable
 from tests.chaos.proxy import Line, Proxy
 
 # After a mass disconnect lost sessions are not believed for restart_grace, 60 s; that is waited for, and some more.
@@ -123,7 +124,7 @@ class Fleet:
                 if condition():
                     return
             except OrchestratorError as error:
-                if not error.retryable:
+                if not is_retryable(error):
                     raise
             if time.monotonic() > deadline:
                 raise StageFailed(f"after {patience:.0f} s it was still not so that {what}")

@@ -28,7 +28,7 @@ LOOK_EVERY = 0.5
 RECENT = 120
 # Contention is an answer (OR2xx, too), and what happened to the connection is the fault's doing.
 EXCUSED = ("55P03", "57014", "40001", "57P01", "57P02", "57P03", "57P05", "08000", "08003", "08006")
-_TIMEOUTS = db.Timeouts(statement_timeout="2s", lock_timeout="500ms")
+_TIMEOUTS = db.Timeouts(statement_timeout=2, lock_timeout=0.5)
 
 
 class Law(Enum):

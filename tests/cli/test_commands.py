@@ -3,16 +3,16 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db
+from orchestrator.cli import answer as cli_answer
+from orchestrator.patience import Round
 from tests.cli.conftest import Cli, Fleet
 from tests.support import Database
 
@@ -315,7 +315,7 @@ def test_a_lock_that_is_not_free_means_try_again(
     cli: Cli, fleet: Fleet, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """R2.1"""
-    monkeypatch.setattr(db, "retrying", _one_try(db.retrying))
+    monkeypatch.setattr(cli_answer, "Round", partial(Round, tries=1))
     other = database.connect("owner", autocommit=False)
     other.execute(f"select {database.names.private}.lock_decisions()")
 
@@ -323,10 +323,6 @@ def test_a_lock_that_is_not_free_means_try_again(
 
     assert answer.exit_code == 75
     assert answer.error["code"] == "55P03"
-
-
-def _one_try(retrying: Callable[..., Any]) -> Callable[[], Any]:
-    return lambda: retrying(attempts=1)
 
 
 def test_a_database_without_the_schema_says_what_to_do(cli: Cli, empty_database: str) -> None:

@@ -13,15 +13,6 @@ def test_every_code_that_is_raised_has_its_exception_and_no_exception_is_without
     assert raised == {code for code in errors.type_by_code if code.startswith("OR")}
 
 
-def test_only_contention_and_lost_connections_are_worth_another_try() -> None:
-    retryable = {code for code, kind in errors.type_by_code.items() if kind.retryable}
-    assert retryable == {"55P03", "40001", "40P01"}
-    assert errors.class_of("08006").retryable
-    assert errors.class_of("57P01").retryable
-    assert errors.class_of(None, connection_lost=True).retryable
-    assert not errors.class_of(None).retryable
-
-
 def test_a_code_of_a_known_class_that_this_program_does_not_know_yet_keeps_its_class() -> None:
     assert errors.class_of("OR199") is errors.CallerMistake
     assert errors.class_of("OR299") is errors.Contention

@@ -3,6 +3,7 @@
 import threading
 import time
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -506,3 +507,27 @@ def test_a_sync_that_changes_nothing_waits_for_no_decision(fleet: Fleet, field: 
     assert fleet.sync().unchanged == 10
     assert fleet.source()["last_result"]["unchanged"] == 10
     holder.rollback()
+
+
+def test_a_source_that_fails_is_left_alone_for_longer_each_time_and_then_tried_once(
+    fleet: Fleet, field: External, clock: Any
+) -> None:
+    """R5.4"""
+    clock.set(fleet.source()["last_attempt_at"])
+    clock.advance("1 minute")
+    field.execute("alter table streams rename to away")
+    pauses = []
+    for _ in range(6):
+        [failed] = source.sync_due(fleet.conn)
+        assert failed.error is not None
+        assert source.sync_due(fleet.conn) == []
+        pause = fleet.source()["next_sync_at"] - clock.now
+        clock.advance(pause - timedelta(seconds=1))
+        assert source.sync_due(fleet.conn) == []
+        clock.advance("1 second")
+        pauses.append(int(pause.total_seconds()))
+    assert pauses == [120, 240, 480, 600, 600, 600]
+
+    field.execute("alter table away rename to streams")
+    assert [result.error for result in source.sync_due(fleet.conn)] == [None]
+    assert fleet.source()["next_sync_at"] - clock.now == timedelta(seconds=60)
