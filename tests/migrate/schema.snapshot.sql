@@ -1483,6 +1483,12 @@ CREATE FUNCTION orchestrator_private.source_named(p_source text) RETURNS orchest
 
 COMMENT ON FUNCTION orchestrator_private.source_named(p_source text) IS 'The source of that name; refuses unknown ones (OR107) and ''manual'' (OR101).';
 
+CREATE FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) IS 'Its interval; after failures twice as long with each, up to ten minutes.';
+
 CREATE FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -2079,7 +2085,7 @@ CREATE VIEW orchestrator.sources AS
     s.last_error,
     s.consecutive_failures,
         CASE
-            WHEN ((s.kind = 'postgresql'::text) AND s.enabled) THEN COALESCE((s.last_attempt_at + s.sync_interval), s.created_at)
+            WHEN ((s.kind = 'postgresql'::text) AND s.enabled) THEN COALESCE((s.last_attempt_at + orchestrator_private.source_pause(s.sync_interval, s.consecutive_failures)), s.created_at)
             ELSE NULL::timestamp with time zone
         END AS next_sync_at
    FROM (orchestrator_private.source s
@@ -2978,6 +2984,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.source_lock(p_stream_ids bigint[]) F
 REVOKE ALL ON FUNCTION orchestrator_private.source_merge(p_source text, p_batch uuid, p_changed bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.source_named(p_source text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) FROM PUBLIC;
 
