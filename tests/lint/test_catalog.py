@@ -28,7 +28,7 @@ WORKER = {
     "report_streams",
     "suspend_instance",
 }
-READER = {"assert_current", "explain_stream", "health", "is_current", "lock_holders"}
+READER = {"assert_current", "diagnose", "explain_stream", "health", "is_current", "lock_holders"}
 ADMIN = (
     WORKER
     | READER
@@ -55,6 +55,7 @@ ADMIN = (
         "remove_instance",
         "remove_source",
         "remove_stream",
+        "repair_record",
         "request_job",
         "resume_balancing",
         "run_due_jobs",

@@ -80,6 +80,13 @@ CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnati
 
 COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) IS 'Say goodbye: how many streams moved to others, and how many streams of the fleet wait for an instance now.';
 
+CREATE FUNCTION orchestrator.diagnose() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.diagnose() IS 'What is wrong: severity, code, subject, what was found and on what evidence, what to do, and the exact statement or command that repairs it. No rows: nothing to do.';
+
 CREATE FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text DEFAULT 'drained by an administrator'::text) RETURNS TABLE(instance_id text, status text, streams_to_hand_over integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -282,6 +289,14 @@ CREATE FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text DEF
 
 COMMENT ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) IS 'Remove a station for good; says who had it.';
 
+CREATE FUNCTION orchestrator.repair_record() RETURNS TABLE(subject text, code text, was text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.repair_record() IS 'Set the record right: missing rows, counters and digests that differ from a recount, rows that contradict each other. Says what was wrong; no rows when nothing was.';
+
 CREATE FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -427,6 +442,12 @@ CREATE FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unc
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) IS 'Streams that an instance should be running: all, or those it has not confirmed.';
+
+CREATE FUNCTION orchestrator_private.add_missing_rows() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.add_missing_rows() IS 'Gives every instance its counters and its heartbeat, every stream its assignment.';
 
 CREATE FUNCTION orchestrator_private.alert_conditions() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -836,6 +857,30 @@ CREATE FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[],
 
 COMMENT ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text) IS 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
 
+CREATE FUNCTION orchestrator_private.findings_capacity() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_capacity() IS 'Findings: whether the fleet is large enough, and would be without its largest instance.';
+
+CREATE FUNCTION orchestrator_private.findings_record() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_record() IS 'Findings: counters, digests and rows that cannot be as they are.';
+
+CREATE FUNCTION orchestrator_private.findings_streams() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_streams() IS 'Findings: streams that are stuck in a hand-over, stalled, or fail everywhere.';
+
+CREATE FUNCTION orchestrator_private.findings_waiting() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_waiting() IS 'Findings: streams that wait, by reason.';
+
 CREATE FUNCTION orchestrator_private.finish_handoffs() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
@@ -895,6 +940,12 @@ CREATE FUNCTION orchestrator_private.imbalance() RETURNS TABLE(load_difference d
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.imbalance() IS 'The greatest difference of load between two instances (0 to 1, of their capacities), and the greatest distance of one from its fair share, in streams.';
+
+CREATE FUNCTION orchestrator_private.impossible_rows() RETURNS TABLE(stream_id bigint, instance_id text, contradiction text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.impossible_rows() IS 'Assignments that contradict their stream or their instance.';
 
 CREATE FUNCTION orchestrator_private.instances_forgotten() RETURNS TABLE(instance_id text)
     LANGUAGE sql
@@ -1019,6 +1070,12 @@ CREATE FUNCTION orchestrator_private.miscounts() RETURNS TABLE(instance_id text,
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.miscounts() IS 'Instances whose counts or digest differ from a recount of the assignments; there should never be one.';
+
+CREATE FUNCTION orchestrator_private.missing_rows() RETURNS TABLE(subject text, missing text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.missing_rows() IS 'Rows that must be there and are not, by the table that lacks them.';
 
 CREATE FUNCTION orchestrator_private.movable_assignment(p_stream_id bigint, p_instance_id text) RETURNS orchestrator_private.assignment
     LANGUAGE plpgsql
@@ -1189,6 +1246,12 @@ CREATE FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, 
 
 COMMENT ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) IS 'A job has run: when it is next due and how it went. A run that found nothing to do leaves no row of its own.';
 
+CREATE FUNCTION orchestrator_private.recount_loads() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.recount_loads() IS 'Makes counters and digests equal to a recount of the assignments.';
+
 CREATE FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1260,6 +1323,12 @@ CREATE FUNCTION orchestrator_private.requirement_reach() RETURNS TABLE(requireme
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.requirement_reach() IS 'Which instances may have the streams of each requirement in use (under the strategy location: those of its region, where there are any).';
+
+CREATE FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint) IS 'Makes assignments agree with their streams and instances again, in this decision.';
 
 CREATE FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) RETURNS integer
     LANGUAGE plpgsql
@@ -1584,6 +1653,12 @@ CREATE FUNCTION orchestrator_private.unknown_stream(p_stream_id bigint) RETURNS 
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.unknown_stream(p_stream_id bigint) IS 'Refuse with OR102.';
+
+CREATE FUNCTION orchestrator_private.waiting_reasons() RETURNS TABLE(reason text, requirement_id integer, capabilities text[], stream_id bigint, waiting_since timestamp with time zone)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.waiting_reasons() IS 'Why each waiting stream waits: nobody, no ability, no room, refused, or room (it could be placed).';
 
 CREATE FUNCTION orchestrator_private.waiting_with_room() RETURNS TABLE(requirement_id integer, room bigint)
     LANGUAGE sql
@@ -2580,6 +2655,10 @@ REVOKE ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_in
 GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.diagnose() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.diagnose() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.diagnose() TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) TO orchestrator_admin;
 
@@ -2670,6 +2749,9 @@ GRANT ALL ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams
 REVOKE ALL ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.repair_record() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.repair_record() TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) TO orchestrator_admin;
@@ -2726,6 +2808,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.abandon_deliveries() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.actor() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.add_missing_rows() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.alert_conditions() FROM PUBLIC;
 
@@ -2813,6 +2897,14 @@ REVOKE ALL ON FUNCTION orchestrator_private.fair_targets(p_total bigint, p_insta
 
 REVOKE ALL ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.findings_capacity() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_streams() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_waiting() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.finish_handoffs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.fleet_fingerprint() FROM PUBLIC;
@@ -2832,6 +2924,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.held_sessions() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.hold_alert_target(p_target text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.imbalance() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.impossible_rows() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.instances_forgotten() FROM PUBLIC;
 
@@ -2868,6 +2962,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[]
 REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.miscounts() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.missing_rows() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.movable_assignment(p_stream_id bigint, p_instance_id text) FROM PUBLIC;
 
@@ -2913,6 +3009,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.recount_loads() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.refuse_when_paused() FROM PUBLIC;
@@ -2936,6 +3034,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.require_read_committed() FROM PUBLIC
 REVOKE ALL ON FUNCTION orchestrator_private.requirement_of(p_capabilities text[], p_region text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.requirement_reach() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) FROM PUBLIC;
 
@@ -3016,6 +3116,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.unknown_alert(p_alert_id bigint) FRO
 REVOKE ALL ON FUNCTION orchestrator_private.unknown_instance(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.unknown_stream(p_stream_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.waiting_reasons() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.waiting_with_room() FROM PUBLIC;
 

@@ -1,0 +1,26 @@
+-- What is wrong, why, and what to type: a row for each finding, the worst first; no rows, nothing to do.
+--   critical   streams are not heard, or the record is wrong
+--   warning    it will come to that, or cannot be relied upon
+--   info       worth knowing
+-- repair is a statement or a command to copy and paste; null where only a person can do what the recommendation says.
+-- Reads     everything, with a recount of all counters
+create or replace function {{ api }}.diagnose()
+    returns table (severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    language sql volatile security definer
+    set search_path = pg_catalog, pg_temp
+as $function$
+    select f.severity, f.code, f.subject, f.finding, f.evidence, f.recommendation, f.repair
+    from (
+        select c.* from {{ private }}.findings_capacity() as c
+        union all
+        select w.* from {{ private }}.findings_waiting() as w
+        union all
+        select s.* from {{ private }}.findings_streams() as s
+        union all
+        select r.* from {{ private }}.findings_record() as r
+    ) as f
+    order by array_position(array['critical', 'warning', 'info'], f.severity), f.code, f.subject
+$function$;
+comment on function {{ api }}.diagnose() is 'What is wrong: severity, code, subject, what was found and on what evidence, what to do, and the exact statement or command that repairs it. No rows: nothing to do.';
+revoke all on function {{ api }}.diagnose() from public;
+grant execute on function {{ api }}.diagnose() to {{ reader }}, {{ admin }};

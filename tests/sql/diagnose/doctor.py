@@ -1,0 +1,59 @@
+"""Somebody who asks diagnose(), does exactly what it says, and asks again."""
+
+import shlex
+from dataclasses import dataclass
+
+from click.testing import CliRunner
+
+from orchestrator.cli import main
+from tests.sql.fleet import Fleet, Row
+
+SEVERITIES = ("critical", "warning", "info")
+
+
+@dataclass
+class Doctor:
+    fleet: Fleet
+
+    def codes(self) -> list[str]:
+        return [row["code"] for row in self.fleet.admin("diagnose")]
+
+    def findings(self, code: str) -> list[Row]:
+        """The findings with this code; each of them says everything."""
+        rows = [row for row in self.fleet.admin("diagnose") if row["code"] == code]
+        for row in rows:
+            assert row["severity"] in SEVERITIES
+            assert row["subject"]
+            assert row["finding"]
+            assert row["recommendation"]
+            assert isinstance(row["evidence"], dict)
+        return rows
+
+    def sees(self, code: str, subject: str | None = None) -> Row:
+        """The one finding with this code."""
+        rows = self.findings(code)
+        assert len(rows) == 1, (code, self.fleet.admin("diagnose"))
+        if subject is not None:
+            assert rows[0]["subject"] == subject
+        return rows[0]
+
+    def sees_no(self, code: str) -> None:
+        assert self.findings(code) == []
+
+    def cures(self, code: str, subject: str | None = None) -> Row:
+        """The finding is there, its repair is run exactly as given, and it is there no more."""
+        finding = self.sees(code, subject)
+        self.do(finding["repair"])
+        self.sees_no(code)
+        return finding
+
+    def do(self, repair: str) -> None:
+        """Run a repair: a command as an operator, a function as an administrator, anything else as a superuser."""
+        if repair.startswith("orchestrator "):
+            environment = {"ORCHESTRATOR_DSN": self.fleet.database.dsn}
+            result = CliRunner().invoke(main, shlex.split(repair)[1:], env=environment)
+            assert result.exit_code == 0, result.output
+            return
+        public = f"{self.fleet.database.names.api}."
+        conn = self.fleet.admin_conn if public in repair else self.fleet.owner_conn
+        conn.execute(repair)

@@ -1,0 +1,131 @@
+"""R6.1, R6.2: streams that nobody hears, and why."""
+
+import pytest
+
+from tests.sql.diagnose.doctor import Doctor
+from tests.sql.fleet import Fleet
+
+
+def test_streams_wait_because_nobody_may_be_given_any(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2"""
+    [worker] = fleet.start(10)
+    worker.call("suspend_instance", **{"for": "5 minutes"})
+    ids = fleet.add_streams(2)
+    finding = doctor.sees("streams_wait_for_an_instance", "fleet")
+    assert (finding["severity"], finding["repair"]) == ("warning", None)
+    assert (finding["evidence"]["streams"], finding["evidence"]["stream_ids"]) == (2, ids)
+    fleet.clock.advance("2 minutes")
+    assert doctor.sees("streams_wait_for_an_instance")["severity"] == "critical"
+    worker.beat()
+    doctor.sees_no("streams_wait_for_an_instance")
+
+
+def test_streams_wait_for_an_ability_that_nobody_has(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: each ability is counted by itself."""
+    fleet.start(10, 10)
+    fleet.add_streams(2, required_capabilities=["aac"])
+    fleet.add_streams(1, first=3, required_capabilities=["aac", "hls"])
+    both = doctor.findings("streams_wait_for_ability")
+    assert [(row["subject"], row["evidence"]["streams"]) for row in both] == [("aac", 2), ("aac, hls", 1)]
+    fleet.register("fv-3", 5, capabilities=["audio_fingerprinting", "aac", "hls"])
+    doctor.sees_no("streams_wait_for_ability")
+
+
+def test_streams_wait_for_room_with_those_that_are_able(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: room elsewhere does not help them."""
+    fleet.start(10, 10)
+    fleet.register("fv-3", 1, capabilities=["audio_fingerprinting", "aac"])
+    fleet.add_streams(3, required_capabilities=["aac"])
+    fleet.settle()
+    finding = doctor.sees("streams_wait_for_room")
+    assert (finding["evidence"]["streams"], finding["repair"]) == (2, None)
+    fleet.admin("set_capacity", instance_id="fv-3", max_streams=3)
+    fleet.settle()
+    doctor.sees_no("streams_wait_for_room")
+
+
+def test_streams_that_everybody_gave_back_are_tried_again_by_the_repair(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2"""
+    first, second = fleet.start(2, 2, streams=2)
+    for worker in (first, second):
+        while worker.running:
+            worker.call("release_streams", streams=[worker.running.popitem()[0]], reason="no disk")
+        fleet.all_obey()
+    for worker in (first, second):
+        if ids := list(worker.running):
+            worker.running.clear()
+            worker.call("release_streams", streams=ids, reason="no disk")
+    finding = doctor.cures("streams_refused")
+    assert finding["evidence"]["streams"] == 2
+    assert fleet.waiting() == []
+
+
+def test_streams_that_nobody_places_although_there_is_room_are_placed_by_the_repair(
+    fleet: Fleet, doctor: Doctor
+) -> None:
+    """R6.2: no driver has run since they came."""
+    fleet.add_streams(2)
+    fleet.register("fv-1", 10).beat()
+    doctor.sees_no("streams_wait_with_room")
+    fleet.clock.advance("13 seconds")
+    doctor.cures("streams_wait_with_room")
+    assert fleet.waiting() == []
+
+
+def test_a_hand_over_that_nobody_finishes_is_finished_by_the_repair(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2"""
+    first, _ = fleet.start(10, 10, streams=2)
+    [stream_id] = first.running
+    fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")
+    fleet.clock.advance("39 seconds")
+    doctor.sees_no("handovers_stuck")
+    fleet.clock.advance("1 second")
+    finding = doctor.cures("handovers_stuck", "instance fv-1")
+    assert finding["evidence"]["stream_ids"] == [stream_id]
+
+
+def _stall(fleet: Fleet, instance_id: str, stream_ids: list[int]) -> None:
+    fleet.query(
+        "insert into {p}.stall (stream_id, instance_id, epoch, silent_since, reported_at) "
+        "select a.stream_id, a.instance_id, a.epoch, {p}.now(), {p}.now() from {p}.assignment as a "
+        "where a.instance_id = %s and a.stream_id = any(%s)",
+        instance_id,
+        stream_ids,
+    )
+
+
+def test_an_instance_that_hears_nothing_at_all_is_emptied_by_the_repair(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2"""
+    first, _ = fleet.start(10, 10, streams=4)
+    _stall(fleet, "fv-1", list(first.running))
+    finding = doctor.sees("streams_stalled", "instance fv-1")
+    assert (finding["evidence"]["stalled"], finding["evidence"]["running"]) == (2, 2)
+    doctor.do(finding["repair"])
+    fleet.settle()
+    doctor.sees_no("streams_stalled")
+
+
+def test_a_silent_stream_among_others_is_a_matter_for_ears(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: no repair is offered where none is right."""
+    first, _ = fleet.start(10, 10, streams=4)
+    stream_id = min(first.running)
+    _stall(fleet, "fv-1", [stream_id])
+    assert doctor.sees("streams_stalled", "instance fv-1")["repair"] is None
+    fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")
+    doctor.sees_no("streams_stalled")
+
+
+@pytest.mark.parametrize("name", ["Radio O'Hara", "radio; drop table stream"])
+def test_a_station_that_fails_everywhere_is_switched_off_by_the_repair(fleet: Fleet, doctor: Doctor, name: str) -> None:
+    """R6.2"""
+    fleet.start(10, 10)
+    [stream_id] = fleet.add_streams(1, name=name)
+    fleet.settle()
+    fleet.query(
+        "insert into {p}.station_fault (stream_id, found_at, last_failed_at, evidence) "
+        "values (%s, {p}.now(), {p}.now(), '{{}}')",
+        stream_id,
+    )
+    finding = doctor.cures("station_failing", f"stream {stream_id}")
+    assert finding["evidence"]["name"] == name
+    assert fleet.stream(stream_id)["active"] is False
