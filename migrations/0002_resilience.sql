@@ -19,6 +19,9 @@ comment on column {{ private }}.instance.losses is 'How often in a row it was de
 comment on column {{ private }}.instance.last_lost_at is 'When it was last declared lost.';
 comment on column {{ private }}.instance.probation_until is 'It came and went too often: until then it gets streams only when nobody else has room.';
 
+create index withdrawal_by_stream on {{ private }}.withdrawal (stream_id);
+comment on column {{ private }}.assignment.waiting_since is 'Since when the stream waits for an instance; a moment to come while an instance that it was taken from may still be running it.';
+
 alter table {{ private }}.heartbeat
     add column attempts smallint not null default 0,
     add column progressing integer,

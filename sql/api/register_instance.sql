@@ -13,7 +13,8 @@ create or replace function {{ api }}.register_instance(
     p_location text default null,
     p_lease interval default null,
     p_takeover boolean default false,
-    p_metadata jsonb default '{}'
+    p_metadata jsonb default '{}',
+    p_stop_within interval default null
 )
     returns table (
         instance_id text, incarnation bigint, status text, channel text, heartbeat_interval interval,
@@ -26,9 +27,9 @@ as $function$
 declare
     v_known {{ private }}.instance;
     v_process text := p_metadata ->> 'process';
-    v_is_same_process boolean;
+    v_is_same_process boolean := false;
 begin
-    perform {{ private }}.check_registration(p_instance_id, p_max_streams, p_capabilities, p_lease, p_metadata);
+    perform {{ private }}.check_registration(p_instance_id, p_max_streams, p_capabilities, p_lease, p_metadata, p_stop_within);
     perform {{ private }}.lock_decisions();
     select * into v_known from {{ private }}.instance as i where i.instance_id = p_instance_id for no key update;
     if v_known.instance_id is null then
@@ -55,6 +56,7 @@ begin
         version = p_version,
         location = p_location,
         lease = p_lease,
+        stop_within = p_stop_within,
         metadata = coalesce(p_metadata, '{}'),
         process = v_process,
         session_key = null,
@@ -62,7 +64,7 @@ begin
         suspended_until = null,
         lost_by_decision_id = case when v_is_same_process then i.lost_by_decision_id end
     where i.instance_id = p_instance_id;
-    perform {{ private }}.release_unable(p_instance_id);
+    perform {{ private }}.release_unable(p_instance_id, v_is_same_process and p_stop_within is not null);
 
     return query
     select
@@ -73,6 +75,6 @@ begin
     where i.instance_id = p_instance_id;
 end
 $function$;
-comment on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb) is 'Register an instance, or its return: gives the incarnation that every other call names, the channel to LISTEN on and the heartbeat interval. p_lease: its own limit of silence. p_takeover: end another live process with this id.';
-revoke all on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb) from public;
-grant execute on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb) to {{ worker }}, {{ admin }};
+comment on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval) is 'Register an instance, or its return: gives the incarnation that every other call names, the channel to LISTEN on and the heartbeat interval. p_lease: its own limit of silence. p_takeover: end another live process with this id. p_stop_within: so long after it sent its last accepted beat all its handlers have stopped, by its own clock; nobody is given its streams before its lease is over.';
+revoke all on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval) from public;
+grant execute on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval) to {{ worker }}, {{ admin }};

@@ -33,11 +33,26 @@ create or replace function {{ private }}.confirm_stops(p_instance_id text, p_str
     language plpgsql volatile
 as $function$
 declare
-    v_withdrawn integer;
+    v_withdrawn bigint[];
 begin
-    delete from {{ private }}.withdrawal as w where w.instance_id = p_instance_id and w.stream_id = any(p_stream_ids);
-    get diagnostics v_withdrawn = row_count;
-    return v_withdrawn + {{ private }}.complete_handovers(
+    with confirmed as (
+        delete from {{ private }}.withdrawal as w
+        where w.instance_id = p_instance_id and w.stream_id = any(p_stream_ids)
+        returning w.stream_id
+    )
+    select coalesce(array_agg(c.stream_id), '{}') into v_withdrawn from confirmed as c;
+    -- what waits for nothing but this word
+    update {{ private }}.assignment as a
+    set waiting_since = {{ private }}.free_at(a.stream_id)
+    where a.stream_id = any(v_withdrawn) and a.waiting_since > {{ private }}.now();
+    if found then
+        perform {{ private }}.request_settle('room');
+    end if;
+    -- a hand-over that was called off when it had stopped already: it is to start again
+    update {{ private }}.assignment as a
+    set state = 'assigned'
+    where a.stream_id = any(p_stream_ids) and a.instance_id = p_instance_id and a.state = 'running';
+    return cardinality(v_withdrawn) + {{ private }}.complete_handovers(
         array(
             select a.stream_id
             from {{ private }}.assignment as a

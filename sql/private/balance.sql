@@ -301,7 +301,7 @@ as $function$
         join {{ private }}.placeable_instances() as p on p.instance_id = a.pinned_to and p.capabilities @> r.capabilities
         where a.pinned_to is not null
             and a.instance_id is distinct from a.pinned_to
-            and a.state in ('waiting', 'assigned', 'running')
+            and (a.state in ('assigned', 'running') or a.waiting_since <= {{ private }}.now())
             and not exists (
                 select from {{ private }}.refusal as f
                 where f.stream_id = a.stream_id and f.instance_id = a.pinned_to and f.until > {{ private }}.now()

@@ -208,6 +208,7 @@ create or replace function {{ private }}.place_waiting(p_decision_id bigint, p_r
     language plpgsql volatile
 as $function$
 declare
+    v_now timestamptz := {{ private }}.now();
     v_waiting record;
     v_room bigint;
     v_stream_ids bigint[];
@@ -220,7 +221,7 @@ begin
         select distinct a.stream_id
         from {{ private }}.refusal as f
         join {{ private }}.assignment as a on a.stream_id = f.stream_id
-        where a.waiting_since is not null and f.until > {{ private }}.now()
+        where a.waiting_since <= v_now and f.until > v_now
         order by a.stream_id
     loop
         v_moved := v_moved + {{ private }}.move_one(p_decision_id, v_stream_id, null, false, p_reason);
@@ -235,7 +236,7 @@ begin
             select a.stream_id
             from {{ private }}.assignment as a
             where a.requirement_id = v_waiting.requirement_id
-                and a.waiting_since is not null
+                and a.waiting_since <= v_now
                 and not exists (
                     select from {{ private }}.refusal as f where f.stream_id = a.stream_id and f.until > {{ private }}.now()
                 )

@@ -2,13 +2,15 @@
 -- Every caller but check_registration holds the decision lock and the instance's row.
 
 create or replace function {{ private }}.check_registration(
-    p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb
+    p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb, p_stop_within interval
 )
     returns void
     language plpgsql volatile
 as $function$
 declare
     v_interval interval := {{ private }}.setting_interval('heartbeat_interval');
+    -- two clocks run apart by less than a hundredth; whoever is given a stream starts at once
+    v_margin interval := greatest(interval '1 second', p_lease / 100);
 begin
     perform {{ private }}.require_argument(
         'p_instance_id', p_instance_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$', to_jsonb(p_instance_id),
@@ -29,6 +31,17 @@ begin
         )
     );
     perform {{ private }}.require_argument(
+        'p_stop_within', p_stop_within is null or (p_stop_within > interval '0' and p_stop_within <= p_lease - v_margin),
+        jsonb_build_object('p_stop_within', p_stop_within, 'p_lease', p_lease, 'margin', v_margin),
+        case
+            when p_lease is null then 'an instance that stops by itself needs a lease: pass p_lease'
+            else format(
+                'stopped before anybody else may start: 0 < p_stop_within <= p_lease - greatest(1 second, p_lease / 100) = %s; allow a longer lease or stop sooner',
+                p_lease - v_margin
+            )
+        end
+    );
+    perform {{ private }}.require_argument(
         'p_capabilities', array_position(p_capabilities, null) is null, to_jsonb(p_capabilities), 'names of capabilities, none of them null'
     );
     if p_capabilities is not null and not coalesce('audio_fingerprinting' = any(p_capabilities), false) then
@@ -40,7 +53,7 @@ begin
     end if;
 end
 $function$;
-comment on function {{ private }}.check_registration(text, integer, text[], interval, jsonb) is 'Refuse a registration that says impossible things.';
+comment on function {{ private }}.check_registration(text, integer, text[], interval, jsonb, interval) is 'Refuse a registration that says impossible things.';
 
 create or replace function {{ private }}.is_alive(p_instance {{ private }}.instance)
     returns boolean
@@ -49,21 +62,24 @@ as $function$
     select
         (p_instance).status in ('registered', 'active', 'warning', 'recovering', 'draining')
         and (p_instance).suspended_until is null
-        and case
-            when (p_instance).session_key is null
-                -- never attached: a beat that is not overdue by more than one is all that can be known
-                then exists (
-                    select from {{ private }}.heartbeat as h
-                    where h.instance_id = (p_instance).instance_id
-                        and h.beat_at > {{ private }}.now() - 2 * {{ private }}.setting_interval('heartbeat_interval')
-                )
-            else exists (
+        and (
+            exists (
+                select from {{ private }}.heartbeat as h
+                where h.instance_id = (p_instance).instance_id
+                    and h.beat_at > {{ private }}.now() - case
+                        -- cut off from here its handlers may still run, until it stops them by its own clock
+                        when (p_instance).stop_within is not null then (p_instance).lease
+                        -- never attached: a beat that is not overdue by more than one is all that can be known
+                        when (p_instance).session_key is null then 2 * {{ private }}.setting_interval('heartbeat_interval')
+                    end
+            )
+            or exists (
                 select from {{ private }}.held_sessions() as s
                 where s.session_key = (p_instance).session_key and s.pid <> pg_backend_pid()
             )
-        end
+        )
 $function$;
-comment on function {{ private }}.is_alive({{ private }}.instance) is 'Whether some process is living under this instance''s name: its session holds its lock, or without a session its last beat is young.';
+comment on function {{ private }}.is_alive({{ private }}.instance) is 'Whether some process is living under this instance''s name: its session holds its lock, or without a session its last beat is young, or it stops by itself and its lease is not over.';
 
 create or replace function {{ private }}.check_return(p_known {{ private }}.instance, p_is_same_process boolean, p_takeover boolean)
     returns void
@@ -88,9 +104,12 @@ begin
             message = 'the instance id is in use by another live process',
             detail = jsonb_build_object(
                 'instance_id', p_known.instance_id, 'status', p_known.status, 'incarnation', p_known.incarnation,
-                'has_session', p_known.session_key is not null
+                'has_session', p_known.session_key is not null,
+                'lease_over_at', case when p_known.stop_within is not null then (
+                    select h.beat_at + p_known.lease from {{ private }}.heartbeat as h where h.instance_id = p_known.instance_id
+                ) end
             )::text,
-            hint = 'stop the other process, choose another id, or take over with p_takeover => true';
+            hint = 'stop the other process, wait until its lease is over, choose another id, or take over with p_takeover => true';
     end if;
 end
 $function$;
@@ -161,7 +180,7 @@ end
 $function$;
 comment on function {{ private }}.welcome_back({{ private }}.instance, integer) is 'Step an instance that is known into its next life and ask for what its return calls for.';
 
-create or replace function {{ private }}.release_unable(p_instance_id text)
+create or replace function {{ private }}.release_unable(p_instance_id text, p_may_still_run boolean)
     returns void
     language plpgsql volatile
 as $function$
@@ -181,10 +200,18 @@ begin
     v_decision_id := {{ private }}.open_decision(
         'capability lost', 'register_instance', null, jsonb_build_object('instance_id', p_instance_id)
     );
-    foreach v_stream_id in array v_stream_ids loop
-        perform {{ private }}.move_one(v_decision_id, v_stream_id, p_instance_id, false, 'capability lost');
-    end loop;
+    if p_may_still_run then
+        -- nobody else gets them before it has confirmed that they are stopped, or has stopped by itself
+        perform {{ private }}.withdraw_streams(v_decision_id, v_stream_ids, 'capability lost');
+        update {{ private }}.assignment as a
+        set state = 'waiting', waiting_since = {{ private }}.free_at(a.stream_id)
+        where a.stream_id = any(v_stream_ids);
+    else
+        foreach v_stream_id in array v_stream_ids loop
+            perform {{ private }}.move_one(v_decision_id, v_stream_id, p_instance_id, false, 'capability lost');
+        end loop;
+    end if;
     perform {{ private }}.close_decision(v_decision_id);
 end
 $function$;
-comment on function {{ private }}.release_unable(text) is 'An instance that registered without a capability that some of its streams require gives those up.';
+comment on function {{ private }}.release_unable(text, boolean) is 'An instance that registered without a capability that some of its streams require gives those up.';

@@ -25,7 +25,7 @@ begin
         set
             requirement_id = c.requirement_id,
             state = case when a.state = 'idle' and c.active then 'waiting' else a.state end,
-            waiting_since = case when a.state = 'idle' and c.active then v_now else a.waiting_since end
+            waiting_since = case when a.state = 'idle' and c.active then {{ private }}.free_at(a.stream_id) else a.waiting_since end
         from changed as c
         where
             a.stream_id = c.stream_id

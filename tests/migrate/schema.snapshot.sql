@@ -241,13 +241,13 @@ CREATE FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) R
 
 COMMENT ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) IS 'Remembers that a source could not be synchronised: the error, the attempt, how many in a row. Its streams stay.';
 
-CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[] DEFAULT NULL::text[], p_version text DEFAULT NULL::text, p_location text DEFAULT NULL::text, p_lease interval DEFAULT NULL::interval, p_takeover boolean DEFAULT false, p_metadata jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(instance_id text, incarnation bigint, status text, channel text, heartbeat_interval interval, heartbeat_timeout interval, assigned_streams integer)
+CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[] DEFAULT NULL::text[], p_version text DEFAULT NULL::text, p_location text DEFAULT NULL::text, p_lease interval DEFAULT NULL::interval, p_takeover boolean DEFAULT false, p_metadata jsonb DEFAULT '{}'::jsonb, p_stop_within interval DEFAULT NULL::interval) RETURNS TABLE(instance_id text, incarnation bigint, status text, channel text, heartbeat_interval interval, heartbeat_timeout interval, assigned_streams integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb) IS 'Register an instance, or its return: gives the incarnation that every other call names, the channel to LISTEN on and the heartbeat interval. p_lease: its own limit of silence. p_takeover: end another live process with this id.';
+COMMENT ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) IS 'Register an instance, or its return: gives the incarnation that every other call names, the channel to LISTEN on and the heartbeat interval. p_lease: its own limit of silence. p_takeover: end another live process with this id. p_stop_within: so long after it sent its last accepted beat all its handlers have stopped, by its own clock; nobody is given its streams before its lease is over.';
 
 CREATE FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text DEFAULT 'released'::text) RETURNS TABLE(stream_id bigint, to_instance_id text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -558,11 +558,11 @@ CREATE FUNCTION orchestrator_private.check_jobs() RETURNS TABLE(status text, fin
 
 COMMENT ON FUNCTION orchestrator_private.check_jobs() IS 'Health of the jobs: whether any driver is there and what it runs succeeds.';
 
-CREATE FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb) RETURNS void
+CREATE FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb, p_stop_within interval) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb) IS 'Refuse a registration that says impossible things.';
+COMMENT ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb, p_stop_within interval) IS 'Refuse a registration that says impossible things.';
 
 CREATE TABLE orchestrator_private.instance (
     instance_id text NOT NULL,
@@ -791,6 +791,8 @@ COMMENT ON COLUMN orchestrator_private.assignment.next_instance_id IS 'During a 
 
 COMMENT ON COLUMN orchestrator_private.assignment.decision_id IS 'The decision that last changed this row''s owner or started its hand-over.';
 
+COMMENT ON COLUMN orchestrator_private.assignment.waiting_since IS 'Since when the stream waits for an instance; a moment to come while an instance that it was taken from may still be running it.';
+
 CREATE FUNCTION orchestrator_private.count_waiting(p_limit integer) RETURNS integer
     LANGUAGE sql
     AS …;
@@ -893,6 +895,12 @@ CREATE FUNCTION orchestrator_private.fleet_fingerprint() RETURNS text
 
 COMMENT ON FUNCTION orchestrator_private.fleet_fingerprint() IS 'Differs when anything differs that a plan was made for.';
 
+CREATE FUNCTION orchestrator_private.free_at(p_stream_id bigint) RETURNS timestamp with time zone
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) IS 'From when a stream that nobody has may be given to somebody: now, or later while an instance that it was taken from may still be running it.';
+
 CREATE FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -969,7 +977,7 @@ CREATE FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.in
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.instance) IS 'Whether some process is living under this instance''s name: its session holds its lock, or without a session its last beat is young.';
+COMMENT ON FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.instance) IS 'Whether some process is living under this instance''s name: its session holds its lock, or without a session its last beat is young, or it stops by itself and its lease is not over.';
 
 CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
     LANGUAGE sql
@@ -1149,6 +1157,12 @@ CREATE FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, 
 
 COMMENT ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'Begin a decision and its record.';
 
+CREATE FUNCTION orchestrator_private.overdue_handovers(p_limit integer) RETURNS SETOF bigint
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.overdue_handovers(p_limit integer) IS 'Streams that are to be taken from their owners now.';
+
 CREATE FUNCTION orchestrator_private.pattern_of(p_message text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS …;
@@ -1270,11 +1284,11 @@ CREATE FUNCTION orchestrator_private.refused_streams(p_stream_ids bigint[]) RETU
 
 COMMENT ON FUNCTION orchestrator_private.refused_streams(p_stream_ids bigint[]) IS 'Those of these streams that some instance has refused lately: they are placed one by one.';
 
-CREATE FUNCTION orchestrator_private.release_unable(p_instance_id text) RETURNS void
+CREATE FUNCTION orchestrator_private.release_unable(p_instance_id text, p_may_still_run boolean) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.release_unable(p_instance_id text) IS 'An instance that registered without a capability that some of its streams require gives those up.';
+COMMENT ON FUNCTION orchestrator_private.release_unable(p_instance_id text, p_may_still_run boolean) IS 'An instance that registered without a capability that some of its streams require gives those up.';
 
 CREATE FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer) RETURNS bigint[]
     LANGUAGE sql
@@ -2543,6 +2557,8 @@ CREATE INDEX repair_open ON orchestrator_private.repair USING btree (instance_id
 
 CREATE INDEX stall_by_instance ON orchestrator_private.stall USING btree (instance_id);
 
+CREATE INDEX withdrawal_by_stream ON orchestrator_private.withdrawal USING btree (stream_id);
+
 CREATE TRIGGER check_instance_transition_on_insert BEFORE INSERT ON orchestrator_private.instance FOR EACH ROW EXECUTE FUNCTION orchestrator_private.check_instance_transition();
 
 CREATE TRIGGER check_instance_transition_on_update BEFORE UPDATE ON orchestrator_private.instance FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION orchestrator_private.check_instance_transition();
@@ -2729,9 +2745,9 @@ GRANT ALL ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures j
 REVOKE ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb) TO orchestrator_worker;
-GRANT ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) TO orchestrator_worker;
@@ -2839,7 +2855,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_integrity() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_jobs() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb, p_stop_within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) FROM PUBLIC;
 
@@ -2908,6 +2924,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.findings_waiting() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.finish_handoffs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.fleet_fingerprint() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) FROM PUBLIC;
 
@@ -2989,6 +3007,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.open_alert(p_code text, p_subject te
 
 REVOKE ALL ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.overdue_handovers(p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.pattern_of(p_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) FROM PUBLIC;
@@ -3017,7 +3037,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.refuse_when_paused() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.refused_streams(p_stream_ids bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.release_unable(p_instance_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.release_unable(p_instance_id text, p_may_still_run boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer) FROM PUBLIC;
 

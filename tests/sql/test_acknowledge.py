@@ -39,13 +39,15 @@ def test_a_start_of_somebody_elses_stream_is_ignored(fleet: Fleet) -> None:
     assert fleet.stream(stream_id)["state"] == "assigned"
 
 
-def test_a_stop_that_nobody_asked_for_changes_nothing(fleet: Fleet) -> None:
-    [worker] = fleet.start(10, streams=1)
-    [stream_id] = worker.running
+def test_what_stopped_although_nobody_asks_for_it_any_more_is_to_be_started_again(fleet: Fleet) -> None:
+    """As when a hand-over is called off while its owner is at it: the answer names that stream and no other."""
+    [worker] = fleet.start(10, streams=2)
+    stream_id = next(iter(worker.running))
     assert _counts(worker.acknowledge(stopped=[stream_id, 999])) == (0, 0, 0, 2)
-    assert fleet.stream(stream_id)["state"] == "running"
-    worker.running = {}
-    assert [row["action"] for row in worker.beat()] == ["add"]  # it is asked to start it again
+    assert fleet.stream(stream_id)["state"] == "assigned"
+    epoch = worker.running.pop(stream_id)
+    [command] = worker.beat()
+    assert (command["action"], command["stream_id"], command["epoch"]) == ("add", stream_id, epoch)
 
 
 def test_a_stop_confirms_a_withdrawal(fleet: Fleet) -> None:
