@@ -30,7 +30,7 @@ begin
             detail = jsonb_build_object('plan_id', p_plan_id, 'planned_at', v_plan.planned_at, 'applied_by_decision_id', v_plan.applied_by_decision_id)::text,
             hint = 'the fleet has changed since it was planned: plan again';
     end if;
-    v_decision_id := {{ private }}.open_decision('plan', 'apply_plan', null, jsonb_build_object('plan_id', p_plan_id));
+    v_decision_id := {{ private }}.open_decision('plan', 'apply_plan', null, jsonb_build_object('plan_id', p_plan_id) || {{ private }}.note_recovery());
     perform {{ private }}.give_streams(
         v_decision_id, array_agg(m.stream_id order by m.stream_id), array_agg(null::text), array_agg(m.to_instance_id order by m.stream_id), 'placed'
     )

@@ -1,6 +1,6 @@
 -- A driver has done a job that it claimed.
 -- Locks     the job's row
--- Writes    job, job_run
+-- Writes    job, job_run; failure_count and incident_pattern when it failed
 -- Raises    OR107 no such claim (it was taken over after its timeout, perhaps)
 create or replace function {{ api }}.finish_job(p_job_run_id bigint, p_error jsonb default null, p_result jsonb default null)
     returns table (job text, next_run_at timestamptz)

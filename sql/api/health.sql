@@ -2,7 +2,7 @@
 --   healthy     nothing to do
 --   degraded    works, but something needs a look
 --   unhealthy   streams are not heard, or the record is wrong
--- Reads     instance, instance_load, assignment, job, source, setting
+-- Reads     instance, instance_load, assignment, job, source, setting, controller, failure_count
 create or replace function {{ api }}.health()
     returns table (component text, status text, finding text, detail jsonb, response_time interval)
     language plpgsql volatile security definer
@@ -26,6 +26,9 @@ begin
     v_begun := {{ private }}.now();
     return query
     select 'sources', c.status, c.finding, c.detail, {{ private }}.now() - v_begun from {{ private }}.check_sources() as c;
+    v_begun := {{ private }}.now();
+    return query
+    select 'recovery', c.status, c.finding, c.detail, {{ private }}.now() - v_begun from {{ private }}.check_recovery() as c;
 end
 $function$;
 comment on function {{ api }}.health() is 'A row per component: healthy, degraded or unhealthy, with what was found and how long the check took. All in all the system is as well as its worst row.';

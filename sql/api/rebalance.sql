@@ -15,7 +15,7 @@ declare
 begin
     perform {{ private }}.lock_decisions();
     perform {{ private }}.refuse_when_paused();
-    v_decision_id := {{ private }}.open_decision('rebalance', 'rebalance', p_reason);
+    v_decision_id := {{ private }}.open_decision('rebalance', 'rebalance', p_reason, {{ private }}.note_recovery());
     perform {{ private }}.place_fleet(v_decision_id);
     perform {{ private }}.rebalance_fleet(v_decision_id);
     v_decision := {{ private }}.close_decision(v_decision_id);

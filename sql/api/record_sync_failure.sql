@@ -1,6 +1,6 @@
 -- Remember that a source could not be synchronised, and why. Its streams stay as they are.
 -- p_error   {"code", "message", "detail", "hint"}, without a password
--- Writes    source
+-- Writes    source, failure_count, incident_pattern
 -- Raises    OR107 unknown source · OR101 the error is not an object
 create or replace function {{ api }}.record_sync_failure(p_source text, p_error jsonb)
     returns table (consecutive_failures integer)
@@ -14,6 +14,9 @@ begin
         'p_error', jsonb_typeof(p_error) = 'object', p_error, 'an object with code, message, detail and hint'
     );
     perform {{ private }}.source_named(p_source);
+    perform {{ private }}.note_failures_of('source:' || p_source, jsonb_build_array(jsonb_build_object(
+        'function', 'sync_source', 'sqlstate', p_error ->> 'code', 'message', p_error ->> 'message', 'detail', p_error ->> 'detail'
+    )));
     return query
     update {{ private }}.source as s
     set

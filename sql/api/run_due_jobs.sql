@@ -1,6 +1,6 @@
 -- Run every job that is due, in one call: for psql and pg_cron. Jobs that need the outside world are left to a driver.
 -- Locks     the jobs' rows; what the jobs lock
--- Writes    job, job_run, and what the jobs write
+-- Writes    job, job_run, and what the jobs write; failure_count and incident_pattern when one fails
 create or replace function {{ api }}.run_due_jobs()
     returns table (job text, outcome text, result jsonb, error jsonb, duration interval)
     language plpgsql volatile security definer

@@ -3,7 +3,7 @@
 -- A job that needs the outside world is only claimed (p_outside): the driver does it and calls finish_job. A driver that dies
 -- loses its claim after the job's timeout.
 -- Locks     the job's row; what the job locks
--- Writes    job, job_run, and what the job writes
+-- Writes    job, job_run, and what the job writes; failure_count and incident_pattern when it fails
 create or replace function {{ api }}.run_next_job(p_driver text default null, p_outside boolean default false)
     returns table (
         job text, job_run_id bigint, outcome text, result jsonb, error jsonb, duration interval, next_due_in interval

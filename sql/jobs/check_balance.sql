@@ -1,5 +1,5 @@
--- Job: rebalance when load differs too much (R1.3, R1.4), at most once per rebalance_cooldown, never while paused, and not
--- ahead of a settlement that is due anyway.
+-- Job: rebalance when load differs too much (R1.3, R1.4), at most once per rebalance_cooldown, never while paused or in
+-- recovery mode, and not ahead of a settlement that is due anyway.
 -- Also asks for a settlement when streams wait although there is room, a draining instance still holds some, or a pinned
 -- one could go home: whatever was missed elsewhere is found here.
 -- Locks     decision; stream and assignment rows (by id)
@@ -25,16 +25,15 @@ begin
         perform {{ private }}.request_settle('room');
     end if;
 
-    if not {{ private }}.is_imbalanced() or exists (
+    if not {{ private }}.is_imbalanced() or {{ private }}.balancing_is_frozen() or exists (
         select from {{ private }}.controller as c
-        where c.paused_at is not null
-            or c.last_balanced_at > {{ private }}.now() - {{ private }}.setting_interval('rebalance_cooldown')
+        where c.last_balanced_at > {{ private }}.now() - {{ private }}.setting_interval('rebalance_cooldown')
     ) then
         return null;
     end if;
     perform {{ private }}.lock_decisions();
-    if not {{ private }}.is_imbalanced() then
-        return null; -- it was, until another session decided
+    if not {{ private }}.is_imbalanced() or {{ private }}.balancing_is_frozen() then
+        return null; -- it was different, until another session decided
     end if;
     select i.* into v_imbalance from {{ private }}.imbalance() as i;
     v_decision_id := {{ private }}.open_decision(

@@ -1,6 +1,6 @@
 -- Job: answer what happened to the fleet, once it has stopped happening for settle_window (or five times as long at most).
--- Places what waits, empties draining and overfull instances, brings pinned streams home; then, unless balancing is paused,
--- levels the loads: always when capacity has come or changed, otherwise when an instance is more than
+-- Places what waits, empties draining and overfull instances, brings pinned streams home; then, unless balancing is paused
+-- or recovery mode is on, levels the loads: always when capacity has come or changed, otherwise when an instance is more than
 -- max_stream_difference away from its fair share.
 -- Locks     decision; stream and assignment rows (by id)
 -- Writes    settle_request, assignment, decision, movement, controller
@@ -17,7 +17,7 @@ declare
     v_subjects text[];
     v_decision_id bigint;
     v_decision {{ private }}.decision;
-    v_paused boolean;
+    v_frozen boolean;
 begin
     if not exists (
         select from {{ private }}.settle_request as r
@@ -36,13 +36,13 @@ begin
         return null; -- another driver was faster
     end if;
 
-    select c.paused_at is not null into v_paused from {{ private }}.controller as c;
+    v_frozen := {{ private }}.balancing_is_frozen();
     v_decision_id := {{ private }}.open_decision(
         'settle', array_to_string(v_reasons, ', '), null,
-        jsonb_build_object('subjects', coalesce(to_jsonb(v_subjects), '[]'), 'paused', v_paused)
+        jsonb_build_object('subjects', coalesce(to_jsonb(v_subjects), '[]'), 'frozen', v_frozen) || {{ private }}.note_recovery()
     );
     perform {{ private }}.place_fleet(v_decision_id);
-    if not v_paused and (
+    if not v_frozen and (
         v_reasons && array['registered', 'returned', 'capacity', 'undrained', 'strategy', 'resumed']
         or (select round(i.stream_difference::numeric, 6) > {{ private }}.setting_number('max_stream_difference') from {{ private }}.imbalance() as i)
     ) then

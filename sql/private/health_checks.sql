@@ -1,5 +1,5 @@
 -- Parts of health(): one function per component.
--- Reads     instance, instance_load, requirement_load, assignment, job, source
+-- Reads     instance, instance_load, requirement_load, assignment, job, source, controller, failure_count
 
 create or replace function {{ private }}.miscounts()
     returns table (instance_id text, counted jsonb, recounted jsonb)
@@ -147,3 +147,22 @@ as $function$
     where s.enabled and s.kind = 'postgresql'
 $function$;
 comment on function {{ private }}.check_sources() is 'Health of the sources.';
+
+create or replace function {{ private }}.check_recovery()
+    returns table (status text, finding text, detail jsonb)
+    language sql volatile
+as $function$
+    select
+        case when c.recovery_since is null then 'healthy' else 'degraded' end,
+        case
+            when c.recovery_since is null then f.failures || ' failures in the last minute'
+            else 'recovery mode: balancing is frozen, ' || f.failures || ' failures in the last minute'
+        end,
+        jsonb_build_object(
+            'failures', f.failures, 'threshold', {{ private }}.setting_number('recovery_failures_per_minute'),
+            'recovery_since', c.recovery_since, 'reporters', {{ private }}.failing_reporters({{ private }}.now() - interval '1 minute')
+        )
+    from {{ private }}.controller as c
+    cross join (select {{ private }}.failures_per_minute({{ private }}.now() - interval '1 minute') as failures) as f
+$function$;
+comment on function {{ private }}.check_recovery() is 'Health of the calls: how many fail, and whether that is so many that recovery mode is on.';

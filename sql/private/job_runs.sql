@@ -1,5 +1,5 @@
 -- Running one job, whatever becomes of it.
--- Writes    job, job_run, and what the job writes
+-- Writes    job, job_run, and what the job writes; failure_count and incident_pattern when it fails
 
 create or replace function {{ private }}.claim_job(p_outside boolean)
     returns {{ private }}.job
@@ -65,6 +65,12 @@ begin
         failures = j.failures + (p_error is not null)::integer,
         consecutive_failures = case when p_error is null then 0 else j.consecutive_failures + 1 end
     where j.job = (p_job).job;
+    if p_error is not null then
+        perform {{ private }}.note_failures_of('job:' || (p_job).job, jsonb_build_array(jsonb_build_object(
+            'function', coalesce(p_error ->> 'function', (p_job).function_name), 'sqlstate', p_error ->> 'sqlstate',
+            'message', p_error ->> 'message', 'detail', nullif(concat_ws(e'\n', p_error ->> 'detail', p_error ->> 'context'), '')
+        )));
+    end if;
     if v_outcome = 'nothing' then
         delete from {{ private }}.job_run as r where r.job_run_id = p_job_run_id;
         v_job_run_id := null;

@@ -14,7 +14,10 @@ select
     c.paused_reason,
     c.last_balanced_at,
     (select count(*)::integer from {{ private }}.settle_request) as settle_requests,
-    (select count(*)::integer from {{ private }}.alert as t where t.resolved_at is null) as open_alerts
+    (select count(*)::integer from {{ private }}.alert as t where t.resolved_at is null) as open_alerts,
+    c.recovery_since,
+    c.recovery_ended_at,
+    c.recovery_detail
 from {{ private }}.controller as c
 cross join (
     select
@@ -31,5 +34,5 @@ cross join (
     inner join {{ private }}.instance_load as l on n.instance_id = l.instance_id
     where n.status <> 'removed'
 ) as i;
-comment on view {{ api }}.fleet is 'The fleet in one row: instances, capacity (of those that may have new streams), streams held, being handed over and waiting; whether balancing is paused, by whom and why.';
+comment on view {{ api }}.fleet is 'The fleet in one row: instances, capacity (of those that may have new streams), streams held, being handed over and waiting; whether balancing is paused, by whom and why; since when recovery mode is on (balancing frozen, failover never), or when it last ended, and what failed.';
 grant select on {{ api }}.fleet to {{ reader }}, {{ admin }};

@@ -40,6 +40,7 @@ ADMIN = (
         "apply_plan",
         "claim_alert_deliveries",
         "drain_instance",
+        "end_recovery",
         "finish_alert_delivery",
         "finish_job",
         "mark_alert_delivered",

@@ -95,6 +95,14 @@ CREATE FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text DE
 
 COMMENT ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) IS 'Empty an instance without losing a second of its streams; says how many there are to hand over.';
 
+CREATE FUNCTION orchestrator.end_recovery() RETURNS TABLE(recovery_since timestamp with time zone, failures_in_last_minute integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.end_recovery() IS 'End recovery mode: since when it was on (null: it was off), and how much failed in the last minute. What fails from now on can switch it on again.';
+
 CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at timestamp with time zone, what text, from_instance_id text, to_instance_id text, epoch bigint, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -492,6 +500,12 @@ CREATE FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job,
 
 COMMENT ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) IS 'Run a job of the database; what it changed is undone when it fails, and the error is returned.';
 
+CREATE FUNCTION orchestrator_private.balancing_is_frozen() RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.balancing_is_frozen() IS 'Whether nothing may be moved for balance by itself: balancing is paused, or recovery mode is on.';
+
 CREATE FUNCTION orchestrator_private.best_instance(p_stream_id bigint) RETURNS text
     LANGUAGE sql
     AS …;
@@ -557,6 +571,12 @@ CREATE FUNCTION orchestrator_private.check_jobs() RETURNS TABLE(status text, fin
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.check_jobs() IS 'Health of the jobs: whether any driver is there and what it runs succeeds.';
+
+CREATE FUNCTION orchestrator_private.check_recovery() RETURNS TABLE(status text, finding text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_recovery() IS 'Health of the calls: how many fail, and whether that is so many that recovery mode is on.';
 
 CREATE FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb, p_stop_within interval) RETURNS void
     LANGUAGE plpgsql
@@ -841,11 +861,23 @@ CREATE FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_
 
 COMMENT ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) IS 'Give every stream of these lost instances to others, now; what finds no room waits. Nothing else moves.';
 
+CREATE FUNCTION orchestrator_private.failing_reporters(p_from timestamp with time zone) RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.failing_reporters(p_from timestamp with time zone) IS 'Whom the most failures happened to since then: the first five, with their failures.';
+
 CREATE FUNCTION orchestrator_private.failure_bucket(p_at timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.failure_bucket(p_at timestamp with time zone) IS 'The ten seconds that a moment belongs to.';
+
+CREATE FUNCTION orchestrator_private.failures_per_minute(p_from timestamp with time zone) RETURNS integer
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.failures_per_minute(p_from timestamp with time zone) IS 'The most failures of any minute since then.';
 
 CREATE FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) RETURNS TABLE(instance_id text, held integer, target integer)
     LANGUAGE sql IMMUTABLE
@@ -1003,6 +1035,12 @@ CREATE FUNCTION orchestrator_private.known_instance(p_instance_id text) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.known_instance(p_instance_id text) IS 'An instance, locked; OR103 when there is none.';
 
+CREATE FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) IS 'End recovery mode, and let whatever has become unfair meanwhile be levelled; null when it was off.';
+
 CREATE FUNCTION orchestrator_private.leaving() RETURNS TABLE(instance_id text, streams integer)
     LANGUAGE sql
     AS …;
@@ -1132,6 +1170,12 @@ CREATE FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents 
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) IS 'Count these incidents by their patterns: [{"function", "sqlstate", "message", "detail", "occurrences", "first_seen_at", "last_seen_at"}]. No more than 10,000 patterns are kept.';
+
+CREATE FUNCTION orchestrator_private.note_recovery() RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_recovery() IS 'For the record of a decision: since when recovery mode is on, an empty object when it is off.';
 
 CREATE FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -1692,6 +1736,12 @@ CREATE FUNCTION orchestrator_private.watch_instances() RETURNS jsonb
 
 COMMENT ON FUNCTION orchestrator_private.watch_instances() IS 'Job watch_instances: late instances are warned of, lost ones give up their streams, long lost ones are removed.';
 
+CREATE FUNCTION orchestrator_private.watch_recovery() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.watch_recovery() IS 'Job watch_recovery: recovery mode on when too much fails, off when it has been quiet.';
+
 CREATE FUNCTION orchestrator_private.watch_server() RETURNS boolean
     LANGUAGE plpgsql
     AS …;
@@ -1932,7 +1982,10 @@ CREATE VIEW orchestrator.fleet AS
            FROM orchestrator_private.settle_request) AS settle_requests,
     ( SELECT (count(*))::integer AS count
            FROM orchestrator_private.alert t
-          WHERE (t.resolved_at IS NULL)) AS open_alerts
+          WHERE (t.resolved_at IS NULL)) AS open_alerts,
+    c.recovery_since,
+    c.recovery_ended_at,
+    c.recovery_detail
    FROM (orchestrator_private.controller c
      CROSS JOIN ( SELECT (count(*))::integer AS instances,
             (count(*) FILTER (WHERE (n.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text, 'draining'::text]))))::integer AS serving_instances,
@@ -1943,7 +1996,7 @@ CREATE VIEW orchestrator.fleet AS
              JOIN orchestrator_private.instance_load l ON ((n.instance_id = l.instance_id)))
           WHERE (n.status <> 'removed'::text)) i);
 
-COMMENT ON VIEW orchestrator.fleet IS 'The fleet in one row: instances, capacity (of those that may have new streams), streams held, being handed over and waiting; whether balancing is paused, by whom and why.';
+COMMENT ON VIEW orchestrator.fleet IS 'The fleet in one row: instances, capacity (of those that may have new streams), streams held, being handed over and waiting; whether balancing is paused, by whom and why; since when recovery mode is on (balancing frozen, failover never), or when it last ended, and what failed.';
 
 CREATE TABLE orchestrator_private.incident_pattern (
     pattern text NOT NULL,
@@ -2678,6 +2731,9 @@ GRANT ALL ON FUNCTION orchestrator.diagnose() TO orchestrator_admin;
 REVOKE ALL ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.end_recovery() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.end_recovery() TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) TO orchestrator_admin;
@@ -2833,6 +2889,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.balancing_is_frozen() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.best_instance(p_stream_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) FROM PUBLIC;
@@ -2854,6 +2912,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_instances() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.check_integrity() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_recovery() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb, p_stop_within interval) FROM PUBLIC;
 
@@ -2907,7 +2967,11 @@ REVOKE ALL ON FUNCTION orchestrator_private.evaluate_alerts() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.failing_reporters(p_from timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.failure_bucket(p_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.failures_per_minute(p_from timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) FROM PUBLIC;
 
@@ -2961,6 +3025,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_weekday(p_day timestamp without t
 
 REVOKE ALL ON FUNCTION orchestrator_private.known_instance(p_instance_id text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.leaving() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.load_of(p_assignment orchestrator_private.assignment) FROM PUBLIC;
@@ -2998,6 +3064,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_
 REVOKE ALL ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.note_recovery() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -3144,6 +3212,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.waiting_with_room() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.wake(p_job text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.watch_instances() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.watch_recovery() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.watch_server() FROM PUBLIC;
 

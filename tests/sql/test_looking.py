@@ -4,21 +4,27 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from orchestrator import db
 from tests.sql.conftest import Login
 from tests.sql.fleet import Fleet, Row
 
 VIEWS = (
+    "alert_deliveries",
+    "alert_targets",
     "alerts",
     "assignments",
     "decisions",
+    "failure_streaks",
     "fleet",
+    "incident_patterns",
     "instances",
     "job_runs",
     "jobs",
     "locks",
     "movements",
+    "repairs",
     "settings",
     "sources",
     "state_machine",
@@ -31,7 +37,7 @@ VIEWS = (
 
 def _health(fleet: Fleet, component: str) -> tuple[str, str, Any]:
     rows = {row["component"]: row for row in fleet.admin("health")}
-    assert rows.keys() == {"integrity", "instances", "streams", "jobs", "sources"}
+    assert rows.keys() == {"integrity", "instances", "streams", "jobs", "sources", "recovery"}
     assert all(row["response_time"] >= timedelta(0) for row in rows.values())
     row = rows[component]
     return row["status"], row["finding"], row["detail"]
@@ -47,6 +53,7 @@ def test_a_fleet_that_is_well_is_healthy(fleet: Fleet) -> None:
         "streams": "healthy",
         "jobs": "healthy",
         "sources": "healthy",
+        "recovery": "healthy",
     }
     assert _health(fleet, "streams")[1] == "4 streams, all with an instance"
 
@@ -180,6 +187,11 @@ def _busy(fleet: Fleet) -> None:
     fleet.add_streams(10, first=5)
     fleet.clock.advance("2 minutes")
     fleet.run("evaluate_alerts")
+    fleet.query("select {p}.open_alert('trouble', '', 'warning', 'something is wrong', '{{}}')")
+    fleet.one("record_failures", reporter="driver:one", failures=Jsonb([{"message": "timed out"}]))
+    first.call("heartbeat", digest=1, report={})
+    fleet.clock.advance("1 minute")
+    first.call("heartbeat", digest=1, report={})  # nothing explains it: a repair
     fleet.admin("request_job", job="settle")
     fleet.query("insert into {p}.job_run (job, started_at, run_by, outcome) values ('settle', now(), 'test', 'done')")
 
@@ -251,5 +263,5 @@ def test_the_fleet_in_one_row(fleet: Fleet) -> None:
     _busy(fleet)
     [row] = fleet.view("fleet")
     assert (row["instances"], row["serving_instances"], row["capacity"]) == (2, 2, 12)
-    assert (row["streams_held"], row["streams_waiting"], row["open_alerts"]) == (12, 2, 1)
+    assert (row["streams_held"], row["streams_waiting"], row["open_alerts"]) == (12, 2, 2)
     assert row["balancing_paused"] is False
