@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from worker_shim.client import Worker
+from worker_shim.handlers import program
 from worker_shim.listener import Refused
-from worker_shim.supervisor import program
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,6 +63,11 @@ def main() -> None:
     show_default=True,
     help="Seconds from SIGTERM to SIGKILL.",
 )
+@click.option(
+    "--progress-from-output",
+    is_flag=True,
+    help="What a program writes to its standard output is progress; one that is silent for long counts as stalled.",
+)
 @click.option("--network-timeout", type=click.FloatRange(min=1), default=30, show_default=True, help="Seconds.")
 @click.option("--poll-interval", type=click.FloatRange(min=0.1), default=2, show_default=True, help="Behind a pooler.")
 @click.option("--wait-for-id", type=click.FloatRange(min=0), default=0, show_default=True, help="Seconds.")
@@ -73,11 +78,11 @@ def main() -> None:
     default="INFO",
     show_default=True,
 )
-def run(command: str, log_level: str, **options: Any) -> None:
+def run(command: str, log_level: str, progress_from_output: bool, **options: Any) -> None:
     """Run a program for each stream that this worker is given, until SIGTERM."""
     logging.basicConfig(level=log_level, format="%(asctime)s level=%(levelname)s %(message)s", stream=sys.stderr)
     try:
-        Worker(handler=program(command, options["stop_timeout"]), **options).run()
+        Worker(handler=program(command, options["stop_timeout"], progress_from_output), **options).run()
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except Refused as error:

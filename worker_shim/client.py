@@ -17,29 +17,33 @@ import signal
 import socket
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import FrameType
 from typing import Any, Literal
 
 import psycopg
 
-from worker_shim.failures import describe, describe_holders, without_secrets
+from worker_shim.caller import Caller, Row
+from worker_shim.context import Context, Counts
+from worker_shim.handlers import callbacks, threaded
+from worker_shim.isolation import Isolation
 from worker_shim.listener import Listener, Refused
-from worker_shim.patience import STALE, UNWANTED, Breaker, clock, is_transient, one_line, one_round
+from worker_shim.patience import STALE, UNWANTED, Breaker, backoff, clock, is_transient, one_line
+from worker_shim.progress import Progress
 from worker_shim.stream import Stream, digest
-from worker_shim.supervisor import Context, Counts, Handler, Supervisor, callbacks, threaded
+from worker_shim.supervisor import Handler, Supervisor
 from worker_shim.usage import Usage
 
 logger = logging.getLogger("worker_shim")
 
 OnExit = Literal["drain", "suspend", "leave"]
 OnIsolation = Literal["continue", "stop"]
-Row = Mapping[str, Any]
 
 ACKNOWLEDGE_AFTER = 0.05  # acknowledgements of so many seconds go together
 CHECK_AFTER = 1.0  # seconds from a repair to the beat that shows whether it was all
 ATTEMPTS = 3  # to get in step before registering anew
-LOCK_NOT_AVAILABLE = "55P03"
 HINTS = {  # for what PostgreSQL refuses before the orchestrator is asked
     "3F000": "the schema is not installed in this database: run 'orchestrator db migrate', or correct --schema",
     "42501": "grant the fleet's role for workers (orchestrator_worker) to this login",
@@ -85,13 +89,19 @@ class Worker:
     ) -> None:
         if on_isolation == "stop" and lease is None:
             lease = 90
-        self._lease_margin = max((lease or 0) / 4, stop_timeout + 1)
-        if on_isolation == "stop" and lease is not None and lease < 2 * self._lease_margin:
-            raise ValueError(
-                f"a lease of {lease} s is too short: stopping takes up to {stop_timeout} s, twice that fits"
-            )
+        self._supervisor = Supervisor(
+            _as_handler(handler, on_start, on_stop),
+            self._make_context,
+            self._handler_started,
+            self._handler_stopped,
+            self._handler_failed,
+            stop_timeout,
+        )
+        self._isolation: Isolation | None = None
+        if on_isolation == "stop" and lease is not None:
+            self._isolation = Isolation(lease, stop_timeout, lambda: self._supervisor.busy, self._isolate_soon)
         self.instance_id = instance_id
-        self._registration = {
+        self._registration: dict[str, Any] = {
             "instance_id": instance_id,
             "max_streams": max_streams,
             "capabilities": list(capabilities),
@@ -106,9 +116,10 @@ class Worker:
                 "process": str(uuid.uuid4()),
             },
         }
+        if self._isolation is not None:
+            self._registration["stop_within"] = timedelta(seconds=self._isolation.stop_within)
         self._on_exit = on_exit
         self._lease = lease
-        self._stops_when_isolated = on_isolation == "stop"
         self._drain_timeout = drain_timeout
         self._suspend_for = suspend_for
         self._stop_timeout = stop_timeout
@@ -116,23 +127,24 @@ class Worker:
         self._wait_for_id_until = clock() + wait_for_id
 
         self._counts = Counts()
+        self._progress = Progress()
         self._usage = Usage()
         self._breaker = Breaker()
         self._listener = Listener(dsn, schema, f"{schema}.{instance_id}", network_timeout)
-        self._supervisor = Supervisor(
-            _as_handler(handler, on_start, on_stop),
-            lambda stream: Context(stream, self._counts, self._is_current),
-            self._handler_started,
-            self._handler_stopped,
-            self._handler_failed,
-            stop_timeout,
-        )
+        self._caller = Caller(self._listener, self._connected)
 
         self._incarnation: int | None = None
         self._interval = 30.0  # until register_instance says otherwise
         self._beat_due = 0.0
         self._accepted_at = 0.0  # when the last accepted beat was sent
         self._attempts = 0
+        self._spread_next = False  # whether the next beat is to come at a random moment of its interval
+        self._anew = 0  # registrations since it was last in step, …
+        self._register_at = 0.0  # … which is why there may be a pause before the next
+        self._anew_allowed_at = 0.0
+        self._no_driver = False
+        self._is_isolated = False
+        self._unknown_actions: set[str] = set()
         self._started: dict[int, Stream] = {}
         self._stopped: set[int] = set()
         self._failures: dict[int, tuple[Stream, str]] = {}
@@ -160,6 +172,10 @@ class Worker:
     def error(self, count: int = 1) -> None:
         """Count errors, from any thread."""
         self._counts.add(errors=count)
+
+    def progress(self, stream_id: int) -> None:
+        """Something of this stream was heard: for programs that get callbacks. From any thread."""
+        self._progress.made(stream_id)
 
     def run(self) -> None:
         """Work until stopped; SIGTERM and SIGINT stop it when this is the main thread. Raises Refused."""
@@ -198,9 +214,11 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT) if signals else ():
             self._loop.add_signal_handler(number, self._begin_to_leave, self._on_exit)
+        if self._isolation is not None:
+            self._isolation.watch()
+            if signals:
+                signal.signal(signal.SIGCONT, self._look_at_the_clock)
         tasks = {asyncio.create_task(self._serve()), asyncio.create_task(self._at_once.wait())}
-        if self._stops_when_isolated:
-            tasks.add(asyncio.create_task(self._watch_lease()))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -215,6 +233,8 @@ class Worker:
             if self._at_once.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._say("deregister_instance"), 5)
+            if self._isolation is not None:
+                self._isolation.end()
             await self._listener.close()
             logger.info("worker ended instance_id=%s", self.instance_id)
 
@@ -233,6 +253,12 @@ class Worker:
         if self._breaker.remaining:
             await self._pause(self._breaker.remaining)
             return
+        if self._is_stopping:
+            await self._pause(0.1)  # it comes back with empty hands
+            return
+        if self._incarnation is None and clock() < self._register_at:
+            await self._pause(self._register_at - clock())
+            return
         self._wake.clear()
         with self._breaker.calling():
             if self._incarnation is None:
@@ -243,7 +269,7 @@ class Worker:
                 await self._acknowledge()
         due = min(self._beat_due, self._acknowledge_due)
         with self._breaker.calling():
-            if await self._listener.idle(max(0.0, due - clock()), self._wake):
+            if await self._caller.idle(max(0.0, due - clock()), self._wake):
                 self._beat_due = 0.0
 
     async def _handle(self, error: psycopg.Error | OSError) -> None:
@@ -251,8 +277,7 @@ class Worker:
         self._beat_due = 0.0
         code = getattr(error, "sqlstate", None)
         if code in STALE:
-            logger.warning("registering anew instance_id=%s reason=%r", self.instance_id, one_line(error))
-            self._incarnation = None
+            self._register_anew(one_line(error))
             return
         never_registered = self._accepted_at == 0 and code is not None and not is_transient(error)
         if code in UNWANTED or never_registered:
@@ -278,66 +303,48 @@ class Worker:
             if self._leaving and clock() >= self._leave_until:
                 return
 
-    async def _call(self, function: str, **parameters: Any) -> Sequence[Row]:
-        """One round of tries to call a function of the orchestrator; connects first where that is needed."""
-        async for attempt in one_round():
-            with attempt:
-                number = attempt.retry_state.attempt_number
-                if not self._listener.connected:
-                    async with self._noted("connect", number):
-                        await self._listener.connect()
-                    self._beat_due = 0.0
-                    await self._attach()
-                return await self._ask(function, number, **parameters)
-        raise AssertionError("a round ends with an answer or an error")
-
-    async def _ask(self, function: str, attempt: int = 1, /, **parameters: Any) -> Sequence[Row]:
-        async with self._noted(function, attempt, **parameters):
-            return await self._listener.call(function, **parameters)
-
-    @contextlib.asynccontextmanager
-    async def _noted(self, function: str, attempt: int, /, **parameters: Any) -> AsyncIterator[None]:
-        """Log a failure with all that it takes to find out why (R2.4)."""
-        began = clock()
-        try:
-            yield
-        except (psycopg.Error, OSError) as error:
-            took = clock() - began
-            holders = await self._lock_holders() if getattr(error, "sqlstate", None) == LOCK_NOT_AVAILABLE else "-"
-            logger.warning(
-                "call failed function=%s arguments=%s attempt=%d duration=%.3f %s lock_holders=%s",
-                *(function, without_secrets(parameters), attempt, took, describe(error), holders),
-            )
-            raise
-
-    async def _lock_holders(self) -> str:
-        try:
-            return describe_holders(await self._listener.call("lock_holders")) or "none any more"
-        except (psycopg.Error, OSError) as error:
-            return f"unknown: {one_line(error)}"
-
     async def _call_mine(self, function: str, **parameters: Any) -> Sequence[Row]:
-        return await self._call(function, instance_id=self.instance_id, incarnation=self._incarnation, **parameters)
+        mine = {"instance_id": self.instance_id, "incarnation": self._incarnation}
+        return await self._caller.call(function, **mine, **parameters)
+
+    async def _connected(self) -> None:
+        self._beat_due = 0.0
+        await self._attach()
 
     async def _attach(self) -> None:
         """Tie the session to the instance; a session that cannot be tied is not kept."""
         if self._listener.pooled or self._incarnation is None:
             return
         try:
-            await self._ask("attach_session", instance_id=self.instance_id, incarnation=self._incarnation)
+            await self._caller.ask("attach_session", instance_id=self.instance_id, incarnation=self._incarnation)
         except BaseException:
             await self._listener.close()
             raise
 
+    def _register_anew(self, reason: str) -> None:
+        """Again and again without getting in step, up to a minute apart."""
+        self._anew += 1
+        self._register_at = self._anew_allowed_at
+        self._anew_allowed_at = max(clock(), self._register_at) + backoff(self._anew, 1, 60)
+        logger.warning(
+            "registering anew instance_id=%s reason=%r in=%.1f",
+            *(self.instance_id, reason, max(0.0, self._register_at - clock())),
+        )
+        self._incarnation = None
+
     async def _register(self) -> None:
         sent = clock()
-        (row,) = await self._call("register_instance", **self._registration)
+        (row,) = await self._caller.call("register_instance", **self._registration)
+        if self._is_stopping:
+            return  # it was isolated meanwhile
         self._incarnation = row["incarnation"]
         self._interval = row["heartbeat_interval"].total_seconds()
-        self._accepted_at = sent
+        self._accept(sent)
         self._attempts = 0
         await self._attach()
         full = {row["stream_id"]: Stream.of(row) for row in await self._call_mine("get_assignments")}
+        if self._incarnation is None:
+            return
         for stream_id in self._supervisor.held.keys() - full.keys():
             self._supervisor.stop(stream_id)
         for stream in full.values():
@@ -348,35 +355,89 @@ class Worker:
             *(self.instance_id, self._incarnation, row["status"], len(full), self._interval),
         )
 
+    def _accept(self, sent: float) -> None:
+        """The database has heard from us."""
+        self._accepted_at = sent
+        self._is_isolated = False
+        if self._isolation is not None:
+            self._isolation.renew(sent)
+
     async def _beat(self) -> None:
         """Beat, and repair the difference that the answer shows: at most ATTEMPTS times, then register anew.
 
         The first attempt follows the commands of the beat. When they say nothing that is not done already, the
         database does not know what is held here, and it is told in full.
         """
+        self._isolate()
+        if self._incarnation is None:
+            return
         sent = clock()
         streams = list(self._supervisor.held.values())
-        commands = await self._call_mine("heartbeat", digest=digest(streams), report=self._report())
-        self._accepted_at = sent
+        answer = await self._call_mine("heartbeat", digest=digest(streams), report=self._report())
+        if self._incarnation is None:
+            return  # isolated before the answer came
+        self._accept(sent)
+        self._heed(answer)
+        commands = [command for command in answer if command["action"] in ("add", "remove")]
         if not commands:
-            self._attempts = 0
-            self._beat_due = sent + self._beat_interval()
-            return
-        self._attempts = 1 if self._apply(commands) else self._attempts + 1
-        if self._attempts > ATTEMPTS:
-            logger.warning("still out of step, registering anew instance_id=%s attempts=%d", self.instance_id, ATTEMPTS)
-            self._incarnation = None
-            return
-        if self._attempts > 1:
-            logger.warning(
-                "out of step, reporting all streams instance_id=%s attempt=%d", self.instance_id, self._attempts
-            )
-            streams = list(self._supervisor.held.values())
-            ids, epochs = [s.stream_id for s in streams], [s.epoch for s in streams]
-            self._apply(await self._call_mine("report_streams", streams=ids, epochs=epochs))
-        self._beat_due = clock() + CHECK_AFTER
+            self._attempts = self._anew = 0
+            self._anew_allowed_at = 0.0
+            self._beat_due = sent + self._until_next_beat()
+        else:
+            self._beat_due = clock() + CHECK_AFTER
+            await self._get_in_step(commands)
+        if self._incarnation is not None:
+            await self._report_failures()
 
-    def _beat_interval(self) -> float:
+    async def _get_in_step(self, commands: Sequence[Row]) -> None:
+        self._attempts = 1 if self._apply(commands) else self._attempts + 1
+        if self._attempts == 1:
+            return
+        if self._attempts > ATTEMPTS:
+            if clock() >= self._anew_allowed_at:
+                self._register_anew(f"still out of step after {ATTEMPTS} attempts")
+            else:
+                self._beat_due = clock() + self._until_next_beat()
+            return
+        logger.warning("out of step, reporting all streams instance_id=%s attempt=%d", self.instance_id, self._attempts)
+        streams = list(self._supervisor.held.values())
+        ids, epochs = [s.stream_id for s in streams], [s.epoch for s in streams]
+        commands = await self._call_mine("report_streams", streams=ids, epochs=epochs)
+        if self._incarnation is not None:
+            self._apply(commands)
+
+    async def _report_failures(self) -> None:
+        """Tell of failed calls. That this fails is no reason to do anything, but keep them."""
+        try:
+            await self._caller.report_failures(instance_id=self.instance_id, incarnation=self._incarnation)
+        except psycopg.Error as error:
+            if error.sqlstate in STALE:
+                raise
+
+    def _heed(self, answer: Sequence[Row]) -> None:
+        """What a beat's answer says beside add and remove."""
+        no_driver = False
+        for row in answer:
+            action, said = row["action"], row["metadata"] or {}
+            if action == "restart":
+                if self._supervisor.restart(row["stream_id"], row["epoch"]):
+                    logger.warning("handler is silent, restarting it stream_id=%s", row["stream_id"])
+            elif action == "notice":
+                if said.get("heartbeat_interval") not in (None, self._interval):
+                    self._interval = float(said["heartbeat_interval"])
+                    self._spread_next = True  # a fleet that is told together must not beat together
+                    logger.info("heartbeat_interval=%s", self._interval)
+                no_driver = "no_driver_for" in said
+                if no_driver and not self._no_driver:
+                    logger.critical("no driver runs the orchestrator's jobs overdue_for=%.0f", said["no_driver_for"])
+            elif action not in ("add", "remove") and action not in self._unknown_actions:
+                self._unknown_actions.add(action)
+                logger.warning("ignoring an action that this version does not know action=%s", action)
+        if self._no_driver and not no_driver:
+            logger.info("the orchestrator's jobs run again")
+        self._no_driver = no_driver
+
+    def _until_next_beat(self) -> float:
         interval = self._interval
         if self._lease is not None:
             interval = min(interval, self._lease / 4)
@@ -384,7 +445,9 @@ class Worker:
             interval = min(interval, CHECK_AFTER)
         if self._listener.pooled:
             interval = min(interval, self._poll_interval)
-        return interval * random.uniform(0.9, 1.0)  # a fleet that was started together does not beat together
+        # a fleet that was started together does not beat together
+        earliest, self._spread_next = 0.0 if self._spread_next else 0.9, False
+        return interval * random.uniform(earliest, 1.0)
 
     def _report(self) -> dict[str, Any]:
         cpu, memory = self._usage.measure()
@@ -398,6 +461,10 @@ class Worker:
             "memory_usage": memory,
             "last_activity": activity.isoformat() if activity else None,
             "timestamp": datetime.now(UTC).isoformat(),
+            "heartbeat_interval": self._interval,
+            "breaker": self._breaker.current_state,
+            "breaker_opened": self._breaker.opened,
+            **self._progress.report(self._supervisor.running),
         }
 
     def _apply(self, commands: Sequence[Row]) -> bool:
@@ -459,10 +526,21 @@ class Worker:
 
     # -- The fence ------------------------------------------------------------
 
+    def _make_context(self, stream: Stream) -> Context:
+        self._progress.began(stream.stream_id)
+        term = self._isolation.term if self._isolation is not None else 0
+        return Context(stream, self._counts, self._progress, self._is_current, partial(self._is_valid, stream, term))
+
+    def _is_valid(self, stream: Stream, term: int) -> bool:
+        held = self._supervisor.held.get(stream.stream_id)
+        if held is not None and held.epoch > stream.epoch:
+            return False
+        return self._isolation is None or self._isolation.counts(term)
+
     async def _is_current(self, stream: Stream) -> bool:
         if self._supervisor.held.get(stream.stream_id) != stream:
             return False
-        (row,) = await self._ask("is_current", stream_id=stream.stream_id, epoch=stream.epoch)
+        (row,) = await self._caller.ask("is_current", stream_id=stream.stream_id, epoch=stream.epoch)
         return bool(row["is_current"])
 
     # -- Leaving --------------------------------------------------------------
@@ -500,18 +578,41 @@ class Worker:
 
     # -- Isolation ------------------------------------------------------------
 
-    async def _watch_lease(self) -> None:
-        """Stop every handler before the lease is over; nobody else is given the streams before it is."""
-        assert self._lease is not None
-        while True:
-            remaining = self._accepted_at + self._lease - self._lease_margin - clock()
-            if remaining > 0 or not self._supervisor.busy:
-                # In short sleeps: the loop's own clock stands still while the machine sleeps.
-                await asyncio.sleep(min(1.0, max(0.1, remaining)))
-                continue
-            logger.critical("isolated, stopping all handlers streams=%d", len(self._supervisor.held))
-            self._incarnation = None  # nothing is held any more; come back as one who has to be told everything
-            await self._supervisor.stop_all(within=self._lease_margin)
+    @property
+    def _is_stopping(self) -> bool:
+        return self._isolation is not None and self._isolation.stopped and self._supervisor.busy
+
+    def _isolate_soon(self) -> None:
+        """From any thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it has left
+                self._loop.call_soon_threadsafe(self._isolate)
+
+    def _isolate(self) -> None:
+        """When it is time, let go of everything; come back as one who has to be told everything."""
+        streams = len(self._supervisor.running)
+        if self._let_go_when_due() and not self._is_isolated:
+            self._is_isolated = True
+            logger.critical("isolated, stopping all handlers instance_id=%s streams=%d", self.instance_id, streams)
+            self._started, self._stopped, self._failures = {}, set(), {}
+            self._acknowledge_due = float("inf")
+            self._wake.set()
+
+    def _let_go_when_due(self) -> bool:
+        if self._isolation is None or not self._isolation.is_due or not self._supervisor.busy:
+            return False
+        self._isolation.stopped = True
+        self._incarnation = None
+        self._supervisor.let_go()
+        return True
+
+    def _look_at_the_clock(self, number: int, frame: FrameType | None) -> None:
+        """SIGCONT. Comes before anything else in the loop: no handler hears another byte when the time is over.
+
+        Tasks are cancelled as asyncio itself does on SIGINT; whatever may not happen in a signal handler comes soon.
+        """
+        if self._let_go_when_due():
+            self._isolate_soon()
 
 
 def _as_handler(

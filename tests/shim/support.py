@@ -122,7 +122,8 @@ class Fleet:
         """What is known of an instance, with its last beat."""
         (row,) = self.query(
             "select i.*, h.beat_at, h.in_step, h.current_streams, h.processed_count, h.error_count, h.cpu_usage,"
-            " h.memory_usage from {private}.instance as i join {private}.heartbeat as h using (instance_id)"
+            " h.memory_usage, h.progressing, h.breaker, h.breaker_opened"
+            " from {private}.instance as i join {private}.heartbeat as h using (instance_id)"
             " where i.instance_id = %(instance_id)s",
             instance_id=instance_id,
         )

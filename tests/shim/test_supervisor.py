@@ -14,7 +14,10 @@ import pytest
 
 from tests.shim.support import Recorder, until
 from worker_shim import Context, Stop, Stream, supervisor
-from worker_shim.supervisor import Counts, Handler, Supervisor, callbacks, program, threaded
+from worker_shim.context import Counts
+from worker_shim.handlers import callbacks, program, threaded
+from worker_shim.progress import Progress
+from worker_shim.supervisor import Handler, Supervisor
 
 
 def stream(stream_id: int = 1, epoch: int = 1, url: str = "http://station/1", name: str = "Radio One") -> Stream:
@@ -29,7 +32,9 @@ class Told:
     stopped: list[int] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
+    progress: Progress = field(default_factory=Progress)
     current: bool = True
+    valid: bool = True
 
     async def is_current(self, stream: Stream) -> bool:
         return self.current
@@ -37,7 +42,7 @@ class Told:
     def supervise(self, handler: Handler) -> Supervisor:
         return Supervisor(
             handler,
-            lambda stream: Context(stream, self.counts, self.is_current),
+            lambda stream: Context(stream, self.counts, self.progress, self.is_current, lambda: self.valid),
             lambda stream: self.started.append((stream.stream_id, stream.epoch)),
             self.stopped.append,
             lambda stream, error: self.failed.append(error),

@@ -1,0 +1,114 @@
+"""What a handler gets beside its stream: to count, to tell of progress, and to ask whether what it hears counts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from worker_shim.progress import Progress
+from worker_shim.stream import Stream
+
+logger = logging.getLogger("worker_shim")
+
+IsCurrent = Callable[[Stream], Awaitable[bool]]
+
+
+class Counts:
+    """What the handlers have done; may be written from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.processed = 0
+        self.errors = 0
+        self.last_activity: datetime | None = None
+
+    def add(self, processed: int = 0, errors: int = 0) -> None:
+        """Count, and remember when."""
+        with self._lock:
+            self.processed += processed
+            self.errors += errors
+            self.last_activity = datetime.now(UTC)
+
+
+class Context:
+    """What an asynchronous handler gets beside its stream. Everything but is_current may be used from any thread."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        counts: Counts,
+        progress: Progress,
+        is_current: IsCurrent,
+        is_valid: Callable[[], bool],
+    ) -> None:
+        self.stream = stream
+        self._counts = counts
+        self._progress = progress
+        self._is_current = is_current
+        self._is_valid = is_valid
+
+    async def is_current(self) -> bool:
+        """Whether this stream is still this worker's, asked of the database.
+
+        Raises psycopg.OperationalError or TimeoutError when the database cannot be asked.
+        """
+        return await self._is_current(self.stream)
+
+    @property
+    def valid(self) -> bool:
+        """Whether what is heard now may still be counted, as far as this process knows: asks a clock, not the database.
+
+        False for good once this worker knows of a newer epoch of the stream or, with on_isolation = stop, once others
+        may have been given it. Cheap: look at it right before each write.
+        """
+        return self._is_valid()
+
+    def progress(self) -> None:
+        """Something was heard. Once any handler has said so, a stream without progress for long counts as stalled."""
+        self._progress.made(self.stream.stream_id)
+
+    def processed(self, count: int = 1) -> None:
+        """Count work done, which is progress; it is in the next beat."""
+        self._counts.add(processed=count)
+        self.progress()
+
+    def error(self, error: BaseException | str | None = None) -> None:
+        """Count an error that the handler survives; it is in the next beat."""
+        self._counts.add(errors=1)
+        if error is not None:
+            logger.warning("handler error stream_id=%s error=%r", self.stream.stream_id, str(error))
+
+
+class Stop(threading.Event):
+    """What a synchronous handler gets beside its stream: set when it is to end. May be used from any thread.
+
+    It is also set when `valid` is False, though nobody had the time to set it.
+    """
+
+    def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._context = context
+        self._loop = loop
+        self.progress = context.progress
+        self.processed = context.processed
+        self.error = context.error
+
+    def is_set(self) -> bool:
+        """Whether the handler is to end."""
+        return super().is_set() or not self.valid
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the handler is to end, at most so long; whether it is."""
+        return super().wait(timeout) or not self.valid
+
+    @property
+    def valid(self) -> bool:
+        """Whether what is heard now may still be counted, as Context.valid."""
+        return self._context.valid
+
+    def is_current(self) -> bool:
+        """Whether this stream is still this worker's; raises as Context.is_current does."""
+        return asyncio.run_coroutine_threadsafe(self._context.is_current(), self._loop).result()

@@ -1,0 +1,203 @@
+"""What a handler may be besides an async function: a plain one, two callbacks, or a program."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import inspect
+import logging
+import os
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
+
+from worker_shim.context import Context, Stop
+from worker_shim.stream import Stream
+from worker_shim.supervisor import Handler
+
+logger = logging.getLogger("worker_shim")
+
+T = TypeVar("T")
+
+
+async def in_thread(function: Callable[..., T], *arguments: Any, name: str, on_cancel: Callable[[], None]) -> T:
+    """Call a function in a thread of its own and wait for its end, also after a cancellation.
+
+    Not the loop's thread pool: that one is small, and a function that never returns would hold up the exit.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)  # type: ignore[arg-type]  # None only where T is None
+
+    def body() -> None:
+        result, error = None, None
+        try:
+            result = function(*arguments)
+        except Exception as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=body, name=name, daemon=True).start()
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        on_cancel()
+        await asyncio.wait((future,))
+        future.result()  # its own error says more than the cancellation
+        raise
+
+
+def threaded(function: Callable[[Stream, Stop], None]) -> Handler:
+    """A handler from a plain function, which runs in a thread per stream and ends when its Stop is set."""
+
+    async def handler(stream: Stream, context: Context) -> None:
+        stop = Stop(context, asyncio.get_running_loop())
+        await in_thread(function, stream, stop, name=f"stream-{stream.stream_id}", on_cancel=stop.set)
+
+    return handler
+
+
+def callbacks(on_start: Callable[[Stream], Any], on_stop: Callable[[Stream], Any]) -> Handler:
+    """A handler for a program that manages its own threads: each callback returns when it is done."""
+
+    async def call(function: Callable[[Stream], Any], stream: Stream) -> None:
+        if inspect.iscoroutinefunction(function):
+            await function(stream)
+        else:
+            await in_thread(function, stream, name=f"stream-{stream.stream_id}", on_cancel=lambda: None)
+
+    async def handler(stream: Stream, context: Context) -> None:
+        try:
+            await call(on_start, stream)
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await call(on_stop, stream)
+            raise
+
+    return handler
+
+
+class ProgramEnded(Exception):
+    """A program that should run as long as its stream is held has ended."""
+
+
+# Process groups of the programs that run, for whoever has to end them without the loop.
+_programs: set[int] = set()
+
+
+def kill_programs() -> None:
+    """Kill all programs at once; from any thread."""
+    for group in list(_programs):
+        _signal_group(group, signal.SIGKILL)
+
+
+def program(command: str, stop_timeout: float, progress_from_output: bool = False) -> Handler:
+    """A handler that runs a program per stream; {url} {stream_id} {epoch} {name} stand for the stream's.
+
+    Words are split as a shell would, before the values are filled in, so that no value can become a second word.
+    To end it: SIGTERM to its process group, SIGKILL after stop_timeout seconds. With progress_from_output, whatever it
+    writes to its standard output is progress, and passed on.
+    """
+    words = shlex.split(command)
+    if not words:
+        raise ValueError("the command is empty")
+
+    async def handler(stream: Stream, context: Context) -> None:
+        values = {"{url}": stream.url, "{stream_id}": str(stream.stream_id)}
+        values |= {"{epoch}": str(stream.epoch), "{name}": stream.name}
+        with _passed_on(context) if progress_from_output else contextlib.nullcontext() as output:
+            process = await asyncio.create_subprocess_exec(
+                *(_fill(word, values) for word in words),
+                stdout=output,
+                start_new_session=True,
+                preexec_fn=partial(_end_with, os.getpid()),
+            )
+            _programs.add(process.pid)
+            try:
+                status = await process.wait()
+            except asyncio.CancelledError:
+                await _end(process, stop_timeout)
+                raise
+            finally:
+                _signal_group(process.pid, signal.SIGKILL)  # what it may have left behind would listen a second time
+                _programs.discard(process.pid)
+        raise ProgramEnded(f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}")
+
+    return handler
+
+
+@contextlib.contextmanager
+def _passed_on(context: Context) -> Iterator[int]:
+    """A pipe for a program's output, which is progress, and passed on to ours.
+
+    Not asyncio's own: there a program has not ended before everybody who inherited the pipe has.
+    """
+    loop = asyncio.get_running_loop()
+    mine, its = os.pipe()
+
+    def pass_on() -> None:
+        if piece := os.read(mine, 65536):
+            context.progress()
+            with contextlib.suppress(OSError):  # nobody reads ours
+                sys.stdout.buffer.write(piece)
+                sys.stdout.buffer.flush()
+        else:
+            loop.remove_reader(mine)
+
+    loop.add_reader(mine, pass_on)
+    try:
+        yield its
+    finally:
+        loop.remove_reader(mine)
+        os.close(mine)
+        os.close(its)
+
+
+def _fill(word: str, values: dict[str, str]) -> str:
+    # In one pass, so that a URL which contains "{name}" stays as it is.
+    result, rest = "", word
+    while rest:
+        placeholder = next((p for p in values if rest.startswith(p)), None)
+        result += values[placeholder] if placeholder else rest[0]
+        rest = rest[len(placeholder) :] if placeholder else rest[1:]
+    return result
+
+
+async def _end(process: asyncio.subprocess.Process, stop_timeout: float) -> None:
+    _signal_group(process.pid, signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), stop_timeout)
+    except TimeoutError:
+        logger.warning("program did not end on SIGTERM, killing it pid=%s", process.pid)
+        _signal_group(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+
+
+def _end_with(worker_pid: int) -> None:
+    """In the child: have the kernel end the program when the worker is killed, or it would listen on for nobody."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != worker_pid:  # it was killed in between
+            os._exit(1)
