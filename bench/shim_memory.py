@@ -76,7 +76,7 @@ def _memory_of(dsn: str, kind: str, streams: int, admin: psycopg.Connection[Any]
 
 def _work(dsn: str, kind: str, streams: int) -> None:
     from worker_shim import Context, Stop, Stream, Worker
-    from worker_shim.supervisor import program
+    from worker_shim.handlers import program
 
     async def wait(stream: Stream, context: Context) -> None:
         await asyncio.Event().wait()

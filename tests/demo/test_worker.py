@@ -16,7 +16,8 @@ from orchestrator import db
 from orchestrator.demo.stations import Radio
 from orchestrator.demo.worker import Ear, Scribe
 from worker_shim import Context, Stream
-from worker_shim.supervisor import Counts
+from worker_shim.context import Counts
+from worker_shim.progress import Progress
 
 STATION = 3
 
@@ -42,7 +43,7 @@ async def worker(dsn: str, name: str) -> AsyncIterator[Callable[[Stream], asynci
         return True
 
     def start(stream: Stream) -> asyncio.Task[None]:
-        return asyncio.create_task(ear.listen(stream, Context(stream, counts, is_current)))
+        return asyncio.create_task(ear.listen(stream, Context(stream, counts, Progress(), is_current, lambda: True)))
 
     counts = Counts()
     scribe = Scribe(dsn, name)
