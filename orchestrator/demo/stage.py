@@ -72,10 +72,12 @@ class Stage:
         """Start one `orchestrator run`; `dsn` is its way to the database, when it has one of its own."""
         return self.processes.start_command(name, "run", "--dsn", dsn or self.dsn, "--name", name)
 
-    def start_worker(self, name: str, max_streams: int, *options: str, dsn: str | None = None) -> Process:
-        """Start one worker; `dsn` is its way to the database, when it has one of its own."""
+    def start_worker(
+        self, name: str, max_streams: int, *options: str, dsn: str | None = None, process: str | None = None
+    ) -> Process:
+        """Start one worker; `dsn` is its way to the database, `process` its name, when it has one of its own."""
         return self.processes.start_module(
-            name,
+            process or name,
             "orchestrator.demo.worker",
             *("--dsn", dsn or self.dsn, "--ledger", self.ledger_dsn),
             *("--instance-id", name, "--max-streams", str(max_streams)),

@@ -76,6 +76,10 @@ def _print(result: Result) -> None:
     for failure in result.failures:
         click.echo(f"BROKEN  did not heal: {failure}")
     for row in result.rows:
+        if row.lost_per_stream is not None and row.lost >= row.lost_per_stream * row.moves:
+            click.echo(
+                f"MISSED  {row.fault}: {row.lost} s lost by {row.moves} streams, not under {row.lost_per_stream} s each"
+            )
         if row.heard_within is not None and row.heard_again_after > row.heard_within:
             click.echo(
                 f"MISSED  {row.fault}: heard again after {row.heard_again_after:.1f} s, not {row.heard_within:.0f}"

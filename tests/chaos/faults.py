@@ -10,65 +10,60 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
+from orchestrator import db
+from orchestrator.demo.stage import StageFailed
 from tests.chaos.fleet import Fleet
 
 Inject = Callable[[Fleet, Random], None]
+Moves = Literal["none", "least"]
 
 
 @dataclass(frozen=True)
 class Fault:
     """One fault and what it may cost.
 
-    `moves`: none, or the least that reach the balance again. `loses`: whether audio may be lost at all; what is lost by
-    a station that moved always may. `stops_handlers`: whether a handler may end that keeps its stream. `heard_within`:
-    the figure to reach, in seconds, until every station is heard again. `times`: how often a whole run injects it.
+    moves: none, or the least that reach the balance again.
+    loses: whether audio may be lost by a station that does not move; what is lost by one that moves always may.
+    stops_handlers: whether a handler may end.
+    repairs: whether a worker and the record may differ in a way that has to be repaired.
+    trusting, balancing: what the fleet has to do before it is injected (see `Fleet.wait_until_quiet`).
+    pooled: the fleet goes through PgBouncer meanwhile.
+    heard_within: the figure to reach, in seconds, until every station is heard again.
+    lost_per_stream: the figure to stay below, in seconds of audio for each stream that moves.
+    times: how often a whole run injects it. quick: whether the short form does. hidden: only when it is asked for.
     """
 
     name: str
     inject: Inject
-    moves: Literal["none", "least"]
+    moves: Moves
     loses: bool = False
     stops_handlers: bool = True
-    heard_within: float | None = None
+    repairs: bool = False
     trusting: bool = False
     balancing: bool = False
-    repairs: bool = False
+    pooled: bool = False
+    heard_within: float | None = None
+    lost_per_stream: float | None = None
     times: int = 1
     quick: bool = False
     hidden: bool = False
 
     @property
     def description(self) -> str:
-        """The first sentence of what the function says of itself."""
-        return " ".join((self.inject.__doc__ or "").split()).partition(". ")[0].rstrip(".")
+        """What the function says of itself, its first paragraph."""
+        return " ".join((self.inject.__doc__ or "").partition("\n\n")[0].split())
 
 
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(
-    name: str,
-    *,
-    moves: Literal["none", "least"],
-    loses: bool = False,
-    stops_handlers: bool = True,
-    heard_within: float | None = None,
-    trusting: bool = False,
-    balancing: bool = False,
-    repairs: bool = False,
-    times: int = 1,
-    quick: bool = False,
-    hidden: bool = False,
-) -> Callable[[Inject], Inject]:
-    """Register a function as a fault."""
+def fault(name: str, *, moves: Moves, **bounds: Any) -> Callable[[Inject], Inject]:
+    """Register a function as a fault; the bounds are those of `Fault`."""
 
     def register(inject: Inject) -> Inject:
-        FAULTS[name] = Fault(
-            *(name, inject, moves, loses, stops_handlers, heard_within, trusting, balancing, repairs, times, quick),
-            hidden=hidden,
-        )
+        FAULTS[name] = Fault(name, inject, moves, **bounds)
         return inject
 
     return register
@@ -103,6 +98,209 @@ def crash_database_for_longer(fleet: Fleet, random: Random) -> None:
     time.sleep(20)
     fleet.server.start()
     fleet.wait_until_healed()
+
+
+@fault("worker-stop", moves="none", stops_handlers=False)
+def stop_worker(fleet: Fleet, random: Random) -> None:
+    """SIGSTOP of a worker for 5 s. It hears what was sent meanwhile; nothing moves, nothing is lost."""
+    worker = random.choice(fleet.workers)
+    worker.freeze()
+    time.sleep(5)
+    worker.wake()
+    fleet.wait_until_healed()
+
+
+@fault("driver-kill", moves="none", stops_handlers=False)
+def kill_driver(fleet: Fleet, random: Random) -> None:
+    """kill -9 of a driver, then of the other one. Whoever is left does the work; for a while nobody is missed."""
+    first, second = random.sample(fleet.drivers, 2)
+    first.kill()
+    fleet.wait_until_jobs_run()
+    second.kill()
+    fleet.wait_until_healed()
+    for driver in (first, second):
+        fleet.start_driver(driver.name)
+    fleet.wait_until_jobs_run()
+    fleet.wait_until_healed()
+
+
+@fault("driver-stop", moves="none", stops_handlers=False)
+def stop_driver(fleet: Fleet, random: Random) -> None:
+    """SIGSTOP of a driver for 8 s. It holds nothing that the other one would need."""
+    driver = random.choice(fleet.drivers)
+    driver.freeze()
+    fleet.wait_until_jobs_run()
+    time.sleep(8)
+    driver.wake()
+    fleet.wait_until_healed()
+
+
+@fault("terminate-one", moves="none", stops_handlers=False)
+def terminate_sessions_of_a_worker(fleet: Fleet, random: Random) -> None:
+    """pg_terminate_backend of all sessions of one worker. It comes back within the grace: nothing moves."""
+    worker = random.choice(fleet.workers)
+    fleet.terminate(f"%{worker.name}")
+    fleet.wait_until_healed()
+
+
+@fault("terminate-all", moves="none", stops_handlers=False, quick=True)
+def terminate_all_sessions(fleet: Fleet, random: Random) -> None:
+    """pg_terminate_backend of everybody at once. Nothing moves, no handler stops."""
+    fleet.terminate("%")
+    fleet.wait_until_healed()
+
+
+@fault("cut-short", moves="none", stops_handlers=False, quick=True)
+def cut_shortly(fleet: Fleet, random: Random) -> None:
+    """The connections of one worker are reset, and cannot be made anew for 4 s. Nothing moves."""
+    line = fleet.line(random.choice(fleet.workers).name)
+    line.cut()
+    time.sleep(4)
+    line.heal()
+    fleet.wait_until_healed()
+
+
+@fault("cut-long", moves="least", trusting=True, balancing=True)
+def cut_for_long(fleet: Fleet, random: Random) -> None:
+    """One worker cannot reach the database. Its streams go to others; it hears on, and the fence refuses it."""
+    worker = random.choice(fleet.workers)
+    fleet.line(worker.name).cut()
+    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker))
+    fleet.wait_until_healed()
+    fleet.line(worker.name).heal()
+    fleet.stage.wait_until_share_of(worker)
+
+
+@fault("hold-short", moves="none", stops_handlers=False, quick=True)
+def hold_shortly(fleet: Fleet, random: Random) -> None:
+    """One worker's connection is half-open for 5 s: nothing passes, nothing ends. Nobody notices."""
+    line = fleet.line(random.choice(fleet.workers).name)
+    line.hold()
+    time.sleep(5)
+    line.heal()
+    fleet.wait_until_healed()
+
+
+@fault("hold-long", moves="least", trusting=True, balancing=True)
+def hold_for_long(fleet: Fleet, random: Random) -> None:
+    """One worker's connection is half-open for good; after 25 s the server loses it, as its keepalives would.
+
+    Its streams go to others, it hears on, and the fence refuses it. When the line heals it comes back for its share.
+    """
+    worker = random.choice(fleet.workers)
+    line = fleet.line(worker.name)
+    line.hold()
+    time.sleep(25)
+    line.lose_server_side()
+    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker))
+    fleet.wait_until_healed()
+    line.heal()
+    fleet.stage.wait_until_share_of(worker)
+
+
+@fault("slow", moves="none", stops_handlers=False)
+def slow_down(fleet: Fleet, random: Random) -> None:
+    """Everybody's way to the database takes 200 ms each way for 15 s. Nothing moves."""
+    for line in fleet.lines():
+        line.delay = 0.2
+    time.sleep(15)
+    for line in fleet.lines():
+        line.heal()
+    fleet.wait_until_healed()
+
+
+@fault("twin", moves="none", stops_handlers=False, quick=True)
+def start_a_twin(fleet: Fleet, random: Random) -> None:
+    """A second process starts under an id that is in use. It is refused and ends; the first is not disturbed."""
+    worker = random.choice(fleet.workers)
+    incarnation = fleet.incarnation_of(worker)
+    twin = fleet.start_twin(worker)
+    fleet.wait_until("the second one has ended", lambda: not twin.alive)
+    if "OR104" not in twin.last_words() or fleet.incarnation_of(worker) != incarnation:
+        raise StageFailed(f"the second process was not refused as it should: {twin.last_words()}")
+    fleet.wait_until_healed()
+
+
+@fault("table-locks", moves="none", stops_handlers=False)
+def lock_tables(fleet: Fleet, random: Random) -> None:
+    """A DBA holds the tables assignment and instance in access exclusive mode for 20 s. Nothing moves."""
+    with fleet.dba() as conn:
+        conn.execute(
+            "lock table orchestrator_private.assignment, orchestrator_private.instance in access exclusive mode"
+        )
+        time.sleep(20)
+    fleet.wait_until_healed()
+
+
+@fault("deaf", moves="least", loses=True, balancing=True)
+def drop_notifications(fleet: Fleet, random: Random) -> None:
+    """All notifications are lost, streams move and one is added. All is in its place within one beat (30 s)."""
+    added, *moved = random.sample(range(1, fleet.stage.stations + 1), 4)
+    fleet.set_active(added, active=False)
+    fleet.wait_until("its handler has ended", lambda: fleet.has_ended(added))
+    for line in fleet.lines():
+        line.deaf = True
+    fleet.set_active(added, active=True)
+    fleet.move_somewhere_else(moved, random)
+    fleet.wait_until_healed()
+    for line in fleet.lines():
+        line.heal()
+
+
+@fault("rolling-suspend", moves="none", loses=True)
+def restart_all(fleet: Fleet, random: Random) -> None:
+    """Every worker and driver is restarted under its id, one after the other, and says so. Nothing moves."""
+    for worker in list(fleet.workers):
+        fleet.restart_worker(worker)
+    for driver in list(fleet.drivers):
+        fleet.restart_driver(driver)
+    fleet.wait_until_healed()
+
+
+@fault("rolling-kill", moves="none", loses=True)
+def kill_and_restart_all(fleet: Fleet, random: Random) -> None:
+    """Every worker is killed with -9 and started again under its id, one after the other. Nothing moves."""
+    for worker in list(fleet.workers):
+        fleet.restart_worker(worker, kill=True)
+    fleet.wait_until_healed()
+
+
+@fault("drain", moves="least", lost_per_stream=1, balancing=True)
+def drain_worker(fleet: Fleet, random: Random) -> None:
+    """An operator drains a worker, then ends it. Its streams go to others, each with less than a second lost."""
+    leaver = random.choice(fleet.workers)
+    db.call(fleet.stage.orchestrator(), "drain_instance", instance_id=leaver.name)
+    fleet.wait_until(f"{leaver.name} is empty", lambda: not fleet.streams_of(leaver))
+    fleet.wait_until_healed()
+    leaver.terminate()
+    fleet.wait_until(f"{leaver.name} has ended", lambda: not leaver.alive)
+    db.call(fleet.stage.orchestrator(), "remove_instance", instance_id=leaver.name, reason="gone for good")
+    fleet.lose(leaver)
+    fleet.wait_until_healed()
+
+
+@fault("pooler-restart", moves="none", stops_handlers=False, pooled=True)
+def restart_pooler(fleet: Fleet, random: Random) -> None:
+    """PgBouncer in transaction mode stands between everything, and is killed and started again. Nothing moves."""
+    fleet.pooler.restart()
+    fleet.wait_until_jobs_run()
+    fleet.wait_until_healed()
+
+
+@fault("pooler-in", moves="none", loses=True, hidden=True)
+def go_through_pooler(fleet: Fleet, random: Random) -> None:
+    """The whole fleet is restarted, one after the other, to go through PgBouncer in transaction mode. Nothing moves."""
+    fleet.pooler.start()
+    fleet.go_through(fleet.pooler)
+    restart_all(fleet, random)
+
+
+@fault("pooler-out", moves="none", loses=True, hidden=True)
+def leave_pooler(fleet: Fleet, random: Random) -> None:
+    """The whole fleet is restarted, one after the other, to go straight to the server again. Nothing moves."""
+    fleet.go_through(None)
+    restart_all(fleet, random)
+    fleet.pooler.stop()
 
 
 @fault("sabotage", moves="none", hidden=True)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
 from typing import Any, LiteralString
 
+import psycopg
 from psycopg import sql
 
 from orchestrator import db
-from orchestrator.demo import ledger
 from orchestrator.demo.processes import Process
 from orchestrator.demo.stage import DATABASE, LOOK_EVERY, Stage, StageFailed
-from orchestrator.embedded import PORT
+from orchestrator.embedded import PORT, USER
 from orchestrator.errors import OrchestratorError
 from orchestrator.patience import is_retryable
 from tests.chaos.proxy import Line, Proxy
+from tests.pooler import Pooler
 
 # After a mass disconnect lost sessions are not believed for restart_grace, 60 s; that is waited for, and some more.
 LONGEST_QUIET = 150.0
@@ -43,10 +47,13 @@ class Fleet:
         self.say = say
         self.drivers: list[Process] = []
         self.workers: list[Process] = []
+        self.pooler = Pooler(str(self.server.socket_directory), str(PORT), USER, pool_size=10)
         self._proxy = proxy
         self._strength = workers
         # With one worker gone the others have room for everything, and some to spare.
         self._max_streams = -(-stage.stations * 3 // (2 * max(1, workers - 1)))
+        self._socket = self.server.socket_directory / f".s.PGSQL.{PORT}"
+        self._upstream: Path | tuple[str, int] = self._socket
         self._lines: dict[str, Line] = {}
         self._number = 0
 
@@ -72,9 +79,40 @@ class Fleet:
         if name is None:
             self._number += 1
             name = f"worker-{self._number}"
-        worker = self.stage.start_worker(name, self._max_streams, *options, dsn=self.line(name).dsn(DATABASE))
+        worker = self.stage.start_worker(
+            name, self._max_streams, "--on-exit", "suspend", *options, dsn=self.line(name).dsn(DATABASE)
+        )
         self.workers = sorted([other for other in self.workers if other.name != name] + [worker], key=lambda w: w.name)
         return worker
+
+    def start_twin(self, worker: Process) -> Process:
+        """Start a second process under the id of one that lives; it may end by itself."""
+        twin = self.stage.start_worker(
+            worker.name, self._max_streams, dsn=self.line(f"twin of {worker.name}").dsn(DATABASE), process="twin"
+        )
+        twin.may_end = True
+        return twin
+
+    def restart_worker(self, worker: Process, *, kill: bool = False) -> None:
+        """End a worker, with a word that it will be back or with kill -9, and start it again under its id."""
+        if kill:
+            worker.kill()
+        else:
+            worker.terminate()
+            self.wait_until(f"{worker.name} has ended", lambda: not worker.alive)
+        incarnation = self.incarnation_of(worker)
+        self.start_worker(worker.name)
+        self.wait_until(f"{worker.name} is back", lambda: self.incarnation_of(worker) > incarnation)
+        self.wait_until_all_run()
+
+    def restart_driver(self, driver: Process, *, kill: bool = False) -> None:
+        """End a driver and start it again under its name."""
+        if kill:
+            driver.kill()
+        else:
+            driver.terminate()
+            self.wait_until(f"{driver.name} has ended", lambda: not driver.alive)
+        self.start_driver(driver.name)
 
     def lose(self, worker: Process) -> None:
         """It is gone for good, and was told to."""
@@ -88,8 +126,14 @@ class Fleet:
     def line(self, name: str) -> Line:
         """The way of one process to the database, open."""
         if name not in self._lines:
-            self._lines[name] = self._proxy.open_line(name, self.server.socket_directory / f".s.PGSQL.{PORT}")
+            self._lines[name] = self._proxy.open_line(name, self._upstream)
         return self._lines[name]
+
+    def go_through(self, pooler: Pooler | None) -> None:
+        """Lead all lines through a pooler, or straight to the server again. What is connected stays as it is."""
+        self._upstream = (pooler.host, pooler.port) if pooler else self._socket
+        for line in self._lines.values():
+            line.upstream = self._upstream
 
     def lines(self) -> Sequence[Line]:
         """All ways to the database."""
@@ -114,6 +158,58 @@ class Fleet:
         rows = db.view(self.stage.orchestrator(), "assignments", where={"instance_id": worker.name})
         return sorted(row["stream_id"] for row in rows)
 
+    def incarnation_of(self, worker: Process) -> int:
+        """Which life of this id the database knows."""
+        (row,) = db.view(self.stage.orchestrator(), "instances", where={"instance_id": worker.name})
+        return int(row["incarnation"])
+
+    def jobs_run(self) -> int:
+        """How often jobs have run until now, all together."""
+        return sum(row["runs"] for row in db.view(self.stage.orchestrator(), "jobs"))
+
+    def has_ended(self, stream_id: int) -> bool:
+        """Whether nobody has a stream, and who had it has confirmed that."""
+        (row,) = self.ask(
+            """
+            select not exists (
+                select from {private}.assignment where stream_id = %(stream_id)s and instance_id is not null
+                union all
+                select from {private}.withdrawal where stream_id = %(stream_id)s
+            ) as has_ended
+            """,
+            stream_id=stream_id,
+        )
+        return bool(row["has_ended"])
+
+    # -- What is done to it -----------------------------------------------------
+
+    def terminate(self, application_name: str) -> None:
+        """Terminate all sessions with such a name (as for LIKE), but the one that asks."""
+        self.ask(
+            """
+            select pg_terminate_backend(pid) from pg_stat_activity
+            where backend_type = 'client backend' and pid <> pg_backend_pid() and application_name like %(name)s
+            """,
+            name=application_name,
+        )
+
+    @contextmanager
+    def dba(self) -> Iterator[psycopg.Connection[Any]]:
+        """A transaction of somebody who is not part of the system."""
+        with psycopg.connect(self.stage.dsn, application_name="chaos dba") as conn:
+            yield conn
+
+    def move_somewhere_else(self, stream_ids: Sequence[int], random: Random) -> None:
+        """Move each of these streams to another worker, by order."""
+        owners = {stream_id: worker.name for worker in self.workers for stream_id in self.streams_of(worker)}
+        for stream_id in stream_ids:
+            target = random.choice([worker.name for worker in self.workers if worker.name != owners[stream_id]])
+            db.call(self.stage.orchestrator(), "move_stream", stream_id=stream_id, instance_id=target)
+
+    def set_active(self, stream_id: int, *, active: bool) -> None:
+        """Switch a station off or on."""
+        db.call(self.stage.orchestrator(), "set_stream_active", stream_id=stream_id, active=active)
+
     # -- Waiting ----------------------------------------------------------------
 
     def wait_until(self, what: str, condition: Callable[[], bool], patience: float = 60.0) -> None:
@@ -129,6 +225,15 @@ class Fleet:
             if time.monotonic() > deadline:
                 raise StageFailed(f"after {patience:.0f} s it was still not so that {what}")
             time.sleep(LOOK_EVERY)
+
+    def wait_until_all_run(self) -> None:
+        """Wait until every stream is confirmed by its owner."""
+        self.stage.wait_until("all streams run", lambda picture: picture.settled)
+
+    def wait_until_jobs_run(self) -> None:
+        """Wait until some driver has done some work from now on."""
+        before = self.jobs_run()
+        self.wait_until("jobs run", lambda: self.jobs_run() > before)
 
     def wait_until_healed(self) -> None:
         """Wait until every station is heard again, from now on."""
@@ -151,11 +256,3 @@ class Fleet:
         self.wait_until("the fleet is quiet", is_quiet, LONGEST_QUIET)
         self.wait_until_healed()
         self.stage.wait_until_up_to_date()
-
-    def ledger(self) -> db.Connection:
-        """A session on the ledger."""
-        return self.stage.ledger()
-
-    @property
-    def ledger_database(self) -> str:
-        return ledger.DATABASE

@@ -22,6 +22,7 @@ from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.fleet import Fleet
 from tests.chaos.laws import Breach, Law, Watch
 from tests.chaos.proxy import Proxy
+from tests.pooler import pgbouncer
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Row:
     heard_again_after: float
     heard_within: float | None
     lost: int
+    lost_per_stream: float | None
     twice: int
     breaches: int
     moves: int
@@ -108,6 +110,7 @@ def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, keep: bool =
             processes = stack.enter_context(Processes(directory))
             stage = Stage(server, processes, stations=size.stations, show=lambda _: None)
             fleet = Fleet(stage, proxy, workers=size.workers, say=say)
+            stack.callback(fleet.pooler.close)
             fleet.start()
             watch = Watch(stage.dsn, stage.ledger_dsn)
             watch.start()
@@ -115,7 +118,12 @@ def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, keep: bool =
             acts = _Acts()
             random = Random(seed)
             for injection in order(faults, seed, quick=quick):
-                _inject(injection, fleet, watch, random, acts)
+                if injection.pooled and not pgbouncer():
+                    say(f"{injection.name}: left out, pgbouncer is not installed")
+                    continue
+                steps = (FAULTS["pooler-in"], injection, FAULTS["pooler-out"]) if injection.pooled else (injection,)
+                for fault in steps:
+                    _inject(fault, fleet, watch, random, acts)
                 while fleet.missing and not quick and not acts.failures:
                     _inject(FAULTS["worker-join"], fleet, watch, random, acts)
             return _end(fleet, watch, acts, seed, time.monotonic() - began)
@@ -193,6 +201,7 @@ def _row(fault: Fault, found: Sequence[report.Act], watch: Watch, acts: _Acts) -
         heard_again_after=max(act.seconds_until_all_heard for act in found),
         heard_within=fault.heard_within,
         lost=sum(act.seconds_lost for act in found),
+        lost_per_stream=fault.lost_per_stream,
         twice=sum(act.seconds_written_twice for act in found),
         breaches=sum(breach.act == fault.name for breach in watch.breaches),
         moves=moves,

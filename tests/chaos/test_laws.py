@@ -15,14 +15,18 @@ from orchestrator.names import Names
 from tests.chaos.laws import Law, Watch
 from tests.support import Database
 
-NOW = int(time.time())
-
 
 @pytest.fixture
 def ledger_dsn(empty_database: str) -> str:
     """An empty ledger."""
     ledger.install(empty_database)
     return empty_database
+
+
+@pytest.fixture
+def now() -> int:
+    """The number of the present second."""
+    return int(time.time())
 
 
 @pytest.fixture
@@ -40,7 +44,7 @@ def hear(dsn: str, instance_id: str, *, epoch: int, second: int) -> None:
     """Write a second past the fence."""
     with ledger.connect(dsn, "test") as conn:
         conn.execute(
-            "insert into music_log.heard values (1, 1, %s, %s, %s, now(), now())", [NOW - second, epoch, instance_id]
+            "insert into music_log.heard values (1, 1, %s, %s, %s, now(), now())", [second, epoch, instance_id]
         )
 
 
@@ -51,21 +55,21 @@ def broken(watch: Watch) -> set[Law]:
     return {breach.law for breach in watch.breaches}
 
 
-def test_a_fleet_that_is_right_breaks_no_law(watch: Watch, ledger_dsn: str) -> None:
-    hear(ledger_dsn, "worker-1", epoch=1, second=1)
-    hear(ledger_dsn, "worker-2", epoch=2, second=2)
+def test_a_fleet_that_is_right_breaks_no_law(watch: Watch, ledger_dsn: str, now: int) -> None:
+    hear(ledger_dsn, "worker-1", epoch=1, second=now - 1)
+    hear(ledger_dsn, "worker-2", epoch=2, second=now - 2)
     assert broken(watch) == set()
 
 
-def test_a_second_written_twice_is_found(watch: Watch, ledger_dsn: str) -> None:
-    hear(ledger_dsn, "worker-1", epoch=1, second=1)
-    hear(ledger_dsn, "worker-2", epoch=2, second=1)
+def test_a_second_written_twice_is_found(watch: Watch, ledger_dsn: str, now: int) -> None:
+    hear(ledger_dsn, "worker-1", epoch=1, second=now - 1)
+    hear(ledger_dsn, "worker-2", epoch=2, second=now - 1)
     assert broken(watch) == {Law.TWICE}
 
 
-def test_two_owners_under_one_epoch_are_found(watch: Watch, ledger_dsn: str) -> None:
-    hear(ledger_dsn, "worker-1", epoch=1, second=1)
-    hear(ledger_dsn, "worker-2", epoch=1, second=2)
+def test_two_owners_under_one_epoch_are_found(watch: Watch, ledger_dsn: str, now: int) -> None:
+    hear(ledger_dsn, "worker-1", epoch=1, second=now - 1)
+    hear(ledger_dsn, "worker-2", epoch=1, second=now - 2)
     assert broken(watch) == {Law.OWNERS}
 
 

@@ -16,7 +16,7 @@ from orchestrator.embedded import Embedded
 from orchestrator.migrate import migrate
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.processes import DriverProcess, wait_until
-from tests.shim.support import Pooler
+from tests.pooler import Pooler
 from tests.support import Database, Server
 
 WAIT_FOR_THE_TEST = "perform pg_advisory_xact_lock(4711);"

@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 
 from orchestrator.names import Names
@@ -48,19 +46,6 @@ class Recorder:
         finally:
             del self.running[stream.stream_id]
             self.ends.append((stream.stream_id, stream.epoch))
-
-
-@dataclass(frozen=True)
-class Pooler:
-    """Where the pooler listens, and what it says."""
-
-    host: str
-    port: int
-    log: Path
-
-    def dsn(self, direct: str) -> str:
-        """The way to the same database through the pooler."""
-        return make_conninfo(direct, host=self.host, port=self.port)
 
 
 class Fleet:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.shim.support import Pooler
+from tests.pooler import Pooler
 from worker_shim.listener import Listener, session_settings
 
 CHANNEL = "orchestrator.fingerv7-001"

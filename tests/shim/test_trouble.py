@@ -10,7 +10,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator.embedded import Embedded
-from tests.shim.support import Fleet, Pooler, Recorder, held, in_step, until
+from tests.pooler import Pooler
+from tests.shim.support import Fleet, Recorder, held, in_step, until
 from worker_shim import Worker
 
 # -- Connections -----------------------------------------------------------------
