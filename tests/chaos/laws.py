@@ -7,8 +7,7 @@ it cannot be what somebody waits for; while the database is away or locked it se
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -65,13 +64,16 @@ class Breach:
 class Watch(threading.Thread):
     """Looks at the laws until stopped. `act` is what is being done at this moment, set by who does it."""
 
-    def __init__(self, dsn: str, ledger_dsn: str | None, *, schema: str = DEFAULT_SCHEMA) -> None:
+    def __init__(
+        self, dsn: str, ledger_dsn: str | None, *, schema: str = DEFAULT_SCHEMA, every: float = LOOK_EVERY
+    ) -> None:
         super().__init__(name="laws", daemon=True)
         self.act = "start"
         self.repairs_expected = True
         self.looks = 0
         self.blind = 0
         self.deadlocks = 0
+        self._every = every
         self._dsn, self._ledger_dsn, self._schema = dsn, ledger_dsn, schema
         self._conn: db.Connection | None = None
         self._ledger_conn: db.Connection | None = None
@@ -92,8 +94,8 @@ class Watch(threading.Thread):
         self._breaches.setdefault((law, self.act), Breach(law, self.act, str(detail)[:2000]))
 
     def run(self) -> None:
-        """Look, every half a second."""
-        while not self._ended.wait(LOOK_EVERY):
+        """Look, again and again."""
+        while not self._ended.wait(self._every):
             self.look()
 
     def stop(self) -> None:
@@ -121,12 +123,15 @@ class Watch(threading.Thread):
     # -- What is looked at ------------------------------------------------------
 
     def _look_at_record(self) -> None:
-        with db.translated_errors():
-            now = laws.look(self._orchestrator())
+        conn = self._orchestrator()
+        with db.translated_errors(), conn.transaction():
+            # one moment for the fence, too, which is a function and would look for itself
+            conn.execute("set transaction isolation level repeatable read, read only")
+            now = laws.look(conn)
         self._holds(Law.RECOUNT, laws.check_counts, now)
         self._holds(Law.CHAINS, laws.check_chains, now)
         self._holds(Law.FENCE, laws.check_fence, now)
-        self._holds(Law.RECORD, laws.check_now, now)
+        self._holds(Law.RECORD, laws.check_sums, now)
         if self._before is not None:
             self._holds(Law.CAPACITY, laws.check_step, self._before, now)
         self._before = now
@@ -175,11 +180,6 @@ class Watch(threading.Thread):
                 self._ledger_dsn, schema=ledger.SCHEMA, application_name="chaos laws", timeouts=_TIMEOUTS
             )
         return self._ledger_conn
-
-
-def count_by_act(breaches: list[Breach]) -> Mapping[str, int]:
-    """How many laws were broken in each act."""
-    return Counter(breach.act for breach in breaches)
 
 
 def _ask(conn: db.Connection, question: LiteralString, **parameters: Any) -> list[db.Row]:

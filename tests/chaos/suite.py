@@ -6,11 +6,13 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+
+import psycopg
 
 from orchestrator.demo import report
 from orchestrator.demo.processes import Processes
@@ -21,7 +23,9 @@ from orchestrator.errors import OrchestratorError
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.fleet import Fleet
 from tests.chaos.laws import Breach, Law, Watch
+from tests.chaos.many import Many
 from tests.chaos.proxy import Proxy
+from tests.chaos.table import Result, Row
 from tests.pooler import pgbouncer
 
 
@@ -34,43 +38,6 @@ class Size:
 
 
 WHOLE, QUICK = Size(stations=24, workers=4), Size(stations=12, workers=3)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One fault over all its injections. Seconds; the time is the longest one, everything else is summed up."""
-
-    fault: str
-    description: str
-    times: int
-    heard_again_after: float
-    heard_within: float | None
-    lost: int
-    lost_per_stream: float | None
-    twice: int
-    breaches: int
-    moves: int
-    least_moves: int
-    moves_allowed: str
-    handlers_ended: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """The table, what was broken, and what never healed."""
-
-    seed: int
-    rows: Sequence[Row]
-    breaches: Sequence[Breach]
-    failures: Sequence[str]
-    looks: int
-    blind: int
-    seconds: float
-
-    @property
-    def ok(self) -> bool:
-        """Whether every law held and every fault healed."""
-        return not self.breaches and not self.failures
 
 
 @dataclass
@@ -91,9 +58,8 @@ def order(faults: Sequence[Fault], seed: int, *, quick: bool) -> list[Fault]:
     return sorted(injections, key=lambda fault: not fault.trusting) if quick else injections
 
 
-def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, keep: bool = False) -> Result:
-    """Put up a fleet, break it, and put everything away again."""
-    size = QUICK if quick else WHOLE
+def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, many: bool = False, keep: bool = False) -> Result:
+    """Put up a fleet, break it, and put everything away again; `many`: then 850 streams without audio."""
     directory = Path(tempfile.mkdtemp(prefix="orchestrator-chaos-", dir=_scratch()))
     directory.chmod(0o755)  # the server runs as a user of its own
     began = time.monotonic()
@@ -106,32 +72,47 @@ def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, keep: bool =
             server = Embedded(directory / "pg")
             stack.callback(server.stop)
             server.start()
-            proxy = stack.enter_context(Proxy())
-            processes = stack.enter_context(Processes(directory))
-            stage = Stage(server, processes, stations=size.stations, show=lambda _: None)
-            fleet = Fleet(stage, proxy, workers=size.workers, say=say)
-            stack.callback(fleet.pooler.close)
-            fleet.start()
-            watch = Watch(stage.dsn, stage.ledger_dsn)
-            watch.start()
-            stack.callback(watch.stop)
-            acts = _Acts()
-            random = Random(seed)
-            for injection in order(faults, seed, quick=quick):
-                if injection.pooled and not pgbouncer():
-                    say(f"{injection.name}: left out, pgbouncer is not installed")
-                    continue
-                steps = (FAULTS["pooler-in"], injection, FAULTS["pooler-out"]) if injection.pooled else (injection,)
-                for fault in steps:
-                    _inject(fault, fleet, watch, random, acts)
-                while fleet.missing and not quick and not acts.failures:
-                    _inject(FAULTS["worker-join"], fleet, watch, random, acts)
-            return _end(fleet, watch, acts, seed, time.monotonic() - began)
+            result = Result(seed, _version(server))
+            if faults:
+                result += _hear(server, directory, faults, seed=seed, size=QUICK if quick else WHOLE, say=say)
+            if many:
+                with Processes(directory) as processes:
+                    result += Many(server, processes, say).run()
+            if deadlocks := _deadlocks_in_log(server):
+                result += Result(breaches=[Breach(Law.DEADLOCKS, "the whole run", f"{deadlocks} in the server's log")])
+            return replace(result, seconds=time.monotonic() - began)
     finally:
         if keep:
             say(f"kept {directory}")
         else:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _hear(
+    server: Embedded, directory: Path, faults: Sequence[Fault], *, seed: int, size: Size, say: Callable[[str], None]
+) -> Result:
+    """The part with audio."""
+    quick, random, acts = size is QUICK, Random(seed), _Acts()
+    with ExitStack() as stack:
+        proxy = stack.enter_context(Proxy())
+        processes = stack.enter_context(Processes(directory))
+        stage = Stage(server, processes, stations=size.stations, show=lambda _: None)
+        fleet = Fleet(stage, proxy, workers=size.workers, say=say)
+        stack.callback(fleet.pooler.close)
+        fleet.start()
+        watch = Watch(stage.dsn, stage.ledger_dsn)
+        watch.start()
+        stack.callback(watch.stop)
+        for injection in order(faults, seed, quick=quick):
+            if injection.pooled and not pgbouncer():
+                say(f"{injection.name}: left out, pgbouncer is not installed")
+                continue
+            steps = (FAULTS["pooler-in"], injection, FAULTS["pooler-out"]) if injection.pooled else (injection,)
+            for fault in steps:
+                _inject(fault, fleet, watch, random, acts)
+            while fleet.missing and not quick and not acts.failures:
+                _inject(FAULTS["worker-join"], fleet, watch, random, acts)
+        return _end(fleet, watch, acts)
 
 
 def _inject(fault: Fault, fleet: Fleet, watch: Watch, random: Random, acts: _Acts) -> None:
@@ -159,7 +140,7 @@ def _inject(fault: Fault, fleet: Fleet, watch: Watch, random: Random, acts: _Act
             watch.note(Law.ASSIGNED, failed.message)
 
 
-def _end(fleet: Fleet, watch: Watch, acts: _Acts, seed: int, seconds: float) -> Result:
+def _end(fleet: Fleet, watch: Watch, acts: _Acts) -> Result:
     ended = time.time()
     fleet.stage.begin_act("end", "")
     with suppress(StageFailed):
@@ -170,18 +151,17 @@ def _end(fleet: Fleet, watch: Watch, acts: _Acts, seed: int, seconds: float) -> 
     watch.look(whole=True)
     fleet.stage.keep_record()
     found = report.read(fleet.stage.ledger())
-    rows = []
-    for name in dict.fromkeys(act.act for act in found.acts):
-        if name in FAULTS:
-            rows.append(_row(FAULTS[name], [act for act in found.acts if act.act == name], watch, acts))
+    rows = [
+        _row(FAULTS[name], [act for act in found.acts if act.act == name], watch, acts)
+        for name in dict.fromkeys(act.act for act in found.acts)
+        if name in FAULTS
+    ]
     watch.act = "the whole run"
     if found.totals.seconds_misheard:
         watch.note(Law.SOUND, f"{found.totals.seconds_misheard} rows cannot be true")
     if not found.totals.all_heard_at_the_end:
         watch.note(Law.ASSIGNED, "not every station is heard at the end")
-    if deadlocks := _deadlocks_in_log(fleet.server):
-        watch.note(Law.DEADLOCKS, f"{deadlocks} in the server's log")
-    return Result(seed, rows, watch.breaches, acts.failures, watch.looks, watch.blind, seconds)
+    return Result(rows=rows, breaches=watch.breaches, failures=acts.failures, looks=watch.looks, blind=watch.blind)
 
 
 def _row(fault: Fault, found: Sequence[report.Act], watch: Watch, acts: _Acts) -> Row:
@@ -209,6 +189,11 @@ def _row(fault: Fault, found: Sequence[report.Act], watch: Watch, acts: _Acts) -
         moves_allowed=fault.moves,
         handlers_ended=acts.handlers_ended.get(fault.name, 0),
     )
+
+
+def _version(server: Embedded) -> str:
+    with closing(psycopg.connect(server.dsn())) as conn:
+        return conn.info.parameter_status("server_version") or "?"
 
 
 def _deadlocks_in_log(server: Embedded) -> int:

@@ -85,6 +85,11 @@ def check_now(now: Snapshot) -> None:
     check_counts(now)
     check_fence(now)
     check_chains(now)
+    check_sums(now)
+
+
+def check_sums(now: Snapshot) -> None:
+    """Who is gone has nothing, and no decision moves less than it must."""
     for name, row in now.instances.items():
         if row["status"] in ("inactive", "removed"):
             assert row["owned"] == row["incoming"] == 0, name
