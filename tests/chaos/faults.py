@@ -1,7 +1,7 @@
 """What is broken, one function for each fault. The docstring says what is done and what must hold.
 
-A function breaks something, puts it right where the fleet cannot do that by itself, and waits until every station is
-heard again. The suite sees to the rest: that the fleet is quiet before, and that the laws and the bounds hold.
+A function breaks something, and puts right what the fleet cannot put right by itself. The suite sees to the rest: that
+the fleet is quiet before, that every station is heard again after, and that the laws and the bounds hold.
 """
 
 from __future__ import annotations
@@ -75,7 +75,6 @@ def kill_worker(fleet: Fleet, random: Random) -> None:
     victim = random.choice(fleet.workers)
     victim.kill()
     fleet.lose(victim)
-    fleet.wait_until_healed()
 
 
 @fault("worker-join", moves="least", balancing=True, hidden=True)
@@ -88,7 +87,6 @@ def join_worker(fleet: Fleet, random: Random) -> None:
 def crash_database(fleet: Fleet, random: Random) -> None:
     """PostgreSQL is stopped in immediate mode, as by a crash, and started again. Nothing moves, no handler stops."""
     fleet.server.restart(immediate=True)
-    fleet.wait_until_healed()
 
 
 @fault("crash-20s", moves="none", stops_handlers=False)
@@ -97,7 +95,6 @@ def crash_database_for_longer(fleet: Fleet, random: Random) -> None:
     fleet.server.stop(immediate=True)
     time.sleep(20)
     fleet.server.start()
-    fleet.wait_until_healed()
 
 
 @fault("worker-stop", moves="none", stops_handlers=False)
@@ -107,7 +104,6 @@ def stop_worker(fleet: Fleet, random: Random) -> None:
     worker.freeze()
     time.sleep(5)
     worker.wake()
-    fleet.wait_until_healed()
 
 
 @fault("driver-kill", moves="none", stops_handlers=False)
@@ -121,7 +117,6 @@ def kill_driver(fleet: Fleet, random: Random) -> None:
     for driver in (first, second):
         fleet.start_driver(driver.name)
     fleet.wait_until_jobs_run()
-    fleet.wait_until_healed()
 
 
 @fault("driver-stop", moves="none", stops_handlers=False)
@@ -132,7 +127,6 @@ def stop_driver(fleet: Fleet, random: Random) -> None:
     fleet.wait_until_jobs_run()
     time.sleep(8)
     driver.wake()
-    fleet.wait_until_healed()
 
 
 @fault("terminate-one", moves="none", stops_handlers=False)
@@ -140,14 +134,12 @@ def terminate_sessions_of_a_worker(fleet: Fleet, random: Random) -> None:
     """pg_terminate_backend of all sessions of one worker. It comes back within the grace: nothing moves."""
     worker = random.choice(fleet.workers)
     fleet.terminate(f"%{worker.name}")
-    fleet.wait_until_healed()
 
 
 @fault("terminate-all", moves="none", stops_handlers=False, quick=True)
 def terminate_all_sessions(fleet: Fleet, random: Random) -> None:
     """pg_terminate_backend of everybody at once. Nothing moves, no handler stops."""
     fleet.terminate("%")
-    fleet.wait_until_healed()
 
 
 @fault("cut-short", moves="none", stops_handlers=False, quick=True)
@@ -157,7 +149,6 @@ def cut_shortly(fleet: Fleet, random: Random) -> None:
     line.cut()
     time.sleep(4)
     line.heal()
-    fleet.wait_until_healed()
 
 
 @fault("cut-long", moves="least", trusting=True, balancing=True)
@@ -171,14 +162,13 @@ def cut_for_long(fleet: Fleet, random: Random) -> None:
     fleet.stage.wait_until_share_of(worker)
 
 
-@fault("hold-short", moves="none", stops_handlers=False, quick=True)
+@fault("hold-short", moves="none", stops_handlers=False)
 def hold_shortly(fleet: Fleet, random: Random) -> None:
     """One worker's connection is half-open for 5 s: nothing passes, nothing ends. Nobody notices."""
     line = fleet.line(random.choice(fleet.workers).name)
     line.hold()
     time.sleep(5)
     line.heal()
-    fleet.wait_until_healed()
 
 
 @fault("hold-long", moves="least", trusting=True, balancing=True)
@@ -206,7 +196,6 @@ def slow_down(fleet: Fleet, random: Random) -> None:
     time.sleep(15)
     for line in fleet.lines():
         line.heal()
-    fleet.wait_until_healed()
 
 
 @fault("twin", moves="none", stops_handlers=False, quick=True)
@@ -218,7 +207,6 @@ def start_a_twin(fleet: Fleet, random: Random) -> None:
     fleet.wait_until("the second one has ended", lambda: not twin.alive)
     if "OR104" not in twin.last_words() or fleet.incarnation_of(worker) != incarnation:
         raise StageFailed(f"the second process was not refused as it should: {twin.last_words()}")
-    fleet.wait_until_healed()
 
 
 @fault("table-locks", moves="none", stops_handlers=False)
@@ -229,7 +217,6 @@ def lock_tables(fleet: Fleet, random: Random) -> None:
             "lock table orchestrator_private.assignment, orchestrator_private.instance in access exclusive mode"
         )
         time.sleep(20)
-    fleet.wait_until_healed()
 
 
 @fault("deaf", moves="least", loses=True, balancing=True)
@@ -254,7 +241,6 @@ def restart_all(fleet: Fleet, random: Random) -> None:
         fleet.restart_worker(worker)
     for driver in list(fleet.drivers):
         fleet.restart_driver(driver)
-    fleet.wait_until_healed()
 
 
 @fault("rolling-kill", moves="none", loses=True)
@@ -262,7 +248,6 @@ def kill_and_restart_all(fleet: Fleet, random: Random) -> None:
     """Every worker is killed with -9 and started again under its id, one after the other. Nothing moves."""
     for worker in list(fleet.workers):
         fleet.restart_worker(worker, kill=True)
-    fleet.wait_until_healed()
 
 
 @fault("drain", moves="least", lost_per_stream=1, balancing=True)
@@ -276,7 +261,6 @@ def drain_worker(fleet: Fleet, random: Random) -> None:
     fleet.wait_until(f"{leaver.name} has ended", lambda: not leaver.alive)
     db.call(fleet.stage.orchestrator(), "remove_instance", instance_id=leaver.name, reason="gone for good")
     fleet.lose(leaver)
-    fleet.wait_until_healed()
 
 
 @fault("pooler-restart", moves="none", stops_handlers=False, pooled=True)
@@ -284,7 +268,6 @@ def restart_pooler(fleet: Fleet, random: Random) -> None:
     """PgBouncer in transaction mode stands between everything, and is killed and started again. Nothing moves."""
     fleet.pooler.restart()
     fleet.wait_until_jobs_run()
-    fleet.wait_until_healed()
 
 
 @fault("pooler-in", moves="none", loses=True, hidden=True)
@@ -309,4 +292,3 @@ def write_a_second_twice(fleet: Fleet, random: Random) -> None:
     fleet.stage.ledger().execute(
         "insert into music_log.heard select * from music_log.heard order by second desc limit 1"
     )
-    fleet.wait_until_healed()

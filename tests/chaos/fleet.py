@@ -240,7 +240,7 @@ class Fleet:
         self.stage.wait_until_all_heard_since(time.time())
 
     def wait_until_quiet(self, *, trusting: bool = False, balancing: bool = False) -> None:
-        """Wait until all is as it should be: everybody active, nothing on its way, all heard.
+        """Wait until all is as it should be: everybody active, and nothing on its way.
 
         `trusting`: and lost sessions are believed (again). `balancing`: and no recovery mode holds balancing back.
         """
@@ -254,5 +254,3 @@ class Fleet:
             )
 
         self.wait_until("the fleet is quiet", is_quiet, LONGEST_QUIET)
-        self.wait_until_healed()
-        self.stage.wait_until_up_to_date()

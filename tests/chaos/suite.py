@@ -119,12 +119,14 @@ def _inject(fault: Fault, fleet: Fleet, watch: Watch, random: Random, acts: _Act
     """One fault, from a quiet fleet to one in which everything is heard again."""
     try:
         fleet.wait_until_quiet(trusting=fault.trusting, balancing=fault.balancing)
+        fleet.stage.wait_until_up_to_date()
         watch.act, watch.repairs_expected = fault.name, fault.repairs
         fleet.say(f"{fault.name}: {fault.description}")
         handlers_ended = fleet.handlers_ended()
         fleet.stage.begin_act(fault.name, fault.description)
         fault.inject(fleet, random)
         fleet.wait_until_quiet()
+        fleet.wait_until_healed()
         ended = fleet.handlers_ended() - handlers_ended
         acts.handlers_ended[fault.name] = acts.handlers_ended.get(fault.name, 0) + ended
         if ended and not fault.stops_handlers:
