@@ -82,6 +82,8 @@ class Clock:
                 create or replace function {private}.now() returns timestamptz
                     language sql volatile security definer set search_path = pg_catalog, pg_temp
                     as $$ select moment from {private}.test_clock $$;
+                create or replace function {private}.server_started_at() returns timestamptz
+                    language sql volatile as $$ select timestamptz '2026-02-01 12:00:00+00' $$;
                 """
             )
         )

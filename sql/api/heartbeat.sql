@@ -2,7 +2,8 @@
 -- Locks     instance (only when its status changes), then its heartbeat row; stream (key share) and stall rows when it
 --           names streams that are silent, but for those that somebody holds
 -- Writes    heartbeat; instance and settle_request when the status changes, or a lost instance is in step again; repair when
---           the digest differs and nothing under way explains it, or no longer does; stall when it names streams that are silent
+--           the digest differs and nothing under way explains it, or no longer does; stall when it names streams that are silent;
+--           alert and alert_delivery when no driver runs
 -- Raises    OR101 bad report · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
 create or replace function {{ api }}.heartbeat(
     p_instance_id text, p_incarnation bigint, p_digest bigint default null, p_report jsonb default '{}'
@@ -19,6 +20,7 @@ declare
     v_in_step boolean;
     v_is_explained boolean;
     v_attempts smallint;
+    v_notice jsonb;
 begin
     if v_instance.status not in ('active', 'draining') or v_instance.suspended_until is not null or v_report.status = 'draining' then
         perform {{ private }}.hear_instance(v_instance, v_report.status = 'draining');
@@ -100,8 +102,12 @@ begin
     end if;
 
     -- what it should know
+    v_notice := {{ private }}.notice_for(v_instance, p_report);
+    if v_notice is not null then
+        return query select 'notice', null::bigint, null::bigint, null::text, null::text, v_notice;
+    end if;
 end
 $function$;
-comment on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) is 'A beat. The digest of what the instance runs is compared with what it should; the answer is what repairs the difference, no rows when there is none. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times).';
+comment on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) is 'A beat. The digest of what the instance runs is compared with what it should; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times).';
 revoke all on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) from public;
 grant execute on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) to {{ worker }}, {{ admin }};

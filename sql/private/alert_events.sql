@@ -10,7 +10,7 @@ begin atomic
 end;
 comment on function {{ private }}.severity_rank(text) is 'Severities in their order: info, warning, critical.';
 
-create or replace function {{ private }}.tell_targets(p_alert_ids bigint[], p_event text)
+create or replace function {{ private }}.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamptz)
     returns void
     language sql volatile
 as $function$
@@ -18,7 +18,7 @@ as $function$
     select
         a.alert_id, p_event,
         case p_event when 'escalated' then {{ private }}.severity_rank(a.severity) when 'reminded' then a.reminders else 0 end,
-        t.target, a.updated_at, {{ private }}.now()
+        t.target, p_at, p_at
     from {{ private }}.alert as a
     cross join {{ private }}.alert_target as t
     where a.alert_id = any(p_alert_ids)
@@ -33,21 +33,22 @@ as $function$
     order by a.alert_id, t.target
     on conflict do nothing
 $function$;
-comment on function {{ private }}.tell_targets(bigint[], text) is 'An event of these alerts is to be told to every target that wants alerts of their severity.';
+comment on function {{ private }}.tell_targets(bigint[], text, timestamptz) is 'An event of these alerts is to be told to every target that wants alerts of their severity.';
 
 create or replace function {{ private }}.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb)
     returns void
     language plpgsql volatile
 as $function$
 declare
+    v_now timestamptz := {{ private }}.now();
     v_alert_id bigint;
 begin
     insert into {{ private }}.alert (code, subject, severity, message, detail, opened_at, updated_at)
-    values (p_code, p_subject, p_severity, p_message, p_detail, {{ private }}.now(), {{ private }}.now())
+    values (p_code, p_subject, p_severity, p_message, p_detail, v_now, v_now)
     on conflict (code, subject) where resolved_at is null do nothing
     returning alert_id into v_alert_id;
     if v_alert_id is not null then
-        perform {{ private }}.tell_targets(array[v_alert_id], 'opened');
+        perform {{ private }}.tell_targets(array[v_alert_id], 'opened', v_now);
     end if;
 end
 $function$;

@@ -149,7 +149,7 @@ CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. The digest of what the instance runs is compared with what it should; the answer is what repairs the difference, no rows when there is none. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times).';
+COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. The digest of what the instance runs is compared with what it should; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times).';
 
 CREATE FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -462,6 +462,40 @@ CREATE FUNCTION orchestrator_private.alert_conditions() RETURNS TABLE(code text,
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.alert_conditions() IS 'What is wrong now, one row per alert that should be open.';
+
+CREATE TABLE orchestrator_private.alert (
+    alert_id bigint NOT NULL,
+    code text NOT NULL,
+    subject text DEFAULT ''::text NOT NULL,
+    severity text NOT NULL,
+    message text NOT NULL,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    acknowledged_at timestamp with time zone,
+    acknowledged_by text,
+    resolved_at timestamp with time zone,
+    delivered_at timestamp with time zone,
+    reminded_at timestamp with time zone,
+    reminders integer DEFAULT 0 NOT NULL,
+    CONSTRAINT severity_is_known CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.alert IS 'An open or closed alert. Per code and subject at most one is open.';
+
+COMMENT ON COLUMN orchestrator_private.alert.reminders IS 'How often somebody was reminded of it while nobody acknowledged it.';
+
+CREATE FUNCTION orchestrator_private.alert_is_open(p_code text, p_subject text) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.alert_is_open(p_code text, p_subject text) IS 'Whether this alert is open.';
+
+CREATE FUNCTION orchestrator_private.alerts_named(p_alert_ids bigint[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.alerts_named(p_alert_ids bigint[]) IS 'Alerts by their codes and subjects; null for none.';
 
 CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE
@@ -843,6 +877,12 @@ CREATE FUNCTION orchestrator_private.end_old_process(p_instance_id text) RETURNS
 
 COMMENT ON FUNCTION orchestrator_private.end_old_process(p_instance_id text) IS 'Fence the old process of an instance: its streams stay where they are, under new epochs.';
 
+CREATE FUNCTION orchestrator_private.error_rates() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.error_rates() IS 'Alert, for each instance and for the fleet: more than error_rate_alert of the last five minutes'' work failed, of twenty pieces at least. Over below 80 % of that.';
+
 CREATE FUNCTION orchestrator_private.evacuate(p_decision_id bigint) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -861,11 +901,29 @@ CREATE FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_
 
 COMMENT ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) IS 'Give every stream of these lost instances to others, now; what finds no room waits. Nothing else moves.';
 
+CREATE FUNCTION orchestrator_private.failing_calls() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.failing_calls() IS 'Alert, for each reporter: more failures in a row than consecutive_failures_alert, the last of them within ten minutes (R4.2).';
+
+CREATE FUNCTION orchestrator_private.failing_jobs() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.failing_jobs() IS 'Alert, for each job: it failed three times in a row; critical after ten, when failover hangs on it.';
+
 CREATE FUNCTION orchestrator_private.failing_reporters(p_from timestamp with time zone) RETURNS jsonb
     LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.failing_reporters(p_from timestamp with time zone) IS 'Whom the most failures happened to since then: the first five, with their failures.';
+
+CREATE FUNCTION orchestrator_private.failing_stations() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.failing_stations() IS 'Alert, for each station that fails by its own fault.';
 
 CREATE FUNCTION orchestrator_private.failure_bucket(p_at timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1005,6 +1063,12 @@ CREATE FUNCTION orchestrator_private.instances_lost() RETURNS TABLE(instance_id 
 
 COMMENT ON FUNCTION orchestrator_private.instances_lost() IS 'Instances that are to be declared lost now, and by which rule.';
 
+CREATE FUNCTION orchestrator_private.instances_on_probation() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.instances_on_probation() IS 'Alert, for each instance on probation.';
+
 CREATE FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.instance) RETURNS boolean
     LANGUAGE sql
     AS …;
@@ -1105,6 +1169,12 @@ CREATE FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_eve
 
 COMMENT ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'These instances are gone: step their state machines and give their streams to others, in one decision.';
 
+CREATE FUNCTION orchestrator_private.lost_sources() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lost_sources() IS 'Alert, for each source: it could not be synchronised three times in a row.';
+
 CREATE FUNCTION orchestrator_private.make_room(p_decision_id bigint) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -1153,6 +1223,18 @@ CREATE FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timesta
 
 COMMENT ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) IS 'When a job with this schedule is due after a run that was due at a time and has run now.';
 
+CREATE FUNCTION orchestrator_private.no_active_instance() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.no_active_instance() IS 'Alert: nobody has beaten for no_instance_alert.';
+
+CREATE FUNCTION orchestrator_private.no_driver() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.no_driver() IS 'Alert: jobs of the database have been due for no_driver_alert, and nobody runs them. Opened by a beat, as nobody else is there.';
+
 CREATE FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -1183,6 +1265,12 @@ CREATE FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jso
 
 COMMENT ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) IS 'How many failures in a row a reporter has seen; too many open an alert at once (R4.2).';
 
+CREATE FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_report jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_report jsonb) IS 'What this worker should know: another interval of beats than the one it goes by, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
+
 CREATE FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1206,6 +1294,12 @@ CREATE FUNCTION orchestrator_private.overdue_handovers(p_limit integer) RETURNS 
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.overdue_handovers(p_limit integer) IS 'Streams that are to be taken from their owners now.';
+
+CREATE FUNCTION orchestrator_private.overdue_job() RETURNS TABLE(job text, overdue interval)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.overdue_job() IS 'The job of the database that is overdue for longest, when that is so long that no driver can be there (no_driver_alert).';
 
 CREATE FUNCTION orchestrator_private.pattern_of(p_message text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -1310,6 +1404,12 @@ CREATE FUNCTION orchestrator_private.recount_loads() RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.recount_loads() IS 'Makes counters and digests equal to a recount of the assignments.';
 
+CREATE FUNCTION orchestrator_private.recovery_is_on() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.recovery_is_on() IS 'Alert: recovery mode is on (R4.3).';
+
 CREATE FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1387,6 +1487,12 @@ CREATE FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint) IS 'Makes assignments agree with their streams and instances again, in this decision.';
+
+CREATE FUNCTION orchestrator_private.sample_activity(p_now timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.sample_activity(p_now timestamp with time zone) IS 'Remember for an hour what the counters of the beats stand at; failures are forgotten as well.';
 
 CREATE FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) RETURNS integer
     LANGUAGE plpgsql
@@ -1482,6 +1588,12 @@ CREATE FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_i
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) IS 'Level the loads of these instances by handing over streams of these requirements, at most so many.';
+
+CREATE FUNCTION orchestrator_private.short_memories() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.short_memories() IS 'Alert, for each live instance: it uses more memory than memory_alert. Over five points below that.';
 
 CREATE FUNCTION orchestrator_private.source_capabilities(p_required jsonb) RETURNS text[]
     LANGUAGE sql IMMUTABLE
@@ -1682,11 +1794,11 @@ CREATE FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) RETURNS T
 
 COMMENT ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) IS 'Which of these targets may be told something now, whoever has waited for longest first.';
 
-CREATE FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text) RETURNS void
+CREATE FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamp with time zone) RETURNS void
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text) IS 'An event of these alerts is to be told to every target that wants alerts of their severity.';
+COMMENT ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamp with time zone) IS 'An event of these alerts is to be told to every target that wants alerts of their severity.';
 
 CREATE FUNCTION orchestrator_private.thresholds() RETURNS jsonb
     LANGUAGE sql STABLE
@@ -1717,6 +1829,12 @@ CREATE FUNCTION orchestrator_private.waiting_reasons() RETURNS TABLE(reason text
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.waiting_reasons() IS 'Why each waiting stream waits: nobody, no ability, no room, refused, or room (it could be placed).';
+
+CREATE FUNCTION orchestrator_private.waiting_streams() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.waiting_streams() IS 'Alert: streams have waited for a minute.';
 
 CREATE FUNCTION orchestrator_private.waiting_with_room() RETURNS TABLE(requirement_id integer, room bigint)
     LANGUAGE sql
@@ -1783,28 +1901,6 @@ CREATE FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) RETURNS j
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) IS 'An error (an object of texts) without secrets; null when there is none.';
-
-CREATE TABLE orchestrator_private.alert (
-    alert_id bigint NOT NULL,
-    code text NOT NULL,
-    subject text DEFAULT ''::text NOT NULL,
-    severity text NOT NULL,
-    message text NOT NULL,
-    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
-    opened_at timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone NOT NULL,
-    acknowledged_at timestamp with time zone,
-    acknowledged_by text,
-    resolved_at timestamp with time zone,
-    delivered_at timestamp with time zone,
-    reminded_at timestamp with time zone,
-    reminders integer DEFAULT 0 NOT NULL,
-    CONSTRAINT severity_is_known CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
-);
-
-COMMENT ON TABLE orchestrator_private.alert IS 'An open or closed alert. Per code and subject at most one is open.';
-
-COMMENT ON COLUMN orchestrator_private.alert.reminders IS 'How often somebody was reminded of it while nobody acknowledged it.';
 
 CREATE TABLE orchestrator_private.alert_delivery (
     alert_id bigint NOT NULL,
@@ -2885,6 +2981,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.add_missing_rows() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.alert_conditions() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.alert_is_open(p_code text, p_subject text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.alerts_named(p_alert_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) FROM PUBLIC;
@@ -2961,13 +3061,21 @@ REVOKE ALL ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_r
 
 REVOKE ALL ON FUNCTION orchestrator_private.end_old_process(p_instance_id text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.error_rates() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.evacuate(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.evaluate_alerts() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.failing_calls() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.failing_jobs() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.failing_reporters(p_from timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.failing_stations() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.failure_bucket(p_at timestamp with time zone) FROM PUBLIC;
 
@@ -3015,6 +3123,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.instances_late() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.instances_lost() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.instances_on_probation() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.instance) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
@@ -3043,6 +3153,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.lock_watched() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.lost_sources() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.miscounts() FROM PUBLIC;
@@ -3059,6 +3171,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.next_due_in(p_outside boolean) FROM 
 
 REVOKE ALL ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.no_active_instance() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.no_driver() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
@@ -3069,6 +3185,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_recovery() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_report jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb) FROM PUBLIC;
@@ -3076,6 +3194,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.open_alert(p_code text, p_subject te
 REVOKE ALL ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.overdue_handovers(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.overdue_job() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.pattern_of(p_message text) FROM PUBLIC;
 
@@ -3098,6 +3218,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_
 REVOKE ALL ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.recount_loads() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.recovery_is_on() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) FROM PUBLIC;
 
@@ -3125,6 +3247,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.requirement_reach() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.sample_activity(p_now timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.server_returned() FROM PUBLIC;
@@ -3150,6 +3274,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.settle() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.severity_rank(p_severity text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.short_memories() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.source_capabilities(p_required jsonb) FROM PUBLIC;
 
@@ -3195,7 +3321,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrat
 
 REVOKE ALL ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.thresholds() FROM PUBLIC;
 
@@ -3206,6 +3332,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.unknown_instance(p_instance_id text)
 REVOKE ALL ON FUNCTION orchestrator_private.unknown_stream(p_stream_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.waiting_reasons() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.waiting_streams() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.waiting_with_room() FROM PUBLIC;
 

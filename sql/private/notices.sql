@@ -1,0 +1,60 @@
+-- What a beat is told beside its commands, and what it sees while nobody else is there to see it.
+-- Reads     job, controller, setting
+-- Writes    alert, alert_delivery (when no driver runs)
+
+create or replace function {{ private }}.overdue_job()
+    returns table (job text, overdue interval)
+    language sql volatile
+as $function$
+    -- a server that was away kept its jobs waiting itself
+    select j.job, o.overdue
+    from {{ private }}.job as j
+    cross join lateral (
+        select {{ private }}.now() - greatest(j.next_run_at, j.claimed_until, {{ private }}.server_started_at()) as overdue
+    ) as o
+    where j.enabled and j.runs_in = 'database' and o.overdue >= {{ private }}.setting_interval('no_driver_alert')
+    order by o.overdue desc
+    limit 1
+$function$;
+comment on function {{ private }}.overdue_job() is 'The job of the database that is overdue for longest, when that is so long that no driver can be there (no_driver_alert).';
+
+create or replace function {{ private }}.notice_for(p_instance {{ private }}.instance, p_report jsonb)
+    returns jsonb
+    language plpgsql volatile
+as $function$
+declare
+    v_now timestamptz := {{ private }}.now();
+    v_overdue interval;
+    v_wanted double precision;
+begin
+    -- a first look that costs next to nothing: no_driver_alert cannot be shorter
+    if exists (
+        select from {{ private }}.job as j
+        where j.enabled and j.runs_in = 'database' and greatest(j.next_run_at, j.claimed_until) <= v_now - interval '10 seconds'
+    ) then
+        select o.overdue into v_overdue from {{ private }}.overdue_job() as o;
+        if v_overdue is not null and not {{ private }}.alert_is_open('no_driver', '') then
+            perform {{ private }}.open_alert(c.code, c.subject, c.severity, c.message, c.detail) from {{ private }}.no_driver() as c;
+        end if;
+    end if;
+    if not coalesce(p_report ? 'heartbeat_interval', false) then
+        return null; -- it would not understand
+    end if;
+
+    -- spread out in recovery mode, with time for the next beat before anybody warns of it; a lease has room for two, always
+    select extract(epoch from least(
+        case when c.recovery_since is null then i.value::interval else least(2 * i.value::interval, w.value::interval * 2 / 3) end,
+        p_instance.lease / 2
+    ))
+    into v_wanted
+    from {{ private }}.controller as c
+    cross join {{ private }}.setting as i
+    cross join {{ private }}.setting as w
+    where i.name = 'heartbeat_interval' and w.name = 'heartbeat_warning';
+    return nullif(jsonb_strip_nulls(jsonb_build_object(
+        'heartbeat_interval', case when abs((p_report ->> 'heartbeat_interval')::double precision - v_wanted) >= 0.001 then v_wanted end,
+        'no_driver_for', extract(epoch from date_trunc('second', v_overdue))
+    )), '{}');
+end
+$function$;
+comment on function {{ private }}.notice_for({{ private }}.instance, jsonb) is 'What this worker should know: another interval of beats than the one it goes by, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
