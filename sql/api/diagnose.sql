@@ -10,15 +10,7 @@ create or replace function {{ api }}.diagnose()
     set search_path = pg_catalog, pg_temp
 as $function$
     select f.severity, f.code, f.subject, f.finding, f.evidence, f.recommendation, f.repair
-    from (
-        select c.* from {{ private }}.findings_capacity() as c
-        union all
-        select w.* from {{ private }}.findings_waiting() as w
-        union all
-        select s.* from {{ private }}.findings_streams() as s
-        union all
-        select r.* from {{ private }}.findings_record() as r
-    ) as f
+    from {{ private }}.all_findings() as f
     order by array_position(array['critical', 'warning', 'info'], f.severity), f.code, f.subject
 $function$;
 comment on function {{ api }}.diagnose() is 'What is wrong: severity, code, subject, what was found and on what evidence, what to do, and the exact statement or command that repairs it. No rows: nothing to do.';

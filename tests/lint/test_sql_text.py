@@ -30,12 +30,13 @@ def _name(path: Path) -> str:
 
 
 def _code(path: Path) -> str:
-    """The file without its comments and with string literals left in."""
-    return re.sub(r"--[^\n]*", "", path.read_text())
+    """The file without its comments and with string literals left in; an option of a command is no comment."""
+    return re.sub(r"--( [^\n]*)?$", "", path.read_text(), flags=re.MULTILINE)
 
 
 def _render(path: Path) -> str:
-    return templates.render(path.name, NAMES, root=path.parent)
+    root = next(root for root in (templates.SQL_ROOT, templates.MIGRATIONS_ROOT) if path.is_relative_to(root))
+    return templates.render(str(path.relative_to(root)), NAMES, root=root)
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -497,6 +497,12 @@ CREATE FUNCTION orchestrator_private.alerts_named(p_alert_ids bigint[]) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.alerts_named(p_alert_ids bigint[]) IS 'Alerts by their codes and subjects; null for none.';
 
+CREATE FUNCTION orchestrator_private.all_findings() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.all_findings() IS 'What every part of the diagnosis has found, in no order.';
+
 CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE
     AS …;
@@ -949,17 +955,89 @@ CREATE FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[],
 
 COMMENT ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text) IS 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
 
+CREATE FUNCTION orchestrator_private.findings_balance() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_balance() IS 'Findings: balancing is paused, frozen, or does not come to rest.';
+
+CREATE FUNCTION orchestrator_private.findings_bounds() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_bounds() IS 'Findings: settings whose values cannot be read, or are out of bounds.';
+
 CREATE FUNCTION orchestrator_private.findings_capacity() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.findings_capacity() IS 'Findings: whether the fleet is large enough, and would be without its largest instance.';
 
+CREATE FUNCTION orchestrator_private.findings_connections() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_connections() IS 'Finding: too few connections are left for the fleet.';
+
+CREATE FUNCTION orchestrator_private.findings_heartbeats() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_heartbeats() IS 'Findings: beats that cannot be HOT updates, or have bloated their table.';
+
+CREATE FUNCTION orchestrator_private.findings_history() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_history() IS 'Finding: history that should have been deleted.';
+
+CREATE FUNCTION orchestrator_private.findings_jobs() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_jobs() IS 'Findings: jobs that nobody runs, that are late, fail, or are switched off.';
+
+CREATE FUNCTION orchestrator_private.findings_presence() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_presence() IS 'Findings: instances that are late, lost, flapping, cut off, wrong about the time, or out of step.';
+
 CREATE FUNCTION orchestrator_private.findings_record() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.findings_record() IS 'Findings: counters, digests and rows that cannot be as they are.';
+
+CREATE FUNCTION orchestrator_private.findings_schema() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_schema() IS 'Findings: what differs from what migrations have left.';
+
+CREATE FUNCTION orchestrator_private.findings_sessions() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_sessions() IS 'Findings: long transactions, waits for locks, a filling queue of notifications.';
+
+CREATE FUNCTION orchestrator_private.findings_settings() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_settings() IS 'Findings: settings that make no sense, alone or together.';
+
+CREATE FUNCTION orchestrator_private.findings_shares() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_shares() IS 'Findings: instances that have more than their share, or more than they may.';
+
+CREATE FUNCTION orchestrator_private.findings_sources() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_sources() IS 'Findings: sources that fail, are stale, or would lose too many streams.';
 
 CREATE FUNCTION orchestrator_private.findings_streams() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
@@ -1494,6 +1572,12 @@ CREATE FUNCTION orchestrator_private.sample_activity(p_now timestamp with time z
 
 COMMENT ON FUNCTION orchestrator_private.sample_activity(p_now timestamp with time zone) IS 'Remember for an hour what the counters of the beats stand at; failures are forgotten as well.';
 
+CREATE FUNCTION orchestrator_private.schema_differences() RETURNS TABLE(kind text, identity text, difference text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.schema_differences() IS 'Where the two schemas differ from what the last migration left.';
+
 CREATE FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -1552,6 +1636,12 @@ CREATE FUNCTION orchestrator_private.setting_interval(p_name text) RETURNS inter
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.setting_interval(p_name text) IS 'A setting of kind interval.';
+
+CREATE FUNCTION orchestrator_private.setting_is_right(p_setting orchestrator_private.setting) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.setting_is_right(p_setting orchestrator_private.setting) IS 'Whether the value is one of its kind, and within its bounds.';
 
 CREATE FUNCTION orchestrator_private.setting_number(p_name text) RETURNS numeric
     LANGUAGE sql STABLE
@@ -1805,6 +1895,12 @@ CREATE FUNCTION orchestrator_private.thresholds() RETURNS jsonb
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.thresholds() IS 'The settings that balancing goes by, for the record of a decision.';
+
+CREATE FUNCTION orchestrator_private.timing_settings() RETURNS TABLE(reset text, to_default text, is_right boolean)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.timing_settings() IS 'Whether the timing inequalities hold, as things are (reset is null) and with one setting at its default.';
 
 CREATE FUNCTION orchestrator_private.unknown_alert(p_alert_id bigint) RETURNS void
     LANGUAGE plpgsql
@@ -2985,6 +3081,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.alert_is_open(p_code text, p_subject
 
 REVOKE ALL ON FUNCTION orchestrator_private.alerts_named(p_alert_ids bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.all_findings() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) FROM PUBLIC;
@@ -3085,9 +3183,33 @@ REVOKE ALL ON FUNCTION orchestrator_private.fair_targets(p_total bigint, p_insta
 
 REVOKE ALL ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.findings_balance() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_bounds() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.findings_capacity() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.findings_connections() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_heartbeats() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_history() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_presence() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.findings_record() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_schema() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_sessions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_settings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_shares() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_sources() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_streams() FROM PUBLIC;
 
@@ -3249,6 +3371,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.resolve_contradictions(p_decision_id
 
 REVOKE ALL ON FUNCTION orchestrator_private.sample_activity(p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.schema_differences() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.server_returned() FROM PUBLIC;
@@ -3262,6 +3386,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.session_lock_key(p_instance_id text,
 REVOKE ALL ON FUNCTION orchestrator_private.sessions_changed() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.setting_interval(p_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.setting_is_right(p_setting orchestrator_private.setting) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.setting_number(p_name text) FROM PUBLIC;
 
@@ -3324,6 +3450,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) FR
 REVOKE ALL ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.thresholds() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.timing_settings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.unknown_alert(p_alert_id bigint) FROM PUBLIC;
 

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from orchestrator.cli import main
 from tests.sql.fleet import Fleet, Row
+from tests.support import Database
 
 SEVERITIES = ("critical", "warning", "info")
 
@@ -50,10 +51,16 @@ class Doctor:
     def do(self, repair: str) -> None:
         """Run a repair: a command as an operator, a function as an administrator, anything else as a superuser."""
         if repair.startswith("orchestrator "):
-            environment = {"ORCHESTRATOR_DSN": self.fleet.database.dsn}
-            result = CliRunner().invoke(main, shlex.split(repair)[1:], env=environment)
-            assert result.exit_code == 0, result.output
+            run_command(repair, self.fleet.database)
             return
         public = f"{self.fleet.database.names.api}."
         conn = self.fleet.admin_conn if public in repair else self.fleet.owner_conn
         conn.execute(repair)
+
+
+def run_command(command: str, database: Database) -> None:
+    """A command of this program that is given as a repair."""
+    program, *arguments = shlex.split(command)
+    assert program == "orchestrator"
+    result = CliRunner().invoke(main, arguments, env={"ORCHESTRATOR_DSN": database.dsn})
+    assert result.exit_code == 0, result.output

@@ -1,0 +1,257 @@
+"""R6.2: the database beneath. Sessions and locks go by the real clock."""
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from orchestrator import db
+from orchestrator.embedded import Embedded
+from orchestrator.migrate import migrate
+from tests.sql.conftest import Login
+from tests.sql.diagnose.doctor import Doctor, run_command
+from tests.sql.fleet import Fleet
+from tests.support import Database
+
+
+def _later(fleet: Fleet, seconds: float) -> None:
+    """So long after now, as the real clock has it."""
+    fleet.clock.set(datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+def _unlimited(conn: db.Connection) -> None:
+    for limit in ("idle_in_transaction_session_timeout", "statement_timeout", "transaction_timeout", "lock_timeout"):
+        conn.execute("select set_config(name, '0', false) from pg_settings where name = %s", [limit])
+    conn.autocommit = False
+
+
+def test_a_long_transaction_is_found_and_ended(fleet: Fleet, doctor: Doctor, login: Login) -> None:
+    """R6.2, R2.2: another login's, whoever it is."""
+    conn = login("reader")
+    _unlimited(conn)
+    conn.execute("select")
+    _later(fleet, 20)
+    doctor.sees_no("transaction_long")
+    _later(fleet, 31)
+    finding = doctor.cures("transaction_long", f"session {conn.info.backend_pid}")
+    assert finding["evidence"]["program"] == "orchestrator:test reader"
+    assert finding["evidence"]["state"] == "idle in transaction"
+    conn.close()
+
+
+def test_whoever_holds_a_lock_that_others_wait_for_is_found_and_ended(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: not those that wait themselves."""
+    holder, waiter = fleet.database.connect(autocommit=True), fleet.database.connect(autocommit=True)
+    for conn in (holder, waiter):
+        _unlimited(conn)
+    lock = sql.SQL("select {}.lock_decisions()").format(sql.Identifier(fleet.database.names.private))
+    holder.execute(lock)
+    waiting = threading.Thread(target=waiter.execute, args=[lock])
+    waiting.start()
+    try:
+        _wait_for(fleet, "select count(*) > 0 as is_so from pg_locks where not granted")
+        _later(fleet, 5)
+        finding = doctor.cures("lock_wait", f"session {holder.info.backend_pid}")
+        assert finding["evidence"]["sessions_waiting"] == 1
+    finally:
+        holder.close()
+        waiting.join()
+
+
+def _wait_for(fleet: Fleet, query: str) -> None:
+    for _ in range(600):
+        if fleet.value(query):
+            return
+        fleet.query("select pg_sleep(0.05)")
+    raise AssertionError(query)
+
+
+@pytest.fixture
+def short_directory() -> Iterator[Path]:
+    """The path of a socket must be short."""
+    with tempfile.TemporaryDirectory(prefix="orch-queue-", dir="/tmp") as directory:
+        yield Path(directory)
+
+
+@contextmanager
+def _small_queue(directory: Path) -> Iterator[str]:
+    """A server whose queue of notifications is soon full."""
+    directory.chmod(0o755)
+    settings = {"max_notify_queue_pages": "64", "fsync": "off"}
+    with Embedded(directory / "pg", settings=settings) as embedded:
+        yield embedded.dsn()
+
+
+def test_a_listener_that_holds_up_the_queue_is_found_and_ended(short_directory: Path) -> None:
+    """R6.2"""
+    with _small_queue(short_directory) as dsn:
+        migrate(dsn)
+        with db.connect(dsn, application_name="test") as conn, psycopg.connect(dsn, autocommit=True) as listener:
+            if conn.info.server_version < 170000:
+                pytest.skip("the queue of this server cannot be made small")
+            listener.execute("listen something")
+            listener.execute("begin")
+            listener.execute("select")
+
+            def seen() -> list[Any]:
+                return [row for row in db.call(conn, "diagnose") if row["code"] == "notify_queue_filling"]
+
+            assert seen() == []
+            severities = []
+            for _ in range(10):
+                conn.execute("select pg_notify('something', n || repeat('x', 7000)) from generate_series(1, 5) as n")
+                severities += [row["severity"] for row in seen()]
+            assert set(severities) == {"warning", "critical"}
+            [finding] = seen()
+            assert finding["subject"] == f"session {listener.info.backend_pid}"
+            assert finding["evidence"]["used"] > 0.1
+            conn.execute(finding["repair"])
+            listener.close()
+            for _ in range(200):
+                conn.execute("select pg_notify('nobody', '')")
+                if not seen():
+                    return
+            raise AssertionError("the queue stays full")
+
+
+def test_an_owner_that_cannot_see_sessions_is_found_and_given_the_right(
+    fleet: Fleet, doctor: Doctor, superuser: psycopg.Connection[Any]
+) -> None:
+    """R6.2"""
+    owner = sql.Identifier(fleet.database.names.owner)
+    superuser.execute(sql.SQL("revoke pg_read_all_stats from {}").format(owner))
+    try:
+        doctor.cures("rights_missing")
+    finally:
+        superuser.execute(sql.SQL("grant pg_read_all_stats to {}").format(owner))
+
+
+def test_a_database_with_too_few_connections_is_found(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: the limit of the database can be lifted, that of the server needs a restart."""
+    fleet.start(10, 10, streams=2)
+    doctor.sees_no("connections_few")
+    name = fleet.value("select current_database()")
+    fleet.owner_conn.execute(sql.SQL("alter database {} connection limit 7").format(sql.Identifier(name)))
+    finding = doctor.cures("connections_few", f"database {name}")
+    assert finding["evidence"]["most"] == 7
+
+
+# -- beats -------------------------------------------------------------------------------------------------------------
+
+
+def test_an_index_on_the_table_of_beats_is_found_and_dropped(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: not HOT."""
+    fleet.query("create index slow on {p}.heartbeat (beat_at)")
+    doctor.cures("heartbeat_not_hot", f"index {fleet.database.names.private}.slow")
+
+
+def test_a_table_of_beats_without_room_is_found_and_given_room(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: not HOT."""
+    fleet.query("alter table {p}.heartbeat reset (fillfactor)")
+    doctor.cures("heartbeat_not_hot", f"table {fleet.database.names.private}.heartbeat")
+
+
+def test_a_bloated_table_of_beats_is_found_and_made_small(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: a transaction that looks at the past keeps every beat that ever was."""
+    fleet.query("select {a}.register_instance('fv-' || n, 10) from generate_series(1, 200) as n")
+    past = fleet.database.connect(autocommit=False)
+    past.execute("set transaction isolation level repeatable read")
+    past.execute("select count(*) from pg_class")
+    doctor.sees_no("heartbeat_bloated")
+    for _ in range(100):
+        fleet.query("update {p}.heartbeat set processed_count = processed_count + 1")
+    doctor.sees("heartbeat_bloated")
+    past.rollback()
+    doctor.cures("heartbeat_bloated")
+
+
+# -- schemas -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def conn(database: Database) -> db.Connection:
+    """By the real clock; no job is due."""
+    conn = database.connect()
+    conn.execute(_in(database, "update {p}.job set next_run_at = now() + '1 hour'"))
+    return conn
+
+
+def _codes(conn: db.Connection) -> dict[str, db.Row]:
+    return {row["code"]: row for row in db.call(conn, "diagnose")}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "create or replace function {p}.count_waiting(p_limit integer) returns integer language sql as 'select 0'",
+        "drop view {a}.locks",
+        "grant execute on function {a}.rebalance(text) to public",
+        "drop trigger count_inserted_assignments on {p}.assignment",
+    ],
+)
+def test_what_was_changed_by_hand_is_installed_anew(database: Database, conn: db.Connection, damage: str) -> None:
+    """R6.2: drifted; by the real clock, which a migration would put back."""
+    assert db.call(conn, "diagnose") == []
+    conn.execute(_in(database, damage))
+    finding = _codes(conn)["schema_differs"]
+    assert len(finding["evidence"]["objects"]) == 1
+    run_command(finding["repair"], database)
+    assert db.call(conn, "diagnose") == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "cure"),
+    [
+        ("alter table {p}.stream add column mood text", "alter table {p}.stream drop column mood"),
+        (
+            "alter table {p}.stream drop constraint url_is_http",
+            "alter table {p}.stream add constraint url_is_http check (url ~* '^https?://[^[:space:]]+$')",
+        ),
+    ],
+)
+def test_an_altered_table_is_for_a_person_to_put_right(
+    database: Database, conn: db.Connection, damage: str, cure: str
+) -> None:
+    """R6.2: no repair can know what is in it."""
+    conn.execute(_in(database, damage))
+    finding = _codes(conn)["schema_altered"]
+    assert finding["repair"] is None
+    conn.execute(_in(database, cure))
+    assert db.call(conn, "diagnose") == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "create function {a}.helpful(a integer, b text) returns integer language sql as 'select 1'",
+        """create table {p}."My notes" (note text)""",
+        "create view {a}.everything as select 1 as one",
+    ],
+)
+def test_what_does_not_belong_into_the_schemas_is_dropped(database: Database, conn: db.Connection, damage: str) -> None:
+    """R6.2"""
+    conn.execute(_in(database, damage))
+    conn.execute(_codes(conn)["schema_left_over"]["repair"])
+    assert db.call(conn, "diagnose") == []
+
+
+def test_a_migration_without_a_record_is_found(database: Database, conn: db.Connection) -> None:
+    """R6.2"""
+    conn.execute(_in(database, "create temporary table kept as select * from {p}.schema_migration where version = 1"))
+    conn.execute(_in(database, "delete from {p}.schema_migration where version = 1"))
+    finding = _codes(conn)["migration_missing"]
+    assert (finding["severity"], finding["subject"], finding["repair"]) == ("critical", "migration 0001", None)
+    conn.execute(_in(database, "insert into {p}.schema_migration select * from kept"))
+    assert "migration_missing" not in _codes(conn)
+
+
+def _in(database: Database, text: str) -> sql.Composed:
+    names = database.names
+    return sql.SQL(text).format(p=sql.Identifier(names.private), a=sql.Identifier(names.api))

@@ -1,0 +1,178 @@
+"""R6.1, R6.2: instances that are not as they should be."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.sql.diagnose.doctor import Doctor
+from tests.sql.fleet import Fleet, Worker
+
+
+def _kill(fleet: Fleet, pid: int) -> None:
+    fleet.query("select pg_terminate_backend(%s, 5000)", pid)
+
+
+def _beat_for(fleet: Fleet, seconds: int, *workers: Worker) -> None:
+    """Time passes; only these go on beating."""
+    for _ in range(seconds // 10):
+        fleet.clock.advance("10 seconds")
+        for worker in workers:
+            worker.beat()
+        fleet.run("watch_instances")
+
+
+def test_a_late_instance_is_found_until_it_beats(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2"""
+    first, second = fleet.start(10, 10, streams=2)
+    _beat_for(fleet, 90, second)
+    finding = doctor.sees("instance_late", "instance fv-1")
+    assert finding["evidence"]["lost_at"] == (fleet.clock.now + timedelta(seconds=210)).isoformat()
+    assert finding["repair"] is None
+    first.beat()
+    doctor.sees_no("instance_late")
+
+
+def test_a_lost_instance_is_found_until_it_is_back_or_removed(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2"""
+    first, second = fleet.start(10, 10, streams=2)
+    _beat_for(fleet, 300, second)
+    doctor.sees("instance_lost", "instance fv-1")
+    first.beat()
+    doctor.sees_no("instance_lost")
+    first.beat()
+    _beat_for(fleet, 300, second)
+    doctor.cures("instance_lost", "instance fv-1")
+    assert first.status == "removed"
+
+
+@pytest.mark.parametrize("column", ["crashes = 3", "losses = 3", "probation_until = {p}.now() + '1 minute'"])
+def test_an_instance_that_comes_and_goes_is_taken_out_of_service(fleet: Fleet, doctor: Doctor, column: str) -> None:
+    """R6.2"""
+    fleet.start(10, 10, streams=2)
+    fleet.query(f"update {{p}}.instance set {column} where instance_id = 'fv-2'")
+    doctor.cures("instance_flapping", "instance fv-2")
+    assert fleet.workers["fv-2"].status == "draining"
+
+
+def test_an_instance_above_its_share_is_levelled(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2, R1.4"""
+    fleet.start(20, 20, streams=4)
+    fleet.admin("pause_balancing")
+    for stream_id in fleet.add_streams(6, first=5):
+        fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-1")
+    fleet.all_obey()
+    for stream_id in fleet.streams_of("fv-2"):
+        fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-1")
+    fleet.all_obey()
+    finding = doctor.cures("instance_above_share", "instance fv-1")
+    assert (finding["evidence"]["streams"], finding["evidence"]["fair_share"]) == (10, 5)
+    fleet.all_obey()
+    assert fleet.loads() == {"fv-1": 5, "fv-2": 5}
+
+
+def test_what_only_one_instance_is_able_to_do_is_no_reason_to_level(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: a repair that could do nothing is not offered."""
+    fleet.start(20, 20)
+    fleet.register("fv-3", 20, capabilities=["audio_fingerprinting", "aac"])
+    fleet.add_streams(9, required_capabilities=["aac"])
+    fleet.settle()
+    assert fleet.loads()["fv-3"] == 9
+    doctor.sees_no("instance_above_share")
+
+
+def test_an_instance_above_its_lowered_capacity_gives_the_rest_to_others(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2"""
+    fleet.start(10, 10, streams=10)
+    fleet.admin("set_capacity", instance_id="fv-1", max_streams=2)
+    finding = doctor.cures("instance_overfull", "instance fv-1")
+    assert (finding["evidence"]["streams"], finding["evidence"]["max_streams"]) == (5, 2)
+
+
+def test_an_instance_above_its_capacity_keeps_what_nobody_has_room_for(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: no repair where there is no room."""
+    fleet.start(5, 5, streams=10)
+    fleet.admin("set_capacity", instance_id="fv-1", max_streams=2)
+    assert doctor.sees("instance_overfull", "instance fv-1")["repair"] is None
+    fleet.register("fv-3", 5)
+    fleet.settle()
+    doctor.sees_no("instance_overfull")
+
+
+def test_an_instance_that_beats_without_its_session_is_found_until_it_has_one(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: without a listener."""
+    workers = fleet.start(10, 10, 10, streams=2)
+    sessions = [worker.attach() for worker in workers]
+    fleet.run("watch_instances")
+    doctor.sees_no("instance_without_listener")
+    _kill(fleet, sessions[0].info.backend_pid)
+    fleet.run("watch_instances")
+    _beat_for(fleet, 20, *workers)
+    assert doctor.sees("instance_without_listener", "instance fv-1")["repair"] is None
+    workers[0].attach()
+    fleet.run("watch_instances")
+    doctor.sees_no("instance_without_listener")
+
+
+@pytest.fixture
+def shim_connection(fleet: Fleet) -> Iterator[psycopg.Connection[Any]]:
+    """A connection that bears the name that worker_shim gives to those of fv-1."""
+    name = f"worker_shim {fleet.database.names.api}.fv-1"
+    with psycopg.connect(fleet.database.dsn, application_name=name, autocommit=True) as conn:
+        yield conn
+
+
+def test_a_worker_that_is_connected_without_a_session_is_behind_a_pooler(
+    fleet: Fleet, doctor: Doctor, shim_connection: psycopg.Connection[Any]
+) -> None:
+    """R6.2: in transaction mode; whoever speaks HTTP has no such connection and is no finding."""
+    first, second = fleet.start(10, 10, streams=2)
+    doctor.sees_no("pooler_between")
+    _beat_for(fleet, 60, first, second)
+    assert doctor.sees("pooler_between", "instance fv-1")["repair"] is None
+    first.attach()
+    doctor.sees_no("pooler_between")
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(9, "9.0 s ahead of"), (-7.5, "7.5 s behind")])
+def test_a_clock_that_differs_is_found_until_it_is_set(fleet: Fleet, doctor: Doctor, seconds: float, told: str) -> None:
+    """R6.2"""
+    first, second = fleet.start(10, 10, streams=2)
+    second.beat(timestamp=fleet.clock.now.isoformat())
+    first.beat(timestamp=(fleet.clock.now + timedelta(seconds=seconds)).isoformat())
+    finding = doctor.sees("clock_differs", "instance fv-1")
+    assert finding["finding"] == f"its clock is {told} the database's"
+    assert finding["repair"] is None
+    first.beat(timestamp=(fleet.clock.now + timedelta(seconds=2)).isoformat())
+    doctor.sees_no("clock_differs")
+
+
+def test_a_breaker_that_is_open_is_found_until_it_closes(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2, R5.4"""
+    first, _ = fleet.start(10, 10, streams=2)
+    first.beat(breaker="half-open", breaker_opened=2)
+    finding = doctor.sees("breaker_open", "instance fv-1")
+    assert (finding["evidence"]["breaker"], finding["evidence"]["opened"]) == ("half-open", 2)
+    assert finding["repair"] is None
+    first.beat(breaker="closed", breaker_opened=2)
+    doctor.sees_no("breaker_open")
+
+
+def test_an_instance_that_cannot_be_brought_in_step_is_found_until_it_is(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2, R3.1"""
+    first, _ = fleet.start(10, 10, streams=4)
+    right = dict(first.running)
+    first.running[99] = 1
+    first.beat()
+    doctor.sees_no("instance_out_of_step")
+    for _ in range(3):
+        fleet.clock.advance("20 seconds")
+        first.beat()
+    finding = doctor.sees("instance_out_of_step", "instance fv-1")
+    assert finding["evidence"]["attempts"] >= 2
+    assert finding["repair"] is None
+    first.running = right
+    first.beat()
+    doctor.sees_no("instance_out_of_step")
