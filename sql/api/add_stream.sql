@@ -54,7 +54,7 @@ begin
     values (v_stream_id, v_requirement_id, {{ private }}.now());
 
     v_decision_id := {{ private }}.open_decision('new stream', 'add_stream', null, jsonb_build_object('stream_id', v_stream_id));
-    perform {{ private }}.distribute(v_decision_id, v_requirement_id, array[v_stream_id], array[null::text], false, 'placed');
+    perform {{ private }}.distribute(v_decision_id, v_requirement_id, array[v_stream_id], array[null::text], false, false, 'placed');
     perform {{ private }}.close_decision(v_decision_id);
     if exists (select from {{ private }}.assignment as a where a.stream_id = v_stream_id and a.waiting_since is not null) then
         perform {{ private }}.request_settle('new streams', v_stream_id::text);

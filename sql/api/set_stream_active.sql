@@ -33,7 +33,7 @@ begin
             returning a.waiting_since into v_free_at;
             if v_free_at <= {{ private }}.now() then
                 perform {{ private }}.distribute(
-                    v_decision_id, v_assignment.requirement_id, array[p_stream_id], array[null::text], false, 'placed'
+                    v_decision_id, v_assignment.requirement_id, array[p_stream_id], array[null::text], false, false, 'placed'
                 );
             end if;
         else

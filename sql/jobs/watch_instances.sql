@@ -3,9 +3,10 @@
 --   silence    no beat for the instance's lease, or else heartbeat_timeout
 -- A lease is a promise: nobody is declared lost before it is over, by whichever rule. When the server was restarted or
 -- promoted, or most sessions vanished together, it is the database that was away and not the fleet: sessions are believed
--- again after restart_grace, and silence counts from the server's return.
+-- again after restart_grace, and silence counts from the server's return. When most fall silent together, silence is believed
+-- restart_grace later than otherwise; when nobody is left, nothing moves before somebody is there again (private/heirless.sql).
 -- Locks     decision (only when there is something to do); instance (by id); stream and assignment rows (by id)
--- Writes    controller, instance, assignment, decision, movement
+-- Writes    controller, instance, assignment, decision, movement, withdrawal, settle_request
 -- Notifies  each affected instance
 
 create or replace function {{ private }}.server_returned()
@@ -84,6 +85,60 @@ end
 $function$;
 comment on function {{ private }}.watch_sessions(text[]) is 'Note which of these instances'' attached sessions are gone or back, and whether most of them went together.';
 
+create or replace function {{ private }}.silent_together()
+    returns timestamptz
+    language sql volatile
+as $function$
+    with limits as materialized (
+        select
+            {{ private }}.now() as now, {{ private }}.setting_interval('heartbeat_warning') as warning,
+            {{ private }}.setting_interval('heartbeat_interval') + {{ private }}.setting_interval('disconnect_grace') as together
+    ),
+    watched as (
+        select
+            greatest(h.beat_at, c.silence_counts_from) as heard_at, l.together,
+            l.now >= greatest(h.beat_at, c.silence_counts_from) + least(i.lease, l.warning) as is_silent
+        from {{ private }}.instance as i
+        join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
+        cross join {{ private }}.controller as c
+        cross join limits as l
+        where i.status in ('registered', 'active', 'warning', 'recovering', 'draining') and i.suspended_until is null
+    ),
+    latest as (
+        select max(w.heard_at) as heard_at from watched as w where w.is_silent
+    )
+    select l.heard_at
+    from watched as w cross join latest as l
+    group by l.heard_at
+    having count(*) filter (where w.is_silent and w.heard_at >= l.heard_at - w.together) >= greatest(2, count(*) / 2 + 1)
+$function$;
+comment on function {{ private }}.silent_together() is 'When the last of them was heard, if most instances fell silent together (their last beats no further apart than one interval and the grace); else null.';
+
+create or replace function {{ private }}.silence_trust()
+    returns timestamptz
+    language sql volatile
+as $function$
+    select case
+        -- nobody was left; now somebody is there, and the others have their time from here
+        when c.silence_trusted_from = 'infinity' and {{ private }}.somebody_is_there() then l.now + l.grace
+        -- most are silent together: noticed once for each time, and never later than when it is first looked for
+        when coalesce(c.silence_trusted_from, '-infinity') < s.last_beat_at + l.timeout + l.grace
+            then greatest(s.last_beat_at + l.timeout, l.now) + l.grace
+        -- no longer: the others have their time from here
+        when s.last_beat_at is null and c.silence_trusted_from > l.now + l.grace and c.silence_trusted_from < 'infinity'
+            then l.now + l.grace
+        else c.silence_trusted_from
+    end
+    from {{ private }}.controller as c
+    cross join {{ private }}.silent_together() as s(last_beat_at)
+    cross join (
+        select
+            {{ private }}.now() as now, {{ private }}.setting_interval('heartbeat_timeout') as timeout,
+            {{ private }}.setting_interval('restart_grace') as grace
+    ) as l
+$function$;
+comment on function {{ private }}.silence_trust() is 'From when on silence is to be believed, as things are now; infinity while nobody is left. Null: always.';
+
 create or replace function {{ private }}.instances_lost()
     returns table (instance_id text, rule text, last_beat_at timestamptz, session_lost_at timestamptz)
     language sql volatile
@@ -92,12 +147,16 @@ as $function$
     with limits as materialized (
         select
             {{ private }}.now() as now, {{ private }}.setting_interval('heartbeat_timeout') as timeout,
-            {{ private }}.setting_interval('disconnect_grace') as grace
+            {{ private }}.setting_interval('disconnect_grace') as grace,
+            -- when nobody can take anything, nothing moves whoever is lost
+            case when {{ private }}.somebody_is_there() then nullif(c.silence_trusted_from, 'infinity') end as silence_trusted_from
+        from {{ private }}.controller as c
     ),
     watched as (
         select
             i.instance_id, i.session_lost_at, i.suspended_until, i.lease, h.beat_at,
-            greatest(h.beat_at, c.silence_counts_from) as heard_at, c.sessions_trusted_from, l.now, l.timeout, l.grace
+            greatest(h.beat_at, c.silence_counts_from) as heard_at, c.sessions_trusted_from, l.silence_trusted_from,
+            l.now, l.timeout, l.grace
         from {{ private }}.instance as i
         join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
         cross join {{ private }}.controller as c
@@ -110,7 +169,8 @@ as $function$
         select case
             when w.suspended_until is not null
                 then case when w.now >= w.suspended_until and w.now >= w.beat_at + coalesce(w.lease, '0') then 'suspension over' end
-            when w.now >= w.heard_at + coalesce(w.lease, w.timeout) then 'silence'
+            when w.now >= w.heard_at + coalesce(w.lease, w.timeout) and w.now >= coalesce(w.silence_trusted_from, '-infinity')
+                then 'silence'
             when w.session_lost_at <= w.now - w.grace
                 and w.beat_at <= w.now - w.grace
                 and w.now >= coalesce(w.sessions_trusted_from, '-infinity')
@@ -190,6 +250,8 @@ begin
         or exists (select from {{ private }}.instances_late())
         or exists (select from {{ private }}.instances_lost())
         or exists (select from {{ private }}.instances_forgotten())
+        or {{ private }}.heirless_with_room() is not null
+        or (select c.silence_trusted_from is distinct from {{ private }}.silence_trust() from {{ private }}.controller as c)
     ) then
         return null;
     end if;
@@ -198,6 +260,10 @@ begin
     if {{ private }}.watch_server() then
         v_result := v_result || '{"server_returned": true}';
     end if;
+    update {{ private }}.controller as c
+    set silence_trusted_from = t.moment
+    from {{ private }}.silence_trust() as t(moment)
+    where c.silence_trusted_from is distinct from t.moment;
     -- and looked at once more, now that they stand still
     v_free := {{ private }}.lock_watched();
     perform {{ private }}.watch_sessions(v_free);
@@ -221,6 +287,11 @@ begin
         v_decision := {{ private }}.lose_instances(
             v_lost.instance_ids, 'lost', v_lost.rules, 'watch_instances', null, jsonb_build_object('evidence', v_lost.evidence)
         );
+        -- nobody is left of several: whoever returns first does not get what the others are about to come back to
+        update {{ private }}.controller as c
+        set silence_trusted_from = 'infinity'
+        where not {{ private }}.somebody_is_there()
+            and (cardinality(v_lost.instance_ids) > 1 or c.silence_trusted_from > {{ private }}.now());
         v_result := v_result || jsonb_build_object(
             'lost', to_jsonb(v_lost.instance_ids), 'decision_id', v_decision.decision_id, 'rule', v_decision.rule,
             'moves', v_decision.moves, 'least_moves', v_decision.least_moves, 'still_waiting', v_decision.still_waiting
@@ -231,8 +302,21 @@ begin
     from {{ private }}.instances_forgotten() as f
     where f.instance_id = any(v_free);
     if v_ids is not null then
-        perform {{ private }}.step_instance(u.instance_id, 'forgotten') from unnest(v_ids) as u(instance_id);
+        if exists (select from {{ private }}.instance_load as l where l.instance_id = any(v_ids) and l.owned > 0) then
+            perform {{ private }}.lose_instances(v_ids, 'forgotten', 'forgotten', 'watch_instances', null);
+        else
+            perform {{ private }}.step_instance(u.instance_id, 'forgotten') from unnest(v_ids) as u(instance_id);
+        end if;
         v_result := v_result || jsonb_build_object('removed', to_jsonb(v_ids));
+    end if;
+
+    v_ids := {{ private }}.heirless_with_room();
+    if v_ids is not null then
+        v_ids := {{ private }}.lock_lost(v_ids);
+        v_decision := {{ private }}.inherit(v_ids);
+        if v_decision.decision_id is not null then
+            v_result := v_result || jsonb_build_object('heirless', to_jsonb(v_ids), 'heirless_moves', v_decision.moves);
+        end if;
     end if;
     return nullif(v_result, '{}');
 end

@@ -94,10 +94,17 @@ begin
             p_decision_id, array[(p_assignment).stream_id], array[null::text], array[p_instance_id], p_reason
         );
     end if;
+    if {{ private }}.is_alone((p_assignment).instance_id) then
+        perform {{ private }}.give_streams(
+            p_decision_id, array[(p_assignment).stream_id], array[(p_assignment).instance_id], array[p_instance_id], p_reason
+        );
+        perform {{ private }}.tell_former_owners(p_decision_id);
+        return 1;
+    end if;
     return {{ private }}.hand_over(p_decision_id, array[(p_assignment).stream_id], array[p_instance_id]);
 end
 $function$;
-comment on function {{ private }}.send_to(bigint, {{ private }}.assignment, text, text) is 'Send one stream to one instance: by hand-over from a living owner, at once when it waits.';
+comment on function {{ private }}.send_to(bigint, {{ private }}.assignment, text, text) is 'Send one stream to one instance: by hand-over from a living owner, at once when it waits or its owner is lost.';
 
 create or replace function {{ private }}.fleet_fingerprint()
     returns text

@@ -171,6 +171,9 @@ begin
         from (
             select from {{ private }}.assignment as a
             where a.requirement_id = v_reach.requirement_id and a.waiting_since is not null
+            union all
+            select from {{ private }}.heirless() as h
+            join {{ private }}.assignment as a on a.instance_id = h.instance_id and a.requirement_id = v_reach.requirement_id
             limit 1000
         ) as w;
         -- there is room that they were refused, and hand-overs already on their way out will make more
@@ -233,7 +236,8 @@ begin
         from (
             select a.stream_id
             from {{ private }}.requirement_load as l
-            join {{ private }}.instance as i on i.instance_id = l.instance_id and i.location is distinct from v_requirement.region
+            join {{ private }}.instance as i on
+                i.instance_id = l.instance_id and i.location is distinct from v_requirement.region and i.status <> 'inactive'
             join {{ private }}.assignment as a on a.instance_id = l.instance_id and a.requirement_id = l.requirement_id
             where l.requirement_id = v_requirement.requirement_id
                 and l.movable > 0
@@ -302,6 +306,7 @@ as $function$
         where a.pinned_to is not null
             and a.instance_id is distinct from a.pinned_to
             and (a.state in ('assigned', 'running') or a.waiting_since <= {{ private }}.now())
+            and not exists (select from {{ private }}.instance as i where i.instance_id = a.instance_id and i.status = 'inactive')
             and not exists (
                 select from {{ private }}.refusal as f
                 where f.stream_id = a.stream_id and f.instance_id = a.pinned_to and f.until > {{ private }}.now()

@@ -219,15 +219,24 @@ create or replace function {{ private }}.count_waiting(p_limit integer)
     returns integer
     language sql volatile
 begin atomic
-    select count(*)::integer
+    select least(p_limit, w.streams + k.streams)::integer
     from (
-        select from {{ private }}.assignment as a
-        where a.waiting_since is not null
-        order by a.requirement_id, a.waiting_since, a.stream_id -- as the index has them, so that it is read and not the table
-        limit p_limit
-    ) as w;
+        select count(*) as streams
+        from (
+            select from {{ private }}.assignment as a
+            where a.waiting_since is not null
+            order by a.requirement_id, a.waiting_since, a.stream_id -- as the index has them, so that it is read and not the table
+            limit p_limit
+        ) as c
+    ) as w
+    cross join (
+        select coalesce(sum(l.owned), 0) as streams
+        from {{ private }}.instance as i
+        join {{ private }}.instance_load as l on i.instance_id = l.instance_id
+        where i.status = 'inactive'
+    ) as k;
 end;
-comment on function {{ private }}.count_waiting(integer) is 'How many streams wait for an instance, counted up to a limit so that the cost is bounded.';
+comment on function {{ private }}.count_waiting(integer) is 'How many streams wait for an instance that lives: nobody has them, or a lost one that nobody could succeed. Counted up to a limit so that the cost is bounded.';
 
 create or replace function {{ private }}.heirs(p_stream_ids bigint[])
     returns table (stream_id bigint, from_id text, epoch bigint, to_id text)

@@ -35,7 +35,7 @@ as $function$
                 when a.requirement_id <> s.requirement_id then 'it is counted under another requirement than its own'
                 when s.active and a.state = 'idle' then 'it is active and nobody looks for an instance'
                 when not s.active and a.state <> 'idle' then 'it is not active and not idle'
-                when i.status in ('inactive', 'removed') then 'an instance holds it that is ' || i.status
+                when i.status = 'removed' then 'an instance holds it that is removed'
                 when n.status in ('inactive', 'removed') then 'it is on its way to an instance that is ' || n.status
             end as contradiction
         from {{ private }}.assignment as a

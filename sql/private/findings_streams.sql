@@ -16,12 +16,21 @@ as $function$
     with placeable as materialized (
         select p.instance_id, p.capabilities, p.ceiling - p.planned as room from {{ private }}.placeable_instances() as p
     ),
-    waiting as materialized (
+    unowned as materialized (
         select a.stream_id, a.requirement_id, a.waiting_since
         from {{ private }}.assignment as a
         where a.waiting_since is not null
         order by a.requirement_id, a.waiting_since, a.stream_id -- as the index has them, so that it is read and not the table
         limit 1000000
+    ),
+    waiting as materialized (
+        select n.* from unowned as n
+        union all
+        -- a lost instance keeps what nobody else can take
+        select a.stream_id, a.requirement_id, i.status_changed_at
+        from {{ private }}.instance as i
+        join {{ private }}.assignment as a on a.instance_id = i.instance_id
+        where i.status = 'inactive'
     ),
     -- for each kind of stream: how many instances are able, and the places that those have
     reach as materialized (

@@ -39,7 +39,7 @@ as $function$
         union all
         select i.instance_id || ' holds more than max_streams'
         from {{ private }}.instance as i join {{ private }}.instance_load as l on l.instance_id = i.instance_id
-        where l.owned - l.outgoing > i.max_streams and i.status_changed_at < {{ private }}.now() - interval '1 minute'
+        where l.owned - l.outgoing > i.max_streams and i.status <> 'inactive' and i.status_changed_at < {{ private }}.now() - interval '1 minute'
             and exists (select from {{ private }}.placeable_instances() as p where p.planned < p.ceiling)
         union all
         select 'stream ' || s.stream_id || ' has no assignment row'
@@ -84,10 +84,14 @@ create or replace function {{ private }}.check_streams()
 as $function$
     with counted as (
         select
-            coalesce(sum(l.owned), 0) as held, {{ private }}.count_waiting(1000000) as waiting,
-            (select min(a.waiting_since) from {{ private }}.assignment as a where a.waiting_since is not null) as oldest,
+            coalesce(sum(l.owned) filter (where i.status <> 'inactive'), 0) as held, {{ private }}.count_waiting(1000000) as waiting,
+            least(
+                (select min(a.waiting_since) from {{ private }}.assignment as a where a.waiting_since is not null),
+                min(i.status_changed_at) filter (where i.status = 'inactive' and l.owned > 0)
+            ) as oldest,
             (select coalesce(sum(p.ceiling - p.planned), 0) from {{ private }}.placeable_instances() as p where p.planned < p.ceiling) as room
         from {{ private }}.instance_load as l
+        join {{ private }}.instance as i on i.instance_id = l.instance_id
     )
     select
         case

@@ -23,7 +23,7 @@ begin
             from {{ private }}.held_sessions() as s
             where i.instance_id = (p_instance).instance_id
                 and s.session_key = {{ private }}.session_lock_key(i.instance_id, i.incarnation);
-            perform {{ private }}.request_settle('returned', (p_instance).instance_id);
+            perform {{ private }}.request_settle({{ private }}.return_of((p_instance).instance_id), (p_instance).instance_id);
         end if;
     end if;
     if p_wants_to_drain and v_status in ('active', 'recovering') then

@@ -39,6 +39,7 @@ create or replace function {{ private }}.lose_instances(
 as $function$
 declare
     v_decision_id bigint := {{ private }}.open_decision(p_rule, p_trigger, p_reason, p_detail || jsonb_build_object('instances', to_jsonb(p_instance_ids)));
+    v_kept integer;
 begin
     perform i.instance_id from {{ private }}.instance as i where i.instance_id = any(p_instance_ids) order by i.instance_id for no key update;
     perform {{ private }}.step_instance(u.instance_id, p_event) from unnest(p_instance_ids) as u(instance_id);
@@ -46,13 +47,22 @@ begin
     set lost_by_decision_id = v_decision_id, suspended_until = null, session_key = null, session_lost_at = null
     where i.instance_id = any(p_instance_ids);
     perform {{ private }}.fail_over(v_decision_id, p_instance_ids, p_rule);
-    if {{ private }}.is_imbalanced() then
+    select sum(l.owned) into v_kept from {{ private }}.instance_load as l where l.instance_id = any(p_instance_ids);
+    if v_kept > 0 then
+        update {{ private }}.decision as d
+        set detail = d.detail || jsonb_build_object(
+            'kept', v_kept,
+            'why', case when {{ private }}.somebody_is_there() then 'nobody else has room for them' else 'nobody is left to take them' end
+        )
+        where d.decision_id = v_decision_id;
+    end if;
+    if {{ private }}.is_imbalanced() or v_kept > 0 then
         perform {{ private }}.request_settle('lost', p_instance_ids[1]);
     end if;
     return {{ private }}.close_decision(v_decision_id);
 end
 $function$;
-comment on function {{ private }}.lose_instances(text[], text, text, text, text, jsonb) is 'These instances are gone: step their state machines and give their streams to others, in one decision.';
+comment on function {{ private }}.lose_instances(text[], text, text, text, text, jsonb) is 'These instances are gone: step their state machines and give their streams to others, in one decision. What nobody else can take stays with those that may return.';
 
 create or replace function {{ private }}.count_moved(p_decision_id bigint)
     returns integer

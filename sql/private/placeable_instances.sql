@@ -1,9 +1,10 @@
 -- Who can be given streams, and how much room each has.
 -- planned = what an instance will have when all hand-overs are done. Streams that are leaving still take their place until
 -- they have left, so owned + incoming never exceeds max_streams.
+-- An instance on probation (probation.sql) is asked for by name: it gets what nobody else has room for.
 -- Reads     instance, instance_load, heartbeat, setting
 
-create or replace function {{ private }}.placeable_instances()
+create or replace function {{ private }}.placeable_instances(p_on_probation boolean default false)
     returns table (
         instance_id text, max_streams integer, weight double precision, planned integer, ceiling integer,
         capabilities text[], location text
@@ -31,6 +32,7 @@ as $function$
     where i.status in ('registered', 'active', 'recovering')
         and i.standing_order is null
         and (i.suspended_until is null)
+        and (i.probation_until is not null) = p_on_probation
         and s.name = 'strategy'
 $function$;
-comment on function {{ private }}.placeable_instances() is 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';
+comment on function {{ private }}.placeable_instances(boolean) is 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';

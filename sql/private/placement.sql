@@ -1,20 +1,22 @@
 -- Where streams go. Counting decides (instance_load, requirement_load), so the cost follows the instances and what moves.
 --   spread            which instances take how many, each as near its fair share as can be without moving anybody
 --   distribute        give or hand over a list of streams that way
---   fail_over         everything of lost instances, now
+--   fail_over         everything of lost instances, now, as far as somebody can take it
 --   place_waiting     what waits, as far as there is room
 --   evacuate          what draining or overfull instances hold, stream by stream, while they go on listening
 -- Every caller holds the decision lock.
 -- Locks     stream and assignment rows (by id)
 -- Writes    assignment, movement
 
-create or replace function {{ private }}.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text)
+create or replace function {{ private }}.fill(
+    p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean default false
+)
     returns text[]
     language sql volatile
 as $function$
     with candidate as (
         select p.*
-        from {{ private }}.placeable_instances() as p
+        from {{ private }}.placeable_instances(p_on_probation) as p
         where p.capabilities @> p_capabilities
             and p.planned < p.ceiling
             and (p_in_region is null or p.location = p_in_region)
@@ -31,9 +33,9 @@ as $function$
     cross join lateral {{ private }}.fair_targets(f.total::bigint, f.instance_ids, f.weights, f.planned, f.ceilings, f.planned) as t
     cross join lateral generate_series(1, t.target - t.held)
 $function$;
-comment on function {{ private }}.fill(bigint, text[], text, text) is 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
+comment on function {{ private }}.fill(bigint, text[], text, text, boolean) is 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
 
-create or replace function {{ private }}.spread(p_requirement_id integer, p_count bigint)
+create or replace function {{ private }}.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean)
     returns text[]
     language plpgsql volatile
 as $function$
@@ -53,10 +55,23 @@ begin
         -- the region is full, or there is no wish for one
         v_to := v_to || {{ private }}.fill(p_count - cardinality(v_to), v_requirement.capabilities, null, v_region);
     end if;
+    if p_last_resort and cardinality(v_to) < p_count then
+        v_to := v_to || {{ private }}.fill(p_count - cardinality(v_to), v_requirement.capabilities, null, null, true);
+    end if;
     return v_to;
 end
 $function$;
-comment on function {{ private }}.spread(integer, bigint) is 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location.';
+comment on function {{ private }}.spread(integer, bigint, boolean) is 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location, instances on probation last if at all.';
+
+create or replace function {{ private }}.is_alone(p_instance_id text)
+    returns boolean
+    language sql volatile
+begin atomic
+    select not exists (
+        select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.status not in ('inactive', 'removed')
+    );
+end;
+comment on function {{ private }}.is_alone(text) is 'Whether a stream of this owner has nobody that lives: then an instance on probation is better than none.';
 
 create or replace function {{ private }}.best_instance(p_stream_id bigint)
     returns text
@@ -65,14 +80,20 @@ as $function$
     select p.instance_id
     from {{ private }}.assignment as a
     join {{ private }}.requirement as r on r.requirement_id = a.requirement_id
-    join {{ private }}.placeable_instances() as p on p.capabilities @> r.capabilities and p.planned < p.ceiling
+    cross join lateral (
+        select n.*, false as is_on_probation from {{ private }}.placeable_instances() as n
+        union all
+        select n.*, true from {{ private }}.placeable_instances(true) as n where {{ private }}.is_alone(a.instance_id)
+    ) as p
     where a.stream_id = p_stream_id
+        and p.capabilities @> r.capabilities
+        and p.planned < p.ceiling
         and p.instance_id is distinct from a.instance_id
         and not exists (
             select from {{ private }}.refusal as f
             where f.stream_id = a.stream_id and f.instance_id = p.instance_id and f.until > {{ private }}.now()
         )
-    order by (p.planned + 1) / p.weight, p.instance_id
+    order by p.is_on_probation, (p.planned + 1) / p.weight, p.instance_id
     limit 1
 $function$;
 comment on function {{ private }}.best_instance(bigint) is 'The other instance that would be least loaded with this one stream more, has what it takes and has not refused it.';
@@ -88,7 +109,7 @@ $function$;
 comment on function {{ private }}.refused_streams(bigint[]) is 'Those of these streams that some instance has refused lately: they are placed one by one.';
 
 create or replace function {{ private }}.distribute(
-    p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_reason text
+    p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text
 )
     returns integer
     language plpgsql volatile
@@ -105,7 +126,7 @@ begin
             from unnest(p_stream_ids, p_from) as u(stream_id, from_id)
             where u.stream_id = any(v_refused)
         loop
-            v_moved := v_moved + {{ private }}.move_one(p_decision_id, v_one.stream_id, v_one.from_id, p_live, p_reason);
+            v_moved := v_moved + {{ private }}.move_one(p_decision_id, v_one.stream_id, v_one.from_id, p_live, p_reason, p_stay);
         end loop;
         select array_agg(u.stream_id), array_agg(u.from_id)
         into p_stream_ids, p_from
@@ -115,17 +136,22 @@ begin
             return v_moved;
         end if;
     end if;
-    v_to := {{ private }}.spread(p_requirement_id, cardinality(p_stream_ids));
+    v_to := {{ private }}.spread(
+        p_requirement_id, cardinality(p_stream_ids), not p_live and (select bool_and({{ private }}.is_alone(u.from_id)) from unnest(p_from) as u(from_id))
+    );
     if p_live then
         return v_moved + {{ private }}.hand_over(p_decision_id, p_stream_ids, v_to);
+    elsif p_stay then
+        p_stream_ids := p_stream_ids[1:cardinality(v_to)];
+        p_from := p_from[1:cardinality(v_to)];
     end if;
     return v_moved + {{ private }}.give_streams(p_decision_id, p_stream_ids, p_from, v_to, p_reason);
 end
 $function$;
-comment on function {{ private }}.distribute(bigint, integer, bigint[], text[], boolean, text) is 'Give these streams of one requirement to the instances that should have them; live: by hand-over, and what finds no room stays; otherwise now, and what finds no room waits.';
+comment on function {{ private }}.distribute(bigint, integer, bigint[], text[], boolean, boolean, text) is 'Give these streams of one requirement to the instances that should have them; live: by hand-over, and what finds no room stays; otherwise now, and what finds no room stays with whoever had it, or waits.';
 
 create or replace function {{ private }}.move_one(
-    p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text
+    p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text, p_stay boolean default false
 )
     returns integer
     language plpgsql volatile
@@ -135,11 +161,13 @@ declare
 begin
     if p_live then
         return {{ private }}.hand_over(p_decision_id, array[p_stream_id], array[v_to]);
+    elsif v_to is null and p_stay then
+        return 0;
     end if;
     return {{ private }}.give_streams(p_decision_id, array[p_stream_id], array[p_from], array[v_to], p_reason);
 end
 $function$;
-comment on function {{ private }}.move_one(bigint, bigint, text, boolean, text) is 'Move one stream to the best instance for it; without one it stays (live) or waits.';
+comment on function {{ private }}.move_one(bigint, bigint, text, boolean, text, boolean) is 'Move one stream to the best instance for it; without one it stays (live, or asked to), or waits.';
 
 create or replace function {{ private }}.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text)
     returns integer
@@ -151,6 +179,10 @@ declare
     v_from text[];
     v_to text[];
     v_moved integer := 0;
+    -- a slow owner is better than none; one that is gone for good is none
+    v_stay boolean := not exists (
+        select from {{ private }}.instance as i where i.instance_id = any(p_instance_ids) and i.status = 'removed'
+    );
 begin
     perform {{ private }}.cancel_handovers_to(p_instance_ids);
 
@@ -179,12 +211,15 @@ begin
         into v_stream_ids, v_from
         from {{ private }}.assignment as a
         where a.instance_id = any(p_instance_ids) and a.requirement_id = v_requirement_id;
-        v_moved := v_moved + {{ private }}.distribute(p_decision_id, v_requirement_id, v_stream_ids, v_from, false, p_reason);
+        v_moved := v_moved + {{ private }}.distribute(p_decision_id, v_requirement_id, v_stream_ids, v_from, false, v_stay, p_reason);
     end loop;
+    update {{ private }}.assignment as a
+    set state = 'running', next_instance_id = null, releasing_since = null
+    where a.instance_id = any(p_instance_ids) and a.releasing_since is not null;
     return v_moved;
 end
 $function$;
-comment on function {{ private }}.fail_over(bigint, text[], text) is 'Give every stream of these lost instances to others, now; what finds no room waits. Nothing else moves.';
+comment on function {{ private }}.fail_over(bigint, text[], text) is 'Give the streams of these instances to others, now. What nobody else can take stays with an owner that may return, and waits when its owner was removed. Nothing else moves.';
 
 create or replace function {{ private }}.waiting_with_room()
     returns table (requirement_id integer, room bigint)
@@ -192,7 +227,11 @@ create or replace function {{ private }}.waiting_with_room()
 as $function$
     select r.requirement_id, sum(p.ceiling - p.planned)
     from {{ private }}.requirement as r
-    join {{ private }}.placeable_instances() as p on p.capabilities @> r.capabilities and p.planned < p.ceiling
+    join (
+        select n.* from {{ private }}.placeable_instances() as n
+        union all
+        select n.* from {{ private }}.placeable_instances(true) as n
+    ) as p on p.capabilities @> r.capabilities and p.planned < p.ceiling
     -- with a limit it stays a look into the index for each requirement, whatever the planner knows about the table
     where (
         select true from {{ private }}.assignment as a where a.requirement_id = r.requirement_id and a.waiting_since is not null limit 1
@@ -245,7 +284,7 @@ begin
         ) as w;
         if v_stream_ids is not null then
             v_moved := v_moved
-                + {{ private }}.distribute(p_decision_id, v_waiting.requirement_id, v_stream_ids, v_from, false, p_reason);
+                + {{ private }}.distribute(p_decision_id, v_waiting.requirement_id, v_stream_ids, v_from, false, false, p_reason);
         end if;
     end loop;
 
@@ -258,10 +297,14 @@ create or replace function {{ private }}.leaving()
     returns table (instance_id text, streams integer)
     language sql volatile
 as $function$
-    select i.instance_id, case when i.status = 'draining' then l.owned - l.outgoing else l.owned - l.outgoing - i.max_streams end
+    select i.instance_id, l.owned - l.outgoing - case when d.is_draining then 0 else i.max_streams end
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
-    where (i.status = 'draining' and l.owned > l.outgoing) or (i.status <> 'removed' and l.owned - l.outgoing > i.max_streams)
+    -- one that was lost during its drain may have come back with streams
+    cross join lateral (select i.status = 'draining' or i.standing_order is not null) as d(is_draining)
+    -- what a lost instance still holds cannot be asked for (heirless)
+    where i.status not in ('inactive', 'removed')
+        and l.owned - l.outgoing > case when d.is_draining then 0 else i.max_streams end
     order by i.instance_id
 $function$;
 comment on function {{ private }}.leaving() is 'How many streams draining and overfull instances have still to be asked for.';
@@ -294,7 +337,7 @@ begin
                 limit v_left
             ) as s;
             continue when v_stream_ids is null;
-            v_moved_now := {{ private }}.distribute(p_decision_id, v_requirement_id, v_stream_ids, v_from, true, 'evacuated');
+            v_moved_now := {{ private }}.distribute(p_decision_id, v_requirement_id, v_stream_ids, v_from, true, true, 'evacuated');
             v_moved := v_moved + v_moved_now;
             v_left := v_left - v_moved_now;
             exit when v_left <= 0;

@@ -166,7 +166,7 @@ begin
         current_streams = null
     where h.instance_id = p_known.instance_id;
     if p_known.status in ('inactive', 'removed', 'recovering') or (p_known.status = 'draining' and p_known.standing_order is null) then
-        perform {{ private }}.request_settle('returned', p_known.instance_id);
+        perform {{ private }}.request_settle({{ private }}.return_of(p_known.instance_id), p_known.instance_id);
     elsif p_known.max_streams <> p_max_streams then
         perform {{ private }}.request_settle('capacity', p_known.instance_id);
     elsif p_known.suspended_until is not null then

@@ -7,7 +7,7 @@ select
     i.capacity,
     i.streams_held,
     i.streams_handed_over,
-    (select count(*)::integer from {{ private }}.assignment as a where a.waiting_since is not null) as streams_waiting,
+    (select count(*)::integer from {{ private }}.assignment as a where a.waiting_since is not null) + i.streams_kept as streams_waiting,
     c.paused_at is not null as balancing_paused,
     c.paused_at,
     c.paused_by,
@@ -28,7 +28,8 @@ cross join (
                 where n.status in ('registered', 'active', 'warning', 'recovering') and n.standing_order is null
             ), 0
         )::integer as capacity,
-        coalesce(sum(l.owned), 0)::integer as streams_held,
+        coalesce(sum(l.owned) filter (where n.status <> 'inactive'), 0)::integer as streams_held,
+        coalesce(sum(l.owned) filter (where n.status = 'inactive'), 0)::integer as streams_kept,
         coalesce(sum(l.outgoing), 0)::integer as streams_handed_over
     from {{ private }}.instance as n
     inner join {{ private }}.instance_load as l on n.instance_id = l.instance_id

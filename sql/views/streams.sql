@@ -1,17 +1,17 @@
--- Reads     stream, assignment, requirement
+-- Reads     stream, assignment, requirement, instance
 create or replace view {{ api }}.streams as
 select
     s.stream_id,
     s.name,
     s.url,
     s.active,
-    a.state,
+    case when i.status = 'inactive' then 'waiting' else a.state end as state,
     a.instance_id,
     a.epoch,
     a.next_instance_id,
     a.pinned_to,
     a.assigned_at,
-    a.waiting_since,
+    case when i.status = 'inactive' then i.status_changed_at else a.waiting_since end as waiting_since,
     s.region,
     r.capabilities as required_capabilities,
     s.source,
@@ -21,5 +21,6 @@ select
     s.updated_at
 from {{ private }}.stream as s
 inner join {{ private }}.assignment as a on s.stream_id = a.stream_id
-inner join {{ private }}.requirement as r on s.requirement_id = r.requirement_id;
-comment on view {{ api }}.streams is 'Every station: what it is and who hears it now. state: idle (not active), waiting (nobody has room or the ability), assigned, running, releasing.';
+inner join {{ private }}.requirement as r on s.requirement_id = r.requirement_id
+left join {{ private }}.instance as i on a.instance_id = i.instance_id;
+comment on view {{ api }}.streams is 'Every station: what it is and who hears it now. state: idle (not active), waiting (nobody that lives has room or the ability; instance_id then names the lost instance, if any, that keeps the stream until somebody else can take it), assigned, running, releasing.';

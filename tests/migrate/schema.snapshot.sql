@@ -853,11 +853,24 @@ COMMENT ON COLUMN orchestrator_private.assignment.decision_id IS 'The decision t
 
 COMMENT ON COLUMN orchestrator_private.assignment.waiting_since IS 'Since when the stream waits for an instance; a moment to come while an instance that it was taken from may still be running it.';
 
+CREATE TABLE orchestrator_private.instance_load (
+    instance_id text NOT NULL,
+    owned integer DEFAULT 0 NOT NULL,
+    incoming integer DEFAULT 0 NOT NULL,
+    outgoing integer DEFAULT 0 NOT NULL,
+    digest bigint DEFAULT 0 NOT NULL,
+    changed_at timestamp with time zone,
+    CONSTRAINT counts_are_not_negative CHECK (((owned >= 0) AND (incoming >= 0) AND (outgoing >= 0)))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE orchestrator_private.instance_load IS 'How many streams an instance owns, how many of those are leaving, how many are coming, and the digest of what it should be running. Kept by statement-level triggers on assignment.';
+
 CREATE FUNCTION orchestrator_private.count_waiting(p_limit integer) RETURNS integer
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.count_waiting(p_limit integer) IS 'How many streams wait for an instance, counted up to a limit so that the cost is bounded.';
+COMMENT ON FUNCTION orchestrator_private.count_waiting(p_limit integer) IS 'How many streams wait for an instance that lives: nobody has them, or a lost one that nobody could succeed. Counted up to a limit so that the cost is bounded.';
 
 CREATE FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer, p_maximum integer) RETURNS integer[]
     LANGUAGE plpgsql IMMUTABLE
@@ -871,11 +884,11 @@ CREATE FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigin
 
 COMMENT ON FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigint) IS 'What one stream adds to a digest.';
 
-CREATE FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_reason text) RETURNS integer
+CREATE FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text) RETURNS integer
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_reason text) IS 'Give these streams of one requirement to the instances that should have them; live: by hand-over, and what finds no room stays; otherwise now, and what finds no room waits.';
+COMMENT ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text) IS 'Give these streams of one requirement to the instances that should have them; live: by hand-over, and what finds no room stays; otherwise now, and what finds no room stays with whoever had it, or waits.';
 
 CREATE FUNCTION orchestrator_private.end_old_process(p_instance_id text) RETURNS void
     LANGUAGE plpgsql
@@ -905,7 +918,7 @@ CREATE FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) IS 'Give every stream of these lost instances to others, now; what finds no room waits. Nothing else moves.';
+COMMENT ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) IS 'Give the streams of these instances to others, now. What nobody else can take stays with an owner that may return, and waits when its owner was removed. Nothing else moves.';
 
 CREATE FUNCTION orchestrator_private.failing_calls() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -949,11 +962,11 @@ CREATE FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids
 
 COMMENT ON FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) IS 'The fair number of streams for each instance: proportional to weight, between lower and upper, adding up to the total, by largest remainders, with the least moves away from what is held.';
 
-CREATE FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text) RETURNS text[]
+CREATE FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean DEFAULT false) RETURNS text[]
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text) IS 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
+COMMENT ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) IS 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
 
 CREATE FUNCTION orchestrator_private.findings_balance() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
@@ -1093,6 +1106,18 @@ CREATE FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled j
 
 COMMENT ON FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) IS 'Note which of its streams an instance hears nothing of; returns the commands to restart those where that is new.';
 
+CREATE FUNCTION orchestrator_private.heirless() RETURNS TABLE(instance_id text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.heirless() IS 'Lost instances that still hold streams, and have had their time to return.';
+
+CREATE FUNCTION orchestrator_private.heirless_with_room() RETURNS text[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams somebody could take now; null when there are none.';
+
 CREATE FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text)
     LANGUAGE sql ROWS 10
     AS …;
@@ -1123,6 +1148,12 @@ CREATE FUNCTION orchestrator_private.impossible_rows() RETURNS TABLE(stream_id b
 
 COMMENT ON FUNCTION orchestrator_private.impossible_rows() IS 'Assignments that contradict their stream or their instance.';
 
+CREATE FUNCTION orchestrator_private.inherit(p_instance_ids text[]) RETURNS orchestrator_private.decision
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.inherit(p_instance_ids text[]) IS 'Give what these lost instances still hold to others, as far as those have room.';
+
 CREATE FUNCTION orchestrator_private.instances_forgotten() RETURNS TABLE(instance_id text)
     LANGUAGE sql
     AS …;
@@ -1152,6 +1183,12 @@ CREATE FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.in
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.instance) IS 'Whether some process is living under this instance''s name: its session holds its lock, or without a session its last beat is young, or it stops by itself and its lease is not over.';
+
+CREATE FUNCTION orchestrator_private.is_alone(p_instance_id text) RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_alone(p_instance_id text) IS 'Whether a stream of this owner has nobody that lives: then an instance on probation is better than none.';
 
 CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
     LANGUAGE sql
@@ -1228,6 +1265,12 @@ CREATE FUNCTION orchestrator_private.lock_decisions_shared() RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.lock_decisions_shared() IS 'Keep decisions out while a worker confirms what it has; many workers may at once. Never followed by lock_decisions() in the same transaction.';
 
+CREATE FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) RETURNS text[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) IS 'Those of these instances that are still lost, locked, but for those whose row somebody holds: they are speaking right now.';
+
 CREATE FUNCTION orchestrator_private.lock_session(p_session_key bigint) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1245,7 +1288,7 @@ CREATE FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_eve
     SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'These instances are gone: step their state machines and give their streams to others, in one decision.';
+COMMENT ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'These instances are gone: step their state machines and give their streams to others, in one decision. What nobody else can take stays with those that may return.';
 
 CREATE FUNCTION orchestrator_private.lost_sources() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -1277,11 +1320,11 @@ CREATE FUNCTION orchestrator_private.movable_assignment(p_stream_id bigint, p_in
 
 COMMENT ON FUNCTION orchestrator_private.movable_assignment(p_stream_id bigint, p_instance_id text) IS 'The assignment of a stream that this instance could take; else OR102, OR103 or OR405.';
 
-CREATE FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text) RETURNS integer
+CREATE FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text, p_stay boolean DEFAULT false) RETURNS integer
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text) IS 'Move one stream to the best instance for it; without one it stays (live) or waits.';
+COMMENT ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text, p_stay boolean) IS 'Move one stream to the best instance for it; without one it stays (live, or asked to), or waits.';
 
 CREATE FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
@@ -1397,11 +1440,11 @@ CREATE FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reaso
 
 COMMENT ON FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) IS 'Give waiting streams to instances that have room, longest waiting first.';
 
-CREATE FUNCTION orchestrator_private.placeable_instances() RETURNS TABLE(instance_id text, max_streams integer, weight double precision, planned integer, ceiling integer, capabilities text[], location text)
+CREATE FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean DEFAULT false) RETURNS TABLE(instance_id text, max_streams integer, weight double precision, planned integer, ceiling integer, capabilities text[], location text)
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.placeable_instances() IS 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';
+COMMENT ON FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean) IS 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';
 
 CREATE FUNCTION orchestrator_private.purge_history() RETURNS jsonb
     LANGUAGE plpgsql
@@ -1566,6 +1609,12 @@ CREATE FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint
 
 COMMENT ON FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint) IS 'Makes assignments agree with their streams and instances again, in this decision.';
 
+CREATE FUNCTION orchestrator_private.return_of(p_instance_id text) RETURNS text
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.return_of(p_instance_id text) IS 'Why a settlement is asked for when a lost instance returns: one that kept its streams needs no new share.';
+
 CREATE FUNCTION orchestrator_private.sample_activity(p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
     AS …;
@@ -1582,7 +1631,7 @@ CREATE FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment 
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) IS 'Send one stream to one instance: by hand-over from a living owner, at once when it waits.';
+COMMENT ON FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) IS 'Send one stream to one instance: by hand-over from a living owner, at once when it waits or its owner is lost.';
 
 CREATE FUNCTION orchestrator_private.server_returned() RETURNS boolean
     LANGUAGE sql
@@ -1684,6 +1733,24 @@ CREATE FUNCTION orchestrator_private.short_memories() RETURNS TABLE(code text, s
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.short_memories() IS 'Alert, for each live instance: it uses more memory than memory_alert. Over five points below that.';
+
+CREATE FUNCTION orchestrator_private.silence_trust() RETURNS timestamp with time zone
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.silence_trust() IS 'From when on silence is to be believed, as things are now; infinity while nobody is left. Null: always.';
+
+CREATE FUNCTION orchestrator_private.silent_together() RETURNS timestamp with time zone
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.silent_together() IS 'When the last of them was heard, if most instances fell silent together (their last beats no further apart than one interval and the grace); else null.';
+
+CREATE FUNCTION orchestrator_private.somebody_is_there() RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.somebody_is_there() IS 'Whether any instance may be given streams.';
 
 CREATE FUNCTION orchestrator_private.source_capabilities(p_required jsonb) RETURNS text[]
     LANGUAGE sql IMMUTABLE
@@ -1842,11 +1909,11 @@ CREATE FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation
 
 COMMENT ON FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation bigint) IS 'The instance, when this login and this incarnation may speak for it; else OR103, OR106 or OR301.';
 
-CREATE FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint) RETURNS text[]
+CREATE FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean) RETURNS text[]
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint) IS 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location.';
+COMMENT ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean) IS 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location, instances on probation last if at all.';
 
 CREATE FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) RETURNS text
     LANGUAGE plpgsql
@@ -1883,6 +1950,12 @@ CREATE FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) RETURNS T
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) IS 'Which of these targets may be told something now, whoever has waited for longest first.';
+
+CREATE FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) IS 'Whoever a decision took streams from without asking is told to stop them, should it return.';
 
 CREATE FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -2072,17 +2145,21 @@ CREATE VIEW orchestrator.assignments AS
     s.name,
     a.instance_id,
     a.epoch,
-    a.state,
+        CASE
+            WHEN (i.status = 'inactive'::text) THEN 'waiting'::text
+            ELSE a.state
+        END AS state,
     a.next_instance_id,
     a.pinned_to,
     a.assigned_at,
     a.releasing_since,
     a.decision_id
-   FROM (orchestrator_private.assignment a
+   FROM ((orchestrator_private.assignment a
      JOIN orchestrator_private.stream s ON ((a.stream_id = s.stream_id)))
+     JOIN orchestrator_private.instance i ON ((a.instance_id = i.instance_id)))
   WHERE (a.instance_id IS NOT NULL);
 
-COMMENT ON VIEW orchestrator.assignments IS 'Who has which stream now, under which epoch, and what is being handed over to whom.';
+COMMENT ON VIEW orchestrator.assignments IS 'Who has which stream now, under which epoch, and what is being handed over to whom. state waiting: its instance is lost, and nobody else could take it.';
 
 CREATE VIEW orchestrator.decisions AS
  SELECT decision_id,
@@ -2134,19 +2211,6 @@ COMMENT ON COLUMN orchestrator_private.controller.silence_trusted_from IS 'No in
 
 COMMENT ON COLUMN orchestrator_private.controller.recovery_since IS 'Since when recovery mode is on (balancing frozen, failover never); null when it is off.';
 
-CREATE TABLE orchestrator_private.instance_load (
-    instance_id text NOT NULL,
-    owned integer DEFAULT 0 NOT NULL,
-    incoming integer DEFAULT 0 NOT NULL,
-    outgoing integer DEFAULT 0 NOT NULL,
-    digest bigint DEFAULT 0 NOT NULL,
-    changed_at timestamp with time zone,
-    CONSTRAINT counts_are_not_negative CHECK (((owned >= 0) AND (incoming >= 0) AND (outgoing >= 0)))
-)
-WITH (fillfactor='50');
-
-COMMENT ON TABLE orchestrator_private.instance_load IS 'How many streams an instance owns, how many of those are leaving, how many are coming, and the digest of what it should be running. Kept by statement-level triggers on assignment.';
-
 CREATE TABLE orchestrator_private.settle_request (
     settle_request_id bigint NOT NULL,
     requested_at timestamp with time zone NOT NULL,
@@ -2162,9 +2226,9 @@ CREATE VIEW orchestrator.fleet AS
     i.capacity,
     i.streams_held,
     i.streams_handed_over,
-    ( SELECT (count(*))::integer AS count
+    (( SELECT (count(*))::integer AS count
            FROM orchestrator_private.assignment a
-          WHERE (a.waiting_since IS NOT NULL)) AS streams_waiting,
+          WHERE (a.waiting_since IS NOT NULL)) + i.streams_kept) AS streams_waiting,
     (c.paused_at IS NOT NULL) AS balancing_paused,
     c.paused_at,
     c.paused_by,
@@ -2182,7 +2246,8 @@ CREATE VIEW orchestrator.fleet AS
      CROSS JOIN ( SELECT (count(*))::integer AS instances,
             (count(*) FILTER (WHERE (n.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text, 'draining'::text]))))::integer AS serving_instances,
             (COALESCE(sum(n.max_streams) FILTER (WHERE ((n.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text])) AND (n.standing_order IS NULL))), (0)::bigint))::integer AS capacity,
-            (COALESCE(sum(l.owned), (0)::bigint))::integer AS streams_held,
+            (COALESCE(sum(l.owned) FILTER (WHERE (n.status <> 'inactive'::text)), (0)::bigint))::integer AS streams_held,
+            (COALESCE(sum(l.owned) FILTER (WHERE (n.status = 'inactive'::text)), (0)::bigint))::integer AS streams_kept,
             (COALESCE(sum(l.outgoing), (0)::bigint))::integer AS streams_handed_over
            FROM (orchestrator_private.instance n
              JOIN orchestrator_private.instance_load l ON ((n.instance_id = l.instance_id)))
@@ -2455,13 +2520,19 @@ CREATE VIEW orchestrator.streams AS
     s.name,
     s.url,
     s.active,
-    a.state,
+        CASE
+            WHEN (i.status = 'inactive'::text) THEN 'waiting'::text
+            ELSE a.state
+        END AS state,
     a.instance_id,
     a.epoch,
     a.next_instance_id,
     a.pinned_to,
     a.assigned_at,
-    a.waiting_since,
+        CASE
+            WHEN (i.status = 'inactive'::text) THEN i.status_changed_at
+            ELSE a.waiting_since
+        END AS waiting_since,
     s.region,
     r.capabilities AS required_capabilities,
     s.source,
@@ -2469,11 +2540,12 @@ CREATE VIEW orchestrator.streams AS
     s.metadata,
     s.created_at,
     s.updated_at
-   FROM ((orchestrator_private.stream s
+   FROM (((orchestrator_private.stream s
      JOIN orchestrator_private.assignment a ON ((s.stream_id = a.stream_id)))
-     JOIN orchestrator_private.requirement r ON ((s.requirement_id = r.requirement_id)));
+     JOIN orchestrator_private.requirement r ON ((s.requirement_id = r.requirement_id)))
+     LEFT JOIN orchestrator_private.instance i ON ((a.instance_id = i.instance_id)));
 
-COMMENT ON VIEW orchestrator.streams IS 'Every station: what it is and who hears it now. state: idle (not active), waiting (nobody has room or the ability), assigned, running, releasing.';
+COMMENT ON VIEW orchestrator.streams IS 'Every station: what it is and who hears it now. state: idle (not active), waiting (nobody that lives has room or the ability; instance_id then names the lost instance, if any, that keeps the stream until somebody else can take it), assigned, running, releasing.';
 
 CREATE TABLE orchestrator_private.activity_sample (
     instance_id text NOT NULL,
@@ -3155,7 +3227,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.cron_values(p_field text, p_minimum 
 
 REVOKE ALL ON FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.end_old_process(p_instance_id text) FROM PUBLIC;
 
@@ -3181,7 +3253,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.failures_per_minute(p_from timestamp
 
 REVOKE ALL ON FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_balance() FROM PUBLIC;
 
@@ -3229,6 +3301,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrato
 
 REVOKE ALL ON FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.heirless() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.heirless_with_room() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.held_sessions() FROM PUBLIC;
@@ -3239,6 +3315,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.imbalance() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.impossible_rows() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.inherit(p_instance_ids text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.instances_forgotten() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.instances_late() FROM PUBLIC;
@@ -3248,6 +3326,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.instances_lost() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.instances_on_probation() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.instance) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_alone(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
 
@@ -3269,6 +3349,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions_shared() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_watched() FROM PUBLIC;
@@ -3285,7 +3367,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.missing_rows() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.movable_assignment(p_stream_id bigint, p_instance_id text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text, p_stay boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) FROM PUBLIC;
 
@@ -3325,7 +3407,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) FR
 
 REVOKE ALL ON FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.placeable_instances() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.purge_history() FROM PUBLIC;
 
@@ -3369,6 +3451,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.requirement_reach() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.return_of(p_instance_id text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.sample_activity(p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.schema_differences() FROM PUBLIC;
@@ -3402,6 +3486,12 @@ REVOKE ALL ON FUNCTION orchestrator_private.severity_rank(p_severity text) FROM 
 REVOKE ALL ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.short_memories() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.silence_trust() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.silent_together() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.somebody_is_there() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.source_capabilities(p_required jsonb) FROM PUBLIC;
 
@@ -3437,7 +3527,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.source_withdraw(p_source text, p_gon
 
 REVOKE ALL ON FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) FROM PUBLIC;
 
@@ -3446,6 +3536,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.strays() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamp with time zone) FROM PUBLIC;
 

@@ -92,7 +92,14 @@ def check_sums(now: Snapshot) -> None:
     """Who is gone has nothing, and no decision moves less than it must."""
     for name, row in now.instances.items():
         if row["status"] in ("inactive", "removed"):
-            assert row["owned"] == row["incoming"] == 0, name
+            assert row["incoming"] == row["outgoing"] == 0, name
+        if row["status"] == "removed":
+            assert row["owned"] == 0, name
+    for m in now.movements:
+        # no stream moves while nobody but its owner could have it
+        if m["to_instance_id"] is None:
+            d = now.decisions[m["decision_id"]]
+            assert d["trigger"] != "watch_instances" or d["rule"] == "forgotten", (m, d)
     for d in now.decisions.values():
         assert d["moves"] >= d["least_moves"], d
 
@@ -219,7 +226,8 @@ def check_settled(now: Snapshot) -> None:
     assert not [a for a in now.assignments.values() if a["state"] == "releasing"]
     room = {name: row["max_streams"] - row["owned"] for name, row in now.placeable.items()}
     for a in now.assignments.values():
-        if a["state"] == "waiting":
+        lost = a["instance_id"] is not None and now.instances[a["instance_id"]]["status"] == "inactive"
+        if a["state"] == "waiting" or lost:
             assert not _could_have(now, a), (a, room)
             assert not _could_make_room(now, a), (a, room)
         if a["state"] != "idle" and a["pinned_to"] != a["instance_id"] and a["pinned_to"] in _could_have(now, a):

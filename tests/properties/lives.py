@@ -136,6 +136,19 @@ class PlainLife:
             if dice.random() < 0.5:
                 self.fleet.detach(worker)
 
+    def act_everybody_is_away(self, dice: Random) -> None:
+        """The network is gone: nobody is heard, for a moment or until all are lost; then some return, or all."""
+        away = self.fleet.living()
+        for worker in away:
+            worker.beating = False
+        for _ in range(dice.randint(1, 4)):
+            self.fleet.clock.advance(f"{dice.choice([15, 95, 301])} seconds")
+            self.fleet.run_jobs()
+        for worker in dice.sample(away, dice.randint(0, len(away))):
+            self.fleet.beat(worker)
+            if dice.random() < 0.5:
+                self.fleet.run_jobs()
+
     def act_be_killed(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
             self.fleet.kill(worker)

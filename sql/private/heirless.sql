@@ -1,0 +1,109 @@
+-- When nobody is left. A stream never leaves its owner while nobody but its owner could have it: what a lost instance cannot
+-- be relieved of stays its own, under its epoch. When it is heard again it simply goes on. As soon as somebody else can
+-- take the streams they are given away (inherit), but not before everybody who was lost together had time to return.
+-- Locks     instance (by id, those that are free); stream and assignment rows (by id)
+-- Reads     instance_load, requirement, controller
+-- Writes    assignment, movement, decision, withdrawal
+
+create or replace function {{ private }}.somebody_is_there()
+    returns boolean
+    language sql volatile
+begin atomic
+    select exists (select from {{ private }}.placeable_instances()) or exists (select from {{ private }}.placeable_instances(true));
+end;
+comment on function {{ private }}.somebody_is_there() is 'Whether any instance may be given streams.';
+
+create or replace function {{ private }}.heirless()
+    returns table (instance_id text)
+    language sql volatile
+as $function$
+    select i.instance_id
+    from {{ private }}.instance as i
+    join {{ private }}.instance_load as l on l.instance_id = i.instance_id
+    cross join {{ private }}.controller as c
+    where i.status = 'inactive'
+        and l.owned > 0
+        and coalesce(greatest(c.sessions_trusted_from, c.silence_trusted_from), '-infinity') <= {{ private }}.now()
+$function$;
+comment on function {{ private }}.heirless() is 'Lost instances that still hold streams, and have had their time to return.';
+
+create or replace function {{ private }}.heirless_with_room()
+    returns text[]
+    language sql volatile
+as $function$
+    with room as materialized (
+        select p.capabilities from {{ private }}.placeable_instances() as p where p.planned < p.ceiling
+        union
+        select p.capabilities from {{ private }}.placeable_instances(true) as p where p.planned < p.ceiling
+    )
+    select array_agg(h.instance_id order by h.instance_id)
+    from {{ private }}.heirless() as h
+    where exists (
+        select from {{ private }}.requirement as r
+        where exists (select from room as m where m.capabilities @> r.capabilities)
+            -- with a limit it stays a look into the index for each requirement, whatever the planner knows about the table
+            and (
+                select true from {{ private }}.assignment as a
+                where a.instance_id = h.instance_id and a.requirement_id = r.requirement_id
+                limit 1
+            )
+    )
+$function$;
+comment on function {{ private }}.heirless_with_room() is 'Those of them whose streams somebody could take now; null when there are none.';
+
+create or replace function {{ private }}.lock_lost(p_instance_ids text[])
+    returns text[]
+    language sql volatile
+as $function$
+    with lost as (
+        select i.instance_id
+        from {{ private }}.instance as i
+        where i.instance_id = any(p_instance_ids) and i.status = 'inactive'
+        order by i.instance_id
+        for no key update skip locked
+    )
+    select coalesce(array_agg(l.instance_id), '{}') from lost as l
+$function$;
+comment on function {{ private }}.lock_lost(text[]) is 'Those of these instances that are still lost, locked, but for those whose row somebody holds: they are speaking right now.';
+
+create or replace function {{ private }}.inherit(p_instance_ids text[])
+    returns {{ private }}.decision
+    language plpgsql volatile
+as $function$
+declare
+    v_decision_id bigint := {{ private }}.open_decision(
+        'heirless', 'watch_instances', null, jsonb_build_object('instances', to_jsonb(p_instance_ids))
+    );
+begin
+    if {{ private }}.fail_over(v_decision_id, p_instance_ids, 'heirless') = 0 then
+        -- whoever has room has refused them
+        delete from {{ private }}.decision as d where d.decision_id = v_decision_id;
+        return null;
+    end if;
+    perform {{ private }}.tell_former_owners(v_decision_id);
+    return {{ private }}.close_decision(v_decision_id);
+end
+$function$;
+comment on function {{ private }}.inherit(text[]) is 'Give what these lost instances still hold to others, as far as those have room.';
+
+create or replace function {{ private }}.tell_former_owners(p_decision_id bigint)
+    returns void
+    language sql volatile
+as $function$
+    insert into {{ private }}.withdrawal (instance_id, stream_id, epoch, withdrawn_at)
+    select m.from_instance_id, m.stream_id, m.epoch - 1, m.moved_at
+    from {{ private }}.movement as m
+    where m.decision_id = p_decision_id and m.from_instance_id is not null
+    on conflict (instance_id, stream_id) do update set epoch = excluded.epoch, withdrawn_at = excluded.withdrawn_at
+$function$;
+comment on function {{ private }}.tell_former_owners(bigint) is 'Whoever a decision took streams from without asking is told to stop them, should it return.';
+
+create or replace function {{ private }}.return_of(p_instance_id text)
+    returns text
+    language sql volatile
+begin atomic
+    select case when l.owned > 0 then 'back with its streams' else 'returned' end
+    from {{ private }}.instance_load as l
+    where l.instance_id = p_instance_id;
+end;
+comment on function {{ private }}.return_of(text) is 'Why a settlement is asked for when a lost instance returns: one that kept its streams needs no new share.';
