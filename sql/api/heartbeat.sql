@@ -42,9 +42,8 @@ begin
         elsif not {{ private }}.is_under_way(
             p_instance_id, v_seen.changed_at, v_seen.last_beat_at, p_digest is distinct from v_seen.last_digest
         ) then
-            v_attempts := least(v_attempts + 1, 10000);
-            perform {{ private }}.record_repair(
-                p_instance_id, p_incarnation, 'heartbeat', v_attempts, 'commands',
+            v_attempts := {{ private }}.record_repair(
+                p_instance_id, p_incarnation, 'heartbeat', 'commands',
                 jsonb_build_object(
                     'digest', p_digest, 'expected_digest', v_seen.digest,
                     'reported_streams', v_report.current_streams, 'owned', v_seen.owned

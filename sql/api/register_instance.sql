@@ -2,7 +2,7 @@
 -- Within the grace the same name gets the same streams. A different process gets them under new epochs, so that what the
 -- old one might still write is refused; the same process (metadata key "process") keeps its epochs.
 -- Locks     decision; instance; assignment rows of the instance
--- Writes    instance, heartbeat, instance_load, assignment, decision, settle_request
+-- Writes    instance, heartbeat, instance_load, assignment, decision, settle_request, repair
 -- Notifies  whoever gets a stream whose hand-over the old process did not finish
 -- Raises    OR101 bad argument · OR104 id in use · OR105 missing capability · OR106 another login's · OR404 removed · 55P03
 create or replace function {{ api }}.register_instance(
@@ -46,6 +46,7 @@ begin
         if not v_is_same_process then
             perform {{ private }}.end_old_process(p_instance_id);
         end if;
+        perform {{ private }}.carry_repairs(p_instance_id, v_is_same_process);
         perform {{ private }}.welcome_back(v_known, p_max_streams);
     end if;
 

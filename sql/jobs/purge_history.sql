@@ -1,7 +1,7 @@
 -- Job: delete history older than history_retention, in batches small enough to hold no lock for long.
 -- A decision that a stream's present state still points to is kept.
 -- Locks     none that a decision waits for
--- Writes    decision, movement, job_run, alert, plan
+-- Writes    decision, movement, job_run, alert, plan, repair
 
 create or replace function {{ private }}.purge_history()
     returns jsonb
@@ -15,6 +15,7 @@ declare
     v_runs integer;
     v_alerts integer;
     v_plans integer;
+    v_repairs integer;
 begin
     -- at most ten thousand at once, the oldest first
     v_old := array(
@@ -37,8 +38,12 @@ begin
     get diagnostics v_alerts = row_count;
     delete from {{ private }}.plan as p where p.planned_at < v_before;
     get diagnostics v_plans = row_count;
-    return case when v_movements + v_decisions + v_runs + v_alerts + v_plans > 0 then jsonb_build_object(
-        'movements', v_movements, 'decisions', v_decisions, 'job_runs', v_runs, 'alerts', v_alerts, 'plans', v_plans
+    delete from {{ private }}.repair as r
+    where r.repair_id in (select o.repair_id from {{ private }}.repair as o where o.found_at < v_before order by o.found_at limit 10000);
+    get diagnostics v_repairs = row_count;
+    return case when v_movements + v_decisions + v_runs + v_alerts + v_plans + v_repairs > 0 then jsonb_build_object(
+        'movements', v_movements, 'decisions', v_decisions, 'job_runs', v_runs, 'alerts', v_alerts, 'plans', v_plans,
+        'repairs', v_repairs
     ) end;
 end
 $function$;

@@ -48,10 +48,6 @@ begin
     if found then
         perform {{ private }}.request_settle('room');
     end if;
-    -- a hand-over that was called off when it had stopped already: it is to start again
-    update {{ private }}.assignment as a
-    set state = 'assigned'
-    where a.stream_id = any(p_stream_ids) and a.instance_id = p_instance_id and a.state = 'running';
     return cardinality(v_withdrawn) + {{ private }}.complete_handovers(
         array(
             select a.stream_id

@@ -1,4 +1,27 @@
--- What a beat says about its worker.
+-- What a worker says about itself: the report of its beat, and the full set of what it runs.
+
+create or replace function {{ private }}.check_reported_streams(p_streams bigint[], p_epochs bigint[])
+    returns void
+    language plpgsql immutable
+as $function$
+begin
+    perform {{ private }}.require_argument(
+        'p_streams', cardinality(p_streams) <= 10000, to_jsonb(cardinality(p_streams)),
+        'at most 10000 streams: an instance has 1000 at most'
+    );
+    perform {{ private }}.require_argument(
+        'p_streams', array_position(p_streams, null) is null
+            and cardinality(p_streams) = (select count(distinct u.stream_id) from unnest(p_streams) as u(stream_id)),
+        to_jsonb(cardinality(p_streams)), 'each running stream once'
+    );
+    perform {{ private }}.require_argument(
+        'p_epochs', cardinality(p_epochs) = cardinality(p_streams) and array_position(p_epochs, null) is null
+            and 0 <= (select coalesce(min(u.epoch), 0) from unnest(p_epochs) as u(epoch)),
+        to_jsonb(cardinality(p_epochs)), 'one epoch for each stream, none of them negative'
+    );
+end
+$function$;
+comment on function {{ private }}.check_reported_streams(bigint[], bigint[]) is 'Refuse a full set that says impossible things.';
 
 create or replace function {{ private }}.count_stalled(p_stalled jsonb)
     returns integer

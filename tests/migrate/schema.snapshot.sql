@@ -319,7 +319,7 @@ CREATE FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bi
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Reconcile with the full set of what the instance runs; returns the commands that bring it in step.';
+COMMENT ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Reconcile with the full set of what the instance runs, at most 10000 streams; returns the commands that bring it in step. What differed without a reason is in the view repairs.';
 
 CREATE FUNCTION orchestrator.request_job(p_job text) RETURNS TABLE(job text, next_run_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -576,6 +576,12 @@ CREATE FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) 
 
 COMMENT ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) IS 'The next owner is not to be: the present one keeps the stream under its epoch.';
 
+CREATE FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_is_same_process boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_is_same_process boolean) IS 'A process that could not be brought in step registers again (R3.2): that is recorded, too.';
+
 CREATE FUNCTION orchestrator_private.check_balance() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
@@ -623,6 +629,12 @@ CREATE FUNCTION orchestrator_private.check_registration(p_instance_id text, p_ma
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb, p_stop_within interval) IS 'Refuse a registration that says impossible things.';
+
+CREATE FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) IS 'Refuse a full set that says impossible things.';
 
 CREATE TABLE orchestrator_private.instance (
     instance_id text NOT NULL,
@@ -754,7 +766,7 @@ CREATE FUNCTION orchestrator_private.close_repairs(p_instance_id text) RETURNS v
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.close_repairs(p_instance_id text) IS 'The worker is in step again.';
+COMMENT ON FUNCTION orchestrator_private.close_repairs(p_instance_id text) IS 'The worker is in step again, or differs in nothing that has no reason.';
 
 CREATE FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_explained boolean) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE sql
@@ -1226,6 +1238,12 @@ CREATE FUNCTION orchestrator_private.leaving() RETURNS TABLE(instance_id text, s
 
 COMMENT ON FUNCTION orchestrator_private.leaving() IS 'How many streams draining and overfull instances have still to be asked for.';
 
+CREATE FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[]) IS 'Streams of which a worker holds a later epoch than was ever given here (the database was restored from a backup) stay with their owners under epochs above that, or a fence that has seen it would refuse them for ever.';
+
 CREATE FUNCTION orchestrator_private.load_of(p_assignment orchestrator_private.assignment) RETURNS TABLE(instance_id text, requirement_id integer, owned integer, incoming integer, outgoing integer, movable integer, digest bigint)
     LANGUAGE sql IMMUTABLE
     AS …;
@@ -1507,11 +1525,11 @@ CREATE FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) RETUR
 
 COMMENT ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) IS 'Bring every instance to its fair target with the least possible moves, by hand-over.';
 
-CREATE FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_attempt integer, p_repaired_by text, p_difference jsonb) RETURNS void
+CREATE FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) RETURNS smallint
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_attempt integer, p_repaired_by text, p_difference jsonb) IS 'An attempt to bring a worker in step. From the tenth on the last row of its kind is brought up to date instead.';
+COMMENT ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) IS 'An attempt to bring a worker in step; returns which one in a row. From the tenth on the last row of its kind is brought up to date instead.';
 
 CREATE FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) RETURNS bigint
     LANGUAGE plpgsql
@@ -1974,6 +1992,12 @@ CREATE FUNCTION orchestrator_private.timing_settings() RETURNS TABLE(reset text,
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.timing_settings() IS 'Whether the timing inequalities hold, as things are (reset is null) and with one setting at its default.';
+
+CREATE FUNCTION orchestrator_private.unexplained_difference(p_instance_id text, p_streams bigint[], p_epochs bigint[]) RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.unexplained_difference(p_instance_id text, p_streams bigint[], p_epochs bigint[]) IS 'What a full set has too little, too much or under wrong epochs, and nothing under way explains; at most 100 streams of each kind beside their counts, null when there is none.';
 
 CREATE FUNCTION orchestrator_private.unknown_alert(p_alert_id bigint) RETURNS void
     LANGUAGE plpgsql
@@ -3171,6 +3195,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.caller_is_admin() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_is_same_process boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.check_balance() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_failures(p_failures jsonb) FROM PUBLIC;
@@ -3186,6 +3212,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_jobs() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.check_recovery() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb, p_stop_within interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) FROM PUBLIC;
 
@@ -3341,6 +3369,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with 
 
 REVOKE ALL ON FUNCTION orchestrator_private.leaving() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.load_of(p_assignment orchestrator_private.assignment) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_alert_target(p_target text) FROM PUBLIC;
@@ -3417,7 +3447,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.read_report(p_report jsonb) FROM PUB
 
 REVOKE ALL ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_attempt integer, p_repaired_by text, p_difference jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) FROM PUBLIC;
 
@@ -3544,6 +3574,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p
 REVOKE ALL ON FUNCTION orchestrator_private.thresholds() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.timing_settings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.unexplained_difference(p_instance_id text, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.unknown_alert(p_alert_id bigint) FROM PUBLIC;
 

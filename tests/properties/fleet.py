@@ -99,6 +99,9 @@ class Fleet:
         check_now(self.now)
         check_step(before, self.now)
         self._check_one_listener()
+        # everybody obeys sooner or later, forgets nothing and invents nothing: there is nothing to repair (R3)
+        repairs = self.execute("select * from {private}.repair")
+        assert not repairs, repairs
         return self.now
 
     def _check_one_listener(self) -> None:
@@ -137,6 +140,11 @@ class Fleet:
         worker.beating = True
         if worker not in self.workers:
             self.workers.append(worker)
+        # whatever it runs beside the full set that it reads then, it stops
+        full = {row["stream_id"] for row in self.call("get_assignments", **worker.who)}
+        if surplus := worker.running.keys() - full:
+            worker.running = {stream_id: epoch for stream_id, epoch in worker.running.items() if stream_id in full}
+            self.call("acknowledge", **worker.who, stopped=sorted(surplus))
         return True
 
     def attach(self, worker: Worker) -> None:

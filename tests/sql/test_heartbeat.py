@@ -3,7 +3,10 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from orchestrator import db
+from orchestrator.errors import OrchestratorError
 from tests.sql.fleet import Fleet, digest_of, refused
 
 
@@ -220,6 +223,27 @@ def test_a_report_that_cannot_be_read_is_refused_and_is_no_beat(fleet: Fleet) ->
         {"memory_usage": "-Infinity"},
         {"last_activity": "infinity"},  # no client could read the view of instances any more
         {"timestamp": "0044-03-15 12:00:00 BC"},
+        {"heartbeat_interval": 0},
+        {"heartbeat_interval": -30},
+        {"heartbeat_interval": "soon"},
+        {"heartbeat_interval": 1e9},
+        {"progressing": -1},
+        {"progressing": "some"},
+        {"breaker": "broken"},
+        {"breaker_opened": -1},
+        {"breaker_opened": 0.5},
+        {"stalled": {}},
+        {"stalled": 3},
+        {"stalled": ["1"]},
+        {"stalled": [{"stream_id": 1, "epoch": 1}]},
+        {"stalled": [{"stream_id": 1, "silent_for": 60}]},
+        {"stalled": [{"stream_id": "one", "epoch": 1, "silent_for": 60}]},
+        {"stalled": [{"stream_id": 1.5, "epoch": 1, "silent_for": 60}]},
+        {"stalled": [{"stream_id": 1, "epoch": 2**63, "silent_for": 60}]},
+        {"stalled": [{"stream_id": 1, "epoch": 1, "silent_for": -1}]},
+        {"stalled": [{"stream_id": 1, "epoch": 1, "silent_for": "NaN"}]},
+        {"stalled": [{"stream_id": n, "epoch": 1, "silent_for": 60} for n in range(1001)]},
+        {"status": "x" * 101},
     ]
     for report in bad:
         with refused("OR101"):
@@ -278,3 +302,55 @@ def test_a_beat_is_one_hot_update(fleet: Fleet) -> None:
         fleet.database.names.private,
     )
     assert stats["updates"] == stats["hot"] == 20
+
+
+def test_a_refused_report_is_said_again_only_when_it_is_short(fleet: Fleet) -> None:
+    worker = fleet.register("fv-1")
+    with refused("OR101") as refusal:
+        worker.beat(breaker="broken")
+    assert refusal.value.detail is not None
+    assert refusal.value.detail["given"] == {"breaker": "broken"}
+    with refused("OR101") as refusal:
+        worker.beat(breaker="x" * 100_000)
+    assert refusal.value.detail is not None
+    assert refusal.value.detail["given"] == "too long to be said again"
+
+
+def test_what_a_worker_says_of_its_breaker_and_its_progress_is_kept(fleet: Fleet) -> None:
+    worker = fleet.register("fv-1")
+    worker.beat(heartbeat_interval=30, progressing=2, breaker="half-open", breaker_opened=3)
+    row = worker.row
+    assert (row["breaker"], row["breaker_opened"], row["progressing"]) == ("half-open", 3, 2)
+    assert row["progress_at"] == fleet.clock.now
+    worker.beat()
+    assert (worker.row["breaker"], worker.row["progressing"], worker.row["stalled_streams"]) == (None, None, 0)
+
+
+def test_beats_from_the_past_and_the_future_are_absorbed(fleet: Fleet) -> None:
+    """When it came is what counts, and not when it says that it was sent."""
+    worker, _ = fleet.start(10, 10, streams=2)
+    before = fleet.owners()
+    for timestamp in ("2001-01-01T00:00:00Z", "2999-12-31T23:59:59+00:00"):
+        assert worker.beat(timestamp=timestamp, last_activity=timestamp) == []
+        assert worker.row["silent_for"] == timedelta(0)
+        assert worker.status == "active"
+    sent = fleet.value("select sent_at from {p}.heartbeat where instance_id = 'fv-1'")
+    assert sent.year == 2999
+    fleet.workers["fv-2"].beat()
+    assert "lost" not in (fleet.pass_time("299 seconds").get("watch_instances") or {})
+    fleet.workers["fv-2"].beat()
+    assert fleet.pass_time("1 second")["watch_instances"]["lost"] == ["fv-1"]  # its late clock buys it no time
+    assert fleet.owners() != before
+
+
+def test_a_digest_of_the_wrong_width_is_refused_and_is_no_beat(fleet: Fleet) -> None:
+    """As unsigned 64 bits, as 128 bits, as text, as a fraction: the driver and psql both say what p_digest is."""
+    worker = fleet.register("fv-1")
+    fleet.clock.advance("10 seconds")
+    for digest in (2**64 - 1, 2**127, -(2**63) - 1, 0.5, "18446744073709551615", "abc"):
+        with pytest.raises(OrchestratorError) as caught:
+            worker.call("heartbeat", digest=digest)
+        assert caught.value.code in ("22003", "22P02", "42883"), caught.value
+        assert "bigint" in caught.value.message or "p_digest" in caught.value.message, caught.value.message
+    assert worker.row["silent_for"] == timedelta(seconds=10)
+    assert worker.status == "registered"

@@ -111,3 +111,151 @@ def test_two_that_claim_the_same_stream_end_with_exactly_one(fleet: Fleet) -> No
     assert stream_id in first.running
     assert stream_id not in second.running
     assert (first.beat(), second.beat()) == ([], [])
+
+
+def _difference(fleet: Fleet) -> Row:
+    [repair] = fleet.view("repairs", found_by="report_streams")
+    assert repair["repaired_by"] == "full set"
+    return dict(repair["difference"])
+
+
+def test_what_differs_without_a_reason_is_recorded_stream_by_stream(fleet: Fleet) -> None:
+    """R3.1, R3.3, R3.4: missing, under a wrong epoch, somebody else's, nobody's, and unknown to anybody."""
+    worker, other = fleet.start(10, 10, streams=8)
+    idle = fleet.add_streams(1, first=9)[0]
+    fleet.all_obey()
+    fleet.admin("set_stream_active", stream_id=idle, active=False)
+    fleet.all_obey()
+    right, missing, old, *_ = sorted(worker.running)
+    foreign = min(other.running)
+    epochs = dict(worker.running)
+    worker.running |= {old: epochs[old] - 1, foreign: other.running[foreign], 999: 1, idle: 1}
+    del worker.running[missing]
+    worker.follow(worker.report_streams())
+    assert _difference(fleet) == {
+        "missing": [missing],
+        "wrong_epoch": [{"stream_id": old, "claimed_epoch": epochs[old] - 1, "epoch": epochs[old], "owner": "fv-1"}],
+        "claimed_of_others": [
+            {
+                "stream_id": foreign,
+                "claimed_epoch": other.running[foreign],
+                "epoch": other.running[foreign],
+                "owner": "fv-2",
+            }
+        ],
+        "surplus": [idle],
+        "unknown": [999],
+        "counts": {"missing": 1, "wrong_epoch": 1, "claimed_of_others": 1, "surplus": 1, "unknown": 1},
+    }
+    assert right in worker.running
+    assert (worker.beat(), other.beat()) == ([], [])
+    assert [row["repaired_at"] for row in fleet.view("repairs")] == [fleet.clock.now]
+
+
+def test_what_is_under_way_is_not_recorded(fleet: Fleet) -> None:
+    """Given and not started, to be handed over, taken without its word, given anew under another epoch."""
+    worker, _ = fleet.start(10, 10, streams=8)
+    leaving, gone, again, *_ = sorted(worker.running)
+    fleet.admin("move_stream", stream_id=leaving, instance_id="fv-2")
+    fleet.admin("remove_stream", stream_id=gone)
+    fleet.add_streams(2, first=9)
+    for active in (False, True):
+        fleet.admin("set_stream_active", stream_id=again, active=active)
+    commands = worker.report_streams()
+    assert {row["stream_id"] for row in commands} > {leaving, gone}
+    assert fleet.view("repairs") == []
+
+
+def test_a_report_says_again_what_it_said_without_filling_the_table(fleet: Fleet) -> None:
+    worker = fleet.register("fv-1")
+    for unknown in range(1, 30):
+        worker.running = {unknown: 1}
+        worker.report_streams()
+    assert _difference(fleet)["unknown"] == [29]
+    worker.running = {}
+    assert worker.report_streams() == []
+    assert [row["repaired_at"] for row in fleet.view("repairs")] == [fleet.clock.now]
+
+
+def test_a_stream_claimed_under_a_later_epoch_stays_with_its_owner_under_one_above_it(fleet: Fleet) -> None:
+    """The database was restored from a backup: a fence elsewhere has seen later epochs, and refuses all below them."""
+    worker, other = fleet.start(10, 10, streams=2)
+    [mine], [theirs] = worker.running, other.running
+    worker.running = {mine: 500, theirs: 700}
+    commands = worker.report_streams()
+    assert _said(commands) == {mine: ("add", 501), theirs: ("remove", 700)}
+    assert fleet.owners() == {mine: "fv-1", theirs: "fv-2"}
+    assert (fleet.stream(theirs)["state"], fleet.stream(theirs)["epoch"]) == ("assigned", 701)
+    [decision] = fleet.decisions("epoch ahead")
+    assert (decision["moves"], decision["detail"]["streams"]) == (0, 2)
+    assert _difference(fleet)["epoch_ahead"] == [
+        {"stream_id": mine, "claimed_epoch": 500, "epoch": 1, "owner": "fv-1"},
+        {"stream_id": theirs, "claimed_epoch": 700, "epoch": 1, "owner": "fv-2"},
+    ]
+    worker.follow(commands)
+    assert _said(other.obey()) == {theirs: ("add", 701)}
+    assert (worker.beat(), other.beat()) == ([], [])
+    assert len(fleet.view("repairs")) == 1
+    fleet.check_counts()
+
+
+def test_a_later_epoch_counts_for_streams_that_nobody_has_or_that_are_being_handed_over(fleet: Fleet) -> None:
+    worker, other = fleet.start(10, 10, streams=4)
+    leaving, idle = worker.running
+    fleet.admin("move_stream", stream_id=leaving, instance_id="fv-2")
+    fleet.admin("set_stream_active", stream_id=idle, active=False)
+    worker.running = {leaving: 50, idle: 60}
+    assert _said(worker.report_streams()) == {leaving: ("remove", 50), idle: ("remove", 60)}
+    worker.running = {}
+    worker.report_streams()
+    assert _said(other.obey())[leaving] == ("add", 52)
+    assert fleet.stream(idle)["epoch"] == 61
+
+
+def test_an_epoch_that_nobody_can_have_got_is_refused(fleet: Fleet) -> None:
+    [worker] = fleet.start(10, streams=1)
+    [stream_id] = worker.running
+    for epoch in (1_000_002, 2**63 - 1, -1):
+        with refused("OR101") as refusal:
+            worker.call("report_streams", streams=[stream_id], epochs=[epoch])
+        assert refusal.value.detail is not None
+        assert refusal.value.detail["argument"] == "p_epochs"
+    assert fleet.stream(stream_id)["epoch"] == 1
+    assert worker.beat() == []
+
+
+def test_a_report_of_more_streams_than_anybody_has_is_refused_before_it_waits_for_anything(fleet: Fleet) -> None:
+    """A worker with a few streams reports 100,000."""
+    [worker] = fleet.start(10, streams=2)
+    deciding = fleet.database.connect(autocommit=False)
+    deciding.execute(f"select {fleet.database.names.private}.lock_decisions()")
+    with refused("OR101") as refusal:
+        worker.call("report_streams", streams=list(range(100_000)), epochs=[1] * 100_000)
+    deciding.rollback()
+    assert refusal.value.detail == {"argument": "p_streams", "given": 100_000}
+    assert worker.beat() == []
+    assert fleet.view("repairs") == []
+
+
+def test_a_report_of_ten_thousand_streams_is_absorbed_and_disturbs_nobody(fleet: Fleet) -> None:
+    worker, other = fleet.start(50, 50, streams=100)
+    before = fleet.owners()
+    nonsense = dict.fromkeys(range(100001, 100001 + 10000 - 50), 1)
+    worker.running |= nonsense
+    commands = worker.report_streams()
+    assert {row["stream_id"] for row in commands} == nonsense.keys()
+    difference = _difference(fleet)
+    assert difference["counts"] == {"unknown": 9950}
+    assert difference["unknown"] == list(range(100_001, 100_101))
+    worker.follow(commands)
+    assert (worker.beat(), other.beat()) == ([], [])
+    assert fleet.owners() == before
+
+
+def test_a_big_report_is_compared_by_hashing_and_not_pair_by_pair(fleet: Fleet) -> None:
+    """However often the same session has called it: no plan of its statements compares each with each."""
+    worker, _ = fleet.start(1000, 1000, streams=1000)
+    worker.running |= dict.fromkeys(range(100001, 109501), 1)
+    fleet.worker_conn.execute("set statement_timeout = '10s'")  # pair by pair it would be minutes
+    for _ in range(8):
+        worker.report_streams()
