@@ -8,6 +8,7 @@ from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from orchestrator.names import Names
@@ -46,6 +47,52 @@ class Recorder:
         finally:
             del self.running[stream.stream_id]
             self.ends.append((stream.stream_id, stream.epoch))
+
+
+class Wire:
+    """A wire that can be frozen: connections stay, nothing comes through, as behind a firewall that forgot them."""
+
+    def __init__(self, dsn: str, directory: str) -> None:
+        parts = conninfo_to_dict(dsn)
+        self._target = f"{parts['host']}/.s.PGSQL.{parts['port']}"
+        self._path = f"{directory}/.s.PGSQL.5432"
+        self.dsn = make_conninfo(dsn, host=directory, port=5432)
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def freeze(self) -> None:
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        """New connections get through; what was on the frozen ones is lost."""
+        for task in self._tasks:
+            task.cancel()
+        self._flows.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._flows.wait()
+        there, back = await asyncio.open_unix_connection(self._target)
+        for source, sink in ((reader, back), (there, writer)):
+            self._tasks.add(asyncio.create_task(self._copy(source, sink)))
+
+    async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                await self._flows.wait()
+                sink.write(data)
+        finally:
+            sink.close()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        server = await asyncio.start_unix_server(self._serve, self._path)
+        try:
+            yield
+        finally:
+            server.close()
+            self.thaw()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 class Fleet:

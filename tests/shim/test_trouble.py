@@ -2,17 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from tempfile import TemporaryDirectory
 
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator.embedded import Embedded
 from tests.pooler import Pooler
-from tests.shim.support import Fleet, Recorder, held, in_step, until
-from worker_shim import Worker
+from tests.shim.support import Fleet, Recorder, Wire, held, in_step, until
 
 # -- Connections -----------------------------------------------------------------
 
@@ -94,80 +90,7 @@ async def test_handlers_go_on_while_the_database_is_away_and_the_breaker_slows_t
     assert len(recorder.starts) == 3
 
 
-async def test_an_isolated_worker_with_a_lease_stops_before_the_lease_is_over_and_comes_back(
-    breakable_fleet: Fleet, breakable_server: Embedded
-) -> None:
-    fleet = breakable_fleet
-    fleet.add_streams(3)
-    fleet.configure("heartbeat_interval", "1 second")
-    recorder = Recorder()
-    lease = 6.0
-    async with fleet.work("fingerv7-001", recorder, on_isolation="stop", lease=lease, stop_timeout=1):
-        await in_step(fleet, "fingerv7-001", recorder, 3)
-        assert fleet.instance("fingerv7-001")["lease"].total_seconds() == lease
-        (beat,) = fleet.query("select beat_at from {private}.heartbeat")
-        fleet.close()
-        await asyncio.to_thread(breakable_server.stop)
-        await until(lambda: not recorder.running, patience=lease)
-        await asyncio.to_thread(breakable_server.start)
-        (row,) = fleet.query("select now() - %(beat_at)s as silent", **beat)
-        assert row["silent"].total_seconds() < lease
-        await in_step(fleet, "fingerv7-001", recorder, 3)
-    assert len(recorder.starts) == 6
-
-
-def test_a_lease_too_short_to_stop_in_is_refused() -> None:
-    with pytest.raises(ValueError, match="too short"):
-        Worker("", "fingerv7-001", 10, Recorder(), on_isolation="stop", lease=10, stop_timeout=10)
-
-
 # -- Network ---------------------------------------------------------------------
-
-
-class Wire:
-    """A wire that can be frozen: connections stay, nothing comes through, as behind a firewall that forgot them."""
-
-    def __init__(self, dsn: str, directory: str) -> None:
-        parts = conninfo_to_dict(dsn)
-        self._target = f"{parts['host']}/.s.PGSQL.{parts['port']}"
-        self._path = f"{directory}/.s.PGSQL.5432"
-        self.dsn = make_conninfo(dsn, host=directory, port=5432)
-        self._flows = asyncio.Event()
-        self._flows.set()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def freeze(self) -> None:
-        self._flows.clear()
-
-    def thaw(self) -> None:
-        """New connections get through; what was on the frozen ones is lost."""
-        for task in self._tasks:
-            task.cancel()
-        self._flows.set()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await self._flows.wait()
-        there, back = await asyncio.open_unix_connection(self._target)
-        for source, sink in ((reader, back), (there, writer)):
-            self._tasks.add(asyncio.create_task(self._copy(source, sink)))
-
-    async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(65536):
-                await self._flows.wait()
-                sink.write(data)
-        finally:
-            sink.close()
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        server = await asyncio.start_unix_server(self._serve, self._path)
-        try:
-            yield
-        finally:
-            server.close()
-            self.thaw()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 async def test_a_frozen_network_is_noticed_by_the_beat_and_survived(
