@@ -1,7 +1,7 @@
 -- Job: delete history older than history_retention, in batches small enough to hold no lock for long.
 -- A decision that a stream's present state still points to is kept.
 -- Locks     none that a decision waits for
--- Writes    decision, movement, job_run, alert, plan, repair
+-- Writes    decision, movement, job_run, alert, alert_delivery, failure_streak, plan, repair
 
 create or replace function {{ private }}.purge_history()
     returns jsonb
@@ -34,6 +34,8 @@ begin
     delete from {{ private }}.job_run as r
     where r.job_run_id in (select o.job_run_id from {{ private }}.job_run as o where o.started_at < v_before order by o.started_at limit 10000);
     get diagnostics v_runs = row_count;
+    delete from {{ private }}.failure_streak as s where s.last_failed_at < v_before;
+    -- with its deliveries
     delete from {{ private }}.alert as a where a.resolved_at < v_before;
     get diagnostics v_alerts = row_count;
     delete from {{ private }}.plan as p where p.planned_at < v_before;

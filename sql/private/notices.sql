@@ -42,19 +42,25 @@ begin
     end if;
 
     -- spread out in recovery mode, with time for the next beat before anybody warns of it; a lease has room for two, always
-    select extract(epoch from least(
-        case when c.recovery_since is null then i.value::interval else least(2 * i.value::interval, w.value::interval * 2 / 3) end,
-        p_instance.lease / 2
-    ))
-    into v_wanted
+    select w.seconds into v_wanted
     from {{ private }}.controller as c
     cross join {{ private }}.setting as i
-    cross join {{ private }}.setting as w
-    where i.name = 'heartbeat_interval' and w.name = 'heartbeat_warning';
-    return nullif(jsonb_strip_nulls(jsonb_build_object(
-        'heartbeat_interval', case when abs((p_report ->> 'heartbeat_interval')::double precision - v_wanted) >= 0.001 then v_wanted end,
-        'no_driver_for', extract(epoch from date_trunc('second', v_overdue))
-    )), '{}');
+    cross join {{ private }}.setting as l
+    cross join lateral (
+        select extract(epoch from least(
+            case when c.recovery_since is null then i.value::interval else least(2 * i.value::interval, l.value::interval * 2 / 3) end,
+            p_instance.lease / 2
+        ))::double precision as seconds
+    ) as w
+    where i.name = 'heartbeat_interval'
+        and l.name = 'heartbeat_warning'
+        and abs((p_report ->> 'heartbeat_interval')::double precision - w.seconds) >= 0.001;
+    if v_wanted is null and v_overdue is null then
+        return null;
+    end if;
+    return jsonb_strip_nulls(jsonb_build_object(
+        'heartbeat_interval', v_wanted, 'no_driver_for', extract(epoch from date_trunc('second', v_overdue))
+    ));
 end
 $function$;
 comment on function {{ private }}.notice_for({{ private }}.instance, jsonb) is 'What this worker should know: another interval of beats than the one it goes by, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';

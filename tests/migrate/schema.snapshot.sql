@@ -1301,6 +1301,12 @@ CREATE FUNCTION orchestrator_private.lock_watched() RETURNS text[]
 
 COMMENT ON FUNCTION orchestrator_private.lock_watched() IS 'Instances to do something about, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
 
+CREATE FUNCTION orchestrator_private.long_transactions() RETURNS TABLE(pid integer, login text, application_name text, state text, age interval, may_end boolean, blocking jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.long_transactions() IS 'Transactions that have run for too long, and whom each of them keeps waiting.';
+
 CREATE FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb DEFAULT '{}'::jsonb) RETURNS orchestrator_private.decision
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -2069,7 +2075,7 @@ CREATE FUNCTION orchestrator_private.watch_transactions() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.watch_transactions() IS 'Job watch_transactions: ends transactions of this system that run too long, and says whom they blocked.';
+COMMENT ON FUNCTION orchestrator_private.watch_transactions() IS 'Job watch_transactions: ends transactions that run too long, and says whom they blocked.';
 
 CREATE FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.instance, p_max_streams integer) RETURNS void
     LANGUAGE plpgsql
@@ -3384,6 +3390,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) FRO
 REVOKE ALL ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_watched() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.long_transactions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
 

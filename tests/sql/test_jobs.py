@@ -8,6 +8,7 @@ import pytest
 from cronsim import CronSim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
 
 from orchestrator import db
 from tests.sql.fleet import Fleet, Row, refused
@@ -386,6 +387,11 @@ def test_history_older_than_its_retention_is_deleted_and_nothing_else(fleet: Fle
         )
     gone = fleet.add_streams(1, first=5)
     fleet.admin("remove_stream", stream_id=gone[0])
+    fleet.one("record_failures", reporter="driver:gone", failures=Jsonb([{"message": "timed out"}]))
+    fleet.query(
+        "insert into {p}.alert_delivery (alert_id, event, target, happened_at, changed_at) "
+        "select alert_id, 'opened', 'log', opened_at, opened_at from {p}.alert"
+    )
     fleet.clock.advance("29 days 23 hours")
     assert fleet.run("purge_history") is None
     fleet.query(a_run)
@@ -396,6 +402,9 @@ def test_history_older_than_its_retention_is_deleted_and_nothing_else(fleet: Fle
     assert fleet.view("movements", stream_id=gone[0]) == []
     assert len(fleet.view("job_runs")) == 1
     assert [row["resolved_at"] for row in fleet.view("alerts")] == [None]
+    assert len(fleet.view("alert_deliveries")) == 1
+    assert fleet.view("failure_streaks") == []
+    assert len(fleet.view("incident_patterns")) == 1  # for later analysis
     assert fleet.run("purge_history") is None
 
 

@@ -40,6 +40,10 @@ def test_an_idle_transaction_of_this_system_is_ended_after_transaction_timeout(f
     assert (ended["pid"], ended["state"], ended["ended"]) == (pid, "idle in transaction", "terminated")
     assert ended["application_name"] == "orchestrator:test"
     assert ended["blocking"] == []
+    [pattern] = fleet.view("incident_patterns")
+    assert pattern["pattern"] == "terminated: transaction of orchestrator:test, idle in transaction for too long"
+    assert f'"pid": {pid}' in pattern["example"]["detail"]
+    assert fleet.query("select * from {p}.failure_count") == []  # whoever it happened to says so
     with pytest.raises(psycopg.OperationalError):
         for _ in range(100):
             conn.execute("select")
@@ -69,7 +73,13 @@ def test_a_running_statement_is_only_cancelled_and_whom_it_blocked_is_on_record(
     ended = {row["pid"]: row for row in _watch_in(fleet, 31)["transactions"]}[pid]
     sleeping.join(10)
     assert (ended["state"], ended["ended"]) == ("active", "cancelled")
-    assert ended["blocking"] == [blocked.info.backend_pid]
+    assert ended["blocking"] == [
+        {
+            "pid": blocked.info.backend_pid,
+            "login": blocked.info.user,
+            "application_name": blocked.info.parameter_status("application_name"),
+        }
+    ]
     assert [error.sqlstate for error in caught] == ["57014"]
     conn.rollback()
     waiting.join(10)
@@ -88,6 +98,18 @@ def test_transactions_of_others_are_none_of_its_business(fleet: Fleet, login: Lo
     for application_name in ("psql", "pg_dump", "", "my orchestrator:", "orchestrator:migrate"):
         _open_transaction(login("worker"), application_name)
     assert _watch_in(fleet, 3600) is None
+
+
+def test_those_of_all_clients_are_watched_where_somebody_wants_that(fleet: Fleet, login: Login) -> None:
+    fleet.set("watched_transactions", "all")
+    connections = [login("worker"), login("worker")]
+    pids = [_open_transaction(conn, name) for conn, name in zip(connections, ("psql", ""), strict=True)]
+    _open_transaction(login("worker"), "orchestrator:migrate")
+    ended = _watch_in(fleet, 31)["transactions"]
+    assert sorted(row["pid"] for row in ended) == sorted(pids)
+    assert {row["ended"] for row in ended} == {"terminated"}
+    for conn in connections:
+        conn.close()
 
 
 def test_what_may_not_be_ended_is_reported(fleet: Fleet) -> None:
