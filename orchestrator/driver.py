@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
@@ -24,6 +24,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from orchestrator import db, migrate
+from orchestrator.alerts.postman import Postman
 from orchestrator.environment import StartOptions, WantedSetting, wanted_settings
 from orchestrator.errors import CallerMistake, Contention, DatabaseUnavailable, OrchestratorError, UnknownName, class_of
 from orchestrator.failures import Failures
@@ -128,6 +129,13 @@ class Driver:
         self._progress = False  # a job was asked for since the last trouble
         self._failures = Failures()
         self._timeouts = db.STANDARD_TIMEOUTS
+        self._postman = Postman(
+            self._environment,
+            fleet=schema,
+            driver=self._name,
+            connect=lambda: self._connect("deliver_alerts"),
+            network_timeout=lambda: self._timeouts.network_timeout,
+        )
         # A driver is back within some 15 s of its database.
         self._round = Round(first_wait=0.5, exponential=self._options.exponential_backoff, worth=self._is_worth_a_try)
 
@@ -156,6 +164,7 @@ class Driver:
         if self._outside:
             STARTUP.info("waiting for the jobs outside the database", jobs=len(self._outside))
             await asyncio.gather(*self._outside)
+        await asyncio.to_thread(self._postman.close)
         self._performance.tell()
         STARTUP.info("driver stopped", driver=self._name)
 
@@ -361,7 +370,7 @@ class Driver:
                 with self._connect(run.job) as conn:
                     try:
                         with self._logged(run.job):
-                            result = _run_outside_job(run.job, conn)
+                            result = self._do(run.job, conn)
                     except OrchestratorError as failure:
                         error = described(failure)
                     except Exception as failure:  # a bug in one job must not end a driver
@@ -373,6 +382,20 @@ class Driver:
                 Round().run(self._finish_on_another_connection, run, error, result)
         except OrchestratorError as failure:
             self._failures.add(failure)
+
+    def _do(self, job: str, conn: db.Connection) -> dict[str, Any] | None:
+        """What a job does in the outside world, and returns as its result (None: nothing to do)."""
+        from orchestrator import source
+
+        if job == "sync_source":
+            results = source.sync_due(conn, environment=self._environment)
+            return {"sources": [result.as_dict() for result in results]} if results else None
+        if job == "deliver_alerts":
+            return self._postman.deliver(conn)
+        raise UnknownName(
+            f"this driver does not know the job {job}",
+            hint="the database is newer than this program: upgrade it, or disable the job",
+        )
 
     def _finish_on_another_connection(
         self, run: JobRun, error: dict[str, Any] | None, result: dict[str, Any] | None
@@ -482,37 +505,6 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 _KEYS_OF_A_LINE = frozenset({"event", "job", "outcome", "duration_ms", "timestamp", "level", "category"})
-
-
-def _sync_source(conn: db.Connection) -> dict[str, Any] | None:
-    from orchestrator import source
-
-    results = source.sync_due(conn)
-    return {"sources": [result.as_dict() for result in results]} if results else None
-
-
-def _deliver_alerts(conn: db.Connection) -> dict[str, Any] | None:
-    from orchestrator import alerts
-
-    delivered = alerts.deliver_due(conn)
-    return {"delivered": delivered} if delivered else None
-
-
-OUTSIDE_JOBS: Mapping[str, Callable[[db.Connection], dict[str, Any] | None]] = {
-    "sync_source": _sync_source,
-    "deliver_alerts": _deliver_alerts,
-}
-"""The jobs that need the outside world: what each does, and returns as its result (None: nothing to do). They log what
-they did themselves, line by line."""
-
-
-def _run_outside_job(job: str, conn: db.Connection) -> dict[str, Any] | None:
-    if job not in OUTSIDE_JOBS:
-        raise UnknownName(
-            f"this driver does not know the job {job}",
-            hint="the database is newer than this program: upgrade it, or disable the job",
-        )
-    return OUTSIDE_JOBS[job](conn)
 
 
 async def _notification(conn: db.AsyncConnection, seconds: float) -> None:

@@ -24,6 +24,15 @@ def without_secrets(text: str) -> str:
     return _PASSWORD_IN_URL.sub(r"\1…", _NAMED_SECRET.sub(r"\1…", text))
 
 
+# @everyone, @here, <!channel>, <@U0123>: what Slack, Discord and the like would call people by
+_MENTION = re.compile(r"@(?=everyone|here|channel|all\b)|<(?=[@!#&])", re.IGNORECASE)
+
+
+def without_mentions(text: str) -> str:
+    """For a chat: a zero-width space keeps a name from being a mention."""
+    return _MENTION.sub(lambda match: f"{match.group()}\u200b", text)
+
+
 def one_line(text: str) -> str:
     """For a cell of a table or a field of a log line: no control characters, line ends neither."""
     return _CONTROL.sub(_escape, text)

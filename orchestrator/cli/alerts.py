@@ -1,11 +1,16 @@
-"""orchestrator alerts: what somebody should look at."""
+"""orchestrator alerts: what somebody should look at, and where it is told."""
+
+import os
+import sys
 
 import click
 
 from orchestrator import db
-from orchestrator.cli import answer, options
+from orchestrator.cli import answer, options, output
 
 COLUMNS = ("alert_id", "severity", "code", "subject", "message", "opened_at", "acknowledged_by", "resolved_at")
+TARGET_COLUMNS = ("target", "minimum_severity", "enabled", "undelivered", "last_sent_at", "state", "last_error")
+DELIVERY_COLUMNS = ("alert_id", "code", "subject", "event", "target", "happened_at", "state", "attempts", "error")
 
 
 @click.group(invoke_without_command=True)
@@ -27,5 +32,94 @@ def alerts(ctx: click.Context, target: options.Target, closed_too: bool) -> None
 @click.argument("alert_id", type=int)
 @options.common
 def ack(target: options.Target, alert_id: int) -> None:
-    """Acknowledge an alert: somebody is looking at it."""
+    """Acknowledge an alert: somebody is looking at it, and nobody is reminded of it any more."""
     answer.act_and_show(target, "acknowledge_alert", alert_id=alert_id)
+
+
+@alerts.command()
+@options.common
+def targets(target: options.Target) -> None:
+    """List where alerts go, and whether they arrive.
+
+    A target that failed is left alone for longer each time, up to ten minutes, and then tried once.
+    """
+    with target.connect("alerts targets") as conn:
+        found = db.view(conn, "alert_targets", order_by=["target"])
+    answer.table(target, [with_state(row) for row in found], TARGET_COLUMNS, empty="no targets")
+
+
+def with_state(row: db.Row) -> db.Row:
+    """A target with its breaker in words."""
+    if not row["enabled"]:
+        state = "off"
+    elif row["consecutive_failures"]:
+        state = f"failed {row['consecutive_failures']} times, next try {output.text(row['retry_at']) or 'now'}"
+    else:
+        state = "ok"
+    return {**row, "state": state}
+
+
+@alerts.command()
+@click.option("--all", "sent_too", is_flag=True, help="What was sent, too.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
+@options.common
+def deliveries(target: options.Target, sent_too: bool, limit: int) -> None:
+    """List what targets are still to be told, and what did not arrive, the latest first.
+
+    States: pending, sending, sent, failed (given up after a day), unknown (sent without an answer, or its driver died
+    while sending; it is not sent twice).
+    """
+    with target.connect("alerts deliveries") as conn:
+        found = [
+            row
+            for row in db.view(conn, "alert_deliveries", order_by=["-happened_at", "-alert_id", "target"])
+            if sent_too or row["state"] != "sent"
+        ]
+    answer.table(target, found[:limit], DELIVERY_COLUMNS, empty="everything was delivered")
+
+
+@alerts.group("target")
+def target_() -> None:
+    """Say where alerts go.
+
+    Only the name of a target is kept in the database. Its address, an apprise URL, stands in the environment of every
+    driver as ORCHESTRATOR_ALERT_URL_<NAME>. The target log always exists.
+    """
+
+
+@target_.command("set")
+@click.argument("name")
+@click.option(
+    "--severity",
+    type=click.Choice(["info", "warning", "critical"]),
+    help="Told from this severity on (a new target: warning).",
+)
+@click.option("--on/--off", "enabled", default=None, help="Tell it, or keep it without telling it.")
+@options.common
+def set_target(target: options.Target, name: str, severity: str | None, enabled: bool | None) -> None:
+    """Add a target, or change it. A target that failed is tried again at once."""
+    answer.act_and_show(target, "set_alert_target", target=name, minimum_severity=severity, enabled=enabled)
+
+
+@target_.command("remove")
+@click.argument("name")
+@options.common
+def remove_target(target: options.Target, name: str) -> None:
+    """Remove a target, with what it is still to be told."""
+    answer.act_and_show(target, "remove_alert_target", target=name)
+
+
+@alerts.command()
+@click.argument("name")
+@options.common
+def test(target: options.Target, name: str) -> None:
+    """Send a test message to a target from this machine, and show what it answers.
+
+    Uses ORCHESTRATOR_ALERT_URL_<NAME> of this environment and asks no database.
+    """
+    from orchestrator.alerts.targets import send_test
+
+    told = send_test(name, os.environ, fleet=target.schema)
+    output.record({"target": name, "outcome": told.outcome, "answer": told.words}, as_json=target.json)
+    if told.outcome != "sent":
+        sys.exit(1)

@@ -10,7 +10,7 @@ from orchestrator.cli import options, output
 from orchestrator.patience import Round, is_contention
 
 
-def act(target: options.Target, function: str, **parameters: Any) -> list[db.Row]:
+def act(target: options.Target, function: str, /, **parameters: Any) -> list[db.Row]:
     """Call a function that changes something; a parameter that is None is left to the function's default.
 
     Contention is tried again; a lost connection is not, because nobody knows whether the change was made.
@@ -20,7 +20,7 @@ def act(target: options.Target, function: str, **parameters: Any) -> list[db.Row
         return Round(worth=is_contention).run(db.call, conn, function, **given)
 
 
-def act_and_show(target: options.Target, function: str, **parameters: Any) -> None:
+def act_and_show(target: options.Target, function: str, /, **parameters: Any) -> None:
     """The same for a function of one row, which is the answer; no row (in JSON: null) says that all was so already."""
     rows = act(target, function, **parameters)
     if rows:

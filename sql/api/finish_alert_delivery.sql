@@ -1,10 +1,11 @@
 -- What was claimed for a target has been sent, or could not be.
 -- After an error it is sent again: later each time (from 10 s, doubling, up to 10 minutes), for a day.
--- p_error   {"message", …}, kept without what looks like a secret
+-- p_error    {"message", …}, kept without what looks like a secret
+-- p_unknown  it went out and no answer came: nobody knows whether it arrived, and it is not sent twice
 -- Locks     the target's row, alert_delivery of the target, incident_pattern
 -- Writes    alert_target, alert_delivery, incident_pattern
 -- Raises    OR101 the error is not an object · OR107 unknown target
-create or replace function {{ api }}.finish_alert_delivery(p_target text, p_driver text default null, p_error jsonb default null)
+create or replace function {{ api }}.finish_alert_delivery(p_target text, p_driver text default null, p_error jsonb default null, p_unknown boolean default false)
     returns table (events integer, state text, consecutive_failures integer, retry_at timestamptz)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
@@ -13,7 +14,7 @@ as $function$
 declare
     v_now timestamptz := {{ private }}.now();
     v_error jsonb := {{ private }}.without_secrets_in(p_error);
-    v_state text := case when p_error is null then 'sent' else 'pending' end;
+    v_state text := case when p_error is null then 'sent' when p_unknown then 'unknown' else 'pending' end;
     v_target {{ private }}.alert_target;
     v_events integer;
 begin
@@ -45,6 +46,6 @@ begin
     return query select v_events, v_state, v_target.consecutive_failures, v_target.retry_at;
 end
 $function$;
-comment on function {{ api }}.finish_alert_delivery(text, text, jsonb) is 'What this driver claimed for a target was sent, or failed with an error and is tried again later; events is 0 when it took so long that it was given up as unknown.';
-revoke all on function {{ api }}.finish_alert_delivery(text, text, jsonb) from public;
-grant execute on function {{ api }}.finish_alert_delivery(text, text, jsonb) to {{ admin }};
+comment on function {{ api }}.finish_alert_delivery(text, text, jsonb, boolean) is 'What this driver claimed for a target was sent, or failed with an error and is tried again later, or (p_unknown) went out without an answer and is not; events is 0 when it took so long that it was given up as unknown.';
+revoke all on function {{ api }}.finish_alert_delivery(text, text, jsonb, boolean) from public;
+grant execute on function {{ api }}.finish_alert_delivery(text, text, jsonb, boolean) to {{ admin }};

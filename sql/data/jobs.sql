@@ -13,7 +13,7 @@ from (
     ('evaluate_alerts', '10 seconds', 'evaluate_alerts', 'database', interval '30 seconds', 'Opens, escalates, reminds of and closes alerts.'),
     ('purge_history', '17 3 * * *', 'purge_history', 'database', interval '30 seconds', 'Deletes history older than history_retention.'),
     ('sync_source', '5 seconds', 'sync_source', 'driver', interval '5 minutes', 'Synchronises the sources that are due.'),
-    ('deliver_alerts', '5 seconds', 'deliver_alerts', 'driver', interval '1 minute', 'Delivers alerts that were opened or closed.')
+    ('deliver_alerts', '5 seconds', 'deliver_alerts', 'driver', interval '20 seconds', 'Delivers alerts that were opened or closed.')
 ) as j(job, schedule, function_name, runs_in, timeout, description)
 on conflict (job) do update
 set function_name = excluded.function_name, runs_in = excluded.runs_in, description = excluded.description;

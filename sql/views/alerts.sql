@@ -1,4 +1,4 @@
--- Reads     alert
+-- Reads     alert, alert_delivery
 create or replace view {{ api }}.alerts as
 select
     a.alert_id,
@@ -12,6 +12,8 @@ select
     a.acknowledged_at,
     a.acknowledged_by,
     a.resolved_at,
-    a.delivered_at
+    (
+        select max(d.changed_at) from {{ private }}.alert_delivery as d where d.alert_id = a.alert_id and d.state = 'sent'
+    ) as delivered_at
 from {{ private }}.alert as a;
-comment on view {{ api }}.alerts is 'Alerts, open (resolved_at is null) and closed.';
+comment on view {{ api }}.alerts is 'Alerts, open (resolved_at is null) and closed. delivered_at: when somebody was last told of it.';

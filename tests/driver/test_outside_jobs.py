@@ -1,4 +1,4 @@
-"""What a driver does for the database outside of it: reading sources, telling alerts."""
+"""What a driver does for the database outside of it: reading sources (telling alerts: tests/alerts)."""
 
 import signal
 
@@ -47,26 +47,6 @@ def test_a_source_that_fails_is_told_and_holds_nothing_up(
 
     driver.wait_for_line(event="source not synchronised", source="gone")
     wait_until(lambda: jobs.ran("good_job") >= 2, what="the other job goes on")
-
-
-def test_alerts_are_logged_when_they_open_and_when_they_close(jobs: Jobs, start_driver: StartDriver) -> None:
-    jobs.execute(
-        """
-        insert into {private}.alert (code, subject, severity, message, detail, opened_at, updated_at)
-        values ('source_lost', 'prod', 'critical', 'the source is lost', '{{}}', now(), now())
-        """
-    )
-    jobs.make_due("deliver_alerts")
-
-    driver = start_driver()
-
-    line = driver.wait_for_line(event="alert")
-    assert (line["category"], line["level"], line["code"], line["subject"]) == ("ERROR", "error", "source_lost", "prod")
-    wait_until(lambda: jobs.execute("select alert_id from {private}.alert where delivered_at is not null"))
-    jobs.execute("update {private}.alert set resolved_at = {private}.now()")
-    db.call(jobs.conn, "request_job", job="deliver_alerts")
-    driver.wait_for_line(event="alert resolved", code="source_lost")
-    assert len(driver.lines(event="alert")) == 1
 
 
 def test_a_job_that_this_driver_does_not_know_fails_with_a_hint(jobs: Jobs, start_driver: StartDriver) -> None:

@@ -410,25 +410,6 @@ def test_what_others_open_while_the_job_looks_is_not_closed_for_not_having_been_
     assert "opened meanwhile" in _open(fleet)
 
 
-def test_alerts_are_delivered_when_opened_and_when_closed(fleet: Fleet) -> None:
-    fleet.query("update {p}.source set consecutive_failures = 3")
-    _evaluate(fleet)
-    [alert] = fleet.admin("alerts_to_deliver")
-    assert (alert["code"], alert["resolved_at"]) == ("source_lost", None)
-    fleet.clock.advance("1 second")
-    [row] = fleet.admin("mark_alert_delivered", alert_id=alert["alert_id"])
-    assert row["delivered_at"] == fleet.clock.now
-    assert fleet.admin("alerts_to_deliver") == []
-    fleet.query("update {p}.source set consecutive_failures = 0")
-    fleet.clock.advance("1 second")
-    _evaluate(fleet)
-    [closed] = fleet.admin("alerts_to_deliver")
-    assert (closed["alert_id"], closed["resolved_at"]) == (alert["alert_id"], fleet.clock.now)
-    fleet.clock.advance("1 second")
-    fleet.admin("mark_alert_delivered", alert_id=alert["alert_id"])
-    assert fleet.admin("alerts_to_deliver") == []
-
-
 def test_somebody_says_that_he_has_seen_an_alert(fleet: Fleet) -> None:
     fleet.query("update {p}.source set consecutive_failures = 3")
     _evaluate(fleet)
@@ -440,8 +421,3 @@ def test_somebody_says_that_he_has_seen_an_alert(fleet: Fleet) -> None:
     for unknown in (999, None):
         with refused("OR107"):
             fleet.admin("acknowledge_alert", alert_id=unknown)
-
-
-def test_an_alert_that_is_not_there_cannot_be_delivered(fleet: Fleet) -> None:
-    with refused("OR107"):
-        fleet.admin("mark_alert_delivered", alert_id=99)
