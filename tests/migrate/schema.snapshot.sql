@@ -34,13 +34,6 @@ CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::te
 
 COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) IS 'Add a station. p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting. p_region: where it would best be heard (strategy location). p_external_id: its id in your own lists, else its address.';
 
-CREATE FUNCTION orchestrator.alerts_to_deliver() RETURNS TABLE(alert_id bigint, code text, subject text, severity text, message text, detail jsonb, opened_at timestamp with time zone, resolved_at timestamp with time zone)
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS …;
-
-COMMENT ON FUNCTION orchestrator.alerts_to_deliver() IS 'Alerts that were opened or closed since they were last delivered.';
-
 CREATE FUNCTION orchestrator.apply_plan(p_plan_id bigint) RETURNS TABLE(decision_id bigint, moves integer, least_moves integer, still_waiting integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -111,13 +104,13 @@ CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at
 
 COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Who has a stream and why, then every change of hands before, each with the rule, the loads and thresholds of that moment, and who caused it.';
 
-CREATE FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text DEFAULT NULL::text, p_error jsonb DEFAULT NULL::jsonb) RETURNS TABLE(events integer, state text, consecutive_failures integer, retry_at timestamp with time zone)
+CREATE FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text DEFAULT NULL::text, p_error jsonb DEFAULT NULL::jsonb, p_unknown boolean DEFAULT false) RETURNS TABLE(events integer, state text, consecutive_failures integer, retry_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb) IS 'What this driver claimed for a target was sent, or failed with an error and is tried again later; events is 0 when it took so long that it was given up as unknown.';
+COMMENT ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb, p_unknown boolean) IS 'What this driver claimed for a target was sent, or failed with an error and is tried again later, or (p_unknown) went out without an answer and is not; events is 0 when it took so long that it was given up as unknown.';
 
 CREATE FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb DEFAULT NULL::jsonb, p_result jsonb DEFAULT NULL::jsonb) RETURNS TABLE(job text, next_run_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -176,14 +169,6 @@ CREATE FUNCTION orchestrator.lock_holders() RETURNS TABLE(lock text, mode text, 
     AS …;
 
 COMMENT ON FUNCTION orchestrator.lock_holders() IS 'Who holds the decision lock or locks on this system''s tables: the login, its program, how old the transaction is and how many wait for it; at most ten, whom most wait for first.';
-
-CREATE FUNCTION orchestrator.mark_alert_delivered(p_alert_id bigint) RETURNS TABLE(alert_id bigint, delivered_at timestamp with time zone)
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET lock_timeout TO '5s'
-    AS …;
-
-COMMENT ON FUNCTION orchestrator.mark_alert_delivered(p_alert_id bigint) IS 'This alert has been told to whoever should know.';
 
 CREATE FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text DEFAULT 'manual'::text) RETURNS TABLE(decision_id bigint, from_instance_id text, to_instance_id text, epoch bigint)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2165,10 +2150,12 @@ CREATE VIEW orchestrator.alerts AS
     acknowledged_at,
     acknowledged_by,
     resolved_at,
-    delivered_at
+    ( SELECT max(d.changed_at) AS max
+           FROM orchestrator_private.alert_delivery d
+          WHERE ((d.alert_id = a.alert_id) AND (d.state = 'sent'::text))) AS delivered_at
    FROM orchestrator_private.alert a;
 
-COMMENT ON VIEW orchestrator.alerts IS 'Alerts, open (resolved_at is null) and closed.';
+COMMENT ON VIEW orchestrator.alerts IS 'Alerts, open (resolved_at is null) and closed. delivered_at: when somebody was last told of it.';
 
 CREATE VIEW orchestrator.assignments AS
  SELECT a.stream_id,
@@ -2996,9 +2983,6 @@ GRANT ALL ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_
 REVOKE ALL ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.alerts_to_deliver() FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.alerts_to_deliver() TO orchestrator_admin;
-
 REVOKE ALL ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) TO orchestrator_admin;
 
@@ -3032,8 +3016,8 @@ REVOKE ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) FROM PUBL
 GRANT ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb, p_unknown boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb, p_unknown boolean) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) TO orchestrator_admin;
@@ -3067,9 +3051,6 @@ REVOKE ALL ON FUNCTION orchestrator.lock_holders() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_admin;
 GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_reader;
-
-REVOKE ALL ON FUNCTION orchestrator.mark_alert_delivered(p_alert_id bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.mark_alert_delivered(p_alert_id bigint) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) TO orchestrator_admin;
