@@ -213,11 +213,11 @@ def test_a_database_that_restarts_between_sending_and_marking_is_told_the_end_la
             server.start()
             wait_until(lambda: len(driver.lines(event="connected")) == 2, seconds=60, what="it is back")
             with db.connect(server.dsn(), application_name="test") as conn:
-                wait_until(lambda: states(conn) == {("prod", "opened"): "sent"}, seconds=60)
+                wait_until(lambda: states(conn)["prod", "opened"] == "sent", seconds=60)
         finally:
             driver.end()
     shutil.rmtree(directory, ignore_errors=True)
-    assert webhook.told("of prod,") == 1
+    assert webhook.told("opened: the source is lost") == 1
 
 
 def test_a_driver_claims_only_what_it_has_an_address_for(
