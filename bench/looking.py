@@ -1,12 +1,13 @@
 """How long health() and diagnose() take on a fleet that is well: `python -m bench.looking`.
 
-Every call as a client sees it, on one connection, with planning and round trip; the functions that diagnose() is made
-of beside it, because the sum has to be found somewhere.
+Milliseconds: the least and the median as a client sees them, with planning and round trip, and the median of what the
+server process was on a CPU for, which is the steadier figure on a busy machine. The parts that the two are made of
+beside them, because the sum has to be found somewhere.
 """
 
 import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 
 import click
 from psycopg import sql
@@ -21,20 +22,19 @@ SIZES = (Size(1_000, 50), Size(10_000, 500), Size(100_000, 1_000))
 @click.option("--rounds", default=15, show_default=True)
 @click.option("--largest", default=10_000, show_default=True, help="No fleet with more streams than this.")
 def main(rounds: int, largest: int) -> None:
-    """Milliseconds, the median and the slowest, at each size."""
+    """How long looking takes, at each size."""
+    click.echo(f"{'streams / instances':>20}  {'':<24} {'least':>8} {'median':>8} {'CPU':>8}")
     with server() as measured:
-        for size in SIZES:
-            if size.streams > largest:
-                continue
+        for size in (size for size in SIZES if size.streams <= largest):
             with measured.clone(measured.prepare(size), size) as fleet:
                 fleet.run("job.sql", job="settle")
                 fleet.run("confirm_all.sql")
                 fleet.run("beats_are_now.sql")
                 fleet.vacuum()
                 for name in ("health", "diagnose"):
-                    _show(size, name, _median(rounds, lambda name=name: db.call(fleet.conn, name)))  # type: ignore[misc]  # a default of a lambda has no type
+                    _measure(fleet, name, rounds, partial(db.call, fleet.conn, name))
                 for name in _parts(fleet):
-                    _show(size, f"  {name}", _median(rounds, lambda name=name: _part(fleet, name)))  # type: ignore[misc]  # the same
+                    _measure(fleet, f"  {name}", rounds, partial(_call_part, fleet, name))
 
 
 def _parts(fleet: Fleet) -> list[str]:
@@ -46,22 +46,20 @@ def _parts(fleet: Fleet) -> list[str]:
     return [row["proname"] for row in rows]
 
 
-def _part(fleet: Fleet, name: str) -> None:
+def _call_part(fleet: Fleet, name: str) -> None:
     fleet.conn.execute(sql.SQL("select * from {}()").format(sql.Identifier(fleet.conn.names.private, name)))
 
 
-def _median(rounds: int, call: Callable[[], object]) -> list[float]:
+def _measure(fleet: Fleet, name: str, rounds: int, call: Callable[[], object]) -> None:
     call()
-    found = []
+    samples = []
     for _ in range(rounds):
-        began = time.perf_counter()
-        call()
-        found.append(1000 * (time.perf_counter() - began))
-    return found
-
-
-def _show(size: Size, name: str, found: list[float]) -> None:
-    click.echo(f"{size!s:>16}  {name:<28} {statistics.median(found):8.1f} {max(found):8.1f}")
+        with fleet.stopwatch(fleet.conn) as stopwatch:
+            call()
+        samples.append(stopwatch)
+    seen = [each.milliseconds for each in samples]
+    on_cpu = statistics.median(each.cpu_milliseconds for each in samples)
+    click.echo(f"{fleet.size!s:>20}  {name:<24} {min(seen):8.1f} {statistics.median(seen):8.1f} {on_cpu:8.1f}")
 
 
 if __name__ == "__main__":

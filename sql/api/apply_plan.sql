@@ -10,26 +10,12 @@ create or replace function {{ api }}.apply_plan(p_plan_id bigint)
     set lock_timeout = '5s'
 as $function$
 declare
-    v_plan {{ private }}.plan;
     v_decision_id bigint;
     v_decision {{ private }}.decision;
 begin
     perform {{ private }}.lock_decisions();
     perform {{ private }}.refuse_when_paused();
-    select * into v_plan from {{ private }}.plan as p where p.plan_id = p_plan_id;
-    if not found then
-        raise exception using
-            errcode = 'OR107',
-            message = 'unknown plan',
-            detail = jsonb_build_object('plan_id', p_plan_id)::text,
-            hint = 'select * from {{ api }}.plan_rebalance() makes one';
-    elsif v_plan.applied_by_decision_id is not null or v_plan.fingerprint <> {{ private }}.fleet_fingerprint() then
-        raise exception using
-            errcode = 'OR403',
-            message = 'stale plan',
-            detail = jsonb_build_object('plan_id', p_plan_id, 'planned_at', v_plan.planned_at, 'applied_by_decision_id', v_plan.applied_by_decision_id)::text,
-            hint = 'the fleet has changed since it was planned: plan again';
-    end if;
+    perform {{ private }}.applicable_plan(p_plan_id);
     v_decision_id := {{ private }}.open_decision('plan', 'apply_plan', null, jsonb_build_object('plan_id', p_plan_id) || {{ private }}.note_recovery());
     perform {{ private }}.give_streams(
         v_decision_id, array_agg(m.stream_id order by m.stream_id), array_agg(null::text), array_agg(m.to_instance_id order by m.stream_id), 'placed'

@@ -1,5 +1,7 @@
--- Why a stream is where it is: each change of hands with its decision, latest first.
--- Reads     assignment, movement, decision
+-- Why a stream is where it is, or why nobody has it: what is now, then each change of hands with its decision, latest first.
+-- now:   detail has waits_because and, for each candidate, what excludes it; or the candidates that could have it as well
+-- moves: detail has loads and thresholds of that moment, and the alternatives among those loads
+-- Reads     assignment, movement, decision, instance, instance_load, requirement, refusal
 -- Raises    OR102 unknown stream
 create or replace function {{ api }}.explain_stream(p_stream_id bigint)
     returns table (
@@ -16,21 +18,26 @@ begin
     then
         perform {{ private }}.unknown_stream(p_stream_id);
     end if;
+    -- what a lost instance keeps waits, as the view of streams has it
     return query
     select
-        coalesce(a.releasing_since, a.assigned_at, a.waiting_since), 'now ' || a.state, a.instance_id, a.next_instance_id, a.epoch,
-        d.rule, d.trigger, d.actor, d.reason, a.decision_id, d.detail
+        coalesce(a.releasing_since, a.assigned_at, a.waiting_since),
+        'now ' || coalesce((select 'waiting' from {{ private }}.instance as i where i.instance_id = a.instance_id and i.status = 'inactive'), a.state),
+        a.instance_id, a.next_instance_id, a.epoch,
+        d.rule, d.trigger, d.actor, d.reason, a.decision_id, coalesce(d.detail, '{}') || {{ private }}.explain_now(a)
     from {{ private }}.assignment as a
     left join {{ private }}.decision as d on d.decision_id = a.decision_id
     where a.stream_id = p_stream_id;
     return query
-    select m.moved_at, m.reason, m.from_instance_id, m.to_instance_id, m.epoch, d.rule, d.trigger, d.actor, d.reason, m.decision_id, d.detail
+    select
+        m.moved_at, m.reason, m.from_instance_id, m.to_instance_id, m.epoch, d.rule, d.trigger, d.actor, d.reason, m.decision_id,
+        {{ private }}.other_loads(d.detail, m.from_instance_id, m.to_instance_id)
     from {{ private }}.movement as m
     join {{ private }}.decision as d on d.decision_id = m.decision_id
     where m.stream_id = p_stream_id
     order by m.epoch desc;
 end
 $function$;
-comment on function {{ api }}.explain_stream(bigint) is 'Who has a stream and why, then every change of hands before, each with the rule, the loads and thresholds of that moment, and who caused it.';
+comment on function {{ api }}.explain_stream(bigint) is 'Who has a stream and why, or why it waits and what excludes each candidate; then every change of hands before, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
 revoke all on function {{ api }}.explain_stream(bigint) from public;
 grant execute on function {{ api }}.explain_stream(bigint) to {{ reader }}, {{ admin }};

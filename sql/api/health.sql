@@ -1,4 +1,5 @@
--- Is all well? Connectivity by answering at all, integrity by a recount, timeliness by the jobs; a row for each.
+-- Is all well? Connectivity by answering at all, integrity by sums and a recount of one
+-- part of the instances after the other (diagnose() recounts all), timeliness by the jobs; a row for each.
 --   healthy     nothing to do
 --   degraded    works, but something needs a look
 --   unhealthy   streams are not heard, or the record is wrong

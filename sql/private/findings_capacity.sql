@@ -28,7 +28,12 @@ as $function$
         select
             (select count(*) from serving) as instances,
             (select coalesce(sum(s.max_streams), 0) from serving as s) as capacity,
-            (select coalesce(sum(l.owned), 0) from {{ private }}.instance_load as l) + {{ private }}.count_waiting(1000000) as streams
+            -- what a lost instance keeps, because nobody else can take it, waits
+            (
+                select coalesce(sum(l.owned), 0)
+                from {{ private }}.instance_load as l
+                join {{ private }}.instance as i on i.instance_id = l.instance_id and i.status <> 'inactive'
+            ) + {{ private }}.count_waiting(1000000) as streams
     ),
     evident as (
         select

@@ -15,6 +15,9 @@ create or replace function {{ private }}.waiting_reasons()
 as $function$
     with placeable as materialized (
         select p.instance_id, p.capabilities, p.ceiling - p.planned as room from {{ private }}.placeable_instances() as p
+        union all
+        -- better than nobody
+        select p.instance_id, p.capabilities, p.ceiling - p.planned from {{ private }}.placeable_instances(true) as p
     ),
     unowned as materialized (
         select a.stream_id, a.requirement_id, a.waiting_since

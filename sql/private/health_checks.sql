@@ -1,58 +1,95 @@
 -- Parts of health(): one function per component.
 -- Reads     instance, instance_load, requirement_load, assignment, job, source, controller, failure_count
 
-create or replace function {{ private }}.miscounts()
+create or replace function {{ private }}.miscounts(p_part integer default 0, p_parts integer default 1)
     returns table (instance_id text, counted jsonb, recounted jsonb)
     language sql volatile
 as $function$
     with recount as (
-        select l.instance_id, sum(l.owned) as owned, sum(l.incoming) as incoming, sum(l.outgoing) as outgoing,
-            sum(l.movable) as movable, bit_xor(l.digest) as digest
+        select
+            a.instance_id, count(*) as owned, count(*) filter (where a.releasing_since is not null) as outgoing,
+            count(*) filter (where a.releasing_since is null and a.pinned_to is null) as movable,
+            coalesce(bit_xor({{ private }}.digest_of(a.stream_id, a.epoch)) filter (where a.releasing_since is null), 0) as digest
         from {{ private }}.assignment as a
-        cross join lateral {{ private }}.load_of(a) as l
-        group by l.instance_id
+        where a.instance_id is not null and (p_parts = 1 or abs(hashtext(a.instance_id) % p_parts) = p_part)
+        group by a.instance_id
+    ),
+    coming as (
+        select a.next_instance_id as instance_id, count(*) as incoming
+        from {{ private }}.assignment as a
+        where a.next_instance_id is not null
+        group by a.next_instance_id
     ),
     movable as (
         select r.instance_id, sum(r.movable) as movable from {{ private }}.requirement_load as r group by r.instance_id
+    ),
+    compared as (
+        select
+            l.instance_id,
+            jsonb_build_object(
+                'owned', l.owned, 'incoming', l.incoming, 'outgoing', l.outgoing, 'movable', coalesce(m.movable, 0), 'digest', l.digest
+            ) as counted,
+            jsonb_build_object(
+                'owned', coalesce(r.owned, 0), 'incoming', coalesce(c.incoming, 0), 'outgoing', coalesce(r.outgoing, 0),
+                'movable', coalesce(r.movable, 0), 'digest', coalesce(r.digest, 0)
+            ) as recounted
+        from {{ private }}.instance_load as l
+        left join recount as r on r.instance_id = l.instance_id
+        left join coming as c on c.instance_id = l.instance_id
+        left join movable as m on m.instance_id = l.instance_id
+        where p_parts = 1 or abs(hashtext(l.instance_id) % p_parts) = p_part
     )
-    select
-        l.instance_id,
-        jsonb_build_object('owned', l.owned, 'incoming', l.incoming, 'outgoing', l.outgoing, 'movable', coalesce(m.movable, 0), 'digest', l.digest),
-        jsonb_build_object(
-            'owned', coalesce(r.owned, 0), 'incoming', coalesce(r.incoming, 0), 'outgoing', coalesce(r.outgoing, 0),
-            'movable', coalesce(r.movable, 0), 'digest', coalesce(r.digest, 0)
-        )
-    from {{ private }}.instance_load as l
-    left join recount as r on r.instance_id = l.instance_id
-    left join movable as m on m.instance_id = l.instance_id
-    where (l.owned, l.incoming, l.outgoing, coalesce(m.movable, 0), l.digest)
-        <> (coalesce(r.owned, 0), coalesce(r.incoming, 0), coalesce(r.outgoing, 0), coalesce(r.movable, 0), coalesce(r.digest, 0))
+    select c.instance_id, c.counted, c.recounted from compared as c where c.counted <> c.recounted
 $function$;
-comment on function {{ private }}.miscounts() is 'Instances whose counts or digest differ from a recount of the assignments; there should never be one.';
+comment on function {{ private }}.miscounts(integer, integer) is 'Instances whose counts or digest differ from a recount of the assignments; there should never be one. Of all, or of one part of so many.';
 
 create or replace function {{ private }}.check_integrity()
     returns table (status text, finding text, detail jsonb)
     language sql volatile
 as $function$
-    with wrong as (
-        select 'counts of ' || m.instance_id || ' differ from a recount' as finding from {{ private }}.miscounts() as m
+    -- every look recounts some two thousand streams, and the next another part: one after the other in turn, a second each
+    with part as materialized (
+        select greatest(ceil(sum(l.owned) / 2000.0), 1)::integer as parts from {{ private }}.instance_load as l
+    ),
+    turn as materialized (
+        select coalesce(p.parts, 1) as parts, (floor(extract(epoch from {{ private }}.now()))::bigint % coalesce(p.parts, 1))::integer as part
+        from part as p
+    ),
+    wrong as (
+        select 'counts of ' || m.instance_id || ' differ from a recount' as finding
+        from turn as t cross join lateral {{ private }}.miscounts(t.part, t.parts) as m
         union all
         select i.instance_id || ' holds more than max_streams'
         from {{ private }}.instance as i join {{ private }}.instance_load as l on l.instance_id = i.instance_id
         where l.owned - l.outgoing > i.max_streams and i.status <> 'inactive' and i.status_changed_at < {{ private }}.now() - interval '1 minute'
             and exists (select from {{ private }}.placeable_instances() as p where p.planned < p.ceiling)
         union all
+        select 'the counters add up to ' || c.counted || ' streams, and ' || c.held || ' are held'
+        from (
+            select (select coalesce(sum(l.owned), 0) from {{ private }}.instance_load as l) as counted, count(a.instance_id) as held
+            from {{ private }}.assignment as a
+        ) as c
+        cross join turn as t
+        where c.counted <> c.held and t.parts > 1
+        union all
+        -- an assignment is of a stream, so equal numbers mean that none is missing
         select 'stream ' || s.stream_id || ' has no assignment row'
         from {{ private }}.stream as s
-        where not exists (select from {{ private }}.assignment as a where a.stream_id = s.stream_id)
+        where (select count(*) from {{ private }}.stream) <> (select count(*) from {{ private }}.assignment)
+            and not exists (select from {{ private }}.assignment as a where a.stream_id = s.stream_id)
     )
     select
-        case when count(*) = 0 then 'healthy' else 'unhealthy' end,
-        case when count(*) = 0 then 'counts and digests equal a recount' else count(*) || ' things are not as they must be' end,
-        jsonb_build_object('findings', coalesce(jsonb_agg(w.finding), '[]'))
-    from wrong as w
+        case when count(w.finding) = 0 then 'healthy' else 'unhealthy' end,
+        case
+            when count(w.finding) > 0 then count(w.finding) || ' things are not as they must be: {{ api }}.diagnose() says more'
+            when t.parts = 1 then 'counts and digests equal a recount'
+            else 'counts and digests equal a recount of one part in ' || t.parts
+        end,
+        jsonb_build_object('findings', coalesce(jsonb_agg(w.finding) filter (where w.finding is not null), '[]'), 'parts', t.parts, 'part', t.part)
+    from turn as t left join wrong as w on true
+    group by t.parts, t.part
 $function$;
-comment on function {{ private }}.check_integrity() is 'Health of the record itself.';
+comment on function {{ private }}.check_integrity() is 'Health of the record itself: all sums, and a recount of one part of the instances after the other. diagnose() recounts all of them.';
 
 create or replace function {{ private }}.check_instances()
     returns table (status text, finding text, detail jsonb)

@@ -28,7 +28,7 @@ WORKER = {
     "report_streams",
     "suspend_instance",
 }
-READER = {"assert_current", "diagnose", "explain_stream", "health", "is_current", "lock_holders"}
+READER = {"assert_current", "diagnose", "explain_instance", "explain_stream", "health", "is_current", "lock_holders"}
 ADMIN = (
     WORKER
     | READER
@@ -45,6 +45,7 @@ ADMIN = (
         "move_stream",
         "pause_balancing",
         "pin_stream",
+        "plan_effect",
         "plan_rebalance",
         "readmit_instance",
         "rebalance",
@@ -68,6 +69,7 @@ ADMIN = (
         "sync_streams",
         "undrain_instance",
         "unpin_stream",
+        "what_if",
     }
 )
 GRANTED = {"admin": ADMIN, "worker": WORKER, "reader": READER}

@@ -96,13 +96,21 @@ CREATE FUNCTION orchestrator.end_recovery() RETURNS TABLE(recovery_since timesta
 
 COMMENT ON FUNCTION orchestrator.end_recovery() IS 'End recovery mode: since when it was on (null: it was off), and how much failed in the last minute. What fails from now on can switch it on again.';
 
+CREATE FUNCTION orchestrator.explain_instance(p_instance_id text) RETURNS TABLE(at timestamp with time zone, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.explain_instance(p_instance_id text) IS 'An instance''s life, latest first: what it is now; registrations, losses, drains, late beats, repairs, alerts; and each decision with the streams it gained and lost.';
+
 CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at timestamp with time zone, what text, from_instance_id text, to_instance_id text, epoch bigint, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Who has a stream and why, then every change of hands before, each with the rule, the loads and thresholds of that moment, and who caused it.';
+COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Who has a stream and why, or why it waits and what excludes each candidate; then every change of hands before, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
 
 CREATE FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text DEFAULT NULL::text, p_error jsonb DEFAULT NULL::jsonb, p_unknown boolean DEFAULT false) RETURNS TABLE(events integer, state text, consecutive_failures integer, retry_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -193,6 +201,14 @@ CREATE FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text D
     AS …;
 
 COMMENT ON FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text) IS 'Pin a stream to an instance.';
+
+CREATE FUNCTION orchestrator.plan_effect(p_plan_id bigint) RETURNS TABLE(instance_id text, max_streams integer, streams_before integer, streams_after integer, gained integer, lost integer, moves integer, least_moves integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.plan_effect(p_plan_id bigint) IS 'What a plan would do: the streams of each instance before and after, and the number of its moves beside the least that could reach the same.';
 
 CREATE FUNCTION orchestrator.plan_rebalance() RETURNS TABLE(plan_id bigint, stream_id bigint, from_instance_id text, to_instance_id text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -418,6 +434,14 @@ CREATE FUNCTION orchestrator.unpin_stream(p_stream_id bigint) RETURNS TABLE(stre
 
 COMMENT ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) IS 'Let balancing move a stream again.';
 
+CREATE FUNCTION orchestrator.what_if(p_without text[] DEFAULT '{}'::text[], p_with jsonb DEFAULT '{}'::jsonb, p_capacity jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(instance_id text, change text, capacity_before integer, capacity_after integer, streams_before integer, streams_after integer, gained integer, lost integer, moves integer, least_moves integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_capacity jsonb) IS 'What would become of the streams without these instances, with new ones, with other capacities: capacity and streams of each instance before and after, what each gains and loses, the number of moves and the least possible. The row without an instance says how many streams wait. Nothing is changed.';
+
 CREATE FUNCTION orchestrator_private.abandon_deliveries() RETURNS void
     LANGUAGE sql
     AS …;
@@ -487,6 +511,22 @@ CREATE FUNCTION orchestrator_private.all_findings() RETURNS TABLE(severity text,
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.all_findings() IS 'What every part of the diagnosis has found, in no order.';
+
+CREATE TABLE orchestrator_private.plan (
+    plan_id bigint NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    planned_by text NOT NULL,
+    fingerprint text NOT NULL,
+    applied_by_decision_id bigint
+);
+
+COMMENT ON TABLE orchestrator_private.plan IS 'A rebalance that was shown and not yet made. It can be applied while the state has the same fingerprint.';
+
+CREATE FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) RETURNS orchestrator_private.plan
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) IS 'The plan, while the fleet is as it was made for; else OR107 or OR403.';
 
 CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE
@@ -561,6 +601,18 @@ CREATE FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) 
 
 COMMENT ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) IS 'The next owner is not to be: the present one keeps the stream under its epoch.';
 
+CREATE FUNCTION orchestrator_private.candidates(p_stream_id bigint) RETURNS TABLE(instance_id text, streams integer, max_streams integer, excluded_by text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.candidates(p_stream_id bigint) IS 'Every instance, and what keeps it from having a stream; null: it could have it. The least loaded of those first.';
+
+CREATE FUNCTION orchestrator_private.capacity_of(p_given jsonb) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.capacity_of(p_given jsonb) IS 'A capacity from 1 to 1000, given as a number or as the key max_streams of an object; null when it is none.';
+
 CREATE FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_is_same_process boolean) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -595,7 +647,7 @@ CREATE FUNCTION orchestrator_private.check_integrity() RETURNS TABLE(status text
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.check_integrity() IS 'Health of the record itself.';
+COMMENT ON FUNCTION orchestrator_private.check_integrity() IS 'Health of the record itself: all sums, and a recount of one part of the instances after the other. diagnose() recounts all of them.';
 
 CREATE FUNCTION orchestrator_private.check_jobs() RETURNS TABLE(status text, finding text, detail jsonb)
     LANGUAGE sql
@@ -717,6 +769,12 @@ CREATE FUNCTION orchestrator_private.check_streams() RETURNS TABLE(status text, 
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.check_streams() IS 'Health of the assignments.';
+
+CREATE FUNCTION orchestrator_private.check_what_if(p_without text[], p_with jsonb, p_capacity jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_what_if(p_without text[], p_with jsonb, p_capacity jsonb) IS 'Refuse (OR101, OR103) what cannot be supposed.';
 
 CREATE FUNCTION orchestrator_private.claim_job(p_outside boolean) RETURNS orchestrator_private.job
     LANGUAGE sql
@@ -887,6 +945,12 @@ CREATE FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirem
 
 COMMENT ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text) IS 'Give these streams of one requirement to the instances that should have them; live: by hand-over, and what finds no room stays; otherwise now, and what finds no room stays with whoever had it, or waits.';
 
+CREATE FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) RETURNS TABLE(instance_id text, gained integer, lost integer)
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) IS 'What each instance gains and loses by moves from these to those.';
+
 CREATE FUNCTION orchestrator_private.end_old_process(p_instance_id text) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -910,6 +974,18 @@ CREATE FUNCTION orchestrator_private.evaluate_alerts() RETURNS jsonb
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.evaluate_alerts() IS 'Job evaluate_alerts: opens and closes alerts.';
+
+CREATE FUNCTION orchestrator_private.events_of_instance(p_instance_id text) RETURNS TABLE(at timestamp with time zone, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.events_of_instance(p_instance_id text) IS 'What happened to an instance, in no order.';
+
+CREATE FUNCTION orchestrator_private.explain_now(p_assignment orchestrator_private.assignment) RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.explain_now(p_assignment orchestrator_private.assignment) IS 'Why a stream waits, with every candidate and what excludes it; or who else could have it.';
 
 CREATE FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) RETURNS integer
     LANGUAGE plpgsql
@@ -1311,11 +1387,11 @@ CREATE FUNCTION orchestrator_private.make_room(p_decision_id bigint) RETURNS int
 
 COMMENT ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) IS 'Where waiting streams need one of a few able instances and those are full, move streams that anybody can take away from them.';
 
-CREATE FUNCTION orchestrator_private.miscounts() RETURNS TABLE(instance_id text, counted jsonb, recounted jsonb)
+CREATE FUNCTION orchestrator_private.miscounts(p_part integer DEFAULT 0, p_parts integer DEFAULT 1) RETURNS TABLE(instance_id text, counted jsonb, recounted jsonb)
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.miscounts() IS 'Instances whose counts or digest differ from a recount of the assignments; there should never be one.';
+COMMENT ON FUNCTION orchestrator_private.miscounts(p_part integer, p_parts integer) IS 'Instances whose counts or digest differ from a recount of the assignments; there should never be one. Of all, or of one part of so many.';
 
 CREATE FUNCTION orchestrator_private.missing_rows() RETURNS TABLE(subject text, missing text)
     LANGUAGE sql
@@ -1334,6 +1410,12 @@ CREATE FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id 
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text, p_stay boolean) IS 'Move one stream to the best instance for it; without one it stays (live, or asked to), or waits.';
+
+CREATE FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) RETURNS record
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) IS 'The moves that this decision and those after it made or asked for.';
 
 CREATE FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
@@ -1419,6 +1501,12 @@ CREATE FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, 
 
 COMMENT ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'Begin a decision and its record.';
 
+CREATE FUNCTION orchestrator_private.other_loads(p_detail jsonb, p_from text, p_to text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.other_loads(p_detail jsonb, p_from text, p_to text) IS 'The detail of a decision, and the other instances among its loads: those that a stream could have gone to.';
+
 CREATE FUNCTION orchestrator_private.overdue_handovers(p_limit integer) RETURNS SETOF bigint
     LANGUAGE sql
     AS …;
@@ -1454,6 +1542,12 @@ CREATE FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean 
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean) IS 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';
+
+CREATE FUNCTION orchestrator_private.planned_loads() RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.planned_loads() IS 'What each instance will have when all hand-overs are done, and its capacity.';
 
 CREATE FUNCTION orchestrator_private.purge_history() RETURNS jsonb
     LANGUAGE plpgsql
@@ -1953,6 +2047,12 @@ CREATE FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_priv
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) IS 'What an alert says of failures in a row.';
+
+CREATE FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) IS 'Make it so.';
 
 CREATE FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) RETURNS TABLE(target text)
     LANGUAGE sql
@@ -2609,16 +2709,6 @@ ALTER TABLE orchestrator_private.job_run ALTER COLUMN job_run_id ADD GENERATED A
     CACHE 1
 );
 
-CREATE TABLE orchestrator_private.plan (
-    plan_id bigint NOT NULL,
-    planned_at timestamp with time zone NOT NULL,
-    planned_by text NOT NULL,
-    fingerprint text NOT NULL,
-    applied_by_decision_id bigint
-);
-
-COMMENT ON TABLE orchestrator_private.plan IS 'A rebalance that was shown and not yet made. It can be applied while the state has the same fingerprint.';
-
 CREATE TABLE orchestrator_private.plan_move (
     plan_id bigint NOT NULL,
     stream_id bigint NOT NULL,
@@ -3012,6 +3102,10 @@ GRANT ALL ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason t
 REVOKE ALL ON FUNCTION orchestrator.end_recovery() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.end_recovery() TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.explain_instance(p_instance_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.explain_instance(p_instance_id text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.explain_instance(p_instance_id text) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) TO orchestrator_admin;
@@ -3060,6 +3154,9 @@ GRANT ALL ON FUNCTION orchestrator.pause_balancing(p_reason text) TO orchestrato
 
 REVOKE ALL ON FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.plan_effect(p_plan_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.plan_effect(p_plan_id bigint) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.plan_rebalance() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.plan_rebalance() TO orchestrator_admin;
@@ -3150,6 +3247,9 @@ GRANT ALL ON FUNCTION orchestrator.undrain_instance(p_instance_id text) TO orche
 REVOKE ALL ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_capacity jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_capacity jsonb) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator_private.abandon_deliveries() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.actor() FROM PUBLIC;
@@ -3166,6 +3266,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.alerts_named(p_alert_ids bigint[]) F
 
 REVOKE ALL ON FUNCTION orchestrator_private.all_findings() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) FROM PUBLIC;
@@ -3181,6 +3283,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigi
 REVOKE ALL ON FUNCTION orchestrator_private.caller_is_admin() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.candidates(p_stream_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.capacity_of(p_given jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_is_same_process boolean) FROM PUBLIC;
 
@@ -3211,6 +3317,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_settings() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.check_sources() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_streams() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_what_if(p_without text[], p_with jsonb, p_capacity jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.claim_job(p_outside boolean) FROM PUBLIC;
 
@@ -3244,6 +3352,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoc
 
 REVOKE ALL ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.end_old_process(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.error_rates() FROM PUBLIC;
@@ -3251,6 +3361,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.error_rates() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.evacuate(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.evaluate_alerts() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.events_of_instance(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.explain_now(p_assignment orchestrator_private.assignment) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) FROM PUBLIC;
 
@@ -3380,13 +3494,15 @@ REVOKE ALL ON FUNCTION orchestrator_private.lost_sources() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.miscounts() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.miscounts(p_part integer, p_parts integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.missing_rows() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.movable_assignment(p_stream_id bigint, p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text, p_stay boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) FROM PUBLIC;
 
@@ -3416,6 +3532,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.open_alert(p_code text, p_subject te
 
 REVOKE ALL ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.other_loads(p_detail jsonb, p_from text, p_to text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.overdue_handovers(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.overdue_job() FROM PUBLIC;
@@ -3427,6 +3545,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) FR
 REVOKE ALL ON FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.planned_loads() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.purge_history() FROM PUBLIC;
 
@@ -3553,6 +3673,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_
 REVOKE ALL ON FUNCTION orchestrator_private.strays() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) FROM PUBLIC;
 
