@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -37,9 +40,7 @@ class Pair:
         migrate(self.primary.dsn(), names.api)
         self._copy(directory / "standby")
         self.standby.start()
-        with psycopg.connect(self.primary.dsn(), autocommit=True) as conn:
-            conn.execute("alter system set synchronous_standby_names = '*'")
-            conn.execute("select pg_reload_conf()")
+        _configure(self.primary, "alter system set synchronous_standby_names = '*'")
         self.dsn = make_conninfo(
             host=f"{self.primary.socket_directory},{self.standby.socket_directory}",
             port=PORT,
@@ -66,10 +67,24 @@ class Pair:
         )
         (target / f".s.PGSQL.{PORT}.lock").unlink()
 
+    def cut_off(self) -> None:
+        """From now on the standby misses everything, and the primary does not wait for it."""
+        _configure(self.primary, "alter system set synchronous_standby_names = ''")
+        _configure(self.standby, "alter system set primary_conninfo = ''")
+        with psycopg.connect(self.standby.dsn(), autocommit=True) as conn:
+            while conn.execute("select 1 from pg_stat_wal_receiver").fetchone() is not None:
+                time.sleep(0.05)
+
     def promote(self) -> None:
         """The standby becomes the primary; returns when it may be written."""
         with psycopg.connect(self.standby.dsn(), autocommit=True) as conn:
             conn.execute("select pg_promote()")
+
+
+def _configure(server: Embedded, statement: LiteralString) -> None:
+    with psycopg.connect(server.dsn(), autocommit=True) as conn:
+        conn.execute(statement)
+        conn.execute("select pg_reload_conf()")
 
 
 @pytest.fixture
@@ -122,3 +137,48 @@ async def test_a_promoted_standby_moves_nothing_and_stops_no_handler(
         for worker in WORKERS:
             await in_step(fleet, worker, recorders[worker], STREAMS // len(WORKERS) + 1)
         assert sum(len(held(recorder)) for recorder in recorders.values()) == STREAMS + 3
+
+
+async def test_a_standby_that_missed_the_last_changes_is_brought_in_step_by_its_workers(
+    fleet: Fleet, pair: Pair
+) -> None:
+    """R3.3, R3.4: what the fleet runs is ahead of what the new primary knows."""
+    fleet.configure("heartbeat_interval", "1 second")
+    streams = fleet.add_streams(STREAMS)
+    recorders = {worker: Recorder() for worker in WORKERS}
+    async with AsyncExitStack() as at_work:
+        for worker, recorder in recorders.items():
+            await at_work.enter_async_context(fleet.work(worker, recorder))
+        for worker in WORKERS:
+            await in_step(fleet, worker, recorders[worker], STREAMS // len(WORKERS))
+        pair.cut_off()
+        one, two, _ = WORKERS
+        moved = next(stream_id for stream_id in streams if stream_id in recorders[one].running)
+        for target in (two, one, two):
+            fleet.query("select * from {api}.move_stream(%(stream_id)s, %(target)s)", stream_id=moved, target=target)
+            await fleet.until(partial(_is_running, fleet, moved, target), f"the move to {target}")
+        (unknown,) = fleet.add_streams(1)
+        await fleet.until(lambda: any(unknown in recorder.running for recorder in recorders.values()), "the new stream")
+        highest = recorders[two].running[moved].epoch
+
+        pair.primary.stop(immediate=True)
+        with pytest.raises(psycopg.OperationalError):
+            fleet.drive()
+        pair.promote()
+
+        def heard_once() -> bool:
+            assignments = fleet.assignments()
+            running = sorted((s, e, worker) for worker, recorder in recorders.items() for s, e in held(recorder))
+            return running == sorted((s, epoch, owner) for s, (owner, epoch, _) in assignments.items())
+
+        await fleet.until(heard_once, "every stream heard by its owner, under its epoch, and by nobody else")
+        owner, epoch, _ = fleet.assignments()[moved]
+        assert (owner, epoch > highest) == (one, True)  # or the fence of another database would refuse it for ever
+        assert unknown not in fleet.assignments()
+        repairs = fleet.query("select found_by, difference from {api}.repairs order by repair_id")
+        assert any(row["found_by"] == "report_streams" and str(moved) in str(row["difference"]) for row in repairs)
+
+
+def _is_running(fleet: Fleet, stream_id: int, instance_id: str) -> bool:
+    owner, _, state = fleet.assignments()[stream_id]
+    return (owner, state) == (instance_id, "running")
