@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import inspect
 import logging
+import math
 import os
 import random
 import signal
@@ -138,6 +139,7 @@ class Worker:
         self._beat_due = 0.0
         self._accepted_at = 0.0  # when the last accepted beat was sent
         self._attempts = 0
+        self._beat_within = math.inf  # seconds in which the database wants to hear the next beat
         self._spread_next = False  # whether the next beat is to come at a random moment of its interval
         self._anew = 0  # registrations since it was last in step, …
         self._register_at = 0.0  # … which is why there may be a pause before the next
@@ -417,6 +419,7 @@ class Worker:
     def _heed(self, answer: Sequence[Row]) -> None:
         """What a beat's answer says beside add and remove."""
         no_driver = False
+        self._beat_within = math.inf
         for row in answer:
             action, said = row["action"], row["metadata"] or {}
             if action == "restart":
@@ -427,6 +430,7 @@ class Worker:
                     self._interval = float(said["heartbeat_interval"])
                     self._spread_next = True  # a fleet that is told together must not beat together
                     logger.info("heartbeat_interval=%s", self._interval)
+                self._beat_within = float(said.get("next_beat_in", math.inf))
                 no_driver = "no_driver_for" in said
                 if no_driver and not self._no_driver:
                     logger.critical("no driver runs the orchestrator's jobs overdue_for=%.0f", said["no_driver_for"])
@@ -438,7 +442,7 @@ class Worker:
         self._no_driver = no_driver
 
     def _until_next_beat(self) -> float:
-        interval = self._interval
+        interval = min(self._interval, self._beat_within)
         if self._lease is not None:
             interval = min(interval, self._lease / 4)
         if self._leaving:

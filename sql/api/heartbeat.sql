@@ -27,7 +27,7 @@ begin
     end if;
 
     -- what it should run, and what its last beat said
-    select l.digest, l.owned, l.outgoing, l.changed_at, h.beat_at as last_beat_at, h.digest as last_digest, h.attempts
+    select l.digest, l.owned, l.incoming, l.outgoing, l.changed_at, h.beat_at as last_beat_at, h.digest as last_digest, h.attempts
     into v_seen
     from {{ private }}.instance_load as l
     join {{ private }}.heartbeat as h on h.instance_id = l.instance_id
@@ -101,12 +101,12 @@ begin
     end if;
 
     -- what it should know
-    v_notice := {{ private }}.notice_for(v_instance, p_report);
+    v_notice := {{ private }}.notice_for(v_instance, v_seen.incoming, p_report);
     if v_notice is not null then
         return query select 'notice', null::bigint, null::bigint, null::text, null::text, v_notice;
     end if;
 end
 $function$;
-comment on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) is 'A beat. The digest of what the instance runs is compared with what it should; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times).';
+comment on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) is 'A beat. The digest of what the instance runs is compared with what it should; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times).';
 revoke all on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) from public;
 grant execute on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) to {{ worker }}, {{ admin }};

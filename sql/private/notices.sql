@@ -18,7 +18,7 @@ as $function$
 $function$;
 comment on function {{ private }}.overdue_job() is 'The job of the database that is overdue for longest, when that is so long that no driver can be there (no_driver_alert).';
 
-create or replace function {{ private }}.notice_for(p_instance {{ private }}.instance, p_report jsonb)
+create or replace function {{ private }}.notice_for(p_instance {{ private }}.instance, p_incoming integer, p_report jsonb)
     returns jsonb
     language plpgsql volatile
 as $function$
@@ -55,12 +55,15 @@ begin
     where i.name = 'heartbeat_interval'
         and l.name = 'heartbeat_warning'
         and abs((p_report ->> 'heartbeat_interval')::double precision - w.seconds) >= 0.001;
-    if v_wanted is null and v_overdue is null then
+    if v_wanted is null and p_incoming = 0 and v_overdue is null then
         return null;
     end if;
     return jsonb_strip_nulls(jsonb_build_object(
-        'heartbeat_interval', v_wanted, 'no_driver_for', extract(epoch from date_trunc('second', v_overdue))
+        'heartbeat_interval', v_wanted,
+        -- its owner may let go at any moment, and the notification of that may get lost
+        'next_beat_in', case when p_incoming > 0 then 2 end,
+        'no_driver_for', extract(epoch from date_trunc('second', v_overdue))
     ));
 end
 $function$;
-comment on function {{ private }}.notice_for({{ private }}.instance, jsonb) is 'What this worker should know: another interval of beats than the one it goes by, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
+comment on function {{ private }}.notice_for({{ private }}.instance, integer, jsonb) is 'What this worker should know: another interval of beats than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';

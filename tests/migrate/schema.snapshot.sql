@@ -150,7 +150,7 @@ CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. The digest of what the instance runs is compared with what it should; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times).';
+COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. The digest of what the instance runs is compared with what it should; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times).';
 
 CREATE FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1477,11 +1477,11 @@ CREATE FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jso
 
 COMMENT ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) IS 'How many failures in a row a reporter has seen; too many open an alert at once (R4.2).';
 
-CREATE FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_report jsonb) RETURNS jsonb
+CREATE FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_incoming integer, p_report jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_report jsonb) IS 'What this worker should know: another interval of beats than the one it goes by, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
+COMMENT ON FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_incoming integer, p_report jsonb) IS 'What this worker should know: another interval of beats than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
 
 CREATE FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) RETURNS void
     LANGUAGE plpgsql
@@ -3524,7 +3524,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_recovery() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_report jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_incoming integer, p_report jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) FROM PUBLIC;
 

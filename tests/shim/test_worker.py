@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import threading
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 from tests.shim.support import Fleet, Recorder, held, in_step, until
 from worker_shim import Context, Refused, Stop, Stream, Worker, client
 from worker_shim.listener import Listener
+from worker_shim.patience import clock
 
 # -- Start and commands ----------------------------------------------------------
 
@@ -68,6 +70,40 @@ async def test_with_every_notification_lost_a_worker_converges_with_its_next_bea
         await fleet.until(lambda: fleet.query("select 1 from {private}.heartbeat"))
         fleet.add_streams(3)
         await in_step(fleet, "fingerv7-001", recorder, 3)
+
+
+def _has_beaten(worker: Worker) -> bool:
+    return worker._beat_due > 0
+
+
+async def test_with_every_notification_lost_the_next_owner_beats_until_the_stream_is_there(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def deaf(listener: Listener, seconds: float) -> bool:
+        await asyncio.sleep(seconds)
+        return False
+
+    monkeypatch.setattr(Listener, "_notified", deaf)
+    # each worker beats when the test says so, and not again before the test is over
+    for name, value in (
+        ("removal_timeout", "3 hours"),
+        ("heartbeat_timeout", "2 hours"),
+        ("heartbeat_warning", "1 hour"),
+    ):
+        fleet.configure(name, value)
+    fleet.configure("heartbeat_interval", "10 minutes")
+    (stream_id,) = fleet.add_streams(1)
+    one, two = Recorder(), Recorder()
+    async with fleet.work("fingerv7-001", one) as owner:
+        await in_step(fleet, "fingerv7-001", one, 1)
+        async with fleet.work("fingerv7-002", two) as next_owner:
+            await fleet.until(lambda: next_owner._beat_due > clock() + 60 and owner._beat_due > clock() + 60)
+            fleet.query("select * from {api}.move_stream(%(id)s, 'fingerv7-002')", id=stream_id)
+            for worker in (next_owner, owner):
+                worker._beat_due = 0.0
+                worker._wake.set()
+                await fleet.until(partial(_has_beaten, worker), "a beat")
+            await in_step(fleet, "fingerv7-002", two, 1)
 
 
 async def test_a_removed_stream_is_stopped_and_confirmed(fleet: Fleet) -> None:

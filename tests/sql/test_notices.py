@@ -72,6 +72,21 @@ def test_a_lease_has_room_for_two_beats_whatever_is_set(fleet: Fleet) -> None:
     assert _notice(worker) == {"heartbeat_interval": 40}
 
 
+def test_who_is_about_to_be_given_a_stream_beats_again_soon(fleet: Fleet) -> None:
+    """R3: with every notification lost a hand-over takes one beat, and not one of each side."""
+    first = fleet.register("fv-1")
+    fleet.add_streams(1)
+    fleet.pass_time("3 seconds")
+    first.follow(first.beat())
+    second = fleet.register("fv-2")
+    [stream_id] = first.running
+    fleet.one("move_stream", stream_id=stream_id, instance_id="fv-2")
+    assert _notice(second) == {"next_beat_in": 2}
+    assert _notice(first) is None
+    first.follow(first.beat())
+    assert [row["action"] for row in second.beat(heartbeat_interval=30)] == ["add"]
+
+
 def test_who_does_not_say_its_interval_is_told_none(fleet: Fleet) -> None:
     """Older workers know no such row."""
     worker = fleet.register("fv-1")
