@@ -267,6 +267,8 @@ class Worker:
                 await self._register()
             if self._beat_due <= clock():
                 await self._beat()
+            if self._incarnation is None:
+                return  # to register anew
             if self._acknowledge_due <= clock():
                 await self._acknowledge()
         due = min(self._beat_due, self._acknowledge_due)

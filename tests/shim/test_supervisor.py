@@ -379,3 +379,51 @@ async def test_what_a_program_left_behind_is_ended_with_it(told: Told, tmp_path:
 def test_an_empty_command_is_refused() -> None:
     with pytest.raises(ValueError, match="empty"):
         program("  ", 1)
+
+
+# -- Restarts by command -----------------------------------------------------------
+
+
+async def test_a_handler_is_restarted_where_it_is_under_its_own_epoch_only(told: Told) -> None:
+    recorder = Recorder()
+    supervised = told.supervise(recorder)
+    supervised.start(stream(epoch=4))
+    await until(lambda: recorder.starts == [(1, 4)])
+    assert not supervised.restart(1, 3) and not supervised.restart(2, 4)
+    assert supervised.restart(1, 4)
+    await until(lambda: recorder.starts == [(1, 4), (1, 4)])
+    assert recorder.ends == [(1, 4)] and told.stopped == [] and told.failed == []
+    supervised.stop(1)
+    assert not supervised.restart(1, 4)
+    await until(lambda: told.stopped == [1])
+    assert len(recorder.starts) == 2 and not recorder.doubled
+
+
+async def test_what_a_program_writes_is_progress_and_is_passed_on(
+    told: Told, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    streams = [stream()]
+    supervised = told.supervise(program("sh -c 'while echo heard; do sleep 0.02; done'", 1, progress_from_output=True))
+    assert supervised.start(streams[0])
+    await until(lambda: told.progress.report(streams) == {"progressing": 1})
+    heard: list[bytes] = []
+    await until(lambda: heard.append(capfdbinary.readouterr().out) or b"".join(heard).startswith(b"heard\nheard\n"))  # type: ignore[func-returns-value]  # it collects on the way
+    await supervised.stop_all(5)
+
+
+async def test_what_a_program_writes_is_no_progress_unless_asked_for(told: Told) -> None:
+    supervised = told.supervise(program("sh -c 'while echo heard; do sleep 0.02; done'", 1))
+    supervised.start(stream())
+    await until(lambda: told.started == [(1, 1)])
+    await asyncio.sleep(0.3)
+    assert told.progress.report([stream()]) == {}
+    await supervised.stop_all(5)
+
+
+def test_a_stop_is_set_when_the_time_is_over_though_nobody_set_it(told: Told) -> None:
+    loop = asyncio.new_event_loop()
+    stop = Stop(Context(stream(), told.counts, told.progress, told.is_current, lambda: told.valid), loop)
+    loop.close()
+    assert stop.valid and not stop.is_set() and not stop.wait(0)
+    told.valid = False
+    assert not stop.valid and stop.is_set() and stop.wait(0)

@@ -1,0 +1,121 @@
+"""What a worker does when it cannot get in step, and what else a beat's answer tells it."""
+
+import logging
+from typing import Any
+
+import pytest
+
+from tests.shim.support import Fleet, Recorder, held, in_step, until
+from worker_shim import Stream, client
+from worker_shim.listener import Listener
+
+ONE = "fingerv7-001"
+
+
+async def test_a_worker_that_gets_in_step_by_nothing_registers_anew_less_and_less_often(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R3.1, R3.2"""
+    fleet.add_streams(3)
+    fleet.configure("heartbeat_interval", "1 second")
+    monkeypatch.setattr(client, "CHECK_AFTER", 0.05)
+    recorder = Recorder()
+    async with fleet.work(ONE, recorder) as worker:
+        await in_step(fleet, ONE, recorder, 3)
+        with caplog.at_level(logging.WARNING, "worker_shim"), monkeypatch.context() as wrong:
+            wrong.setattr(client, "digest", lambda streams: 42)
+            await fleet.until(lambda: caplog.text.count("registering anew") == 4)
+            first, *others = [r.created for r in caplog.records if r.getMessage().startswith("registering anew")]
+            for least, at in zip((0.5, 1, 2), others, strict=True):
+                assert at - first >= least
+                first = at
+            beat = fleet.instance(ONE)["beat_at"]
+            await fleet.until(lambda: fleet.instance(ONE)["beat_at"] > beat)  # it is heard meanwhile
+        await fleet.until(lambda: fleet.query("select 1 from {private}.heartbeat where in_step"))
+        await until(lambda: worker._anew == 0)
+        assert len(recorder.starts) == 3 and recorder.ends == []
+        repairs = fleet.query("select repaired_by, attempt, repaired_at from {private}.repair order by repair_id")
+        assert {row["repaired_by"] for row in repairs} == {"commands", "new registration"}
+        assert all(row["repaired_at"] is not None for row in repairs)
+
+
+async def test_a_stream_held_under_an_epoch_that_is_not_its_own_is_started_under_the_right_one(fleet: Fleet) -> None:
+    """R3.1, R3.4: another epoch and a stream too many at once, behind the worker's back."""
+    fleet.add_streams(3)
+    fleet.configure("heartbeat_interval", "1 second")
+    recorder = Recorder()
+    async with fleet.work(ONE, recorder) as worker:
+        await in_step(fleet, ONE, recorder, 3)
+        right = held(recorder)
+        stream = recorder.running[min(recorder.running)]
+        for wrong in (
+            Stream(stream.stream_id, stream.epoch + 5, stream.name, stream.url),
+            Stream(999, 1, "Ghost", "http://ghost/"),
+        ):
+            worker._supervisor.start(wrong)
+        await until(lambda: held(recorder) != right and 999 in recorder.running)
+        await fleet.until(lambda: held(recorder) == right)
+        await in_step(fleet, ONE, recorder, 3)
+        assert fleet.instance(ONE)["incarnation"] == 1
+
+
+async def test_a_worker_is_told_how_often_to_beat_and_spreads_the_first_beat_after_that(fleet: Fleet) -> None:
+    fleet.configure("heartbeat_interval", "1 second")
+    recorder = Recorder()
+    async with fleet.work(ONE, recorder) as worker:
+        await fleet.until(lambda: worker._interval == 1)
+        fleet.configure("heartbeat_interval", "2 seconds")
+        await fleet.until(lambda: worker._interval == 2)
+        worker._spread_next = True
+        first = []
+        for _ in range(200):
+            worker._spread_next = True
+            first.append(worker._until_next_beat())
+        assert min(first) < 0.5 and max(first) <= 2
+        assert all(1.8 <= worker._until_next_beat() <= 2 for _ in range(200))
+
+
+async def test_that_no_driver_runs_is_said_once_loudly_and_again_when_one_does(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R4: the beat notices, who else is left?"""
+    fleet.configure("heartbeat_interval", "1 second")
+    fleet.configure("no_driver_alert", "10 seconds")
+    recorder = Recorder()
+    async with fleet.work(ONE, recorder):
+        await until(lambda: fleet.query("select 1 from {private}.heartbeat where in_step"))
+        fleet.query("update {private}.job set next_run_at = now() - interval '1 hour', claimed_until = null")
+        with caplog.at_level(logging.INFO, "worker_shim"):
+            await until(lambda: "no driver runs" in caplog.text)
+            for _ in range(2):
+                beat = fleet.instance(ONE)["beat_at"]
+                await until(lambda beat=beat: fleet.instance(ONE)["beat_at"] > beat)  # type: ignore[misc]  # mypy infers no type for a default
+            assert caplog.text.count("no driver runs") == 1
+            assert [r.levelname for r in caplog.records if "no driver runs" in r.getMessage()] == ["CRITICAL"]
+            await fleet.until(lambda: "jobs run again" in caplog.text)
+
+
+async def test_an_action_of_a_later_version_is_said_once_and_removes_nothing(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = Listener.call
+    answered = 0
+
+    async def later(listener: Listener, function: str, **parameters: Any) -> Any:
+        nonlocal answered
+        rows: list[dict[str, Any]] = list(await call(listener, function, **parameters))
+        if function == "heartbeat":
+            answered += 1
+            rows.append({"action": "dance", "stream_id": min(recorder.running), "epoch": 1, "metadata": None})
+        return rows
+
+    fleet.add_streams(2)
+    fleet.configure("heartbeat_interval", "1 second")
+    recorder = Recorder()
+    async with fleet.work(ONE, recorder):
+        await in_step(fleet, ONE, recorder, 2)
+        monkeypatch.setattr(Listener, "call", later)
+        await fleet.until(lambda: answered == 3)
+        await in_step(fleet, ONE, recorder, 2)
+        assert recorder.ends == [] and caplog.text.count("action=dance") == 1
+        assert fleet.instance(ONE)["incarnation"] == 1
