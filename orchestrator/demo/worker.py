@@ -181,15 +181,15 @@ class Ear:
                         return
 
 
-async def work(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int, on_exit: OnExit = "drain") -> None:
-    """Run the worker until it is told to leave, which it does as `on_exit` says."""
+async def work(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int, **options: Any) -> None:
+    """Run the worker until it is told to leave; `options` are those of `worker_shim.Worker`."""
     scribe = Scribe(ledger_dsn, instance_id)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=NOTHING_HEARD, sock_read=NOTHING_HEARD)
     connector = aiohttp.TCPConnector(limit=0)
     async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession(timeout=timeout, connector=connector) as http:
         writing = tasks.create_task(scribe.run())
         ear = Ear(scribe, http)
-        await Worker(dsn, instance_id, max_streams, ear.listen, on_exit=on_exit).run_async(signals=True)
+        await Worker(dsn, instance_id, max_streams, ear.listen, **options).run_async(signals=True)
         await scribe.flush()
         writing.cancel()
 
@@ -200,11 +200,13 @@ async def work(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int, on
 @click.option("--instance-id", required=True)
 @click.option("--max-streams", type=int, required=True)
 @click.option("--on-exit", type=click.Choice(get_args(OnExit)), default="drain", help="What SIGTERM does.")
-def main(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int, on_exit: OnExit) -> None:
+@click.option("--lease", type=float, help="Stop all handlers before so many seconds without an accepted beat are over.")
+def main(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int, on_exit: OnExit, lease: float | None) -> None:
     """Hear the streams that the orchestrator gives to this instance."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.Formatter.converter = time.gmtime
-    asyncio.run(work(dsn, ledger_dsn, instance_id, max_streams, on_exit))
+    isolation = {"on_isolation": "stop", "lease": lease} if lease else {}
+    asyncio.run(work(dsn, ledger_dsn, instance_id, max_streams, on_exit=on_exit, **isolation))
 
 
 if __name__ == "__main__":

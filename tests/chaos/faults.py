@@ -13,6 +13,7 @@ from random import Random
 from typing import Any, Literal
 
 from orchestrator import db
+from orchestrator.demo.processes import Process
 from orchestrator.demo.stage import StageFailed
 from tests.chaos.fleet import Fleet
 
@@ -188,6 +189,41 @@ def hold_for_long(fleet: Fleet, random: Random) -> None:
     fleet.stage.wait_until_share_of(worker)
 
 
+@fault("lease-cut", moves="least", loses=True, trusting=True, balancing=True)
+def isolate_one_that_stops(fleet: Fleet, random: Random) -> None:
+    """A worker with on_isolation = stop and a lease of 30 s is cut off. It stops before others get its streams."""
+    worker = fleet.restart_worker(random.choice(fleet.workers), "--lease", "30")
+    refused = fleet.writes_refused_of(worker)
+    fleet.line(worker.name).cut()
+    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker))
+    fleet.wait_until_healed()
+    fleet.line(worker.name).heal()
+    fleet.stage.wait_until_share_of(worker)
+    _nothing_more_refused(fleet, worker, refused)
+    fleet.restart_worker(worker)
+
+
+@fault("lease-stop", moves="least", loses=True, trusting=True, balancing=True)
+def freeze_one_that_stops(fleet: Fleet, random: Random) -> None:
+    """A worker with on_isolation = stop and a lease of 30 s hangs for longer. Waking up it looks at the clock first."""
+    worker = fleet.restart_worker(random.choice(fleet.workers), "--lease", "30")
+    refused = fleet.writes_refused_of(worker)
+    worker.freeze()
+    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker))
+    fleet.wait_until_healed()
+    worker.may_end = True  # its promise was broken while it could do nothing about it
+    worker.wake()
+    time.sleep(2)
+    worker = fleet.restart_worker(worker)
+    fleet.stage.wait_until_share_of(worker)
+    _nothing_more_refused(fleet, worker, refused)
+
+
+def _nothing_more_refused(fleet: Fleet, worker: Process, refused: int) -> None:
+    if more := fleet.writes_refused_of(worker) - refused:
+        raise StageFailed(f"{worker.name} had not stopped before others got its streams: {more} writes were refused")
+
+
 @fault("slow", moves="none", stops_handlers=False)
 def slow_down(fleet: Fleet, random: Random) -> None:
     """Everybody's way to the database takes 200 ms each way for 15 s. Nothing moves."""
@@ -267,6 +303,7 @@ def drain_worker(fleet: Fleet, random: Random) -> None:
 def restart_pooler(fleet: Fleet, random: Random) -> None:
     """PgBouncer in transaction mode stands between everything, and is killed and started again. Nothing moves."""
     fleet.pooler.restart()
+    fleet.wait_until_all_have_beaten()
     fleet.wait_until_jobs_run()
 
 

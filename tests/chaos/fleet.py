@@ -93,17 +93,18 @@ class Fleet:
         twin.may_end = True
         return twin
 
-    def restart_worker(self, worker: Process, *, kill: bool = False) -> None:
+    def restart_worker(self, worker: Process, *options: str, kill: bool = False) -> Process:
         """End a worker, with a word that it will be back or with kill -9, and start it again under its id."""
-        if kill:
+        if kill or not worker.alive:
             worker.kill()
         else:
             worker.terminate()
             self.wait_until(f"{worker.name} has ended", lambda: not worker.alive)
         incarnation = self.incarnation_of(worker)
-        self.start_worker(worker.name)
+        restarted = self.start_worker(worker.name, *options)
         self.wait_until(f"{worker.name} is back", lambda: self.incarnation_of(worker) > incarnation)
         self.wait_until_all_run()
+        return restarted
 
     def restart_driver(self, driver: Process, *, kill: bool = False) -> None:
         """End a driver and start it again under its name."""
@@ -167,6 +168,15 @@ class Fleet:
         """How often jobs have run until now, all together."""
         return sum(row["runs"] for row in db.view(self.stage.orchestrator(), "jobs"))
 
+    def writes_refused_of(self, worker: Process) -> int:
+        """How many seconds of a worker the fence has refused until now."""
+        row = (
+            self.stage.ledger()
+            .execute("select count(*) as refused from music_log.refused where instance_id = %s", [worker.name])
+            .fetchone()
+        )
+        return int(row["refused"]) if row else 0
+
     def has_ended(self, stream_id: int) -> bool:
         """Whether nobody has a stream, and who had it has confirmed that."""
         (row,) = self.ask(
@@ -229,6 +239,17 @@ class Fleet:
     def wait_until_all_run(self) -> None:
         """Wait until every stream is confirmed by its owner."""
         self.stage.wait_until("all streams run", lambda picture: picture.settled)
+
+    def wait_until_all_have_beaten(self) -> None:
+        """Wait until every worker has beaten from now on."""
+        (begin,) = self.ask("select clock_timestamp() as now")
+        names = [worker.name for worker in self.workers]
+
+        def have_beaten() -> bool:
+            rows = db.view(self.stage.orchestrator(), "instances")
+            return all(row["last_heartbeat"] > begin["now"] for row in rows if row["instance_id"] in names)
+
+        self.wait_until("every worker has beaten", have_beaten)
 
     def wait_until_jobs_run(self) -> None:
         """Wait until some driver has done some work from now on."""
