@@ -137,9 +137,7 @@ class Stage:
 
     def look(self) -> Picture | None:
         """How it is now; None while the database is away."""
-        for process in self.processes.all:
-            if not process.alive and not process.may_end:
-                raise StageFailed(f"{process.name} ended by itself: {process.last_words()}")
+        self.check_processes()
         try:
             picture = self._picture()
         except OrchestratorError as error:
@@ -148,6 +146,12 @@ class Stage:
             picture = None
         self._show(picture)
         return picture
+
+    def check_processes(self) -> None:
+        """Raise StageFailed when a process has ended that was not told to."""
+        for process in self.processes.all:
+            if not process.alive and not process.may_end:
+                raise StageFailed(f"{process.name} ended by itself: {process.last_words()}")
 
     def _picture(self) -> Picture:
         (watch,) = db.call(self.ledger(), "watch")

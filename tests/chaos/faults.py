@@ -157,7 +157,7 @@ def cut_for_long(fleet: Fleet, random: Random) -> None:
     """One worker cannot reach the database. Its streams go to others; it hears on, and the fence refuses it."""
     worker = random.choice(fleet.workers)
     fleet.line(worker.name).cut()
-    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker))
+    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
     fleet.wait_until_healed()
     fleet.line(worker.name).heal()
     fleet.stage.wait_until_share_of(worker)
@@ -183,7 +183,7 @@ def hold_for_long(fleet: Fleet, random: Random) -> None:
     line.hold()
     time.sleep(25)
     line.lose_server_side()
-    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker))
+    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
     fleet.wait_until_healed()
     line.heal()
     fleet.stage.wait_until_share_of(worker)
@@ -191,11 +191,11 @@ def hold_for_long(fleet: Fleet, random: Random) -> None:
 
 @fault("lease-cut", moves="least", loses=True, trusting=True, balancing=True)
 def isolate_one_that_stops(fleet: Fleet, random: Random) -> None:
-    """A worker with on_isolation = stop and a lease of 30 s is cut off. It stops before others get its streams."""
-    worker = fleet.restart_worker(random.choice(fleet.workers), "--lease", "30")
+    """A worker with on_isolation = stop and a lease of 60 s is cut off. It stops before others get its streams."""
+    worker = fleet.restart_worker(random.choice(fleet.workers), "--lease", "60")
     refused = fleet.writes_refused_of(worker)
     fleet.line(worker.name).cut()
-    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker))
+    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
     fleet.wait_until_healed()
     fleet.line(worker.name).heal()
     fleet.stage.wait_until_share_of(worker)
@@ -205,11 +205,11 @@ def isolate_one_that_stops(fleet: Fleet, random: Random) -> None:
 
 @fault("lease-stop", moves="least", loses=True, trusting=True, balancing=True)
 def freeze_one_that_stops(fleet: Fleet, random: Random) -> None:
-    """A worker with on_isolation = stop and a lease of 30 s hangs for longer. Waking up it looks at the clock first."""
-    worker = fleet.restart_worker(random.choice(fleet.workers), "--lease", "30")
+    """A worker with on_isolation = stop and a lease of 60 s hangs for longer. Waking up it looks at the clock first."""
+    worker = fleet.restart_worker(random.choice(fleet.workers), "--lease", "60")
     refused = fleet.writes_refused_of(worker)
     worker.freeze()
-    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker))
+    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
     fleet.wait_until_healed()
     worker.may_end = True  # its promise was broken while it could do nothing about it
     worker.wake()

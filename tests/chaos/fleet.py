@@ -32,7 +32,7 @@ select
             and (status <> 'active' or (session_key is not null and session_lost_at is not null) or suspended_until is not null)
     )
     and not exists (select from {private}.settle_request) as is_settled,
-    coalesce(sessions_trusted_from <= {private}.now(), true) as trusts_sessions,
+    server_started_at = {private}.server_started_at() and coalesce(sessions_trusted_from <= {private}.now(), true) as trusts_sessions,
     recovery_since is null as balances
 from {private}.controller
 """  # noqa: E501  # SQL reads better in whole lines
@@ -114,6 +114,21 @@ class Fleet:
             driver.terminate()
             self.wait_until(f"{driver.name} has ended", lambda: not driver.alive)
         self.start_driver(driver.name)
+
+    def put_right(self) -> None:
+        """After a fault that did not heal: everything that should be there is, so that the next one has its chance."""
+        self.server.start()
+        self.go_through(None)
+        for line in self._lines.values():
+            line.heal()
+        for process in [*self.workers, *self.drivers]:
+            process.wake()
+        for worker in [worker for worker in self.workers if not worker.alive]:
+            worker.may_end = True
+            self.start_worker(worker.name)
+        for driver in [driver for driver in self.drivers if not driver.alive]:
+            driver.may_end = True
+            self.start_driver(driver.name)
 
     def lose(self, worker: Process) -> None:
         """It is gone for good, and was told to."""
@@ -226,6 +241,7 @@ class Fleet:
         """Look until it is so; a database that is away is no answer. `patience` in seconds."""
         deadline = time.monotonic() + patience
         while True:
+            self.stage.check_processes()
             try:
                 if condition():
                     return

@@ -134,12 +134,8 @@ def _inject(fault: Fault, fleet: Fleet, watch: Watch, random: Random, acts: _Act
     except StageFailed as failed:
         fleet.say(f"{fault.name} never healed: {failed.message}")
         acts.failures.append(f"{fault.name}: {failed.message}")
-        if "ended by itself" in failed.message:
-            watch.note(Law.PROCESSES, failed.message)
-            for process in fleet.stage.processes.all:
-                process.may_end |= not process.alive
-        else:
-            watch.note(Law.ASSIGNED, failed.message)
+        watch.note(Law.PROCESSES if "ended by itself" in failed.message else Law.ASSIGNED, failed.message)
+        fleet.put_right()
 
 
 def _end(fleet: Fleet, watch: Watch, acts: _Acts) -> Result:
