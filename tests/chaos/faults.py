@@ -255,9 +255,12 @@ def lock_tables(fleet: Fleet, random: Random) -> None:
         time.sleep(20)
 
 
-@fault("deaf", moves="least", loses=True, balancing=True)
+@fault("deaf", moves="least", loses=True, balancing=True, heard_within=33)
 def drop_notifications(fleet: Fleet, random: Random) -> None:
-    """All notifications are lost, streams move and one is added. All is in its place within one beat (30 s)."""
+    """All notifications are lost, streams move and one is added. All is in its place within one beat.
+
+    That is heartbeat_interval (30 s), settle_window (2 s) and a second.
+    """
     added, *moved = random.sample(range(1, fleet.stage.stations + 1), 4)
     fleet.set_active(added, active=False)
     fleet.wait_until("its handler has ended", lambda: fleet.has_ended(added))

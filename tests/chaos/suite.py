@@ -49,13 +49,14 @@ class _Acts:
 
 
 def order(faults: Sequence[Fault], seed: int, *, quick: bool) -> list[Fault]:
-    """All injections, in the order that belongs to the seed; quick: each once, and none that has to wait for another.
+    """All injections, in the order that belongs to the seed; quick: each once.
 
-    After a mass disconnect lost sessions are not believed for a minute, which a fault that needs it has to wait for.
+    Those that have to wait after a mass disconnect (a minute until lost sessions are believed again, two until recovery
+    mode is over and balancing goes on) come before all that may cause one, so that nobody waits.
     """
     injections = [fault for fault in faults for _ in range(1 if quick else fault.times)]
     Random(seed).shuffle(injections)
-    return sorted(injections, key=lambda fault: not fault.trusting) if quick else injections
+    return sorted(injections, key=lambda fault: not (fault.trusting or fault.balancing))
 
 
 def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, many: bool = False, keep: bool = False) -> Result:

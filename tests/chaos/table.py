@@ -34,6 +34,13 @@ class Row:
     handlers_ended: int | None
 
     @property
+    def wanted(self) -> str:
+        """The figure to reach, if there is one."""
+        if self.heard_within is not None:
+            return f"{self.heard_within:.0f} s"
+        return f"lost < {self.lost_per_stream:.0f} s each" if self.lost_per_stream is not None else "–"
+
+    @property
     def missed(self) -> Iterator[str]:
         """The figures that were not reached. A busy machine can miss one; no law is broken by that."""
         if self.heard_within is not None and self.heard_again_after > self.heard_within:
@@ -80,6 +87,7 @@ def show(result: Result) -> None:
                 "fault": row.fault,
                 "times": row.times,
                 "again after": f"{row.heard_again_after:.1f} s",
+                "wanted": row.wanted,
                 "lost": "–" if row.lost is None else row.lost,
                 "twice": "–" if row.twice is None else row.twice,
                 "broken": row.breaches,
