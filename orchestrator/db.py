@@ -225,8 +225,15 @@ def view(
     limit: int | None = None,
 ) -> list[Row]:
     """The rows of a public view. `where` is equality (None: is null), all of it; "-column" in `order_by` descends."""
-    with translated_errors(), answered(conn):
-        return conn.execute(_select(conn.names, name, where or {}, order_by, limit), where or {}).fetchall()
+    started = time.monotonic()
+    try:
+        with answered(conn):
+            return conn.execute(_select(conn.names, name, where or {}, order_by, limit), where or {}).fetchall()
+    except psycopg.Error as raised:
+        error = from_database(raised)
+        error.function = name
+        _log_failure(error, name, where or {}, started, [])
+        raise error from raised
 
 
 async def view_async(
@@ -238,9 +245,16 @@ async def view_async(
     limit: int | None = None,
 ) -> list[Row]:
     """`view` for asyncio."""
-    with translated_errors(), answered_async(conn):
-        cursor = await conn.execute(_select(conn.names, name, where or {}, order_by, limit), where or {})
-        return await cursor.fetchall()
+    started = time.monotonic()
+    try:
+        with answered_async(conn):
+            cursor = await conn.execute(_select(conn.names, name, where or {}, order_by, limit), where or {})
+            return await cursor.fetchall()
+    except psycopg.Error as raised:
+        error = from_database(raised)
+        error.function = name
+        _log_failure(error, name, where or {}, started, [])
+        raise error from raised
 
 
 async def listen_async(conn: AsyncConnection, channel: str) -> bool:

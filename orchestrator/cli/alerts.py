@@ -10,6 +10,7 @@ from orchestrator.cli import answer, options, output
 
 COLUMNS = ("alert_id", "severity", "code", "subject", "message", "opened_at", "acknowledged_by", "resolved_at")
 TARGET_COLUMNS = ("target", "minimum_severity", "enabled", "undelivered", "last_sent_at", "state", "last_error")
+LATEST_FIRST = ("-happened_at", "-alert_id", "target")
 DELIVERY_COLUMNS = ("alert_id", "code", "subject", "event", "target", "happened_at", "state", "attempts", "error")
 
 
@@ -70,12 +71,13 @@ def deliveries(target: options.Target, sent_too: bool, limit: int) -> None:
     while sending; it is not sent twice).
     """
     with target.connect("alerts deliveries") as conn:
-        found = [
-            row
-            for row in db.view(conn, "alert_deliveries", order_by=["-happened_at", "-alert_id", "target"])
-            if sent_too or row["state"] != "sent"
-        ]
+        found = db.view(conn, "alert_deliveries", order_by=LATEST_FIRST, limit=limit) if sent_too else undelivered(conn)
     answer.table(target, found[:limit], DELIVERY_COLUMNS, empty="everything was delivered")
+
+
+def undelivered(conn: db.Connection) -> list[db.Row]:
+    """What did not arrive, or not yet, the latest first."""
+    return [row for row in db.view(conn, "alert_deliveries", order_by=LATEST_FIRST) if row["state"] != "sent"]
 
 
 @alerts.group("target")

@@ -61,6 +61,10 @@ def _read(target: options.Target) -> dict[str, Any]:
         }
 
 
+def frozen_or_on(fleet: db.Row) -> str:
+    return "on" if fleet["recovery_since"] is None else "frozen by recovery mode"
+
+
 def _is_gone(instance: db.Row) -> bool:
     return bool(instance["status"] == "removed")
 
@@ -74,7 +78,10 @@ def _show(target: options.Target, page: dict[str, Any]) -> None:
     click.echo(f"streams    {fleet['streams_held']} held, {fleet['streams_waiting']} waiting, ", nl=False)
     click.echo(f"{fleet['streams_handed_over']} being handed over")
     click.echo(f"instances  {fleet['serving_instances']} serving, room for {fleet['capacity']} streams")
-    click.echo(f"balancing  {output.text(paused) if fleet['balancing_paused'] else 'on'}")
+    if fleet["recovery_since"] is not None:
+        click.echo(f"RECOVERY MODE since {output.text(fleet['recovery_since'])}: too much fails; ", nl=False)
+        click.echo("balancing is frozen, failover is not. See: orchestrator diagnose")
+    click.echo(f"balancing  {output.text(paused) if fleet['balancing_paused'] else frozen_or_on(fleet)}")
     for check in page["health"]:
         if check["status"] != "healthy":
             click.echo(f"{check['status']}  {check['component']}: {output.text(check['finding'])}")

@@ -10,8 +10,11 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from psycopg.types.json import Jsonb
 
+from orchestrator import db
 from orchestrator.cli import answer as cli_answer
+from orchestrator.cli.diagnose import SECTIONS
 from orchestrator.patience import Round
 from tests.cli.conftest import Cli, Fleet
 from tests.support import Database
@@ -68,8 +71,50 @@ def test_diagnose_collects_what_helps(cli: Cli, fleet: Fleet) -> None:
     answer = cli("diagnose", "--json")
 
     assert answer.exit_code == 0
-    assert answer.json.keys() == {"health", "out_of_step", "locks_waited_for", "failed_runs", "alerts"}
+    assert answer.json.keys() == {"health", *(section.key for section in SECTIONS)}
     assert "nobody waits for a lock" in cli("diagnose").stdout
+
+
+def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet, database: Database) -> None:
+    conn, private = fleet.conn, database.names.private
+    [stream_id] = fleet.add_streams(1)
+    conn.execute(f"update {private}.controller set recovery_since = now(), recovery_detail = '{{\"failures\": 12}}'")
+    conn.execute(f"update {private}.heartbeat set breaker = 'half-open', breaker_opened = 3 where instance_id = 'one'")
+    conn.execute(
+        f"update {private}.instance set probation_until = now() + interval '1 minute', crashes = 4 "
+        "where instance_id = 'two'"
+    )
+    conn.execute(
+        f"insert into {private}.repair (instance_id, incarnation, found_at, found_by, attempt, difference, repaired_by)"
+        " values ('one', 1, now(), 'heartbeat', 2, '{\"missing\": [1]}', 'commands')"
+    )
+    conn.execute(
+        f"insert into {private}.station_fault (stream_id, found_at, last_failed_at, evidence)"
+        " values (%s, now(), now(), '{}')",
+        [stream_id],
+    )
+    db.call(conn, "set_alert_target", target="ops")
+    conn.execute(
+        f'update {private}.alert_target set consecutive_failures = 2, last_error = \'{{"message": "500"}}\','
+        " retry_at = now() + interval '1 minute' where target = 'ops'"
+    )
+    failures = [{"function": "connect", "message": "nobody answers at 10.0.0.7", "count": 4, "consecutive": 4}]
+    db.call(conn, "record_failures", reporter="driver:night", failures=Jsonb(failures))
+
+    told, page = cli("diagnose").stdout, cli("status").stdout
+    found = cli("diagnose", "--json").json
+
+    assert "recovery mode: balancing is frozen, failover is not" in told
+    assert "RECOVERY MODE since" in page
+    assert "balancing  frozen by recovery mode" in page
+    assert [row["breaker"] for row in found["breakers"]] == ["instance one", "alert target ops"]
+    assert [row["instance_id"] for row in found["probation"]] == ["two"]
+    assert [row["instance_id"] for row in found["repairs"]] == ["one"]
+    assert [row["stream_id"] for row in found["failing_stations"]] == [stream_id]
+    assert [row["reporter"] for row in found["failures_in_a_row"]] == ["driver:night"]
+    assert [row["pattern"] for row in found["patterns"]] == ["nobody answers at <address>"]
+    for word in ("half-open", "alert target ops", "driver:night", "stations that fail everywhere"):
+        assert word in told
 
 
 # -- instances -------------------------------------------------------------------------------------------------------

@@ -159,12 +159,24 @@ class TestLogs:
         holder, caller = database.connect(autocommit=False), database.connect()
         holder.execute(f"select {database.names.private}.lock_decisions()")
         with capture_logs() as logs, pytest.raises(LockNotAvailable):
-            Round(tries=1).run(db.call, caller, "pause_balancing", reason="postgresql://me:secret@host/db")
+            Round(tries=2, first_wait=0.001).run(
+                db.call, caller, "pause_balancing", reason="postgresql://me:secret@host/db"
+            )
         holder.rollback()
         failures = [entry for entry in logs if entry["event"] == "call failed"]
-        assert len(failures) == 1
-        entry = failures[0]
-        assert entry["attempt"] == 1
+        assert [entry["attempt"] for entry in failures] == [1, 2]
+        entry = failures[1]
+        assert entry.keys() >= {
+            "function",
+            "arguments",
+            "sqlstate",
+            "message",
+            "detail",
+            "hint",
+            "attempt",
+            "duration",
+            "lock_holders",
+        }
         assert entry["category"] == "DATABASE"
         assert entry["function"] == "pause_balancing"
         assert entry["arguments"] == {"reason": "postgresql://me:…@host/db"}
@@ -172,6 +184,13 @@ class TestLogs:
         assert entry["duration"].endswith(" s")
         assert entry["lock_holders"][0]["pid"] == holder.info.backend_pid
         assert "decision" in {found["lock"] for found in entry["lock_holders"]}
+
+    def test_a_view_that_cannot_be_read_leaves_the_same_entry(self, database: Database) -> None:
+        conn = database.connect()
+        with capture_logs() as logs, pytest.raises(OrchestratorError):
+            db.view(conn, "no_such_view", where={"token": "hush"})
+        assert (logs[0]["function"], logs[0]["sqlstate"], logs[0]["attempt"]) == ("no_such_view", "42P01", 1)
+        assert logs[0]["arguments"] == {"token": "…"}
 
     def test_a_refusal_is_no_warning_and_secrets_stay_out(self, database: Database) -> None:
         with capture_logs() as logs, pytest.raises(OrchestratorError):

@@ -58,8 +58,8 @@ def test_a_driver_killed_in_the_middle_of_a_job_holds_nothing(jobs: Jobs, start_
     assert jobs.ran("long_job") == 1
 
 
-def test_a_driver_survives_a_restart_of_the_server(tmp_path: Path) -> None:
-    """R5.1"""
+def test_a_driver_survives_a_restart_of_the_server_and_tells_what_failed(tmp_path: Path) -> None:
+    """R5.1, R4.2, R4.4"""
     directory = Path(tempfile.mkdtemp(prefix="drv-", dir="/tmp"))
     directory.chmod(0o755)
     with Embedded(directory / "pg", settings={"fsync": "off"}) as server:
@@ -70,15 +70,23 @@ def test_a_driver_survives_a_restart_of_the_server(tmp_path: Path) -> None:
 
             server.stop(immediate=True)
             failure = driver.wait_for_line(event="database operation failed", attempt=2)
+            alone = driver.wait_for_line(event="database left alone", seconds=60)
             server.start()
 
             wait_until(lambda: len(driver.lines(event="connected")) == 2, seconds=60, what="it is back")
             assert failure["category"] == "ERROR"
             assert failure["function"] == "connect"
             assert failure["duration_ms"] >= 0
+            assert (alone["rounds_failed"], alone["seconds"]) == (2, 10)
+            told = driver.wait_for_line(event="failures reported")
+            assert (told["failures"], told["recorded"], told["recovery"]) == (2, 2, False)
             with db.connect(server.dsn(), application_name="test") as conn:
                 before = db.view(conn, "jobs", where={"job": "settle"})[0]["runs"]
                 wait_until(lambda: db.view(conn, "jobs", where={"job": "settle"})[0]["runs"] > before)
+                [streak] = db.view(conn, "failure_streaks", where={"reporter": "driver:driver"})
+                assert streak["consecutive"] == 2  # the call that was under way, and a round of three tries
+                assert streak["ended_at"] is not None
+                assert db.view(conn, "incident_patterns")
             driver.send(signal.SIGTERM)
             assert driver.wait() == 0
         finally:

@@ -3,7 +3,7 @@
 import signal
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator import db
 from tests.driver.conftest import Jobs, StartDriver
@@ -47,6 +47,38 @@ def test_a_source_that_fails_is_told_and_holds_nothing_up(
 
     driver.wait_for_line(event="source not synchronised", source="gone")
     wait_until(lambda: jobs.ran("good_job") >= 2, what="the other job goes on")
+
+
+def test_no_secret_is_written_anywhere_whatever_fails(
+    jobs: Jobs, start_driver: StartDriver, database: Database
+) -> None:
+    """R2.4: passwords of the DSN, the environment and the source, and the address of an alert target."""
+    db.call(jobs.conn, "set_alert_target", target="ops")
+    jobs.execute("select {private}.open_alert('source_lost', 'x', 'critical', 'given up: password=hush-5', '{{}}')")
+    for job in ("sync_source", "deliver_alerts"):
+        jobs.make_due(job)
+    jobs.add("broken_job", "raise exception 'cannot connect to postgresql://me:hush-6@db/x';")
+
+    driver = start_driver(
+        dsn=make_conninfo(database.dsn, password="hush-1"),
+        PGPASSWORD="hush-2",
+        POSTGRES_HOST="127.0.0.1",
+        POSTGRES_PORT="1",
+        POSTGRES_PASSWORD="hush-3",
+        ORCHESTRATOR_ALERT_URL_OPS="json://me:hush-4@127.0.0.1:1/hush-4?token=hush-4",
+        LOG_LEVEL="DEBUG",
+    )
+
+    driver.wait_for_line(event="source not synchronised")
+    driver.wait_for_line(event="alert not delivered")
+    driver.wait_for_line(event="job failed", job="broken_job")
+    driver.wait_for_line(event="alert")
+    wait_until(lambda: db.view(jobs.conn, "job_runs", where={"job": "sync_source", "outcome": "done"}))
+    wait_until(lambda: db.view(jobs.conn, "alert_targets", where={"target": "ops", "consecutive_failures": 1}))
+    seen = driver.log.read_text()
+    for view in ("job_runs", "jobs", "sources", "alert_targets", "alert_deliveries", "incident_patterns"):
+        seen += str(db.view(jobs.conn, view))
+    assert "hush" not in seen
 
 
 def test_a_job_that_this_driver_does_not_know_fails_with_a_hint(jobs: Jobs, start_driver: StartDriver) -> None:
