@@ -33,7 +33,7 @@ class OrchestratorError(Exception):
         self.message = printable.without_secrets(message)
         super().__init__(self.message)
         self.code = code or type(self).code
-        self.detail: dict[str, Any] | None = _without_secrets(dict(detail)) if detail else None
+        self.detail: dict[str, Any] | None = printable.without_secrets_in(dict(detail)) if detail else None
         self.hint = hint
 
     def __init_subclass__(cls, *, sqlstate: str | None = None) -> None:
@@ -204,14 +204,6 @@ def from_database(error: psycopg.Error) -> OrchestratorError:
         detail=_detail(diagnosis.message_detail),
         hint=hint,
     )
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, str):
-        return printable.without_secrets(value)
-    if isinstance(value, Mapping):
-        return {key: _without_secrets(item) for key, item in value.items()}
-    return [_without_secrets(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _detail(text: str | None) -> dict[str, Any] | None:

@@ -49,6 +49,7 @@ def set_up(*, level: str | None = None, file: Path | None = None, as_json: bool 
             structlog.processors.add_log_level,
             _add_timestamp,
             structlog.processors.format_exc_info,
+            _without_secrets,
             structlog.processors.JSONRenderer(ensure_ascii=False)
             if as_json
             else structlog.processors.LogfmtRenderer(
@@ -65,6 +66,11 @@ def _add_timestamp(_logger: object, _method: str, event: EventDict) -> EventDict
     """In the time zone of TZ, which it names."""
     event["timestamp"] = datetime.now().astimezone().isoformat(timespec="milliseconds")
     return event
+
+
+def _without_secrets(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Whatever a message from elsewhere quotes (R2.4)."""
+    return {key: printable.without_secrets_in(value) for key, value in event.items()}
 
 
 class _HarmlessFormatter(logging.Formatter):

@@ -5,6 +5,8 @@ another order than it has. They are shown as escapes instead.
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -22,6 +24,15 @@ _PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*:)[^\s/]+(?=@)")
 def without_secrets(text: str) -> str:
     """Passwords and tokens that stand in a text by their names or in an address are shown as …"""
     return _PASSWORD_IN_URL.sub(r"\1…", _NAMED_SECRET.sub(r"\1…", text))
+
+
+def without_secrets_in(value: Any) -> Any:
+    """The same for all texts in an object of JSON."""
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, Mapping):
+        return {key: without_secrets_in(item) for key, item in value.items()}
+    return [without_secrets_in(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 # @everyone, @here, <!channel>, <@U0123>: what Slack, Discord and the like would call people by

@@ -26,7 +26,7 @@ def _out_of_step(conn: db.Connection) -> list[db.Row]:
 
 
 def _open_breakers(conn: db.Connection) -> list[db.Row]:
-    """Of the workers as they say; of sources and targets as the database keeps them, which are tried once at next_try."""
+    """Of the workers as they say; of sources and targets, which are tried once at next_try, as the database has it."""
     workers = [
         {"breaker": f"instance {row['instance_id']}", "state": row["breaker"], "opened": row["breaker_opened"]}
         for row in db.view(conn, "instances", order_by=["instance_id"])

@@ -35,9 +35,9 @@ exception
         or cardinality_violation or sqlstate 'OR000'
     then
         get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail, v_hint = pg_exception_hint, v_context = pg_exception_context;
-        error := jsonb_build_object(
+        error := {{ private }}.without_secrets_in(jsonb_build_object(
             'function', (p_job).function_name, 'sqlstate', sqlstate, 'message', v_message, 'detail', v_detail, 'hint', v_hint, 'context', v_context
-        );
+        ));
 end
 $function$;
 comment on function {{ private }}.attempt_job({{ private }}.job) is 'Run a job of the database; what it changed is undone when it fails, and the error is returned.';
