@@ -137,6 +137,7 @@ create index stall_by_instance on {{ private }}.stall (instance_id);
 -- ---------------------------------------------------------------------------
 
 alter table {{ private }}.alert
+    drop column delivered_at,
     add column reminded_at timestamptz,
     add column reminders integer not null default 0;
 comment on column {{ private }}.alert.reminders is 'How often somebody was reminded of it while nobody acknowledged it.';

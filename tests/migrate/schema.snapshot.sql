@@ -484,7 +484,6 @@ CREATE TABLE orchestrator_private.alert (
     acknowledged_at timestamp with time zone,
     acknowledged_by text,
     resolved_at timestamp with time zone,
-    delivered_at timestamp with time zone,
     reminded_at timestamp with time zone,
     reminders integer DEFAULT 0 NOT NULL,
     CONSTRAINT severity_is_known CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
