@@ -47,3 +47,10 @@ def pause(target: options.Target, reason: str | None) -> None:
 def resume(target: options.Target) -> None:
     """Balance again."""
     answer.act_and_show(target, "resume_balancing")
+
+
+@rebalance.command()
+@options.common
+def end_recovery(target: options.Target) -> None:
+    """End recovery mode now, instead of after a quiet time; only what fails from now on can switch it on again."""
+    answer.act_and_show(target, "end_recovery")
