@@ -17,6 +17,8 @@ COLUMNS = (
     "location",
 )
 
+LIFE_COLUMNS = ("at", "what", "gained", "lost", "rule", "actor", "reason", "decision_id")
+
 
 @click.group()
 def instance() -> None:
@@ -38,7 +40,10 @@ def list_instances(target: options.Target, removed_too: bool) -> None:
 @click.argument("instance_id")
 @options.common
 def show(target: options.Target, instance_id: str) -> None:
-    """Show everything about one instance, and its streams."""
+    """Show everything about one instance: its state, its streams, and its life, the latest first.
+
+    Its life is registrations, losses, drains, late beats, repairs, alerts, and each decision that moved its streams.
+    """
     with target.connect("instance show") as conn:
         found = db.view(conn, "instances", where={"instance_id": instance_id})
         if not found:
@@ -48,11 +53,13 @@ def show(target: options.Target, instance_id: str) -> None:
                 hint="'orchestrator instance list --all' lists those that are known",
             )
         streams = db.view(conn, "assignments", where={"instance_id": instance_id}, order_by=["stream_id"])
+        life = db.call(conn, "explain_instance", instance_id=instance_id)
     if target.json:
-        output.record({**found[0], "streams": streams}, as_json=True)
+        output.record({**found[0], "streams": streams, "life": life}, as_json=True)
         return
     output.record(found[0], as_json=False)
     answer.table(target, streams, ("stream_id", "epoch", "state", "name"), title="\nstreams", empty="no streams")
+    answer.table(target, life, LIFE_COLUMNS, title="\nlife", empty="")
 
 
 @instance.command()

@@ -1,6 +1,10 @@
 """orchestrator rebalance: now, or first as a plan."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import click
+from psycopg.types.json import Jsonb
 
 from orchestrator.cli import answer, options, output
 
@@ -19,11 +23,81 @@ def now(target: options.Target, reason: str | None) -> None:
 
 
 @rebalance.command()
+@click.option("--without", multiple=True, metavar="INSTANCE", help="Suppose that it were gone. May be repeated.")
+@click.option(
+    "--with",
+    "joining",
+    multiple=True,
+    metavar="NAME:CAPACITY",
+    callback=lambda _context, _option, given: _capacities(given, ":"),
+    help="Suppose that an instance of this capacity came. May be repeated.",
+)
+@click.option(
+    "--capacity",
+    multiple=True,
+    metavar="INSTANCE=CAPACITY",
+    callback=lambda _context, _option, given: _capacities(given, "="),
+    help="Suppose another capacity. May be repeated.",
+)
 @options.common
-def plan(target: options.Target) -> None:
-    """Show what a rebalance would move, and keep it for 'apply'."""
+def plan(target: options.Target, without: tuple[str, ...], joining: dict[str, int], capacity: dict[str, int]) -> None:
+    """Show what a rebalance would move, and keep it for 'apply'.
+
+    What each instance has before and after, the number of moves beside the least possible, and each move with its
+    reason. With --without, --with and --capacity it tells what would become of another fleet, and keeps nothing.
+    """
+    if without or joining or capacity:
+        _what_if(target, {"without": list(without), "with": Jsonb(joining), "capacity": Jsonb(capacity)})
+        return
     moves = answer.act(target, "plan_rebalance")
-    output.rows(moves, as_json=target.json, empty="nothing to move: the load is even")
+    effect = answer.act(target, "plan_effect", plan_id=moves[0]["plan_id"]) if moves else []
+    plan_id = moves[0]["plan_id"] if moves else None
+    if target.json:
+        output.as_json_text(
+            {"plan_id": plan_id, "least_moves": _sums(effect)["least_moves"], "instances": effect, "moves": moves}
+        )
+        return
+    if not moves:
+        click.echo("nothing to move: the load is even")
+        return
+    columns = ("instance_id", "max_streams", "streams_before", "streams_after", "gained", "lost")
+    answer.table(target, [row for row in effect if row["gained"] or row["lost"]], columns, empty="")
+    answer.table(target, moves, ("stream_id", "from_instance_id", "to_instance_id", "why"), title="\nmoves", empty="")
+    click.echo(f"\nplan {plan_id}: {_told(effect)}\nto make it: orchestrator rebalance apply {plan_id}")
+
+
+def _what_if(target: options.Target, supposed: Mapping[str, Any]) -> None:
+    rows = answer.act(target, "what_if", **supposed)
+    instances = [row for row in rows if row["instance_id"] is not None]
+    [waiting] = [row for row in rows if row["instance_id"] is None]
+    waits = {"waiting_before": waiting["streams_before"], "waiting_after": waiting["streams_after"]}
+    if target.json:
+        output.as_json_text({**_sums(rows), **waits, "instances": instances})
+        return
+    columns = ("instance_id", "change", "capacity_before", "capacity_after", "streams_before", "streams_after")
+    answer.table(target, instances, columns, empty="no instances")
+    click.echo(f"\n{_told(rows)}; streams that wait: {waits['waiting_before']} before, {waits['waiting_after']} after")
+    click.echo("nothing was changed")
+
+
+def _sums(effect: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return {key: effect[0][key] if effect else 0 for key in ("moves", "least_moves")}
+
+
+def _told(effect: Sequence[Mapping[str, Any]]) -> str:
+    sums = _sums(effect)
+    return f"{sums['moves']} moves, the least possible {sums['least_moves']}"
+
+
+def _capacities(given: Sequence[str], separator: str) -> dict[str, int]:
+    """Name → capacity."""
+    found = {}
+    for text in given:
+        name, found_separator, capacity = text.rpartition(separator)
+        if not found_separator or not name or not capacity.isdecimal():
+            raise click.BadParameter(f"{text!r} is not a name, {separator!r} and a number")
+        found[name] = int(capacity)
+    return found
 
 
 @rebalance.command()

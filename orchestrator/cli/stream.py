@@ -23,6 +23,7 @@ EXPLANATION_COLUMNS = (
     "reason",
     "decision_id",
 )
+CANDIDATE_COLUMNS = ("instance_id", "streams", "max_streams", "excluded_by")
 
 
 @click.group()
@@ -142,17 +143,25 @@ def unpin(target: options.Target, stream_id: int) -> None:
 @click.argument("stream_id", type=int)
 @options.common
 def explain(target: options.Target, stream_id: int) -> None:
-    """Tell who had a stream, who has it, and which rule moved it.
+    """Tell who had a stream, who has it, and which rule moved it; or why nobody has it.
 
-    The first line is how things are now, the others are changes of hands, the latest first. Below it stands what the
-    decision behind the first line saw.
+    The first line is how things are now, the others are changes of hands, the latest first. Below it stands who else
+    could have it, or what keeps each from it, and what the decision behind the first line saw.
     """
     with target.connect("stream explain") as conn:
         found = db.call(conn, "explain_stream", stream_id=stream_id)
     answer.table(target, found, EXPLANATION_COLUMNS, empty="nothing is known of it")
-    if not target.json and found and found[0]["detail"]:
+    if target.json or not found:
+        return
+    detail = dict(found[0]["detail"])
+    candidates = detail.pop("candidates", None)
+    if candidates is not None:
+        because = detail.pop("waits_because", None)
+        title = f"\nit waits: {because}" if because else "\nwho else could have it"
+        answer.table(target, candidates, CANDIDATE_COLUMNS, title=title, empty="\nnobody else could have it")
+    if found[0]["decision_id"]:
         click.echo(f"\ndecision {found[0]['decision_id']}")
-        output.record(found[0]["detail"], as_json=False)
+    output.record(detail, as_json=False)
 
 
 def _json_object(text: str) -> dict[str, Any]:

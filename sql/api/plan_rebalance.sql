@@ -3,7 +3,7 @@
 -- Writes    plan, plan_move
 -- Raises    55P03
 create or replace function {{ api }}.plan_rebalance()
-    returns table (plan_id bigint, stream_id bigint, from_instance_id text, to_instance_id text)
+    returns table (plan_id bigint, stream_id bigint, from_instance_id text, to_instance_id text, why text)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
@@ -42,12 +42,23 @@ begin
     insert into {{ private }}.plan_move (plan_id, stream_id, from_instance_id, to_instance_id)
     select v_plan_id, u.stream_id, u.from_id, u.to_id from unnest(v_stream_ids, v_from, v_to) as u(stream_id, from_id, to_id);
     return query
-    select m.plan_id, m.stream_id, m.from_instance_id, m.to_instance_id
+    select
+        m.plan_id, m.stream_id, m.from_instance_id, m.to_instance_id,
+        case
+            when m.from_instance_id is null then 'it waits'
+            when a.pinned_to = m.to_instance_id then 'it is pinned there'
+            when i.status = 'draining' then 'its owner is being drained'
+            when l.owned - l.outgoing > i.max_streams then 'its owner has more than max_streams'
+            else 'its owner has more than its share'
+        end
     from {{ private }}.plan_move as m
+    join {{ private }}.assignment as a on a.stream_id = m.stream_id
+    left join {{ private }}.instance as i on i.instance_id = m.from_instance_id
+    left join {{ private }}.instance_load as l on l.instance_id = m.from_instance_id
     where m.plan_id = v_plan_id
     order by m.stream_id;
 end
 $function$;
-comment on function {{ api }}.plan_rebalance() is 'Plan a rebalance: the plan''s id and each move it would make (no rows: nothing to do). apply_plan makes it.';
+comment on function {{ api }}.plan_rebalance() is 'Plan a rebalance: the plan''s id and each move it would make, and why (no rows: nothing to do). plan_effect sums it up, apply_plan makes it.';
 revoke all on function {{ api }}.plan_rebalance() from public;
 grant execute on function {{ api }}.plan_rebalance() to {{ admin }};

@@ -30,8 +30,8 @@ as $function$
     union all
     select 'warning', 'recovery_mode', 'fleet', 'recovery mode is on: too many failures, so that balancing is frozen',
         jsonb_build_object('since', c.recovery_since, 'detail', c.recovery_detail),
-        'Find out what fails: {{ api }}.incident_patterns and {{ api }}.failure_streaks. It ends by itself when failures have been few for recovery_quiet_time.',
-        null
+        'Find out what fails: {{ api }}.incident_patterns and {{ api }}.failure_streaks. It ends by itself when failures have been few for recovery_quiet_time. The repair ends it now; what fails from then on can switch it on again.',
+        'select * from {{ api }}.end_recovery()'
     from {{ private }}.controller as c
     where c.recovery_since is not null
     union all

@@ -204,11 +204,12 @@ def test_a_rebalance_is_planned_then_applied_once(cli: Cli, fleet: Fleet) -> Non
     fleet.register("three")
 
     plan = cli("rebalance", "plan", "--json").json
-    assert plan[0].keys() == {"plan_id", "stream_id", "from_instance_id", "to_instance_id"}
-    applied = cli("rebalance", "apply", plan[0]["plan_id"], "--json")
-    assert applied.json["moves"] == applied.json["least_moves"] == len(plan)
+    assert plan.keys() == {"plan_id", "moves", "least_moves", "instances"}
+    assert plan["moves"][0].keys() == {"plan_id", "stream_id", "from_instance_id", "to_instance_id", "why"}
+    applied = cli("rebalance", "apply", plan["plan_id"], "--json")
+    assert applied.json["moves"] == applied.json["least_moves"] == len(plan["moves"])
 
-    again = cli("rebalance", "apply", plan[0]["plan_id"], "--json")
+    again = cli("rebalance", "apply", plan["plan_id"], "--json")
     assert (again.exit_code, again.error["code"]) == (1, "OR403")
 
 

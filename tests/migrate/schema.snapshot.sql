@@ -210,13 +210,13 @@ CREATE FUNCTION orchestrator.plan_effect(p_plan_id bigint) RETURNS TABLE(instanc
 
 COMMENT ON FUNCTION orchestrator.plan_effect(p_plan_id bigint) IS 'What a plan would do: the streams of each instance before and after, and the number of its moves beside the least that could reach the same.';
 
-CREATE FUNCTION orchestrator.plan_rebalance() RETURNS TABLE(plan_id bigint, stream_id bigint, from_instance_id text, to_instance_id text)
+CREATE FUNCTION orchestrator.plan_rebalance() RETURNS TABLE(plan_id bigint, stream_id bigint, from_instance_id text, to_instance_id text, why text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.plan_rebalance() IS 'Plan a rebalance: the plan''s id and each move it would make (no rows: nothing to do). apply_plan makes it.';
+COMMENT ON FUNCTION orchestrator.plan_rebalance() IS 'Plan a rebalance: the plan''s id and each move it would make, and why (no rows: nothing to do). plan_effect sums it up, apply_plan makes it.';
 
 CREATE FUNCTION orchestrator.readmit_instance(p_instance_id text) RETURNS TABLE(instance_id text, status text)
     LANGUAGE plpgsql SECURITY DEFINER

@@ -1,5 +1,7 @@
 """R6.2: balancing that is paused, frozen, or does not come to rest."""
 
+from psycopg.types.json import Jsonb
+
 from tests.sql.diagnose.doctor import Doctor
 from tests.sql.fleet import Fleet
 
@@ -16,12 +18,12 @@ def test_a_pause_is_worth_knowing_and_after_an_hour_a_warning(fleet: Fleet, doct
 
 def test_recovery_mode_is_found_while_it_is_on(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2, R4.3"""
-    fleet.query("""update {p}.controller set recovery_since = {p}.now(), recovery_detail = '{{"failures": 12}}'""")
-    finding = doctor.sees("recovery_mode", "fleet")
-    assert finding["evidence"]["detail"] == {"failures": 12}
-    assert finding["repair"] is None
-    fleet.query("update {p}.controller set recovery_since = null")
-    doctor.sees_no("recovery_mode")
+    failure = {"function": "sync", "sqlstate": "08006", "message": "gone", "count": 11, "first_ago": 1, "last_ago": 0}
+    fleet.admin("record_failures", reporter="driver:test", failures=Jsonb([failure]))
+    fleet.run("watch_recovery")
+    finding = doctor.cures("recovery_mode", "fleet")
+    assert finding["severity"] == "warning"
+    assert finding["evidence"]["since"]
 
 
 def test_balancing_that_does_not_come_to_rest_is_slowed_down(fleet: Fleet, doctor: Doctor) -> None:
