@@ -107,6 +107,10 @@ comment on column {{ private }}.controller.recovery_since is 'Since when recover
 -- Streams that fail or fall silent
 -- ---------------------------------------------------------------------------
 
+alter table {{ private }}.refusal add column for_failing boolean not null default false;
+comment on column {{ private }}.refusal.for_failing is 'The stream failed there; else it was given back for a reason of the instance''s own.';
+create index decision_for_failing on {{ private }}.decision (decided_at) where rule in ('failing stream', 'stalled stream');
+
 create table {{ private }}.station_fault (
     stream_id bigint not null,
     found_at timestamptz not null,

@@ -23,7 +23,7 @@ declare
     v_notice jsonb;
 begin
     if v_instance.status not in ('active', 'draining') or v_instance.suspended_until is not null or v_report.status = 'draining' then
-        perform {{ private }}.hear_instance(v_instance, v_report.status = 'draining');
+        perform {{ private }}.hear_instance(v_instance, v_report);
     end if;
 
     -- what it should run, and what its last beat said
@@ -78,11 +78,7 @@ begin
         cpu_usage = v_report.cpu_usage,
         memory_usage = v_report.memory_usage,
         progressing = v_report.progressing,
-        progress_at = case
-            when v_report.progressing > 0 or (v_report.progressing is null and v_report.processed_count > h.processed_count)
-                then {{ private }}.now()
-            else h.progress_at
-        end,
+        progress_at = case when {{ private }}.is_progress(h, v_report) then {{ private }}.now() else h.progress_at end,
         stalled = v_report.stalled,
         breaker = v_report.breaker,
         breaker_opened = v_report.breaker_opened

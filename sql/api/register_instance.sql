@@ -45,6 +45,9 @@ begin
         perform {{ private }}.check_return(v_known, v_is_same_process, coalesce(p_takeover, false));
         if not v_is_same_process then
             perform {{ private }}.end_old_process(p_instance_id);
+            if not coalesce(p_takeover, false) then
+                perform {{ private }}.note_crash(v_known);
+            end if;
         end if;
         perform {{ private }}.carry_repairs(p_instance_id, v_is_same_process);
         perform {{ private }}.welcome_back(v_known, p_max_streams);
@@ -66,6 +69,8 @@ begin
         lost_by_decision_id = case when v_is_same_process then i.lost_by_decision_id end
     where i.instance_id = p_instance_id;
     perform {{ private }}.release_unable(p_instance_id, v_is_same_process and p_stop_within is not null);
+
+    perform {{ private }}.relieve(p_instance_id);
 
     return query
     select

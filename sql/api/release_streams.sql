@@ -32,7 +32,7 @@ begin
         order by a.stream_id
     );
     if cardinality(v_stream_ids) > 0 then
-        perform {{ private }}.remember_refusals(p_instance_id, v_stream_ids, coalesce(p_reason, 'released'), 1);
+        perform {{ private }}.remember_refusals(p_instance_id, v_stream_ids, coalesce(p_reason, 'released'), 1, false);
         v_decision_id := {{ private }}.open_decision(
             'released', 'release_streams', p_reason, jsonb_build_object('instance_id', p_instance_id)
         );

@@ -18,6 +18,7 @@ values
 ('registered', 'late', 'warning', 'no beat for heartbeat_warning'),
 ('active', 'late', 'warning', 'no beat for heartbeat_warning'),
 ('recovering', 'late', 'warning', 'no beat for heartbeat_warning'),
+('active', 'no progress', 'warning', 'it beats and hears nothing of any stream; only progress brings it back'),
 ('registered', 'lost', 'inactive', 'its streams go to others'),
 ('active', 'lost', 'inactive', 'its streams go to others'),
 ('warning', 'lost', 'inactive', 'its streams go to others'),

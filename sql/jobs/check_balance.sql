@@ -20,7 +20,11 @@ begin
     elsif exists (select from {{ private }}.strays())
         -- room with somebody who is not able may help, too: it lets room be made
         or ({{ private }}.count_waiting(1) > 0 or exists (select from {{ private }}.leaving()))
-        and exists (select from {{ private }}.placeable_instances() as p where p.planned < p.ceiling)
+        and exists (
+            select from {{ private }}.placeable_instances() as p where p.planned < p.ceiling
+            union all
+            select from {{ private }}.placeable_instances(true) as p where p.planned < p.ceiling
+        )
     then
         perform {{ private }}.request_settle('room');
     end if;

@@ -1,7 +1,7 @@
 -- Job: delete history older than history_retention, in batches small enough to hold no lock for long.
 -- A decision that a stream's present state still points to is kept.
 -- Locks     none that a decision waits for
--- Writes    decision, movement, job_run, alert, alert_delivery, failure_streak, plan, repair
+-- Writes    decision, movement, job_run, alert, alert_delivery, failure_streak, plan, repair, refusal
 
 create or replace function {{ private }}.purge_history()
     returns jsonb
@@ -16,6 +16,7 @@ declare
     v_alerts integer;
     v_plans integer;
     v_repairs integer;
+    v_refusals integer;
 begin
     -- at most ten thousand at once, the oldest first
     v_old := array(
@@ -43,9 +44,13 @@ begin
     delete from {{ private }}.repair as r
     where r.repair_id in (select o.repair_id from {{ private }}.repair as o where o.found_at < v_before order by o.found_at limit 10000);
     get diagnostics v_repairs = row_count;
-    return case when v_movements + v_decisions + v_runs + v_alerts + v_plans + v_repairs > 0 then jsonb_build_object(
+    -- after a quiet day a refusal would begin anew anyway
+    delete from {{ private }}.refusal as f
+    where greatest(f.refused_at, f.until) < {{ private }}.now() - interval '1 day';
+    get diagnostics v_refusals = row_count;
+    return case when v_movements + v_decisions + v_runs + v_alerts + v_plans + v_repairs + v_refusals > 0 then jsonb_build_object(
         'movements', v_movements, 'decisions', v_decisions, 'job_runs', v_runs, 'alerts', v_alerts, 'plans', v_plans,
-        'repairs', v_repairs
+        'repairs', v_repairs, 'refusals', v_refusals
     ) end;
 end
 $function$;

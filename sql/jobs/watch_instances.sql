@@ -251,6 +251,7 @@ begin
         or exists (select from {{ private }}.instances_lost())
         or exists (select from {{ private }}.instances_forgotten())
         or {{ private }}.heirless_with_room() is not null
+        or exists (select from {{ private }}.probations_over())
         or (select c.silence_trusted_from is distinct from {{ private }}.silence_trust() from {{ private }}.controller as c)
     ) then
         return null;
@@ -310,6 +311,7 @@ begin
         v_result := v_result || jsonb_build_object('removed', to_jsonb(v_ids));
     end if;
 
+    perform {{ private }}.end_probations();
     v_ids := {{ private }}.heirless_with_room();
     if v_ids is not null then
         v_ids := {{ private }}.lock_lost(v_ids);

@@ -61,7 +61,7 @@ end
 $function$;
 comment on function {{ private }}.confirm_stops(text, bigint[]) is 'These streams are stopped: hand-overs are completed, withdrawals confirmed.';
 
-create or replace function {{ private }}.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer)
+create or replace function {{ private }}.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer, p_for_failing boolean)
     returns bigint[]
     language sql volatile
 as $function$
@@ -74,62 +74,23 @@ as $function$
     ),
     -- a refusal counts from its n-th time on and then doubles each time, up to an hour
     noted as (
-        insert into {{ private }}.refusal as f (stream_id, instance_id, reason, refused_at, until, times)
+        insert into {{ private }}.refusal as f (stream_id, instance_id, reason, refused_at, until, times, for_failing)
         select
             c.stream_id, p_instance_id, p_reason, n.moment,
             n.moment + case
                 when c.times < p_times_before_it_counts then interval '0'
                 else least({{ private }}.setting_interval('refusal_time') * (2 ^ least(c.times - p_times_before_it_counts, 10)), interval '1 hour')
             end,
-            c.times
+            c.times, p_for_failing
         from counted as c cross join (select {{ private }}.now() as moment) as n
         on conflict (stream_id, instance_id) do update
-        set reason = excluded.reason, refused_at = excluded.refused_at, until = excluded.until, times = excluded.times
+        set reason = excluded.reason, refused_at = excluded.refused_at, until = excluded.until, times = excluded.times,
+            for_failing = f.for_failing or excluded.for_failing
         returning f.stream_id, f.until > f.refused_at as counts
     )
     select coalesce(array_agg(n.stream_id order by n.stream_id), '{}') from noted as n where n.counts
 $function$;
-comment on function {{ private }}.remember_refusals(text, bigint[], text, integer) is 'An instance does not want these streams for a while; returns those for which that counts now.';
-
-create or replace function {{ private }}.note_failures(p_instance_id text, p_failed jsonb)
-    returns integer
-    language plpgsql volatile
-as $function$
-declare
-    v_held record;
-    v_decision_id bigint;
-    v_noted integer := 0;
-begin
-    for v_held in
-        select a.stream_id, a.instance_id, max(f.value ->> 'error') as error
-        from jsonb_array_elements(p_failed) as f
-        join {{ private }}.assignment as a on a.stream_id = {{ private }}.as_bigint(f.value -> 'stream_id')
-        where a.instance_id = p_instance_id
-            and a.releasing_since is null
-            and a.epoch = coalesce({{ private }}.as_bigint(f.value -> 'epoch'), a.epoch)
-        group by a.stream_id, a.instance_id
-        order by a.stream_id
-    loop
-        v_noted := v_noted + 1;
-        continue when cardinality({{ private }}.remember_refusals(
-            p_instance_id, array[v_held.stream_id], coalesce(v_held.error, 'failed'),
-            {{ private }}.setting_number('failures_before_move')::integer
-        )) = 0;
-        -- a station that nobody else can take stays where it is
-        continue when {{ private }}.best_instance(v_held.stream_id) is null;
-        v_decision_id := coalesce(
-            v_decision_id,
-            {{ private }}.open_decision('failing stream', 'acknowledge', v_held.error, jsonb_build_object('instance_id', p_instance_id))
-        );
-        perform {{ private }}.move_one(v_decision_id, v_held.stream_id, p_instance_id, true, 'failed');
-    end loop;
-    if v_decision_id is not null then
-        perform {{ private }}.close_decision(v_decision_id);
-    end if;
-    return v_noted;
-end
-$function$;
-comment on function {{ private }}.note_failures(text, jsonb) is 'Count failure reports; a stream that failed too often here is handed over to an instance that has not refused it.';
+comment on function {{ private }}.remember_refusals(text, bigint[], text, integer, boolean) is 'An instance does not want these streams for a while; returns those for which that counts now.';
 
 create or replace function {{ private }}.as_bigint(p_value jsonb)
     returns bigint

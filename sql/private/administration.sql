@@ -53,7 +53,9 @@ begin
     select case
         when v_assignment.state = 'idle' then 'the stream is not active'
         when p.instance_id is null then 'the instance gets no streams now: it is '
-            || case when i.suspended_until is not null then 'suspended' when i.standing_order = 'drain' then 'draining' else i.status end
+            || case when i.suspended_until is not null then 'suspended' when i.standing_order = 'drain' then 'draining'
+                when i.probation_until is not null and i.status in ('registered', 'active', 'recovering') then 'on probation'
+                else i.status end
         when not p.capabilities @> r.capabilities then 'the instance lacks a capability that the stream requires'
         when p.planned >= p.ceiling and p_instance_id <> all(array_remove(array[v_assignment.instance_id, v_assignment.next_instance_id], null))
             then 'the instance is full'

@@ -2,19 +2,22 @@
 -- Locks     instance
 -- Writes    instance, settle_request
 
-create or replace function {{ private }}.hear_instance(p_instance {{ private }}.instance, p_wants_to_drain boolean)
+create or replace function {{ private }}.hear_instance(p_instance {{ private }}.instance, p_report {{ private }}.heartbeat)
     returns void
     language plpgsql volatile
 as $function$
 declare
     v_status text;
+    v_event text;
 begin
     -- the row may have changed since it was read: look again under its lock
-    select i.status into v_status
+    select i.status, i.status_event into v_status, v_event
     from {{ private }}.instance as i
     where i.instance_id = (p_instance).instance_id and i.incarnation = (p_instance).incarnation
     for no key update;
-    if v_status in ('registered', 'warning', 'inactive', 'recovering') then
+    if v_status = 'warning' and v_event = 'no progress' and not {{ private }}.may_be_well((p_instance).instance_id, p_report) then
+        return; -- that it beats is known
+    elsif v_status in ('registered', 'warning', 'inactive', 'recovering') then
         v_status := {{ private }}.step_instance((p_instance).instance_id, 'beat');
         if v_status = 'recovering' then
             -- it was frozen and not cut off: its session is as good as before
@@ -24,9 +27,10 @@ begin
             where i.instance_id = (p_instance).instance_id
                 and s.session_key = {{ private }}.session_lock_key(i.instance_id, i.incarnation);
             perform {{ private }}.request_settle({{ private }}.return_of((p_instance).instance_id), (p_instance).instance_id);
+            perform {{ private }}.begin_probation((p_instance).instance_id);
         end if;
     end if;
-    if p_wants_to_drain and v_status in ('active', 'recovering') then
+    if (p_report).status = 'draining' and v_status in ('active', 'recovering') then
         perform {{ private }}.step_instance((p_instance).instance_id, 'drain');
         perform {{ private }}.request_settle('draining', (p_instance).instance_id);
     end if;
@@ -36,4 +40,4 @@ begin
     end if;
 end
 $function$;
-comment on function {{ private }}.hear_instance({{ private }}.instance, boolean) is 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
+comment on function {{ private }}.hear_instance({{ private }}.instance, {{ private }}.heartbeat) is 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';

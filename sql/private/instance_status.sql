@@ -46,6 +46,9 @@ begin
     update {{ private }}.instance as i
     set lost_by_decision_id = v_decision_id, suspended_until = null, session_key = null, session_lost_at = null
     where i.instance_id = any(p_instance_ids);
+    if p_event = 'lost' then
+        perform {{ private }}.note_losses(p_instance_ids);
+    end if;
     perform {{ private }}.fail_over(v_decision_id, p_instance_ids, p_rule);
     select sum(l.owned) into v_kept from {{ private }}.instance_load as l where l.instance_id = any(p_instance_ids);
     if v_kept > 0 then

@@ -85,6 +85,9 @@ as $function$
         union all
         select n.*, true from {{ private }}.placeable_instances(true) as n where {{ private }}.is_alone(a.instance_id)
     ) as p
+    left join {{ private }}.refusal as o
+        on o.stream_id = a.stream_id and o.instance_id = p.instance_id and o.for_failing
+            and o.until > o.refused_at and o.refused_at > {{ private }}.now() - interval '1 day'
     where a.stream_id = p_stream_id
         and p.capabilities @> r.capabilities
         and p.planned < p.ceiling
@@ -93,7 +96,8 @@ as $function$
             select from {{ private }}.refusal as f
             where f.stream_id = a.stream_id and f.instance_id = p.instance_id and f.until > {{ private }}.now()
         )
-    order by p.is_on_probation, (p.planned + 1) / p.weight, p.instance_id
+    -- where it has not failed lately it may be heard
+    order by p.is_on_probation, o.stream_id is not null, (p.planned + 1) / p.weight, p.instance_id
     limit 1
 $function$;
 comment on function {{ private }}.best_instance(bigint) is 'The other instance that would be least loaded with this one stream more, has what it takes and has not refused it.';

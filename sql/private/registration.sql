@@ -163,10 +163,13 @@ begin
     update {{ private }}.heartbeat as h
     set
         incarnation = p_known.incarnation + 1, beat_at = {{ private }}.now(), digest = 0, in_step = true, status = null,
-        current_streams = null
+        current_streams = null, progressing = null, progress_at = null, stalled = 0
     where h.instance_id = p_known.instance_id;
     if p_known.status in ('inactive', 'removed', 'recovering') or (p_known.status = 'draining' and p_known.standing_order is null) then
         perform {{ private }}.request_settle({{ private }}.return_of(p_known.instance_id), p_known.instance_id);
+        if p_known.status = 'inactive' then
+            perform {{ private }}.begin_probation(p_known.instance_id);
+        end if;
     elsif p_known.max_streams <> p_max_streams then
         perform {{ private }}.request_settle('capacity', p_known.instance_id);
     elsif p_known.suspended_until is not null then

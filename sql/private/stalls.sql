@@ -2,6 +2,8 @@
 --   restarted   where it is, at once: a command of the beat's own answer
 --   moved       when it is still silent stall_timeout after that
 --   blamed      when it was silent on instance after instance (station_faults.sql); then only restarted now and then
+-- An instance that beats while none of its streams makes progress is in warning: it is given nothing, and its streams leave it
+-- one by one as above.
 -- Locks     stream (key share), stall rows: whatever somebody else holds is left for the next beat, a beat waits for nothing
 -- Writes    stall
 
@@ -65,3 +67,91 @@ as $function$
     order by r.stream_id
 $function$;
 comment on function {{ private }}.hear_stalls(text, jsonb) is 'Note which of its streams an instance hears nothing of; returns the commands to restart those where that is new.';
+
+create or replace function {{ private }}.stalls_over()
+    returns table (stream_id bigint, is_progress boolean)
+    language sql volatile
+as $function$
+    select s.stream_id, w.is_owner
+    from {{ private }}.stall as s
+    join {{ private }}.assignment as a on a.stream_id = s.stream_id
+    join {{ private }}.heartbeat as h on h.instance_id = s.instance_id
+    cross join (
+        select
+            {{ private }}.now() as now, {{ private }}.setting_interval('heartbeat_interval') as beat,
+            {{ private }}.setting_interval('stall_timeout') as timeout
+    ) as l
+    cross join lateral (
+        select coalesce((a.instance_id, a.epoch, a.state) = (s.instance_id, s.epoch, 'running'), false)
+    ) as w(is_owner)
+    where not w.is_owner
+        -- a worker may count a handler's silence from its restart: it has that long, and two beats, to name it again
+        or (h.beat_at > s.reported_at and l.now >= greatest(s.reported_at, s.restarted_at + l.timeout) + 2 * l.beat)
+$function$;
+comment on function {{ private }}.stalls_over() is 'Stalls that are none any more: the stream changed hands, or its owner beats and names it no longer.';
+
+create or replace function {{ private }}.stalls_due()
+    returns table (stream_id bigint, instance_id text)
+    language sql volatile
+as $function$
+    select s.stream_id, s.instance_id
+    from {{ private }}.stall as s
+    join {{ private }}.assignment as a
+        on a.stream_id = s.stream_id and a.instance_id = s.instance_id and a.epoch = s.epoch and a.state = 'running'
+    where s.reported_at >= s.restarted_at + {{ private }}.setting_interval('stall_timeout')
+        and not exists (select from {{ private }}.station_fault as f where f.stream_id = s.stream_id)
+$function$;
+comment on function {{ private }}.stalls_due() is 'Streams that are still silent stall_timeout after they were restarted.';
+
+create or replace function {{ private }}.is_progress(p_before {{ private }}.heartbeat, p_report {{ private }}.heartbeat)
+    returns boolean
+    language sql immutable
+begin atomic
+    -- a client that does not say shows it by its count
+    select coalesce((p_report).progressing > 0, (p_report).processed_count > (p_before).processed_count, false);
+end;
+comment on function {{ private }}.is_progress({{ private }}.heartbeat, {{ private }}.heartbeat) is 'Whether a beat tells of progress with any stream.';
+
+create or replace function {{ private }}.should_progress(p_instance_id text)
+    returns boolean
+    language sql volatile
+as $function$
+    select exists (
+        select from {{ private }}.assignment as a
+        where a.instance_id = p_instance_id
+            and a.state = 'running'
+            and a.assigned_at <= {{ private }}.now() - {{ private }}.setting_interval('stall_timeout')
+            and not exists (select from {{ private }}.station_fault as f where f.stream_id = a.stream_id)
+    )
+$function$;
+comment on function {{ private }}.should_progress(text) is 'Whether an instance has run streams for stall_timeout that are not their stations'' own fault.';
+
+create or replace function {{ private }}.may_be_well(p_instance_id text, p_report {{ private }}.heartbeat)
+    returns boolean
+    language sql volatile
+as $function$
+    select {{ private }}.is_progress(h, p_report) or not {{ private }}.should_progress(p_instance_id)
+    from {{ private }}.heartbeat as h
+    where h.instance_id = p_instance_id
+$function$;
+comment on function {{ private }}.may_be_well(text, {{ private }}.heartbeat) is 'Whether an instance that made no progress does now, or has nothing left to make progress with.';
+
+create or replace function {{ private }}.without_progress()
+    returns table (instance_id text)
+    language sql volatile
+as $function$
+    select i.instance_id
+    from {{ private }}.instance as i
+    join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
+    where i.status = 'active'
+        -- as of its last beat, which is when it could have said so; a count of what was processed may stand still for longer
+        -- than sound does, and who has never shown progress is not judged
+        and h.beat_at - greatest(h.progress_at, i.registered_at) >= case
+            when h.progressing is not null then {{ private }}.setting_interval('stall_timeout')
+            when h.progress_at is not null then greatest(
+                {{ private }}.setting_interval('stall_timeout'), {{ private }}.setting_interval('heartbeat_timeout')
+            )
+        end
+        and {{ private }}.should_progress(i.instance_id)
+$function$;
+comment on function {{ private }}.without_progress() is 'Instances that beat, have streams to hear and hear nothing.';

@@ -47,7 +47,10 @@ select
     h.progress_at,
     h.stalled as stalled_streams,
     h.breaker,
-    h.breaker_opened
+    h.breaker_opened,
+    i.crashes,
+    i.losses,
+    i.probation_until
 from {{ private }}.instance as i
 inner join {{ private }}.instance_load as l on i.instance_id = l.instance_id
 inner join {{ private }}.heartbeat as h on i.instance_id = h.instance_id;

@@ -511,6 +511,35 @@ CREATE FUNCTION orchestrator_private.all_findings() RETURNS TABLE(severity text,
 
 COMMENT ON FUNCTION orchestrator_private.all_findings() IS 'What every part of the diagnosis has found, in no order.';
 
+CREATE FUNCTION orchestrator_private.answer_failure(p_decision_id bigint, p_stream_id bigint, p_instance_id text, p_rule text, p_trigger text, p_error text) RETURNS bigint
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.answer_failure(p_decision_id bigint, p_stream_id bigint, p_instance_id text, p_rule text, p_trigger text, p_error text) IS 'A stream failed too often where it is: its station is blamed, or it is handed over, or it stays. Returns the decision, opened when there was none.';
+
+CREATE TABLE orchestrator_private.decision (
+    decision_id bigint NOT NULL,
+    decided_at timestamp with time zone NOT NULL,
+    rule text NOT NULL,
+    trigger text NOT NULL,
+    actor text NOT NULL,
+    reason text,
+    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
+    moves integer DEFAULT 0 NOT NULL,
+    least_moves integer DEFAULT 0 NOT NULL,
+    still_waiting integer,
+    duration interval,
+    CONSTRAINT moves_are_not_negative CHECK (((moves >= 0) AND (least_moves >= 0)))
+);
+
+COMMENT ON TABLE orchestrator_private.decision IS 'One decision: which rule, what set it off, who, the loads and thresholds at that moment, the moves made and the least number that could have reached the same balance.';
+
+CREATE FUNCTION orchestrator_private.answer_stalls() RETURNS orchestrator_private.decision
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.answer_stalls() IS 'Hand streams that stay silent over to others, or blame their stations.';
+
 CREATE TABLE orchestrator_private.plan (
     plan_id bigint NOT NULL,
     planned_at timestamp with time zone NOT NULL,
@@ -570,11 +599,23 @@ CREATE FUNCTION orchestrator_private.balancing_is_frozen() RETURNS boolean
 
 COMMENT ON FUNCTION orchestrator_private.balancing_is_frozen() IS 'Whether nothing may be moved for balance by itself: balancing is paused, or recovery mode is on.';
 
+CREATE FUNCTION orchestrator_private.begin_probation(p_instance_id text) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.begin_probation(p_instance_id text) IS 'An instance is here again: if it came and went too often, others are preferred to it for a while.';
+
 CREATE FUNCTION orchestrator_private.best_instance(p_stream_id bigint) RETURNS text
     LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.best_instance(p_stream_id bigint) IS 'The other instance that would be least loaded with this one stream more, has what it takes and has not refused it.';
+
+CREATE FUNCTION orchestrator_private.blame_station(p_stream_id bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.blame_station(p_stream_id bigint) IS 'Whether a stream that failed again has failed on so many instances, or all that are able, that it is its station''s own fault; if so that is noted.';
 
 CREATE FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) RETURNS integer
     LANGUAGE plpgsql
@@ -781,23 +822,6 @@ CREATE FUNCTION orchestrator_private.claim_job(p_outside boolean) RETURNS orches
 
 COMMENT ON FUNCTION orchestrator_private.claim_job(p_outside boolean) IS 'The most overdue job that nobody else is running, locked until the end of the transaction.';
 
-CREATE TABLE orchestrator_private.decision (
-    decision_id bigint NOT NULL,
-    decided_at timestamp with time zone NOT NULL,
-    rule text NOT NULL,
-    trigger text NOT NULL,
-    actor text NOT NULL,
-    reason text,
-    detail jsonb DEFAULT '{}'::jsonb NOT NULL,
-    moves integer DEFAULT 0 NOT NULL,
-    least_moves integer DEFAULT 0 NOT NULL,
-    still_waiting integer,
-    duration interval,
-    CONSTRAINT moves_are_not_negative CHECK (((moves >= 0) AND (least_moves >= 0)))
-);
-
-COMMENT ON TABLE orchestrator_private.decision IS 'One decision: which rule, what set it off, who, the loads and thresholds at that moment, the moves made and the least number that could have reached the same balance.';
-
 CREATE FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer DEFAULT NULL::integer, p_least_moves integer DEFAULT NULL::integer) RETURNS orchestrator_private.decision
     LANGUAGE plpgsql
     AS …;
@@ -932,6 +956,12 @@ CREATE FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer
 
 COMMENT ON FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer, p_maximum integer) IS 'The numbers that one cron field means; OR101 when it means none.';
 
+CREATE FUNCTION orchestrator_private.cure_stations(p_progressing bigint[]) RETURNS bigint[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.cure_stations(p_progressing bigint[]) IS 'Forget the faults of stations that are heard again, ran without a failure for ten minutes, or are not to be heard; null when there are none.';
+
 CREATE FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     AS …;
@@ -955,6 +985,18 @@ CREATE FUNCTION orchestrator_private.end_old_process(p_instance_id text) RETURNS
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.end_old_process(p_instance_id text) IS 'Fence the old process of an instance: its streams stay where they are, under new epochs.';
+
+CREATE FUNCTION orchestrator_private.end_probations() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.end_probations() IS 'Let those whose probation is over have their share again, and forget what is long past.';
+
+CREATE FUNCTION orchestrator_private.end_stalls() RETURNS bigint[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.end_stalls() IS 'Forget stalls that are over; returns the streams that are heard again.';
 
 CREATE FUNCTION orchestrator_private.error_rates() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -1021,6 +1063,12 @@ CREATE FUNCTION orchestrator_private.failure_bucket(p_at timestamp with time zon
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.failure_bucket(p_at timestamp with time zone) IS 'The ten seconds that a moment belongs to.';
+
+CREATE FUNCTION orchestrator_private.failure_moves_left() RETURNS integer
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.failure_moves_left() IS 'How many more streams may be moved for failing now.';
 
 CREATE FUNCTION orchestrator_private.failures_per_minute(p_from timestamp with time zone) RETURNS integer
     LANGUAGE sql
@@ -1166,11 +1214,48 @@ CREATE FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_id
 
 COMMENT ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) IS 'Ask the owners of these streams to stop, so that the next ones can have them.';
 
-CREATE FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_wants_to_drain boolean) RETURNS void
+CREATE TABLE orchestrator_private.heartbeat (
+    instance_id text NOT NULL,
+    incarnation bigint NOT NULL,
+    beat_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    last_activity timestamp with time zone,
+    digest bigint DEFAULT 0 NOT NULL,
+    in_step boolean DEFAULT true NOT NULL,
+    status text,
+    current_streams integer,
+    processed_count bigint DEFAULT 0 NOT NULL,
+    error_count bigint DEFAULT 0 NOT NULL,
+    cpu_usage real,
+    memory_usage real,
+    attempts smallint DEFAULT 0 NOT NULL,
+    progressing integer,
+    progress_at timestamp with time zone,
+    stalled integer DEFAULT 0 NOT NULL,
+    breaker text,
+    breaker_opened integer
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='200');
+
+COMMENT ON TABLE orchestrator_private.heartbeat IS 'The last beat of each instance. Narrow and without an index but its key, so that each beat is one HOT update.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.attempts IS 'How many times in a row the digest differed in a way that nothing under way explains; 0 when in step.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.progressing IS 'How many of its streams make progress, as it says; null when it does not say.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.progress_at IS 'When it was last seen to make progress with any stream.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.stalled IS 'How many streams it reported as silent in its last beat.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.breaker IS 'State of its circuit breaker for this database: closed, half-open or open.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.breaker_opened IS 'How often that breaker has opened since the process started.';
+
+CREATE FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.heartbeat) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_wants_to_drain boolean) IS 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
+COMMENT ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.heartbeat) IS 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
 
 CREATE FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE sql
@@ -1267,6 +1352,12 @@ CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.is_imbalanced() IS 'Whether two loads differ by more than imbalance_threshold, or an instance is more than max_stream_difference from its share.';
+
+CREATE FUNCTION orchestrator_private.is_progress(p_before orchestrator_private.heartbeat, p_report orchestrator_private.heartbeat) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_progress(p_before orchestrator_private.heartbeat, p_report orchestrator_private.heartbeat) IS 'Whether a beat tells of progress with any stream.';
 
 CREATE FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) RETURNS boolean
     LANGUAGE sql
@@ -1386,6 +1477,12 @@ CREATE FUNCTION orchestrator_private.make_room(p_decision_id bigint) RETURNS int
 
 COMMENT ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) IS 'Where waiting streams need one of a few able instances and those are full, move streams that anybody can take away from them.';
 
+CREATE FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.heartbeat) RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.heartbeat) IS 'Whether an instance that made no progress does now, or has nothing left to make progress with.';
+
 CREATE FUNCTION orchestrator_private.miscounts(p_part integer DEFAULT 0, p_parts integer DEFAULT 1) RETURNS TABLE(instance_id text, counted jsonb, recounted jsonb)
     LANGUAGE sql
     AS …;
@@ -1446,17 +1543,29 @@ CREATE FUNCTION orchestrator_private.no_driver() RETURNS TABLE(code text, subjec
 
 COMMENT ON FUNCTION orchestrator_private.no_driver() IS 'Alert: jobs of the database have been due for no_driver_alert, and nobody runs them. Opened by a beat, as nobody else is there.';
 
+CREATE FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) IS 'A new process takes the place of one that neither said goodbye nor asked for a restart.';
+
 CREATE FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) RETURNS integer
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) IS 'Count failure reports; a stream that failed too often here is handed over to an instance that has not refused it.';
+COMMENT ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) IS 'Count failure reports; a stream that failed too often here is handed over to an instance that has not refused it, or its station is blamed.';
 
 CREATE FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) RETURNS bigint
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) IS 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
+
+CREATE FUNCTION orchestrator_private.note_losses(p_instance_ids text[]) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_losses(p_instance_ids text[]) IS 'Count the losses of these instances that follow one another.';
 
 CREATE FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -1548,6 +1657,12 @@ CREATE FUNCTION orchestrator_private.planned_loads() RETURNS jsonb
 
 COMMENT ON FUNCTION orchestrator_private.planned_loads() IS 'What each instance will have when all hand-overs are done, and its capacity.';
 
+CREATE FUNCTION orchestrator_private.probations_over() RETURNS TABLE(instance_id text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.probations_over() IS 'Instances whose probation is over, or whose past is to be forgotten.';
+
 CREATE FUNCTION orchestrator_private.purge_history() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
@@ -1559,43 +1674,6 @@ CREATE FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_now times
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_now timestamp with time zone) IS 'Failures as a reporter tells them, with its ages as times; without refusals, which are answers.';
-
-CREATE TABLE orchestrator_private.heartbeat (
-    instance_id text NOT NULL,
-    incarnation bigint NOT NULL,
-    beat_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    last_activity timestamp with time zone,
-    digest bigint DEFAULT 0 NOT NULL,
-    in_step boolean DEFAULT true NOT NULL,
-    status text,
-    current_streams integer,
-    processed_count bigint DEFAULT 0 NOT NULL,
-    error_count bigint DEFAULT 0 NOT NULL,
-    cpu_usage real,
-    memory_usage real,
-    attempts smallint DEFAULT 0 NOT NULL,
-    progressing integer,
-    progress_at timestamp with time zone,
-    stalled integer DEFAULT 0 NOT NULL,
-    breaker text,
-    breaker_opened integer
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='200');
-
-COMMENT ON TABLE orchestrator_private.heartbeat IS 'The last beat of each instance. Narrow and without an index but its key, so that each beat is one HOT update.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.attempts IS 'How many times in a row the digest differed in a way that nothing under way explains; 0 when in step.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.progressing IS 'How many of its streams make progress, as it says; null when it does not say.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.progress_at IS 'When it was last seen to make progress with any stream.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.stalled IS 'How many streams it reported as silent in its last beat.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.breaker IS 'State of its circuit breaker for this database: closed, half-open or open.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.breaker_opened IS 'How often that breaker has opened since the process started.';
 
 CREATE FUNCTION orchestrator_private.read_report(p_report jsonb) RETURNS orchestrator_private.heartbeat
     LANGUAGE plpgsql STABLE
@@ -1657,11 +1735,17 @@ CREATE FUNCTION orchestrator_private.release_unable(p_instance_id text, p_may_st
 
 COMMENT ON FUNCTION orchestrator_private.release_unable(p_instance_id text, p_may_still_run boolean) IS 'An instance that registered without a capability that some of its streams require gives those up.';
 
-CREATE FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer) RETURNS bigint[]
+CREATE FUNCTION orchestrator_private.relieve(p_instance_id text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.relieve(p_instance_id text) IS 'Give what an instance on probation has to others, as far as those have room: it may die any second.';
+
+CREATE FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer, p_for_failing boolean) RETURNS bigint[]
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer) IS 'An instance does not want these streams for a while; returns those for which that counts now.';
+COMMENT ON FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer, p_for_failing boolean) IS 'An instance does not want these streams for a while; returns those for which that counts now.';
 
 CREATE FUNCTION orchestrator_private.remove_commands(p_instance_id text) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE sql
@@ -1835,6 +1919,12 @@ CREATE FUNCTION orchestrator_private.short_memories() RETURNS TABLE(code text, s
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.short_memories() IS 'Alert, for each live instance: it uses more memory than memory_alert. Over five points below that.';
+
+CREATE FUNCTION orchestrator_private.should_progress(p_instance_id text) RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.should_progress(p_instance_id text) IS 'Whether an instance has run streams for stall_timeout that are not their stations'' own fault.';
 
 CREATE FUNCTION orchestrator_private.silence_trust() RETURNS timestamp with time zone
     LANGUAGE sql
@@ -2017,6 +2107,18 @@ CREATE FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bi
 
 COMMENT ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean) IS 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location, instances on probation last if at all.';
 
+CREATE FUNCTION orchestrator_private.stalls_due() RETURNS TABLE(stream_id bigint, instance_id text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.stalls_due() IS 'Streams that are still silent stall_timeout after they were restarted.';
+
+CREATE FUNCTION orchestrator_private.stalls_over() RETURNS TABLE(stream_id bigint, is_progress boolean)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.stalls_over() IS 'Stalls that are none any more: the stream changed hands, or its owner beats and names it no longer.';
+
 CREATE FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) RETURNS text
     LANGUAGE plpgsql
     AS …;
@@ -2155,6 +2257,12 @@ CREATE FUNCTION orchestrator_private.watch_sessions(p_instance_ids text[]) RETUR
 
 COMMENT ON FUNCTION orchestrator_private.watch_sessions(p_instance_ids text[]) IS 'Note which of these instances'' attached sessions are gone or back, and whether most of them went together.';
 
+CREATE FUNCTION orchestrator_private.watch_stalls() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.watch_stalls() IS 'Job watch_stalls: silent streams are moved or their stations blamed, instances without progress warned of, stations that are heard again forgiven.';
+
 CREATE FUNCTION orchestrator_private.watch_transactions() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
@@ -2172,6 +2280,12 @@ CREATE FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_st
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) IS 'Take streams that are no longer to be heard from whoever has them, at once; returns how many were held.';
+
+CREATE FUNCTION orchestrator_private.without_progress() RETURNS TABLE(instance_id text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.without_progress() IS 'Instances that beat, have streams to hear and hear nothing.';
 
 CREATE FUNCTION orchestrator_private.without_secrets(p_text text) RETURNS text
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -2292,6 +2406,31 @@ CREATE VIEW orchestrator.decisions AS
    FROM orchestrator_private.decision d;
 
 COMMENT ON VIEW orchestrator.decisions IS 'Every decision: the rule, what set it off and who, streams moved or asked to move, the least number that could have reached the same loads, and in detail the loads and thresholds of that moment.';
+
+CREATE TABLE orchestrator_private.station_fault (
+    stream_id bigint NOT NULL,
+    found_at timestamp with time zone NOT NULL,
+    last_failed_at timestamp with time zone NOT NULL,
+    failures bigint DEFAULT 1 NOT NULL,
+    evidence jsonb NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.station_fault IS 'A station that failed on instance after instance: its own fault. It stays where it is and is not moved for failing until it works again.';
+
+CREATE VIEW orchestrator.failing_stations AS
+ SELECT f.stream_id,
+    s.name,
+    s.url,
+    a.instance_id,
+    f.found_at,
+    f.last_failed_at,
+    f.failures,
+    f.evidence
+   FROM ((orchestrator_private.station_fault f
+     JOIN orchestrator_private.stream s ON ((f.stream_id = s.stream_id)))
+     JOIN orchestrator_private.assignment a ON ((f.stream_id = a.stream_id)));
+
+COMMENT ON VIEW orchestrator.failing_stations IS 'Stations that failed on instance after instance: their own fault. They stay where they are. evidence: which instances failed, with which errors, when.';
 
 CREATE VIEW orchestrator.failure_streaks AS
  SELECT reporter,
@@ -2432,7 +2571,10 @@ CREATE VIEW orchestrator.instances AS
     h.progress_at,
     h.stalled AS stalled_streams,
     h.breaker,
-    h.breaker_opened
+    h.breaker_opened,
+    i.crashes,
+    i.losses,
+    i.probation_until
    FROM ((orchestrator_private.instance i
      JOIN orchestrator_private.instance_load l ON ((i.instance_id = l.instance_id)))
      JOIN orchestrator_private.heartbeat h ON ((i.instance_id = h.instance_id)));
@@ -2612,6 +2754,35 @@ CREATE VIEW orchestrator.sources AS
 
 COMMENT ON VIEW orchestrator.sources IS 'Where streams come from: address (never a password), column map, interval, number of streams, and the last synchronisation, good or bad.';
 
+CREATE TABLE orchestrator_private.stall (
+    stream_id bigint NOT NULL,
+    instance_id text NOT NULL,
+    epoch bigint NOT NULL,
+    silent_since timestamp with time zone NOT NULL,
+    reported_at timestamp with time zone NOT NULL,
+    restarted_at timestamp with time zone
+);
+
+COMMENT ON TABLE orchestrator_private.stall IS 'A stream that its owner runs and hears nothing of: restarted where it is, then moved, then blamed on the station.';
+
+CREATE VIEW orchestrator.stalled_streams AS
+ SELECT t.stream_id,
+    s.name,
+    s.url,
+    t.instance_id,
+    t.epoch,
+    t.silent_since,
+    (orchestrator_private.now() - t.silent_since) AS silent_for,
+    t.reported_at,
+    t.restarted_at,
+    (f.stream_id IS NOT NULL) AS is_station_fault
+   FROM (((orchestrator_private.stall t
+     JOIN orchestrator_private.stream s ON ((t.stream_id = s.stream_id)))
+     JOIN orchestrator_private.assignment a ON (((t.stream_id = a.stream_id) AND (t.instance_id = a.instance_id) AND (t.epoch = a.epoch))))
+     LEFT JOIN orchestrator_private.station_fault f ON ((t.stream_id = f.stream_id)));
+
+COMMENT ON VIEW orchestrator.stalled_streams IS 'Streams that run and are silent: since when, when they were last restarted where they are, and whether their station is to blame.';
+
 CREATE TABLE orchestrator_private.instance_transition (
     from_status text NOT NULL,
     event text NOT NULL,
@@ -2732,10 +2903,13 @@ CREATE TABLE orchestrator_private.refusal (
     reason text NOT NULL,
     refused_at timestamp with time zone NOT NULL,
     until timestamp with time zone NOT NULL,
-    times integer DEFAULT 1 NOT NULL
+    times integer DEFAULT 1 NOT NULL,
+    for_failing boolean DEFAULT false NOT NULL
 );
 
 COMMENT ON TABLE orchestrator_private.refusal IS 'A stream that an instance gave back or failed at is not given to it again before "until".';
+
+COMMENT ON COLUMN orchestrator_private.refusal.for_failing IS 'The stream failed there; else it was given back for a reason of the instance''s own.';
 
 ALTER TABLE orchestrator_private.repair ALTER COLUMN repair_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.repair_repair_id_seq
@@ -2807,27 +2981,6 @@ ALTER TABLE orchestrator_private.settle_request ALTER COLUMN settle_request_id A
     NO MAXVALUE
     CACHE 1
 );
-
-CREATE TABLE orchestrator_private.stall (
-    stream_id bigint NOT NULL,
-    instance_id text NOT NULL,
-    epoch bigint NOT NULL,
-    silent_since timestamp with time zone NOT NULL,
-    reported_at timestamp with time zone NOT NULL,
-    restarted_at timestamp with time zone
-);
-
-COMMENT ON TABLE orchestrator_private.stall IS 'A stream that its owner runs and hears nothing of: restarted where it is, then moved, then blamed on the station.';
-
-CREATE TABLE orchestrator_private.station_fault (
-    stream_id bigint NOT NULL,
-    found_at timestamp with time zone NOT NULL,
-    last_failed_at timestamp with time zone NOT NULL,
-    failures bigint DEFAULT 1 NOT NULL,
-    evidence jsonb NOT NULL
-);
-
-COMMENT ON TABLE orchestrator_private.station_fault IS 'A station that failed on instance after instance: its own fault. It stays where it is and is not moved for failing until it works again.';
 
 ALTER TABLE orchestrator_private.stream ALTER COLUMN stream_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.stream_stream_id_seq
@@ -2967,6 +3120,8 @@ CREATE INDEX assignment_pinned ON orchestrator_private.assignment USING btree (p
 CREATE INDEX assignment_releasing ON orchestrator_private.assignment USING btree (decision_id) WHERE (releasing_since IS NOT NULL);
 
 CREATE INDEX assignment_waiting ON orchestrator_private.assignment USING btree (requirement_id, waiting_since, stream_id) WHERE (waiting_since IS NOT NULL);
+
+CREATE INDEX decision_for_failing ON orchestrator_private.decision USING btree (decided_at) WHERE (rule = ANY (ARRAY['failing stream'::text, 'stalled stream'::text]));
 
 CREATE INDEX incident_pattern_by_last_seen ON orchestrator_private.incident_pattern USING btree (last_seen_at);
 
@@ -3265,6 +3420,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.alerts_named(p_alert_ids bigint[]) F
 
 REVOKE ALL ON FUNCTION orchestrator_private.all_findings() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.answer_failure(p_decision_id bigint, p_stream_id bigint, p_instance_id text, p_rule text, p_trigger text, p_error text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.answer_stalls() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
@@ -3273,7 +3432,11 @@ REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_priva
 
 REVOKE ALL ON FUNCTION orchestrator_private.balancing_is_frozen() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.begin_probation(p_instance_id text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.best_instance(p_stream_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.blame_station(p_stream_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) FROM PUBLIC;
 
@@ -3347,6 +3510,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.count_waiting(p_limit integer) FROM 
 
 REVOKE ALL ON FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer, p_maximum integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.cure_stations(p_progressing bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text) FROM PUBLIC;
@@ -3354,6 +3519,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_r
 REVOKE ALL ON FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.end_old_process(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.end_probations() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.end_stalls() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.error_rates() FROM PUBLIC;
 
@@ -3376,6 +3545,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.failing_reporters(p_from timestamp w
 REVOKE ALL ON FUNCTION orchestrator_private.failing_stations() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.failure_bucket(p_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.failure_moves_left() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.failures_per_minute(p_from timestamp with time zone) FROM PUBLIC;
 
@@ -3425,7 +3596,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p
 
 REVOKE ALL ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_wants_to_drain boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.heartbeat) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) FROM PUBLIC;
 
@@ -3458,6 +3629,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_alive(p_instance orchestrator_pri
 REVOKE ALL ON FUNCTION orchestrator_private.is_alone(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_progress(p_before orchestrator_private.heartbeat, p_report orchestrator_private.heartbeat) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) FROM PUBLIC;
 
@@ -3493,6 +3666,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.lost_sources() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.heartbeat) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.miscounts(p_part integer, p_parts integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.missing_rows() FROM PUBLIC;
@@ -3513,9 +3688,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.no_active_instance() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.no_driver() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.note_losses(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) FROM PUBLIC;
 
@@ -3547,6 +3726,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.placeable_instances(p_on_probation b
 
 REVOKE ALL ON FUNCTION orchestrator_private.planned_loads() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.probations_over() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.purge_history() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
@@ -3571,7 +3752,9 @@ REVOKE ALL ON FUNCTION orchestrator_private.refused_streams(p_stream_ids bigint[
 
 REVOKE ALL ON FUNCTION orchestrator_private.release_unable(p_instance_id text, p_may_still_run boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.relieve(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer, p_for_failing boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) FROM PUBLIC;
 
@@ -3625,6 +3808,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requir
 
 REVOKE ALL ON FUNCTION orchestrator_private.short_memories() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.should_progress(p_instance_id text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.silence_trust() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.silent_together() FROM PUBLIC;
@@ -3666,6 +3851,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.source_withdraw(p_source text, p_gon
 REVOKE ALL ON FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.stalls_due() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.stalls_over() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) FROM PUBLIC;
 
@@ -3709,11 +3898,15 @@ REVOKE ALL ON FUNCTION orchestrator_private.watch_server() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.watch_sessions(p_instance_ids text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.watch_stalls() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.watch_transactions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.instance, p_max_streams integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.without_progress() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) FROM PUBLIC;
 
@@ -3733,6 +3926,9 @@ GRANT SELECT ON TABLE orchestrator.assignments TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.decisions TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.decisions TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.failing_stations TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.failing_stations TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.failure_streaks TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.failure_streaks TO orchestrator_admin;
@@ -3766,6 +3962,9 @@ GRANT SELECT ON TABLE orchestrator.settings TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.sources TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.sources TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.stalled_streams TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.stalled_streams TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.state_machine TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.state_machine TO orchestrator_admin;

@@ -62,6 +62,11 @@ class Snapshot:
             if row["status"] in PLACEABLE and row["standing_order"] is None and row["suspended_until"] is None
         }
 
+    @property
+    def trusted(self) -> dict[str, Mapping[str, Any]]:
+        """Those that are placeable and not on probation: the others get only what nobody else has room for."""
+        return {name: row for name, row in self.placeable.items() if row["probation_until"] is None}
+
 
 def look(conn: db.Connection) -> Snapshot:
     query = sql.SQL(_SNAPSHOT).format(api=sql.Identifier(conn.names.api), private=sql.Identifier(conn.names.private))
@@ -205,7 +210,7 @@ def check_decision(before: Snapshot, after: Snapshot, *, least: bool) -> None:
 
 def fair_share(now: Snapshot) -> dict[str, Fraction]:
     """Each instance's capacity-proportional part of all that placeable instances have, in streams."""
-    placeable = now.placeable
+    placeable = now.trusted
     capacity = sum(row["max_streams"] for row in placeable.values())
     total = sum(row["owned"] for row in placeable.values())
     return {name: Fraction(total * row["max_streams"], capacity) for name, row in placeable.items()}
@@ -213,7 +218,7 @@ def fair_share(now: Snapshot) -> dict[str, Fraction]:
 
 def check_fair(now: Snapshot, most: int) -> None:
     """Every instance within `most` streams of its fair share (R1.4), where there is room for all."""
-    placeable = now.placeable.values()
+    placeable = now.trusted.values()
     if sum(row["owned"] for row in placeable) > sum(row["max_streams"] for row in placeable):
         return  # what nobody else can have stays with whoever had more than it may have now
     for name, share in fair_share(now).items():
@@ -230,23 +235,27 @@ def check_settled(now: Snapshot) -> None:
         if a["state"] == "waiting" or lost:
             assert not _could_have(now, a), (a, room)
             assert not _could_make_room(now, a), (a, room)
-        if a["state"] != "idle" and a["pinned_to"] != a["instance_id"] and a["pinned_to"] in _could_have(now, a):
+        if (
+            a["state"] != "idle"
+            and a["pinned_to"] != a["instance_id"]
+            and a["pinned_to"] in _could_have(now, a, lives=True)
+        ):
             raise AssertionError(f"stream {a['stream_id']} could go home: {a}")
     for name, row in now.instances.items():
         # what nobody else can have, a draining or overfull instance keeps listening to
         if row["owned"] > (0 if row["status"] == "draining" else row["max_streams"]):
             owned = [a for a in now.assignments.values() if a["instance_id"] == name]
-            assert not any(_could_have(now, a) for a in owned), (name, room)
+            assert not any(_could_have(now, a, lives=True) for a in owned), (name, room)
 
 
-def _could_have(now: Snapshot, assignment: Mapping[str, Any]) -> list[str]:
-    """Who has room and ability for a stream that nobody has refused."""
+def _could_have(now: Snapshot, assignment: Mapping[str, Any], *, lives: bool = False) -> list[str]:
+    """Who has room and ability for a stream that nobody has refused; `lives`: it has an owner that does."""
     if assignment["stream_id"] in now.refused:
         return []
     needed = set(now.requirements[assignment["requirement_id"]]["capabilities"])
     return [
         name
-        for name, row in now.placeable.items()
+        for name, row in (now.trusted if lives else now.placeable).items()
         if needed <= set(row["capabilities"]) and row["owned"] < row["max_streams"]
     ]
 
@@ -254,8 +263,8 @@ def _could_have(now: Snapshot, assignment: Mapping[str, Any]) -> list[str]:
 def _could_make_room(now: Snapshot, waiting: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Streams that anybody could have, on the instances that alone could have this one, while others have room."""
     needed = set(now.requirements[waiting["requirement_id"]]["capabilities"])
-    able = [name for name, row in now.placeable.items() if needed <= set(row["capabilities"])]
-    free = [n for n, row in now.placeable.items() if n not in able and row["owned"] < row["max_streams"]]
+    able = [name for name, row in now.trusted.items() if needed <= set(row["capabilities"])]
+    free = [n for n, row in now.trusted.items() if n not in able and row["owned"] < row["max_streams"]]
     if waiting["stream_id"] in now.refused or not free:
         return []
     return [

@@ -16,6 +16,7 @@ VIEWS = (
     "alerts",
     "assignments",
     "decisions",
+    "failing_stations",
     "failure_streaks",
     "fleet",
     "incident_patterns",
@@ -27,6 +28,7 @@ VIEWS = (
     "repairs",
     "settings",
     "sources",
+    "stalled_streams",
     "state_machine",
     "streams",
 )
@@ -192,6 +194,12 @@ def _busy(fleet: Fleet) -> None:
     first.call("heartbeat", digest=1, report={})
     fleet.clock.advance("1 minute")
     first.call("heartbeat", digest=1, report={})  # nothing explains it: a repair
+    [stream_id, *_] = first.running
+    first.beat(stalled=[{"stream_id": stream_id, "epoch": first.running[stream_id], "silent_for": 61}])
+    fleet.query(
+        "insert into {p}.station_fault (stream_id, found_at, last_failed_at, evidence) values (%s, now(), now(), '[]')",
+        stream_id,
+    )
     fleet.admin("request_job", job="settle")
     fleet.query("insert into {p}.job_run (job, started_at, run_by, outcome) values ('settle', now(), 'test', 'done')")
 
