@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 import logging
 import math
 import os
@@ -26,15 +25,16 @@ from typing import Any, Literal
 
 import psycopg
 
+from worker_shim.acknowledgements import Acknowledgements
 from worker_shim.caller import Caller, Row
 from worker_shim.context import Context, Counts
-from worker_shim.handlers import callbacks, threaded
+from worker_shim.handlers import as_handler
 from worker_shim.isolation import Isolation
 from worker_shim.listener import Listener, Refused
 from worker_shim.patience import STALE, UNWANTED, Breaker, backoff, clock, is_transient, one_line
 from worker_shim.progress import Progress
 from worker_shim.stream import Stream, digest
-from worker_shim.supervisor import Handler, Supervisor
+from worker_shim.supervisor import Supervisor
 from worker_shim.usage import Usage
 
 logger = logging.getLogger("worker_shim")
@@ -42,14 +42,8 @@ logger = logging.getLogger("worker_shim")
 OnExit = Literal["drain", "suspend", "leave"]
 OnIsolation = Literal["continue", "stop"]
 
-ACKNOWLEDGE_AFTER = 0.05  # acknowledgements of so many seconds go together
 CHECK_AFTER = 1.0  # seconds from a repair to the beat that shows whether it was all
 ATTEMPTS = 3  # to get in step before registering anew
-HINTS = {  # for what PostgreSQL refuses before the orchestrator is asked
-    "3F000": "the schema is not installed in this database: run 'orchestrator db migrate', or correct --schema",
-    "42501": "grant the fleet's role for workers (orchestrator_worker) to this login",
-    "42883": "the database is older or newer than this program: run 'orchestrator db status'",
-}
 
 
 class Worker:
@@ -91,10 +85,10 @@ class Worker:
         if on_isolation == "stop" and lease is None:
             lease = 90
         self._supervisor = Supervisor(
-            _as_handler(handler, on_start, on_stop),
+            as_handler(handler, on_start, on_stop),
             self._make_context,
-            self._handler_started,
-            self._handler_stopped,
+            lambda stream: self._acknowledgements.started(stream),
+            lambda stream_id: self._acknowledgements.stopped(stream_id),
             self._handler_failed,
             stop_timeout,
         )
@@ -147,10 +141,7 @@ class Worker:
         self._no_driver = False
         self._is_isolated = False
         self._unknown_actions: set[str] = set()
-        self._started: dict[int, Stream] = {}
-        self._stopped: set[int] = set()
-        self._failures: dict[int, tuple[Stream, str]] = {}
-        self._acknowledge_due = float("inf")
+        self._acknowledgements = Acknowledgements(self._supervisor.held, lambda: self._wake.set())
 
         self._leaving: OnExit | None = None
         self._leave_until = 0.0
@@ -269,9 +260,9 @@ class Worker:
                 await self._beat()
             if self._incarnation is None:
                 return  # to register anew
-            if self._acknowledge_due <= clock():
-                await self._acknowledge()
-        due = min(self._beat_due, self._acknowledge_due)
+            if self._acknowledgements.due <= clock():
+                await self._acknowledgements.send(partial(self._call_mine, "acknowledge"))
+        due = min(self._beat_due, self._acknowledgements.due)
         with self._breaker.calling():
             if await self._caller.idle(max(0.0, due - clock()), self._wake):
                 self._beat_due = 0.0
@@ -286,7 +277,7 @@ class Worker:
         never_registered = self._accepted_at == 0 and code is not None and not is_transient(error)
         if code in UNWANTED or never_registered:
             if code != "OR104" or clock() >= self._wait_for_id_until or self._supervisor.busy:
-                raise _refused(error) from error
+                raise Refused.because(error) from error
             await self._pause(1.0)
             return
         if not is_transient(error):
@@ -483,54 +474,16 @@ class Worker:
             if command["action"] == "add":
                 changed |= self._supervisor.start(Stream.of(command))
             elif held is not None and epoch is not None and held.epoch > epoch:
-                self._handler_stopped(stream_id)  # an ownership that ended before the present one
+                self._acknowledgements.stopped(stream_id)  # an ownership that ended before the present one
             else:
                 changed |= self._supervisor.stop(stream_id)
         return changed
 
-    # -- Acknowledgements -----------------------------------------------------
-
-    def _handler_started(self, stream: Stream) -> None:
-        self._started[stream.stream_id] = stream
-        self._acknowledge_soon()
-
-    def _handler_stopped(self, stream_id: int) -> None:
-        self._stopped.add(stream_id)
-        self._acknowledge_soon()
+    # -- Handlers -------------------------------------------------------------
 
     def _handler_failed(self, stream: Stream, error: str) -> None:
         self._counts.add(errors=1)
-        self._failures[stream.stream_id] = stream, error
-        self._acknowledge_soon()
-
-    def _acknowledge_soon(self) -> None:
-        self._acknowledge_due = min(self._acknowledge_due, clock() + ACKNOWLEDGE_AFTER)
-        self._wake.set()
-
-    async def _acknowledge(self) -> None:
-        held = self._supervisor.held
-        started = [s for s in self._started.values() if held.get(s.stream_id) == s]
-        stopped = list(self._stopped)
-        failures = self._failures
-        failed = [{"stream_id": s.stream_id, "epoch": s.epoch, "error": error[:1000]} for s, error in failures.values()]
-        self._started, self._stopped, self._failures = {}, set(), {}
-        self._acknowledge_due = float("inf")
-        try:
-            await self._call_mine(
-                "acknowledge",
-                started=[s.stream_id for s in started],
-                started_epochs=[s.epoch for s in started],
-                stopped=stopped,
-                **({"failed": failed} if failed else {}),
-            )
-        except BaseException:
-            self._started = {s.stream_id: s for s in started} | self._started
-            self._stopped |= set(stopped)
-            self._failures = failures | self._failures
-            self._acknowledge_soon()
-            raise
-
-    # -- The fence ------------------------------------------------------------
+        self._acknowledgements.failed(stream, error)
 
     def _make_context(self, stream: Stream) -> Context:
         self._progress.began(stream.stream_id)
@@ -563,7 +516,7 @@ class Worker:
 
     async def _leave(self) -> bool:
         """One step of leaving; True when there is nothing left to do but to end."""
-        handed_over = not self._supervisor.busy and self._acknowledge_due == float("inf")
+        handed_over = not self._supervisor.busy and self._acknowledgements.due == float("inf")
         if self._incarnation and self._leaving == "drain" and not handed_over and clock() < self._leave_until:
             return False
         if self._leaving == "suspend":
@@ -600,8 +553,7 @@ class Worker:
         if self._let_go_when_due() and not self._is_isolated:
             self._is_isolated = True
             logger.critical("isolated, stopping all handlers instance_id=%s streams=%d", self.instance_id, streams)
-            self._started, self._stopped, self._failures = {}, set(), {}
-            self._acknowledge_due = float("inf")
+            self._acknowledgements.forget()
             self._wake.set()
 
     def _let_go_when_due(self) -> bool:
@@ -619,24 +571,3 @@ class Worker:
         """
         if self._let_go_when_due():
             self._isolate_soon()
-
-
-def _as_handler(
-    handler: Callable[..., Any] | None,
-    on_start: Callable[[Stream], Any] | None,
-    on_stop: Callable[[Stream], Any] | None,
-) -> Handler:
-    if handler is not None and on_start is None and on_stop is None:
-        is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
-        return handler if is_async else threaded(handler)
-    if handler is None and on_start is not None and on_stop is not None:
-        return callbacks(on_start, on_stop)
-    raise ValueError("give either a handler, or on_start and on_stop")
-
-
-def _refused(error: psycopg.Error | OSError) -> Refused:
-    diagnostic = error.diag if isinstance(error, psycopg.Error) else None
-    message = diagnostic.message_primary if diagnostic else None
-    code = (error.sqlstate if isinstance(error, psycopg.Error) else None) or "?"
-    hint = (diagnostic.message_hint if diagnostic else None) or HINTS.get(code)
-    return Refused(code, message or one_line(error), hint, diagnostic.message_detail if diagnostic else None)

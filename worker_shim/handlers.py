@@ -90,6 +90,20 @@ def callbacks(on_start: Callable[[Stream], Any], on_stop: Callable[[Stream], Any
     return handler
 
 
+def as_handler(
+    handler: Callable[..., Any] | None,
+    on_start: Callable[[Stream], Any] | None,
+    on_stop: Callable[[Stream], Any] | None,
+) -> Handler:
+    """The handler that a worker was given, whichever kind it is. ValueError when it is none, or two."""
+    if handler is not None and on_start is None and on_stop is None:
+        is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
+        return handler if is_async else threaded(handler)
+    if handler is None and on_start is not None and on_stop is not None:
+        return callbacks(on_start, on_stop)
+    raise ValueError("give either a handler, or on_start and on_stop")
+
+
 class ProgramEnded(Exception):
     """A program that should run as long as its stream is held has ended."""
 

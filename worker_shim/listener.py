@@ -16,6 +16,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
+from worker_shim.patience import one_line
+
 logger = logging.getLogger("worker_shim")
 
 LOCK_TIMEOUT = 5.0  # as the functions set it for themselves
@@ -61,6 +63,13 @@ def _whole(number: float, least: int = 1) -> str:
     return str(max(least, round(number)))
 
 
+HINTS = {  # for what PostgreSQL refuses before the orchestrator is asked
+    "3F000": "the schema is not installed in this database: run 'orchestrator db migrate', or correct --schema",
+    "42501": "grant the fleet's role for workers (orchestrator_worker) to this login",
+    "42883": "the database is older or newer than this program: run 'orchestrator db status'",
+}
+
+
 class Refused(Exception):
     """The orchestrator refused this worker, and trying again would not help."""
 
@@ -70,6 +79,15 @@ class Refused(Exception):
         self.message = message
         self.hint = hint
         self.detail = detail
+
+    @classmethod
+    def because(cls, error: psycopg.Error | OSError) -> Refused:
+        """The refusal that an error of a call means."""
+        diagnostic = error.diag if isinstance(error, psycopg.Error) else None
+        message = diagnostic.message_primary if diagnostic else None
+        code = (error.sqlstate if isinstance(error, psycopg.Error) else None) or "?"
+        hint = (diagnostic.message_hint if diagnostic else None) or HINTS.get(code)
+        return cls(code, message or one_line(error), hint, diagnostic.message_detail if diagnostic else None)
 
 
 class Listener:

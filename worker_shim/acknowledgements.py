@@ -1,0 +1,74 @@
+"""What the database is told of handlers: that they started, stopped or failed. Those of one moment go together."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from worker_shim.patience import clock
+from worker_shim.stream import Stream
+
+AFTER = 0.05  # seconds that are gathered into one call
+
+
+class Acknowledgements:
+    """Gathered until `due`; what could not be sent is kept and joined by what came since."""
+
+    def __init__(self, held: Mapping[int, Stream], wake: Callable[[], None]) -> None:
+        self.due = float("inf")
+        self._held = held
+        self._wake = wake
+        self._started: dict[int, Stream] = {}
+        self._stopped: set[int] = set()
+        self._failed: dict[int, tuple[Stream, str]] = {}
+
+    def started(self, stream: Stream) -> None:
+        """Its handler runs."""
+        self._started[stream.stream_id] = stream
+        self._soon()
+
+    def stopped(self, stream_id: int) -> None:
+        """Its handler has ended, and the stream is not held any more."""
+        self._stopped.add(stream_id)
+        self._soon()
+
+    def failed(self, stream: Stream, error: str) -> None:
+        """Its handler ended by itself."""
+        self._failed[stream.stream_id] = stream, error
+        self._soon()
+
+    def forget(self) -> None:
+        """Everything was let go of: there is nothing left to say."""
+        self._take()
+
+    async def send(self, acknowledge: Callable[..., Awaitable[Any]]) -> None:
+        """Send what is there with `acknowledge(started=…, started_epochs=…, stopped=…, failed=…)`."""
+        started, stopped, failed = self._take()
+        running = [stream for stream in started.values() if self._held.get(stream.stream_id) == stream]
+        failures = [
+            {"stream_id": stream.stream_id, "epoch": stream.epoch, "error": error[:1000]}
+            for stream, error in failed.values()
+        ]
+        try:
+            await acknowledge(
+                started=[stream.stream_id for stream in running],
+                started_epochs=[stream.epoch for stream in running],
+                stopped=list(stopped),
+                **({"failed": failures} if failures else {}),
+            )
+        except BaseException:
+            self._started = started | self._started
+            self._stopped |= stopped
+            self._failed = failed | self._failed
+            self._soon()
+            raise
+
+    def _take(self) -> tuple[dict[int, Stream], set[int], dict[int, tuple[Stream, str]]]:
+        taken = self._started, self._stopped, self._failed
+        self._started, self._stopped, self._failed = {}, set(), {}
+        self.due = float("inf")
+        return taken
+
+    def _soon(self) -> None:
+        self.due = min(self.due, clock() + AFTER)
+        self._wake()
