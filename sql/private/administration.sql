@@ -52,6 +52,7 @@ begin
     end if;
     select case
         when v_assignment.state = 'idle' then 'the stream is not active'
+        when v_assignment.waiting_since > {{ private }}.now() then 'the instance that the stream was taken from may still be running it'
         when p.instance_id is null then 'the instance gets no streams now: it is '
             || case when i.suspended_until is not null then 'suspended' when i.standing_order = 'drain' then 'draining'
                 when i.probation_until is not null and i.status in ('registered', 'active', 'recovering') then 'on probation'

@@ -60,7 +60,7 @@ begin
     v_beat.progressing := (p_report ->> 'progressing')::integer;
     v_beat.breaker := p_report ->> 'breaker';
     v_beat.breaker_opened := (p_report ->> 'breaker_opened')::integer;
-    v_beat.stalled := coalesce({{ private }}.count_stalled(nullif(p_report -> 'stalled', 'null')), 0);
+    v_beat.stalled := case when p_report -> 'stalled' <> 'null' then {{ private }}.count_stalled(p_report -> 'stalled') else 0 end;
     -- what nobody can have counted, and moments that no client could read back out of a view
     if least(v_beat.current_streams, v_beat.processed_count, v_beat.error_count, v_beat.progressing, v_beat.breaker_opened) < 0
         or greatest(v_beat.current_streams, v_beat.processed_count, v_beat.error_count) > 1000000000000000

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import sql
@@ -45,6 +46,12 @@ class Worker:
     beating: bool = True
     running: dict[int, int] = field(default_factory=dict)
     session: db.Connection | None = None
+    stop_within: float | None = None
+    """Seconds after the last answer to a beat in which it stops everything by itself."""
+    heard_at: datetime | None = None
+    """When it sent the last beat (or registration) that was answered."""
+    ordered_away: bool = False
+    """An administrator took what it had, or another process took its place by order."""
 
     @property
     def who(self) -> dict[str, Any]:
@@ -62,6 +69,7 @@ class Fleet:
         self.workers: list[Worker] = []
         self.refusal: str | None = None
         self.story: list[str] = []
+        self.nothing_to_repair = True
         self._processes = 0
         self.execute(_EMPTY)
         self.now: Snapshot = look(conn)
@@ -99,9 +107,11 @@ class Fleet:
         check_now(self.now)
         check_step(before, self.now)
         self._check_one_listener()
-        # everybody obeys sooner or later, forgets nothing and invents nothing: there is nothing to repair (R3)
-        repairs = self.execute("select * from {private}.repair")
-        assert not repairs, repairs
+        self._check_nobody_is_early()
+        if self.nothing_to_repair:
+            # everybody obeys sooner or later, forgets nothing and invents nothing; who was lost may claim what it had (R3)
+            repairs = self.execute("select * from {private}.repair where not difference ? 'claimed_of_others'")
+            assert not repairs, repairs
         return self.now
 
     def _check_one_listener(self) -> None:
@@ -114,6 +124,20 @@ class Fleet:
                     assert a["instance_id"] == worker.name, (worker, a)
                     assert stream_id not in writers, (worker, writers[stream_id])
                     writers[stream_id] = worker.name
+
+    def _check_nobody_is_early(self) -> None:
+        """What a worker that stops by itself may still run belongs to it or to nobody (R5.2)."""
+        stopping = [worker for worker in self.workers if worker.stop_within is not None]
+        if not stopping:
+            return
+        now = self.clock.now
+        for worker in stopping:
+            assert worker.stop_within is not None and worker.heard_at is not None
+            if now >= worker.heard_at + timedelta(seconds=worker.stop_within):
+                worker.running = {}
+            for stream_id in () if worker.ordered_away else worker.running:
+                a = self.now.assignments.get(stream_id)
+                assert a is None or a["instance_id"] in (None, worker.name), (worker, a)
 
     # -- workers ------------------------------------------------------------
 
@@ -129,7 +153,16 @@ class Fleet:
         """A new process under this name; None when it was refused."""
         self._processes += 1
         worker = Worker(name, f"{name} {self._processes}", 0)
-        return worker if self.register(worker, capacity, refused, **traits) else None
+        before = self.now.instances.get(name, {})
+        if not self.register(worker, capacity, refused, **traits):
+            return None
+        for other in self.workers:
+            if other.name == name and other is not worker:
+                by_its_word = before.get("suspended_until") is not None or before.get("status") == "removed"
+                if other.stop_within is not None and other.running:
+                    assert traits.get("takeover") or by_its_word or other.ordered_away, (other, worker)
+                other.ordered_away = True
+        return worker
 
     def register(self, worker: Worker, capacity: int, refused: Collection[str] = (), **traits: Any) -> bool:
         who = {"instance_id": worker.name, "metadata": {"process": worker.process}}
@@ -138,6 +171,8 @@ class Fleet:
             return False
         worker.incarnation = rows[0]["incarnation"]
         worker.beating = True
+        worker.heard_at = self.clock.now
+        worker.stop_within = float(traits["stop_within"].split()[0]) if "stop_within" in traits else None
         if worker not in self.workers:
             self.workers.append(worker)
         # whatever it runs beside the full set that it reads then, it stops
@@ -165,7 +200,9 @@ class Fleet:
         self.detach(worker)
         self.workers.remove(worker)
 
-    def beat(self, worker: Worker, heed: Callable[[], bool] = lambda: True, **report: Any) -> None:
+    def beat(
+        self, worker: Worker, heed: Callable[[], bool] = lambda: True, *, acknowledge: bool = True, **report: Any
+    ) -> None:
         """Beat, do what the answer says as far as `heed` lets each command through, and acknowledge."""
         worker.beating = True
         told = digest(worker.running.items())
@@ -173,6 +210,7 @@ class Fleet:
         if self.refusal is not None:
             self.kill(worker)  # it has a successor, or was removed
             return
+        worker.heard_at = self.clock.now
         started: dict[int, int] = {}
         stopped: list[int] = []
         for command in commands:
@@ -185,7 +223,7 @@ class Fleet:
             else:
                 worker.running[stream_id] = command["epoch"]
                 started[stream_id] = command["epoch"]
-        if started or stopped:
+        if acknowledge and (started or stopped):
             self.call(
                 "acknowledge",
                 **worker.who,
@@ -193,6 +231,16 @@ class Fleet:
                 started_epochs=list(started.values()),
                 stopped=stopped,
             )
+
+    def beat_in_vain(self, worker: Worker) -> None:
+        """A beat that arrives, and whose answer is lost."""
+        report = Jsonb({})
+        self.call("heartbeat", ["OR301"], **worker.who, digest=digest(worker.running.items()), report=report)
+
+    def order_away(self, name: str) -> None:
+        """An administrator takes everything from whoever lives under this name."""
+        for worker in self.workers:
+            worker.ordered_away |= worker.name == name
 
     def report(self, worker: Worker) -> None:
         """Say all that runs, and do what the answer says."""

@@ -155,6 +155,7 @@ class PlainLife:
 
     def act_say_goodbye(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
+            worker.running = {}  # nothing runs any more when it says so
             self.fleet.call("deregister_instance", ["OR301"], **worker.who)
             self.fleet.kill(worker)
 
@@ -177,6 +178,7 @@ class PlainLife:
 
     def act_remove(self, dice: Random) -> None:
         name = self.an_instance(dice)
+        self.fleet.order_away(name)
         self.fleet.call("remove_instance", ["OR103"], instance_id=name)
         if dice.random() < 0.8:
             self.fleet.call("readmit_instance", ["OR103"], instance_id=name)
@@ -325,3 +327,43 @@ class MixedLife(PlainLife):
                     ],
                 )
         self.fleet.call("sync_streams", ["OR406"], source="list", batch=batch, force=True)
+
+
+class CutOffLife(MixedLife):
+    """Most workers stop by themselves when they are cut off; words are lost in both directions."""
+
+    def __init__(self, database: Database, conn: db.Connection) -> None:
+        super().__init__(database, conn)
+        self.fleet.nothing_to_repair = False  # what stopped by itself has to be started again
+
+    def traits(self, dice: Random) -> dict[str, Any]:
+        lease: dict[str, Any] = dice.choice(
+            [{}, {"lease": "60 s", "stop_within": "59 s"}, {"lease": "100 s", "stop_within": "98 s"}]
+        )
+        return super().traits(dice) | lease
+
+    @often(8)
+    def act_beat(self, dice: Random) -> None:
+        """It obeys whatever it hears; that it did may be lost."""
+        if worker := self.a_worker(dice):
+            self.fleet.beat(worker, acknowledge=dice.random() < 0.5)
+
+    @often(4)
+    def act_beat_without_an_answer(self, dice: Random) -> None:
+        if worker := self.a_worker(dice):
+            self.fleet.beat_in_vain(worker)
+
+    @often(4)
+    def act_switch_a_stream_off_and_on(self, dice: Random) -> None:
+        stream_id = self.a_stream(dice)
+        for active in (False, True):
+            self.fleet.call("set_stream_active", ["OR102"], stream_id=stream_id, active=active)
+
+    @often(6)
+    def act_pass_some_time(self, dice: Random) -> None:
+        """Some beat and others are cut off; the jobs run."""
+        for worker in self.fleet.workers:
+            if dice.random() < 0.2:
+                worker.beating = not worker.beating
+        for _ in range(dice.randint(1, 8)):
+            self.fleet.pass_time(dice.choice([1, 9, 20]))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from orchestrator import db
-from tests.properties.lives import MixedLife, PlainLife
+from tests.properties.lives import CutOffLife, MixedLife, PlainLife
 from tests.support import Clock, Database
 
 _DICE = st.randoms(use_true_random=True)
@@ -69,9 +69,9 @@ def test_the_laws_hold_in_every_story(shared_database: Database, conn: db.Connec
     run_state_machine_as_test(story, settings=settings(stateful_step_count=_STEPS))
 
 
-@pytest.mark.parametrize("kind", [PlainLife, MixedLife])
+@pytest.mark.parametrize("kind", [PlainLife, MixedLife, CutOffLife])
 def test_the_laws_hold_in_long_lives(shared_database: Database, conn: db.Connection, kind: type[PlainLife]) -> None:
-    """R1.1, R1.2, R1.4, R3.3: the same, in lives of fifty acts."""
+    """R1.1, R1.2, R1.4, R3.3, R5.2: the same, in lives of fifty acts."""
     for seed in range(_FIRST, _FIRST + _LIVES):
         dice = Random(seed)
         life = kind(shared_database, conn)

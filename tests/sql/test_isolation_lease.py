@@ -192,6 +192,22 @@ def test_a_stream_switched_off_and_on_is_given_away_when_its_owner_must_have_sto
     assert first.status == "inactive"
 
 
+def test_a_stream_that_may_still_run_elsewhere_cannot_be_given_away_by_hand(fleet: Fleet) -> None:
+    first, second = _pair(fleet)
+    [stream_id] = first.running
+    for active in (False, True):
+        fleet.admin("set_stream_active", stream_id=stream_id, active=active)
+    for function in ("move_stream", "pin_stream"):
+        with refused("OR405") as refusal:
+            fleet.admin(function, stream_id=stream_id, instance_id="fv-2")
+        assert refusal.value.detail is not None
+        assert "may still be running it" in refusal.value.detail["why"]
+    first.running = {}
+    first.acknowledge(stopped=[stream_id])
+    fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")
+    assert stream_id in [row["stream_id"] for row in second.beat()]
+
+
 def test_nobody_is_alarmed_while_a_stream_waits_for_its_owner_to_stop(fleet: Fleet) -> None:
     first, second = _pair(fleet)
     [stream_id] = first.running
