@@ -72,7 +72,6 @@ class Watch(threading.Thread):
         self.repairs_expected = True
         self.looks = 0
         self.blind = 0
-        self.deadlocks = 0
         self._every = every
         self._dsn, self._ledger_dsn, self._schema = dsn, ledger_dsn, schema
         self._conn: db.Connection | None = None
@@ -81,7 +80,7 @@ class Watch(threading.Thread):
         self._breaches: dict[tuple[Law, str], Breach] = {}
         self._last_job_run = 0
         self._last_repair = 0
-        self._last_deadlocks = 0
+        self._last_deadlocks: int | None = None
         self._ended = threading.Event()
 
     @property
@@ -141,11 +140,11 @@ class Watch(threading.Thread):
         for row in _ask(conn, _LONG_TRANSACTIONS):
             self.note(Law.TRANSACTIONS, row)
         (row,) = _ask(conn, "select sum(deadlocks)::integer as deadlocks from pg_stat_database")
-        if row["deadlocks"] < self._last_deadlocks:
-            self._last_deadlocks = 0  # the server crashed, and its statistics with it
-        if row["deadlocks"] > self._last_deadlocks:
-            self.deadlocks += row["deadlocks"] - self._last_deadlocks
-            self.note(Law.DEADLOCKS, f"{row['deadlocks'] - self._last_deadlocks} more")
+        if self._last_deadlocks is not None:
+            # fewer than before: the server crashed, and its statistics with it
+            more = row["deadlocks"] - (self._last_deadlocks if row["deadlocks"] >= self._last_deadlocks else 0)
+            if more:
+                self.note(Law.DEADLOCKS, f"{more} more")
         self._last_deadlocks = row["deadlocks"]
         for row in _ask(conn, _FAILED_JOBS, after=self._last_job_run, excused=list(EXCUSED)):
             self._last_job_run = max(self._last_job_run, row["job_run_id"])

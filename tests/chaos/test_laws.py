@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -97,6 +100,29 @@ def test_what_is_wrong_in_the_record_is_found(
     watch.repairs_expected = False
     database.connect().execute(sabotage.format(private=names.private).encode())
     assert law in broken(watch)
+
+
+def test_a_deadlock_is_found(watch: Watch, database: Database) -> None:
+    both_have_one = Barrier(2)
+
+    def take(first: int, second: int) -> bool:
+        session = database.connect()
+        try:
+            with session.transaction():
+                session.execute("select pg_advisory_xact_lock(%s)", [first])
+                both_have_one.wait(30)
+                session.execute("select pg_advisory_xact_lock(%s)", [second])
+        except psycopg.errors.DeadlockDetected:
+            return True
+        finally:
+            session.execute("select pg_stat_force_next_flush()")
+        return False
+
+    assert broken(watch) == set()
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(take, (1, 2), (2, 1))) == [False, True]
+    watch.look()
+    assert {breach.law for breach in watch.breaches} == {Law.DEADLOCKS}
 
 
 def test_a_job_that_met_contention_is_excused(watch: Watch, database: Database, names: Names) -> None:
