@@ -98,6 +98,12 @@ def crash_database_for_longer(fleet: Fleet, random: Random) -> None:
     fleet.server.start()
 
 
+@fault("promotion", moves="none", stops_handlers=False)
+def promote_a_standby(fleet: Fleet, random: Random) -> None:
+    """PostgreSQL crashes for good and a synchronous standby is promoted. Nothing moves, no handler stops."""
+    fleet.fail_over()
+
+
 @fault("worker-stop", moves="none", stops_handlers=False)
 def stop_worker(fleet: Fleet, random: Random) -> None:
     """SIGSTOP of a worker for 5 s. It hears what was sent meanwhile; nothing moves, nothing is lost."""

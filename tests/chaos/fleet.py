@@ -20,6 +20,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.patience import is_retryable
 from tests.chaos.proxy import Line, Proxy
 from tests.pooler import Pooler
+from tests.standby import promote, start_standby
 
 # After a mass disconnect lost sessions are not believed for restart_grace, 60 s; that is waited for, and some more.
 LONGEST_QUIET = 150.0
@@ -223,6 +224,16 @@ class Fleet:
         """A transaction of somebody who is not part of the system."""
         with psycopg.connect(self.stage.dsn, application_name="chaos dba") as conn:
             yield conn
+
+    def fail_over(self) -> None:
+        """A standby takes over from the primary, which crashes; it is found at the same address, as behind a name."""
+        primary = self.server
+        standby = start_standby(primary, primary.data_directory.with_name("standby"))
+        primary.stop(immediate=True)
+        promote(standby)
+        self._socket.unlink(missing_ok=True)
+        self._socket.symlink_to(standby.socket_directory / self._socket.name)
+        self.server = standby
 
     def move_somewhere_else(self, stream_ids: Sequence[int], random: Random) -> None:
         """Move each of these streams to another worker, by order."""

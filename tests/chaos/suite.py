@@ -19,7 +19,6 @@ from orchestrator.demo.processes import Processes
 from orchestrator.demo.show import interrupted_once
 from orchestrator.demo.stage import Stage, StageFailed
 from orchestrator.embedded import Embedded
-from orchestrator.errors import OrchestratorError
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.fleet import Fleet
 from tests.chaos.laws import Breach, Law, Watch
@@ -75,11 +74,12 @@ def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, many: bool =
             server.start()
             result = Result(seed, _version(server))
             if faults:
-                result += _hear(server, directory, faults, seed=seed, size=QUICK if quick else WHOLE, say=say)
+                size = QUICK if quick else WHOLE
+                result += _hear(server, directory, faults, seed=seed, size=size, say=say, at_the_end=stack)
             if many:
                 with Processes(directory) as processes:
                     result += Many(server, processes, say).run()
-            if deadlocks := _deadlocks_in_log(server):
+            if deadlocks := sum(log.read_bytes().count(b"deadlock detected") for log in directory.glob("*/log")):
                 result += Result(breaches=[Breach(Law.DEADLOCKS, "the whole run", f"{deadlocks} in the server's log")])
             return replace(result, seconds=time.monotonic() - began)
     finally:
@@ -90,7 +90,14 @@ def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, many: bool =
 
 
 def _hear(
-    server: Embedded, directory: Path, faults: Sequence[Fault], *, seed: int, size: Size, say: Callable[[str], None]
+    server: Embedded,
+    directory: Path,
+    faults: Sequence[Fault],
+    *,
+    seed: int,
+    size: Size,
+    say: Callable[[str], None],
+    at_the_end: ExitStack,
 ) -> Result:
     """The part with audio."""
     quick, random, acts = size is QUICK, Random(seed), _Acts()
@@ -100,6 +107,7 @@ def _hear(
         stage = Stage(server, processes, stations=size.stations, show=lambda _: None)
         fleet = Fleet(stage, proxy, workers=size.workers, say=say)
         stack.callback(fleet.pooler.close)
+        at_the_end.callback(lambda: fleet.server.stop())  # which may be another one by then
         fleet.start()
         watch = Watch(stage.dsn, stage.ledger_dsn)
         watch.start()
@@ -193,12 +201,6 @@ def _row(fault: Fault, found: Sequence[report.Act], watch: Watch, acts: _Acts) -
 def _version(server: Embedded) -> str:
     with closing(psycopg.connect(server.dsn())) as conn:
         return conn.info.parameter_status("server_version") or "?"
-
-
-def _deadlocks_in_log(server: Embedded) -> int:
-    with suppress(OSError, OrchestratorError):
-        return (server.data_directory / "log").read_bytes().count(b"deadlock detected")
-    return 0
 
 
 def _scratch() -> Path:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
 from functools import partial
 from pathlib import Path
-from typing import LiteralString
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.embedded import PORT, USER, Embedded, program_path
+from orchestrator.embedded import PORT, USER, Embedded
 from orchestrator.migrate import migrate
 from orchestrator.names import Names
 from tests.shim.support import Fleet, Recorder, held, in_step, until
+from tests.standby import configure, promote, start_standby
 
 pytestmark = pytest.mark.slow
 
@@ -31,16 +30,12 @@ class Pair:
     """A primary, its streaming standby, and a DSN that finds whichever of them may be written."""
 
     def __init__(self, directory: Path, names: Names, stack: ExitStack) -> None:
-        # What was committed but not yet sent is lost with the primary, unless it waits for the standby.
         self.primary = Embedded(directory / "primary", settings={"fsync": "off"})
-        self.standby = Embedded(directory / "standby", settings={"fsync": "off"})
-        for server in (self.primary, self.standby):
-            stack.callback(server.stop, immediate=True)
+        stack.callback(self.primary.stop, immediate=True)
         self.primary.start()
         migrate(self.primary.dsn(), names.api)
-        self._copy(directory / "standby")
-        self.standby.start()
-        _configure(self.primary, "alter system set synchronous_standby_names = '*'")
+        self.standby = start_standby(self.primary, directory / "standby")
+        stack.callback(self.standby.stop, immediate=True)
         self.dsn = make_conninfo(
             host=f"{self.primary.socket_directory},{self.standby.socket_directory}",
             port=PORT,
@@ -49,42 +44,17 @@ class Pair:
             target_session_attrs="read-write",
         )
 
-    def _copy(self, target: Path) -> None:
-        owner = self.primary.data_directory.stat()
-        target.mkdir(mode=0o700)
-        shutil.chown(target, owner.st_uid, owner.st_gid)
-        subprocess.run(
-            [
-                str(program_path("pg_basebackup")),
-                *("--dbname", self.primary.dsn(), "--pgdata", str(target)),
-                *("--write-recovery-conf", "--checkpoint", "fast"),
-            ],
-            check=True,
-            user=owner.st_uid,
-            group=owner.st_gid,
-            capture_output=True,  # it warns of the socket, which lies beside the data
-            cwd="/",
-        )
-        (target / f".s.PGSQL.{PORT}.lock").unlink()
-
     def cut_off(self) -> None:
         """From now on the standby misses everything, and the primary does not wait for it."""
-        _configure(self.primary, "alter system set synchronous_standby_names = ''")
-        _configure(self.standby, "alter system set primary_conninfo = ''")
+        configure(self.primary, "alter system set synchronous_standby_names = ''")
+        configure(self.standby, "alter system set primary_conninfo = ''")
         with psycopg.connect(self.standby.dsn(), autocommit=True) as conn:
             while conn.execute("select 1 from pg_stat_wal_receiver").fetchone() is not None:
                 time.sleep(0.05)
 
     def promote(self) -> None:
         """The standby becomes the primary; returns when it may be written."""
-        with psycopg.connect(self.standby.dsn(), autocommit=True) as conn:
-            conn.execute("select pg_promote()")
-
-
-def _configure(server: Embedded, statement: LiteralString) -> None:
-    with psycopg.connect(server.dsn(), autocommit=True) as conn:
-        conn.execute(statement)
-        conn.execute("select pg_reload_conf()")
+        promote(self.standby)
 
 
 @pytest.fixture
