@@ -46,6 +46,7 @@ JOB_CATEGORIES: Mapping[str, Category] = {
     "watch_instances": "INSTANCE",
     "settle": "BALANCE",
     "check_balance": "BALANCE",
+    "watch_recovery": "BALANCE",
     "finish_handoffs": "STREAM",
     "sync_source": "STREAM",
 }

@@ -1,5 +1,6 @@
 -- What a beat is told beside its commands, and what it sees while nobody else is there to see it.
 -- Reads     job, controller, setting
+-- Locks     a job's row, unless somebody else does; alert
 -- Writes    alert, alert_delivery (when no driver runs)
 
 create or replace function {{ private }}.overdue_job()
@@ -24,6 +25,7 @@ create or replace function {{ private }}.notice_for(p_instance {{ private }}.ins
 as $function$
 declare
     v_now timestamptz := {{ private }}.now();
+    v_job text;
     v_overdue interval;
     v_wanted double precision;
 begin
@@ -32,9 +34,13 @@ begin
         select from {{ private }}.job as j
         where j.enabled and j.runs_in = 'database' and greatest(j.next_run_at, j.claimed_until) <= v_now - interval '10 seconds'
     ) then
-        select o.overdue into v_overdue from {{ private }}.overdue_job() as o;
-        if v_overdue is not null and not {{ private }}.alert_is_open('no_driver', '') then
-            perform {{ private }}.open_alert(c.code, c.subject, c.severity, c.message, c.detail) from {{ private }}.no_driver() as c;
+        select o.job, o.overdue into v_job, v_overdue from {{ private }}.overdue_job() as o;
+        if v_job is not null and not {{ private }}.alert_is_open('no_driver', '') then
+            -- whoever holds the job's row runs it after all, or is opening the alert: no beat waits for that
+            perform from {{ private }}.job as j where j.job = v_job for no key update skip locked;
+            if found then
+                perform {{ private }}.open_alert(c.code, c.subject, c.severity, c.message, c.detail) from {{ private }}.no_driver() as c;
+            end if;
         end if;
     end if;
     if not coalesce(p_report ? 'heartbeat_interval', false) then

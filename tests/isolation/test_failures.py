@@ -106,6 +106,24 @@ def test_many_reporters_at_once_lose_no_failure_and_never_deadlock(database: Dat
     assert _value(database, "select sum(failures) from {p}.failure_count") == reporters * rounds * 8
 
 
+def test_no_beat_waits_for_another_that_finds_no_driver(fleet: Fleet, session: Open) -> None:
+    """A beat waits for nothing: not even for whoever is opening the alert."""
+    first, second = fleet.start(4, 4)
+    fleet.clock.advance("10 minutes")
+    one, two = session(), session()
+
+    def beat(session: Session, who: dict[str, Any]) -> list[str]:
+        rows = session.call("heartbeat", **who, digest=0, report={"heartbeat_interval": 30})
+        return [key for row in rows if row["action"] == "notice" for key in row["metadata"]]
+
+    with one.transaction():
+        assert beat(one, first.who) == ["no_driver_for"]
+        with two.transaction():
+            assert beat(two, second.who) == ["no_driver_for"]
+            assert two.call("run_next_job")[0]["job"] is not None  # nor does the driver that comes back
+    assert _value(fleet.database, "select count(*) from {p}.alert where code = 'no_driver'") == 1
+
+
 # -- deliveries --------------------------------------------------------------------------------------------------------
 
 

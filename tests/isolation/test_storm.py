@@ -51,6 +51,9 @@ VIEWS = [
     "settings",
     "locks",
     "alerts",
+    "alert_deliveries",
+    "incident_patterns",
+    "fleet",
 ]
 
 
@@ -142,6 +145,11 @@ def worker(me: Caller) -> None:
         failed = [{"stream_id": stream_id, "epoch": me.running[stream_id], "error": "no sound"}]
         me.call("acknowledge", **me.instance, failed=Jsonb(failed))
         me.call("assert_current", stream_id=stream_id, epoch=me.running[stream_id])
+    elif luck < 0.96:
+        failed = [
+            {"function": "heartbeat", "message": f"kind {me.dice.choice('abc')}", "consecutive": me.dice.randint(1, 9)}
+        ]
+        me.call("report_failures", **me.instance, failures=Jsonb(failed))
     elif luck < 0.97:
         me.call("suspend_instance", **me.instance, **{"for": "1 second"})
     elif luck < 0.99:
@@ -175,9 +183,15 @@ def driver(me: Caller) -> None:
     """Whatever is due; now and then everything is."""
     time.sleep(me.dice.random() / 50)
     if me.dice.random() < 0.3:
-        me.call("request_job", job=me.dice.choice(["watch_instances", "settle", "finish_handoffs", "check_balance"]))
+        me.call(
+            "request_job",
+            job=me.dice.choice(["watch_instances", "settle", "finish_handoffs", "check_balance", "evaluate_alerts"]),
+        )
     if me.dice.random() < 0.1:
         me.call("run_due_jobs")
+    if me.dice.random() < 0.1:
+        me.call("claim_alert_deliveries", targets=["log"], driver=me.name)
+        me.call("finish_alert_delivery", target="log", driver=me.name)
     rows = me.call("run_next_job", outside=me.dice.random() < 0.5)
     if rows and rows[0]["outcome"] == "claimed":
         me.call("finish_job", job_run_id=rows[0]["job_run_id"])
@@ -199,6 +213,8 @@ def operator(me: Caller) -> None:
         ("set_capacity", {"instance_id": somebody, "max_streams": me.dice.randint(1, 30)}),
         ("rebalance", {}),
         ("pause_balancing", {}),
+        ("end_recovery", {}),
+        ("set_alert_target", {"target": "mail", "minimum_severity": me.dice.choice(["info", "critical"])}),
         ("resume_balancing", {}),
         ("resume_balancing", {}),
         ("set_setting", {"name": "heartbeat_warning", "value": f"{me.dice.randint(60, 250)} seconds"}),
@@ -301,6 +317,7 @@ def _calm(conn: db.Connection, callers: list[Caller]) -> None:
     )
     conn.execute(_private(conn, "update {}.assignment set pinned_to = null"))
     db.call(conn, "resume_balancing")
+    db.call(conn, "end_recovery")
     fresh = [
         db.call(
             conn,

@@ -2365,10 +2365,11 @@ CREATE VIEW orchestrator.alerts AS
     resolved_at,
     ( SELECT max(d.changed_at) AS max
            FROM orchestrator_private.alert_delivery d
-          WHERE ((d.alert_id = a.alert_id) AND (d.state = 'sent'::text))) AS delivered_at
+          WHERE ((d.alert_id = a.alert_id) AND (d.state = 'sent'::text))) AS delivered_at,
+    reminders
    FROM orchestrator_private.alert a;
 
-COMMENT ON VIEW orchestrator.alerts IS 'Alerts, open (resolved_at is null) and closed. delivered_at: when somebody was last told of it.';
+COMMENT ON VIEW orchestrator.alerts IS 'Alerts, open (resolved_at is null) and closed. delivered_at: when somebody was last told of it; reminders: how often somebody was reminded, as nobody acknowledged it.';
 
 CREATE VIEW orchestrator.assignments AS
  SELECT a.stream_id,
