@@ -121,7 +121,9 @@ def test_no_beat_waits_for_another_that_finds_no_driver(fleet: Fleet, session: O
         with two.transaction():
             assert beat(two, second.who) == ["no_driver_for"]
             assert two.call("run_next_job")[0]["job"] is not None  # nor does the driver that comes back
-    assert _value(fleet.database, "select count(*) from {p}.alert where code = 'no_driver'") == 1
+    assert (
+        _value(fleet.database, "select count(*) from {p}.alert where code = 'no_driver' and resolved_at is null") == 1
+    )
 
 
 # -- deliveries --------------------------------------------------------------------------------------------------------
@@ -147,6 +149,27 @@ def test_events_that_come_while_a_claim_is_open_are_kept_for_the_next(fleet: Fle
         assert two.call("claim_alert_deliveries", targets=["log"], driver="two") == []
     one.call("finish_alert_delivery", target="log", driver="one")
     assert [row["code"] for row in two.call("claim_alert_deliveries", targets=["log"], driver="two")] == ["b"]
+
+
+def test_a_target_that_was_told_between_the_look_and_the_lock_is_told_nothing_more(
+    database: Database, clock: Clock, session: Open
+) -> None:
+    """What a claim looked at may have changed when it has the target: it looks again."""
+    holder, driver = session(), session()
+    driver.call("set_alert_target", target="mail")
+    _open_alert(driver, "a")
+    private = database.names.private
+    holder.conn.execute(
+        f"create or replace function {private}.hold_alert_target(p_target text) returns boolean language plpgsql as $$ "
+        "begin perform pg_advisory_xact_lock(1); return true; end $$"
+    )
+    with holder.transaction():
+        holder.conn.execute("select pg_advisory_xact_lock(1)")
+        waiting = driver.start_and_wait_for(
+            lambda: driver.call("claim_alert_deliveries", targets=["mail"], driver="one"), holder
+        )
+        database.connect().execute(f"update {private}.alert_target set last_sent_at = {private}.now()")
+    assert result(waiting) == []
 
 
 def test_a_driver_that_dies_before_it_has_committed_its_claim_has_claimed_nothing(
