@@ -12,6 +12,7 @@ from orchestrator import __version__, log
 COMMANDS: dict[str, str] = {
     "db": "orchestrator.cli.db:db",
     "run": "orchestrator.cli.run:run",
+    "serve": "orchestrator.cli.serve:serve",
     "demo": "orchestrator.cli.demo:demo",
     "status": "orchestrator.cli.status:status",
     "instance": "orchestrator.cli.instance:instance",

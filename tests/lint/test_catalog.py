@@ -20,6 +20,11 @@ WORKER = {
     "deregister_instance",
     "get_assignments",
     "heartbeat",
+    "http_assign_streams",
+    "http_diagnostic",
+    "http_heartbeat",
+    "http_register",
+    "http_release_streams",
     "is_current",
     "lock_holders",
     "register_instance",
@@ -28,7 +33,21 @@ WORKER = {
     "report_streams",
     "suspend_instance",
 }
-READER = {"assert_current", "diagnose", "explain_instance", "explain_stream", "health", "is_current", "lock_holders"}
+READER = {
+    "assert_current",
+    "diagnose",
+    "explain_instance",
+    "explain_stream",
+    "health",
+    "http_health",
+    "http_instance",
+    "http_instances",
+    "http_metrics",
+    "http_status",
+    "http_streams_status",
+    "is_current",
+    "lock_holders",
+}
 ADMIN = (
     WORKER
     | READER
@@ -42,6 +61,7 @@ ADMIN = (
         "end_recovery",
         "finish_alert_delivery",
         "finish_job",
+        "http_rebalance",
         "move_stream",
         "pause_balancing",
         "pin_stream",

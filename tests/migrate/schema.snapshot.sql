@@ -152,6 +152,102 @@ CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint,
 
 COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. p_digest, a signed 64-bit integer, is the digest of what the instance runs; it is compared with what it should run; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times).';
 
+CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) IS 'POST /streams/assign: the HTTP status and the JSON answer. Streams that are the instance''s by now and that it was not handed before, at most as many as it asks for.';
+
+CREATE FUNCTION orchestrator.http_diagnostic(p_request jsonb) RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) IS 'POST /diagnostic: the HTTP status and the JSON answer: what the instance has and should not, and what it should have and has not.';
+
+CREATE FUNCTION orchestrator.http_health(p_version text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_health(p_version text) IS 'GET /health: the HTTP status and the JSON answer. Response times are milliseconds, uptime seconds; p_version is the version of whoever answers.';
+
+CREATE FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text) IS 'POST /heartbeat in any dialect: the HTTP status and the JSON answer. current_streams: how many streams the instance has, or which (an array of ids).';
+
+CREATE FUNCTION orchestrator.http_instance(p_request jsonb) RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_instance(p_request jsonb) IS 'GET /instances/{server_id}: the HTTP status and the JSON answer.';
+
+CREATE FUNCTION orchestrator.http_instances() RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_instances() IS 'GET /instances: the HTTP status and the JSON answer. Loads are percentages of capacity, system_imbalance the difference of the highest and the lowest, performance_score the part of the work that succeeds.';
+
+CREATE FUNCTION orchestrator.http_metrics() RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_metrics() IS 'GET /metrics as JSON: the HTTP status and the answer. Decisions are those of the last hour.';
+
+CREATE FUNCTION orchestrator.http_rebalance(p_request jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_rebalance(p_request jsonb) IS 'POST /rebalance: the HTTP status and the JSON answer: what was moved, or why nothing was; at most 1000 moves are named.';
+
+CREATE FUNCTION orchestrator.http_register(p_request jsonb, p_address text DEFAULT NULL::text, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text) IS 'POST /register in any dialect: the HTTP status and the JSON answer. p_address: where the client calls from, when it does not say itself. p_dialect: by the path (worker), else the keys tell.';
+
+CREATE FUNCTION orchestrator.http_release_streams(p_request jsonb) RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_release_streams(p_request jsonb) IS 'POST /streams/release: the HTTP status and the JSON answer. What is given back goes to others and not at once back.';
+
+CREATE FUNCTION orchestrator.http_status() RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_status() IS 'GET /status: the HTTP status and the JSON answer.';
+
+CREATE FUNCTION orchestrator.http_streams_status() RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_streams_status() IS 'GET /streams/status: the HTTP status and the JSON answer; recent_changes are the last 20 decisions that moved a stream.';
+
 CREATE FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1292,6 +1388,195 @@ CREATE FUNCTION orchestrator_private.hold_alert_target(p_target text) RETURNS bo
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.hold_alert_target(p_target text) IS 'Lock the target, unless somebody else does.';
+
+CREATE TABLE orchestrator_private.http_session (
+    instance_id text NOT NULL,
+    incarnation bigint NOT NULL,
+    dialect text NOT NULL,
+    address text,
+    registered_at timestamp with time zone NOT NULL,
+    CONSTRAINT dialect_is_known CHECK ((dialect = ANY (ARRAY['main'::text, 'server'::text, 'worker'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.http_session IS 'An instance that registered over HTTP: the incarnation that its calls stand for.';
+
+COMMENT ON COLUMN orchestrator_private.http_session.dialect IS 'Which of the three dialects it registered in: main (instance_id), server (server_id), worker (/api/workers).';
+
+COMMENT ON COLUMN orchestrator_private.http_session.address IS 'Where it registered from; whoever registers from there again is the same client, started anew.';
+
+CREATE FUNCTION orchestrator_private.http_adopt(p_session orchestrator_private.http_session, p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_adopt(p_session orchestrator_private.http_session, p_stream_ids bigint[]) IS 'The client says which streams it has: all that it was told is confirmed or denied by that.';
+
+CREATE FUNCTION orchestrator_private.http_commands(p_instance_id text, p_count bigint) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_commands(p_instance_id text, p_count bigint) IS 'The commands that a beat is answered with: removes first, then adds; remembers that they were said. p_count: the number that the beat told, null when it told more or nothing.';
+
+CREATE FUNCTION orchestrator_private.http_confirm(p_session orchestrator_private.http_session, p_count bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_confirm(p_session orchestrator_private.http_session, p_count bigint) IS 'The client says how many streams it has (null: it does not say): whether that confirms what it was told.';
+
+CREATE FUNCTION orchestrator_private.http_count(p_request jsonb, p_dialect text) RETURNS bigint
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_count(p_request jsonb, p_dialect text) IS 'How many streams a beat says that the instance has; null when it does not say.';
+
+CREATE FUNCTION orchestrator_private.http_dialect(p_request jsonb, p_dialect text) RETURNS text
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_dialect(p_request jsonb, p_dialect text) IS 'The dialect of a request: by its path, else by its keys.';
+
+CREATE FUNCTION orchestrator_private.http_difference(p_instance_id text) RETURNS TABLE(action text, stream_id bigint, epoch bigint)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_difference(p_instance_id text) IS 'What separates an HTTP instance from what it should run; what it was told and has not confirmed is among it.';
+
+CREATE FUNCTION orchestrator_private.http_digest(p_instance_id text) RETURNS bigint
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_digest(p_instance_id text) IS 'The digest of what an HTTP instance runs, as far as it has confirmed it.';
+
+CREATE FUNCTION orchestrator_private.http_field(p_request jsonb, p_name text, p_types text[], p_required boolean, p_wanted text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_field(p_request jsonb, p_name text, p_types text[], p_required boolean, p_wanted text) IS 'A field of a request, null when there is none; OR101 when it has another type or is missing.';
+
+CREATE FUNCTION orchestrator_private.http_fleet_row() RETURNS TABLE(total integer, active integer, inactive integer, warning integer, capacity bigint, streams bigint, load numeric, imbalance numeric)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_fleet_row() IS 'The fleet in one row; load and imbalance in percent of capacity.';
+
+CREATE FUNCTION orchestrator_private.http_hear(p_session orchestrator_private.http_session, p_stream_ids bigint[], p_count bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_hear(p_session orchestrator_private.http_session, p_stream_ids bigint[], p_count bigint) IS 'Understand what a beat says of its streams: which, or how many, or nothing.';
+
+CREATE FUNCTION orchestrator_private.http_ids(p_request jsonb, p_name text, p_required boolean) RETURNS bigint[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_ids(p_request jsonb, p_name text, p_required boolean) IS 'Stream ids out of a request, each once, in order.';
+
+CREATE FUNCTION orchestrator_private.http_instance_id(p_request jsonb, p_name text) RETURNS text
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_instance_id(p_request jsonb, p_name text) IS 'The id of the instance that a request speaks for.';
+
+CREATE FUNCTION orchestrator_private.http_instance_rows() RETURNS TABLE(instance_id text, status text, max_streams integer, streams integer, load_percentage numeric, may_have_streams boolean, processed bigint, errors bigint, performance numeric, cpu_usage real, memory_usage real, registered_at timestamp with time zone, last_heartbeat timestamp with time zone, location text, version text, streams_changed_at timestamp with time zone)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_instance_rows() IS 'The instances that are known and not removed, with their loads and what their beats said.';
+
+CREATE FUNCTION orchestrator_private.http_integer(p_request jsonb, p_name text, p_minimum bigint, p_maximum bigint, p_required boolean DEFAULT false) RETURNS bigint
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_integer(p_request jsonb, p_name text, p_minimum bigint, p_maximum bigint, p_required boolean) IS 'A whole number out of a request, within bounds.';
+
+CREATE FUNCTION orchestrator_private.http_interval() RETURNS interval
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_interval() IS 'How often an instance that hears of changes with its beats only should beat.';
+
+CREATE FUNCTION orchestrator_private.http_moment(p_request jsonb, p_name text) RETURNS timestamp with time zone
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_moment(p_request jsonb, p_name text) IS 'A moment out of a request.';
+
+CREATE FUNCTION orchestrator_private.http_names(p_request jsonb, p_name text) RETURNS text[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_names(p_request jsonb, p_name text) IS 'Names out of a request; null when there are none.';
+
+CREATE FUNCTION orchestrator_private.http_note_added(p_instance_id text, p_stream_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_note_added(p_instance_id text, p_stream_ids bigint[]) IS 'It is being told to start these.';
+
+CREATE FUNCTION orchestrator_private.http_note_registered(p_instance_id text, p_incarnation bigint, p_dialect text, p_address text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_note_registered(p_instance_id text, p_incarnation bigint, p_dialect text, p_address text) IS 'A client has registered over HTTP and begins with nothing.';
+
+CREATE FUNCTION orchestrator_private.http_note_removed(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_note_removed(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) IS 'It is being told to stop these.';
+
+CREATE FUNCTION orchestrator_private.http_number(p_request jsonb, p_name text, p_minimum numeric, p_maximum numeric) RETURNS numeric
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_number(p_request jsonb, p_name text, p_minimum numeric, p_maximum numeric) IS 'A number out of a request, within bounds.';
+
+CREATE FUNCTION orchestrator_private.http_own(p_instance_id text) RETURNS bigint[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_own(p_instance_id text) IS 'The streams that an instance should be running.';
+
+CREATE FUNCTION orchestrator_private.http_registration(p_request jsonb, p_dialect text) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_registration(p_request jsonb, p_dialect text) IS 'A registration in any dialect, in the words of register_instance.';
+
+CREATE FUNCTION orchestrator_private.http_report(p_request jsonb, p_count bigint) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_report(p_request jsonb, p_count bigint) IS 'A beat in any dialect, in the words of heartbeat.';
+
+CREATE FUNCTION orchestrator_private.http_session_of(p_instance_id text) RETURNS orchestrator_private.http_session
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_session_of(p_instance_id text) IS 'The session of an instance whose last registration came over HTTP; else OR103, upon which a client registers.';
+
+CREATE FUNCTION orchestrator_private.http_speaker(p_request jsonb, p_dialect text) RETURNS orchestrator_private.http_session
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_speaker(p_request jsonb, p_dialect text) IS 'The session of the instance that a request of this dialect names.';
+
+CREATE FUNCTION orchestrator_private.http_stream_counts() RETURNS TABLE(total bigint, active bigint, inactive bigint, assigned bigint, running bigint, releasing bigint, waiting bigint)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_stream_counts() IS 'The streams in one row; assigned are those that an instance has which is not lost, also while they are handed over.';
+
+CREATE FUNCTION orchestrator_private.http_text(p_request jsonb, p_name text, p_required boolean DEFAULT false) RETURNS text
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_text(p_request jsonb, p_name text, p_required boolean) IS 'A text out of a request; an empty one is none.';
+
+CREATE FUNCTION orchestrator_private.http_uptime() RETURNS double precision
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_uptime() IS 'For how many seconds the database server, which is the orchestrator, has been up.';
 
 CREATE FUNCTION orchestrator_private.imbalance() RETURNS TABLE(load_difference double precision, stream_difference double precision)
     LANGUAGE sql
@@ -2871,6 +3156,19 @@ CREATE TABLE orchestrator_private.failure_count (
 
 COMMENT ON TABLE orchestrator_private.failure_count IS 'Failures in each ten seconds, by whom they happened to. Reporters: an instance id, driver:NAME, job:NAME, source:NAME.';
 
+CREATE TABLE orchestrator_private.http_stream (
+    instance_id text NOT NULL,
+    stream_id bigint NOT NULL,
+    epoch bigint NOT NULL,
+    state text NOT NULL,
+    unconfirmed_beats smallint DEFAULT 0 NOT NULL,
+    CONSTRAINT state_of_http_stream_is_known CHECK ((state = ANY (ARRAY['told'::text, 'running'::text, 'taken'::text, 'stray'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.http_stream IS 'What an instance that only speaks HTTP has, as far as its words tell. told: it was told to start it; running: it has confirmed that; taken: it was told to stop it; stray: it may have it from an earlier life and should not.';
+
+COMMENT ON COLUMN orchestrator_private.http_stream.unconfirmed_beats IS 'Beats since it was told that neither confirmed nor denied it.';
+
 ALTER TABLE orchestrator_private.job_run ALTER COLUMN job_run_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.job_run_job_run_id_seq
     START WITH 1
@@ -3034,6 +3332,12 @@ ALTER TABLE ONLY orchestrator_private.failure_streak
 ALTER TABLE ONLY orchestrator_private.heartbeat
     ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (instance_id);
 
+ALTER TABLE ONLY orchestrator_private.http_session
+    ADD CONSTRAINT http_session_pkey PRIMARY KEY (instance_id);
+
+ALTER TABLE ONLY orchestrator_private.http_stream
+    ADD CONSTRAINT http_stream_pkey PRIMARY KEY (instance_id, stream_id);
+
 ALTER TABLE ONLY orchestrator_private.incident_pattern
     ADD CONSTRAINT incident_pattern_pkey PRIMARY KEY (pattern, sqlstate);
 
@@ -3172,6 +3476,12 @@ ALTER TABLE ONLY orchestrator_private.assignment
 ALTER TABLE ONLY orchestrator_private.heartbeat
     ADD CONSTRAINT heartbeat_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY orchestrator_private.http_session
+    ADD CONSTRAINT http_session_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.http_stream
+    ADD CONSTRAINT http_stream_of_a_session FOREIGN KEY (instance_id) REFERENCES orchestrator_private.http_session(instance_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY orchestrator_private.instance_load
     ADD CONSTRAINT load_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
 
@@ -3282,6 +3592,53 @@ GRANT ALL ON FUNCTION orchestrator.health() TO orchestrator_admin;
 REVOKE ALL ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_health(p_version text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_health(p_version text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.http_health(p_version text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_instance(p_request jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_instance(p_request jsonb) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.http_instance(p_request jsonb) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_instances() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_instances() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.http_instances() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_metrics() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_metrics() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.http_metrics() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_rebalance(p_request jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_rebalance(p_request jsonb) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_release_streams(p_request jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_release_streams(p_request jsonb) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.http_release_streams(p_request jsonb) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_status() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_status() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.http_status() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_streams_status() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_streams_status() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.http_streams_status() TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_worker;
@@ -3610,6 +3967,64 @@ REVOKE ALL ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) FROM PU
 REVOKE ALL ON FUNCTION orchestrator_private.held_sessions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.hold_alert_target(p_target text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_adopt(p_session orchestrator_private.http_session, p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_commands(p_instance_id text, p_count bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_confirm(p_session orchestrator_private.http_session, p_count bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_count(p_request jsonb, p_dialect text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_dialect(p_request jsonb, p_dialect text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_difference(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_digest(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_field(p_request jsonb, p_name text, p_types text[], p_required boolean, p_wanted text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_fleet_row() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_hear(p_session orchestrator_private.http_session, p_stream_ids bigint[], p_count bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_ids(p_request jsonb, p_name text, p_required boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_instance_id(p_request jsonb, p_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_instance_rows() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_integer(p_request jsonb, p_name text, p_minimum bigint, p_maximum bigint, p_required boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_interval() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_moment(p_request jsonb, p_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_names(p_request jsonb, p_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_note_added(p_instance_id text, p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_note_registered(p_instance_id text, p_incarnation bigint, p_dialect text, p_address text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_note_removed(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_number(p_request jsonb, p_name text, p_minimum numeric, p_maximum numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_own(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_registration(p_request jsonb, p_dialect text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_report(p_request jsonb, p_count bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_session_of(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_speaker(p_request jsonb, p_dialect text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_stream_counts() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_text(p_request jsonb, p_name text, p_required boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_uptime() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.imbalance() FROM PUBLIC;
 

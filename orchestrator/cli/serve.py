@@ -1,0 +1,78 @@
+"""orchestrator serve: the HTTP face."""
+
+import os
+from pathlib import Path
+
+import click
+
+from orchestrator import log
+from orchestrator.cli import options
+from orchestrator.errors import OrchestratorError
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on; others need an API key.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="The port to serve on.")
+@click.option(
+    "--api-keys-file",
+    envvar="ORCHESTRATOR_API_KEYS_FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="API keys, one a line; read again when the file changes. Also ORCHESTRATOR_API_KEYS_FILE.",
+)
+@click.option(
+    "--connections", default=8, show_default=True, type=click.IntRange(1, 1000), help="Connections to the database."
+)
+@click.option(
+    "--body-limit", default=1024 * 1024, show_default=True, type=click.IntRange(1), metavar="BYTES",
+    help="The largest body that a request may have.",
+)  # fmt: skip
+@click.option(
+    "--rate-limit", default=100.0, show_default=True, type=click.FloatRange(0), metavar="NUMBER",
+    help="Requests a second from one address, twice as many at once; 0 for any number.",
+)  # fmt: skip
+@click.option(
+    "--patience", default=30.0, show_default=True, type=click.FloatRange(0.1), metavar="SECONDS",
+    help="How long a client may take to send its request.",
+)  # fmt: skip
+@click.option(
+    "--log-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Log to this file instead of standard error; rotated at 100 MB, 7 are kept.",
+)
+@options.common
+def serve(
+    target: options.Target,
+    host: str,
+    port: int,
+    api_keys_file: Path | None,
+    connections: int,
+    body_limit: int,
+    rate_limit: float,
+    patience: float,
+    log_file: Path | None,
+) -> None:
+    """Serve instances that only speak HTTP, dashboards and probes.
+
+    The routes are in docs/http.md and in /openapi.json. API keys come from ORCHESTRATOR_API_KEYS (separated by commas)
+    and from --api-keys-file; without one, only this host may ask. With --json the log lines are JSON.
+    """
+    try:
+        from orchestrator.http import server
+        from orchestrator.http.guard import Limits
+    except ModuleNotFoundError as error:
+        raise OrchestratorError(
+            f"the HTTP face needs {error.name}, which is not installed", hint="pip install 'radio-orchestrator[http]'"
+        ) from error
+    log.set_up(file=log_file, as_json=target.json or None)
+    server.serve(
+        target.dsn,
+        schema=target.schema,
+        options=server.Options(
+            host=host,
+            port=port,
+            connections=connections,
+            keys_file=api_keys_file,
+            limits=Limits(body=body_limit, rate=rate_limit, patience=patience),
+        ),
+        environment=os.environ,
+    )

@@ -1,0 +1,72 @@
+"""A few connections to the database, lent to one request at a time."""
+
+import asyncio
+import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import tenacity
+from psycopg.pq import TransactionStatus
+
+from orchestrator import db
+from orchestrator.errors import Contention, DatabaseUnavailable
+
+
+class Pool:
+    """At most `size` connections, opened when they are needed and kept while they are good.
+
+    Whoever finds none free for `patience` seconds is refused: a queue would only grow.
+    """
+
+    def __init__(self, dsn: str | None, *, schema: str, size: int, patience: float = 5.0) -> None:
+        self._dsn = dsn
+        self._schema = schema
+        self._patience = patience
+        self._free = asyncio.Semaphore(size)
+        self._idle: list[db.AsyncConnection] = []
+
+    async def call(self, function: str, **parameters: Any) -> list[db.Row]:
+        """`db.call`, with contention tried again (R2.3). A lost connection is not: its caller comes back anyway."""
+        async for attempt in tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(Contention),
+            stop=tenacity.stop_after_attempt(3),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=2),
+            reraise=True,
+        ):
+            with attempt:
+                async with self._connection() as conn:
+                    return await db.call_async(conn, function, **parameters)
+        raise AssertionError("tenacity returns or raises")
+
+    async def close(self) -> None:
+        while self._idle:
+            await self._idle.pop().close()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[db.AsyncConnection]:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._free.acquire()
+        except TimeoutError:
+            raise DatabaseUnavailable("all connections to the database are busy") from None
+        try:
+            conn = await self._one()
+            try:
+                yield conn
+            finally:
+                if not conn.closed and conn.info.transaction_status == TransactionStatus.IDLE:
+                    self._idle.append(conn)
+                else:
+                    await conn.close()
+        finally:
+            self._free.release()
+
+    async def _one(self) -> db.AsyncConnection:
+        while self._idle:
+            conn = self._idle.pop()
+            # An idle server has nothing to say but goodbye.
+            if not conn.closed and not select.select([conn.fileno()], [], [], 0)[0]:
+                return conn
+            await conn.close()
+        return await db.connect_async(self._dsn, schema=self._schema, application_name="http")
