@@ -190,7 +190,8 @@ begin
     select h.incarnation, h.digest, h.current_streams, l.digest as expected_digest, l.owned into v_last
     from {{ private }}.heartbeat as h
     join {{ private }}.instance_load as l on l.instance_id = h.instance_id
-    where h.instance_id = p_instance_id and h.attempts > 0;
+    -- what became of a first attempt nobody knows yet
+    where h.instance_id = p_instance_id and h.attempts > 1;
     if found then
         perform {{ private }}.record_repair(
             p_instance_id, v_last.incarnation, 'register_instance', 'new registration',

@@ -109,7 +109,7 @@ class Fleet:
         self._check_one_listener()
         self._check_nobody_is_early()
         if self.nothing_to_repair:
-            # everybody obeys sooner or later, forgets nothing and invents nothing; who was lost may claim what it had (R3)
+            # everybody obeys sooner or later, forgets and invents nothing; who was lost may claim what it had (R3)
             repairs = self.execute("select * from {private}.repair where not difference ? 'claimed_of_others'")
             assert not repairs, repairs
         return self.now
