@@ -43,9 +43,9 @@ create or replace function {{ private }}.waiting_streams()
 as $function$
     select
         'streams_waiting', '', 'warning', 'streams wait for an instance with room and ability',
-        jsonb_build_object('waiting', w.streams, 'oldest', w.oldest)
+        jsonb_build_object('waiting', {{ private }}.count_waiting(1000), 'oldest', w.oldest)
     from (
-        select count(*) as streams, min(a.waiting_since) as oldest
+        select min(a.waiting_since) as oldest
         from (
             select a.waiting_since
             from {{ private }}.assignment as a
@@ -53,6 +53,14 @@ as $function$
             order by a.requirement_id, a.waiting_since, a.stream_id -- as the index has them, so that it is read and not the table
             limit 1000
         ) as a
+        union all
+        -- what lost instances keep because nobody else can take it
+        select min(i.status_changed_at)
+        from {{ private }}.instance as i
+        join {{ private }}.instance_load as l on l.instance_id = i.instance_id
+        where i.status = 'inactive' and l.owned > 0
+        order by oldest
+        limit 1
     ) as w
     where w.oldest <= {{ private }}.now() - interval '1 minute'
 $function$;

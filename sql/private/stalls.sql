@@ -16,12 +16,14 @@ as $function$
     ),
     -- what it says of streams that are its own and that it confirmed
     silent as (
-        select a.stream_id, a.epoch, l.now, l.now - make_interval(secs => max(s.silent_for)) as since
+        select
+            a.stream_id, a.epoch, l.now, l.now - make_interval(secs => max(s.silent_for)) as since,
+            max(s.silent_for) >= extract(epoch from l.timeout) as is_long
         from jsonb_to_recordset(p_stalled) as s(stream_id bigint, epoch bigint, silent_for double precision)
         join {{ private }}.assignment as a on a.stream_id = s.stream_id and a.epoch = s.epoch
         cross join limits as l
-        where a.instance_id = p_instance_id and a.state = 'running' and s.silent_for >= extract(epoch from l.timeout)
-        group by a.stream_id, a.epoch, l.now
+        where a.instance_id = p_instance_id and a.state = 'running'
+        group by a.stream_id, a.epoch, l.now, l.timeout
     ),
     present as (
         select s.stream_id from {{ private }}.stream as s
@@ -42,14 +44,16 @@ as $function$
             restarted_at = case
                 when (k.instance_id, k.epoch) = (p_instance_id, s.epoch)
                     -- the station's own fault: tried again, but seldom
-                    and (k.restarted_at > s.now - interval '10 minutes' or f.stream_id is null)
-                    then coalesce(k.restarted_at, s.now)
+                    and (k.restarted_at > s.now - interval '10 minutes' or f.stream_id is null or not s.is_long)
+                    then coalesce(k.restarted_at, case when s.is_long then s.now end)
                 else s.now
             end
         from known as k
         join silent as s on s.stream_id = k.stream_id
         left join {{ private }}.station_fault as f on f.stream_id = k.stream_id
         where t.stream_id = k.stream_id
+            -- once restarted, a shorter silence says that it is not over
+            and (s.is_long or (k.instance_id, k.epoch) = (p_instance_id, s.epoch))
         returning t.stream_id, t.epoch, t.restarted_at = t.reported_at as is_to_restart
     ),
     met as (
@@ -57,7 +61,7 @@ as $function$
         select s.stream_id, p_instance_id, s.epoch, s.since, s.now, s.now
         from silent as s
         join present as p on p.stream_id = s.stream_id
-        where not exists (select from {{ private }}.stall as t where t.stream_id = s.stream_id)
+        where s.is_long and not exists (select from {{ private }}.stall as t where t.stream_id = s.stream_id)
         on conflict (stream_id) do nothing
         returning stall.stream_id, stall.epoch, true
     )
@@ -98,7 +102,8 @@ as $function$
     from {{ private }}.stall as s
     join {{ private }}.assignment as a
         on a.stream_id = s.stream_id and a.instance_id = s.instance_id and a.epoch = s.epoch and a.state = 'running'
-    where s.reported_at >= s.restarted_at + {{ private }}.setting_interval('stall_timeout')
+    where s.reported_at >= greatest(s.restarted_at, s.silent_since) + {{ private }}.setting_interval('stall_timeout')
+        and s.restarted_at is not null
         and not exists (select from {{ private }}.station_fault as f where f.stream_id = s.stream_id)
 $function$;
 comment on function {{ private }}.stalls_due() is 'Streams that are still silent stall_timeout after they were restarted.';

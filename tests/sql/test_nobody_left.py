@@ -48,6 +48,9 @@ def test_when_everybody_falls_silent_all_are_lost_and_nothing_moves(fleet: Fleet
     assert fleet.view("fleet")[0]["streams_waiting"] == 6
     [health] = [row for row in fleet.admin("health") if row["component"] == "streams"]
     assert health["status"] != "healthy"
+    fleet.clock.advance("1 minute")
+    fleet.run("evaluate_alerts")
+    assert [row["detail"]["waiting"] for row in fleet.view("alerts", code="streams_waiting")] == [6]
 
 
 def test_whoever_was_lost_with_everybody_goes_on_when_it_is_heard(fleet: Fleet) -> None:

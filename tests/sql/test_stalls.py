@@ -136,6 +136,20 @@ def test_a_worker_that_counts_silence_from_the_restart_gets_no_endless_restarts(
     assert fleet.stream(1)["instance_id"] != owner.instance_id
 
 
+def test_a_shorter_silence_after_the_restart_says_that_it_is_not_over(fleet: Fleet) -> None:
+    """Beats are further apart than usual (recovery mode), and the first after the restart comes too soon."""
+    fleet.start(10, 10, streams=4)
+    owner = fleet.workers[str(fleet.stream(1)["instance_id"])]
+    owner.beat(stalled=_silent(owner, 1, silent_for=61))
+    for silent_for in (59.0, 119.0):
+        for _ in range(6):
+            fleet.pass_time("10 seconds")
+            fleet.all_obey(but=owner.instance_id)
+        assert owner.beat(stalled=_silent(owner, 1, silent_for=silent_for)) == []
+    fleet.run("watch_stalls")
+    assert fleet.stream(1)["state"] == "releasing"
+
+
 def test_few_silent_streams_are_moved_in_a_minute(fleet: Fleet) -> None:
     fleet.set("failure_moves_per_minute", "3")
     fleet.start(40, 40, 40, 40, streams=40)
