@@ -210,7 +210,7 @@ class Worker:
         if self._isolation is not None:
             self._isolation.watch()
             if signals:
-                signal.signal(signal.SIGCONT, self._look_at_the_clock)
+                woken = signal.signal(signal.SIGCONT, self._look_at_the_clock)
         tasks = {asyncio.create_task(self._serve()), asyncio.create_task(self._at_once.wait())}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -226,8 +226,10 @@ class Worker:
             if self._at_once.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._say("deregister_instance"), 5)
-            if self._isolation is not None:
-                self._isolation.end()
+            if self._isolation is not None and not self._supervisor.busy:
+                self._isolation.end()  # else it ends the process, when it must
+                if signals:
+                    signal.signal(signal.SIGCONT, woken or signal.SIG_DFL)
             await self._listener.close()
             logger.info("worker ended instance_id=%s", self.instance_id)
 
@@ -522,8 +524,9 @@ class Worker:
         if self._leaving == "suspend":
             await self._say("suspend_instance", **{"for": timedelta(seconds=self._suspend_for)})
         else:
-            await self._supervisor.stop_all(within=self._stop_timeout + 1)  # first, so that no second is heard twice
-            await self._say("deregister_instance")
+            # first, so that no second is heard twice; who promised to have stopped keeps the streams until that is true
+            if await self._supervisor.stop_all(within=self._stop_timeout + 1) or self._isolation is None:
+                await self._say("deregister_instance")
         return True
 
     async def _say(self, function: str, **parameters: Any) -> None:

@@ -173,7 +173,7 @@ class Ear:
             listener = Listener()
             async for piece in response.content.iter_any():
                 for second in listener.hear(piece):
-                    if second.number > self._last_second.get(stream.stream_id, 0):
+                    if context.valid and second.number > self._last_second.get(stream.stream_id, 0):
                         self._last_second[stream.stream_id] = second.number
                         self._scribe.note(stream, second)
                         context.processed()

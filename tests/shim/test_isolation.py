@@ -278,3 +278,17 @@ def _is_alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+async def test_a_worker_that_leaves_with_a_handler_still_running_says_no_goodbye(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.configure("heartbeat_interval", "1 second")
+    fleet.add_streams(2)
+    async with _isolated("ignoring", fleet, fleet.dsn, ONE, tmp_path / "pieces") as isolated:
+        await fleet.until(lambda: len(fleet.confirmed(ONE)) == 2)
+        isolated.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(isolated.process.wait(), 20) == 0
+        assert fleet.instance(ONE)["status"] == "active" and len(fleet.confirmed(ONE)) == 2
+        two = Times()
+        async with fleet.work(TWO, two):
+            await in_step(fleet, TWO, two, 2)
+            assert max(piece[0] for piece in isolated.pieces()) < two.first_start
