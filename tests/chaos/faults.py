@@ -28,7 +28,6 @@ class Fault:
     moves: none, or the least that reach the balance again.
     loses: whether audio may be lost by a station that does not move; what is lost by one that moves always may.
     stops_handlers: whether a handler may end.
-    repairs: whether a worker and the record may differ in a way that has to be repaired.
     trusting, balancing: what the fleet has to do before it is injected (see `Fleet.wait_until_quiet`).
     pooled: the fleet goes through PgBouncer meanwhile.
     heard_within: the figure to reach, in seconds, until every station is heard again.
@@ -41,7 +40,6 @@ class Fault:
     moves: Moves
     loses: bool = False
     stops_handlers: bool = True
-    repairs: bool = False
     trusting: bool = False
     balancing: bool = False
     pooled: bool = False

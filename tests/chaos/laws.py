@@ -48,7 +48,7 @@ class Law(Enum):
     TRANSACTIONS = "no transaction of ours beyond 30 s"
     DEADLOCKS = "no deadlock"
     JOBS = "no job fails but by contention or a lost connection"
-    REPAIRS = "nothing is repaired that no fault explains"
+    REPAIRS = "no worker has to be repaired"
     PROCESSES = "no process ends by itself"
 
 
@@ -69,7 +69,6 @@ class Watch(threading.Thread):
     ) -> None:
         super().__init__(name="laws", daemon=True)
         self.act = "start"
-        self.repairs_expected = True
         self.looks = 0
         self.blind = 0
         self._every = every
@@ -151,8 +150,7 @@ class Watch(threading.Thread):
             self.note(Law.JOBS, row)
         for row in _ask(conn, _REPAIRS, after=self._last_repair):
             self._last_repair = max(self._last_repair, row["repair_id"])
-            if not self.repairs_expected:
-                self.note(Law.REPAIRS, row)
+            self.note(Law.REPAIRS, row)
 
     def _look_at_ledger(self, whole: bool) -> None:
         conn = self._ledger()

@@ -92,7 +92,7 @@ class Many:
     def _act(self, name: str, allowed: Moves, do: Callable[[], None]) -> Row:
         description = " ".join((do.__doc__ or "").split())
         self._say(f"{name}: {description}")
-        self._watch.act, self._watch.repairs_expected = name, False
+        self._watch.act = name
         last_decision = self._state()["last_decision"]
         began = time.monotonic()
         do()

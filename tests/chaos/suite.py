@@ -129,7 +129,7 @@ def _inject(fault: Fault, fleet: Fleet, watch: Watch, random: Random, acts: _Act
     try:
         fleet.wait_until_quiet(trusting=fault.trusting, balancing=fault.balancing)
         fleet.stage.wait_until_up_to_date()
-        watch.act, watch.repairs_expected = fault.name, fault.repairs
+        watch.act = fault.name
         fleet.say(f"{fault.name}: {fault.description}")
         handlers_ended = fleet.handlers_ended()
         fleet.stage.begin_act(fault.name, fault.description)

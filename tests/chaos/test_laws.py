@@ -97,7 +97,6 @@ def test_two_owners_under_one_epoch_are_found(watch: Watch, ledger_dsn: str, now
 def test_what_is_wrong_in_the_record_is_found(
     watch: Watch, database: Database, names: Names, sabotage: str, law: Law
 ) -> None:
-    watch.repairs_expected = False
     database.connect().execute(sabotage.format(private=names.private).encode())
     assert law in broken(watch)
 
