@@ -159,7 +159,7 @@ def cut_shortly(fleet: Fleet, random: Random) -> None:
 @fault("cut-long", moves="least", trusting=True, balancing=True)
 def cut_for_long(fleet: Fleet, random: Random) -> None:
     """One worker cannot reach the database. Its streams go to others; it hears on, and the fence refuses it."""
-    worker = random.choice(fleet.workers)
+    worker = fleet.pick_one_to_lose(random)
     fleet.line(worker.name).cut()
     fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
     fleet.wait_until_healed()
@@ -182,7 +182,7 @@ def hold_for_long(fleet: Fleet, random: Random) -> None:
 
     Its streams go to others, it hears on, and the fence refuses it. When the line heals it comes back for its share.
     """
-    worker = random.choice(fleet.workers)
+    worker = fleet.pick_one_to_lose(random)
     line = fleet.line(worker.name)
     line.hold()
     time.sleep(25)
@@ -196,7 +196,7 @@ def hold_for_long(fleet: Fleet, random: Random) -> None:
 @fault("lease-cut", moves="least", loses=True, trusting=True, balancing=True)
 def isolate_one_that_stops(fleet: Fleet, random: Random) -> None:
     """A worker with on_isolation = stop and a lease of 60 s is cut off. It stops before others get its streams."""
-    worker = fleet.restart_worker(random.choice(fleet.workers), "--lease", "60")
+    worker = fleet.restart_worker(fleet.pick_one_to_lose(random), "--lease", "60")
     refused = fleet.writes_refused_of(worker)
     fleet.line(worker.name).cut()
     fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
@@ -210,7 +210,7 @@ def isolate_one_that_stops(fleet: Fleet, random: Random) -> None:
 @fault("lease-stop", moves="least", loses=True, trusting=True, balancing=True)
 def freeze_one_that_stops(fleet: Fleet, random: Random) -> None:
     """A worker with on_isolation = stop and a lease of 60 s hangs for longer. Waking up it looks at the clock first."""
-    worker = fleet.restart_worker(random.choice(fleet.workers), "--lease", "60")
+    worker = fleet.restart_worker(fleet.pick_one_to_lose(random), "--lease", "60")
     refused = fleet.writes_refused_of(worker)
     worker.freeze()
     fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)

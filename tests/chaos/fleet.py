@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,7 @@ class Fleet:
         self._upstream: Path | tuple[str, int] = self._socket
         self._lines: dict[str, Line] = {}
         self._number = 0
+        self._lost = Counter[str]()
 
     # -- Processes --------------------------------------------------------------
 
@@ -130,6 +132,13 @@ class Fleet:
         for driver in [driver for driver in self.drivers if not driver.alive]:
             driver.may_end = True
             self.start_driver(driver.name)
+
+    def pick_one_to_lose(self, random: Random) -> Process:
+        """One of the workers that were declared lost least often: who is lost again and again is put on probation."""
+        fewest = min(self._lost[worker.name] for worker in self.workers)
+        worker = random.choice([worker for worker in self.workers if self._lost[worker.name] == fewest])
+        self._lost[worker.name] += 1
+        return worker
 
     def lose(self, worker: Process) -> None:
         """It is gone for good, and was told to."""
