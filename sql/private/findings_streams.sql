@@ -175,6 +175,9 @@ as $function$
         join {{ private }}.assignment as a on a.stream_id = s.stream_id and a.instance_id = s.instance_id and a.epoch = s.epoch
         join {{ private }}.instance_load as l on l.instance_id = s.instance_id
         where a.state in ('assigned', 'running')
+            -- what is the station's own fault is no fault of the instance; a stall is told with every beat for as long as it lasts
+            and not exists (select from {{ private }}.station_fault as f where f.stream_id = s.stream_id)
+            and s.reported_at > {{ private }}.now() - 3 * {{ private }}.setting_interval('heartbeat_interval')
         group by s.instance_id, l.owned, l.outgoing
     ),
     failing as (

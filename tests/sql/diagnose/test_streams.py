@@ -3,7 +3,7 @@
 import pytest
 
 from tests.sql.diagnose.doctor import Doctor
-from tests.sql.fleet import Fleet
+from tests.sql.fleet import Fleet, Worker
 
 
 def test_streams_wait_because_nobody_may_be_given_any(fleet: Fleet, doctor: Doctor) -> None:
@@ -84,20 +84,14 @@ def test_a_hand_over_that_nobody_finishes_is_finished_by_the_repair(fleet: Fleet
     assert finding["evidence"]["stream_ids"] == [stream_id]
 
 
-def _stall(fleet: Fleet, instance_id: str, stream_ids: list[int]) -> None:
-    fleet.query(
-        "insert into {p}.stall (stream_id, instance_id, epoch, silent_since, reported_at) "
-        "select a.stream_id, a.instance_id, a.epoch, {p}.now(), {p}.now() from {p}.assignment as a "
-        "where a.instance_id = %s and a.stream_id = any(%s)",
-        instance_id,
-        stream_ids,
-    )
+def _stall(worker: Worker, stream_ids: list[int]) -> None:
+    worker.beat(stalled=[{"stream_id": n, "epoch": worker.running[n], "silent_for": 61} for n in stream_ids])
 
 
 def test_an_instance_that_hears_nothing_at_all_is_emptied_by_the_repair(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2"""
     first, _ = fleet.start(10, 10, streams=4)
-    _stall(fleet, "fv-1", list(first.running))
+    _stall(first, list(first.running))
     finding = doctor.sees("streams_stalled", "instance fv-1")
     assert (finding["evidence"]["stalled"], finding["evidence"]["running"]) == (2, 2)
     doctor.do(finding["repair"])
@@ -109,7 +103,7 @@ def test_a_silent_stream_among_others_is_a_matter_for_ears(fleet: Fleet, doctor:
     """R6.2: no repair is offered where none is right."""
     first, _ = fleet.start(10, 10, streams=4)
     stream_id = min(first.running)
-    _stall(fleet, "fv-1", [stream_id])
+    _stall(first, [stream_id])
     assert doctor.sees("streams_stalled", "instance fv-1")["repair"] is None
     fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")
     doctor.sees_no("streams_stalled")
