@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator import db
+from orchestrator import db, migrate
 from orchestrator.cli import alerts, answer, options, output
+
+_COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}
 
 
 @dataclass(frozen=True)
@@ -130,20 +132,56 @@ SECTIONS = (
 )
 
 
+def _pending(target: options.Target) -> list[db.Row]:
+    """What only the program can know: that it is newer than the database. In the form of diagnose()'s rows."""
+    try:
+        found = migrate.status(target.dsn, target.schema)
+    except migrate.MigrationError:
+        return []  # only who may migrate may see what is pending
+    if not found.pending and not found.changed:
+        return []
+    return [
+        {
+            "severity": "warning",
+            "code": "migrations_pending",
+            "subject": f"schema {target.schema}",
+            "finding": f"{len(found.pending)} migrations and {len(found.changed)} files of the program are not applied",
+            "evidence": {"migrations": found.pending, "files": found.changed},
+            "recommendation": "The program is another version than the database. The repair brings the database to it.",
+            "repair": f"orchestrator db migrate --schema {target.schema}",
+        }
+    ]
+
+
+def _show_finding(row: db.Row) -> None:
+    """A few lines, so that the repair can be copied from one of its own."""
+    severity = click.style(row["severity"], fg=_COLOURS[row["severity"]], bold=True)
+    click.echo(f"{severity}  {row['code']}  {output.text(row['subject'])}: {output.text(row['finding'])}")
+    click.echo(f"    {output.text(row['recommendation'])}")
+    if row["repair"]:
+        click.echo(f"    repair: {output.text(row['repair'])}")
+
+
 @click.command()
 @options.common
 def diagnose(target: options.Target) -> None:
-    """Collect what helps to find a fault.
+    """Say what is wrong, and what to type.
 
-    Checks with their details; open alerts, recovery mode; instances out of step, repairs; breakers, failures in a row,
-    patterns of errors; locks that are waited for, failed jobs, alerts that did not arrive.
+    First the findings, the worst first, each with the statement or command that repairs it (docs/diagnosis.md lists
+    them; their evidence is in the JSON). Below them what helps to look further: checks with their details; open alerts,
+    recovery mode; instances out of step, repairs; breakers, failures in a row, patterns of errors; locks that are
+    waited for, failed jobs, alerts that did not arrive.
     """
     with target.connect("diagnose") as conn:
+        findings = [*_pending(target), *db.call(conn, "diagnose")]
         checks = db.call(conn, "health")
         found = {section.key: section.rows(conn) for section in SECTIONS}
     if target.json:
-        output.as_json_text({"health": checks, **found})
+        output.as_json_text({"findings": findings, "health": checks, **found})
         return
+    for row in findings:
+        _show_finding(row)
+    click.echo("" if findings else "nothing is wrong\n")
     answer.table(target, checks, ("component", "status", "finding", "detail"), empty="", title="checks")
     for section in SECTIONS:
         if found[section.key]:

@@ -71,7 +71,7 @@ def test_diagnose_collects_what_helps(cli: Cli, fleet: Fleet) -> None:
     answer = cli("diagnose", "--json")
 
     assert answer.exit_code == 0
-    assert answer.json.keys() == {"health", *(section.key for section in SECTIONS)}
+    assert answer.json.keys() == {"findings", "health", *(section.key for section in SECTIONS)}
     assert "nobody waits for a lock" in cli("diagnose").stdout
 
 

@@ -107,6 +107,10 @@ def test_a_silent_stream_among_others_is_a_matter_for_ears(fleet: Fleet, doctor:
     assert doctor.sees("streams_stalled", "instance fv-1")["repair"] is None
     fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")
     doctor.sees_no("streams_stalled")
+    fleet.all_obey()
+    fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-1")
+    fleet.all_obey()
+    doctor.sees_no("streams_stalled")
 
 
 @pytest.mark.parametrize("name", ["Radio O'Hara", "radio; drop table stream"])
