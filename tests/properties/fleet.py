@@ -21,7 +21,7 @@ truncate {private}.assignment, {private}.stream, {private}.instance, {private}.h
     {private}.decision, {private}.plan, {private}.plan_move, {private}.settle_request, {private}.job_run,
     {private}.alert, {private}.alert_delivery, {private}.repair, {private}.stall, {private}.station_fault,
     {private}.failure_count, {private}.failure_streak, {private}.incident_pattern, {private}.activity_sample,
-    {api}.stream_staging restart identity;
+    {api}.stream_staging restart identity cascade;
 delete from {private}.source where source <> 'manual';
 update {private}.controller set paused_at = null, paused_by = null, paused_reason = null, last_balanced_at = null,
     sessions_trusted_from = null, silence_counts_from = null, silence_trusted_from = null,
