@@ -34,6 +34,7 @@ select jsonb_build_object(
     'refused', (
         select coalesce(jsonb_agg(distinct f.stream_id), '[]') from {private}.refusal as f where f.until > {private}.now()
     ),
+    'faulted', (select coalesce(jsonb_agg(f.stream_id), '[]') from {private}.station_fault as f),
     'decisions', (select coalesce(jsonb_agg(to_jsonb(d)), '[]') from {private}.decision as d),
     'movements', (select coalesce(jsonb_agg(to_jsonb(m) order by m.stream_id, m.epoch), '[]') from {private}.movement as m),
     'inactive', (select coalesce(jsonb_agg(s.stream_id), '[]') from {private}.stream as s where not s.active)
@@ -50,6 +51,7 @@ class Snapshot:
     requirements: Mapping[int, Mapping[str, Any]]
     movable: Mapping[tuple[str, int], int]
     refused: frozenset[int]
+    faulted: frozenset[int]
     inactive: frozenset[int]
     decisions: Mapping[int, Mapping[str, Any]]
     movements: tuple[Mapping[str, Any], ...]
@@ -79,6 +81,7 @@ def look(conn: db.Connection) -> Snapshot:
         requirements={r["requirement_id"]: r for r in found["requirements"]},
         movable={(r["instance_id"], r["requirement_id"]): r["movable"] for r in found["requirement_loads"]},
         refused=frozenset(found["refused"]),
+        faulted=frozenset(found["faulted"]),
         inactive=frozenset(found["inactive"]),
         decisions={d["decision_id"]: d for d in found["decisions"]},
         movements=tuple(found["movements"]),
@@ -157,6 +160,9 @@ def check_step(before: Snapshot, after: Snapshot) -> None:
         was = before.assignments.get(stream_id)
         if was is not None:
             assert a["epoch"] >= was["epoch"], (was, a)
+            if stream_id in before.faulted and a["decision_id"] != was["decision_id"]:
+                # what is its station's own fault is not moved for it
+                assert after.decisions[a["decision_id"]]["rule"] not in ("failing stream", "stalled stream"), a
             if a["instance_id"] != was["instance_id"]:
                 assert a["epoch"] > was["epoch"], (was, a)
     for name, row in after.instances.items():

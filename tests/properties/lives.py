@@ -149,6 +149,15 @@ class PlainLife:
             if dice.random() < 0.5:
                 self.fleet.run_jobs()
 
+    def act_crash_again_and_again(self, dice: Random) -> None:
+        """Killed and started anew, three times: then it is on probation."""
+        worker = self.a_worker(dice)
+        for _ in range(3):
+            if worker is not None:
+                self.fleet.kill(worker)
+                self.fleet.clock.advance("61 seconds")
+                worker = self.fleet.join(worker.name, self.capacity(dice), ["OR104", "OR404"], **self.traits(dice))
+
     def act_be_killed(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
             self.fleet.kill(worker)
@@ -306,6 +315,23 @@ class MixedLife(PlainLife):
             failed = Jsonb([{"stream_id": stream_id, "epoch": worker.running[stream_id], "error": "no sound"}])
             for _ in range(dice.randint(1, 3)):
                 self.fleet.call("acknowledge", ["OR301"], **worker.who, failed=failed)
+
+    @often(2)
+    def act_hear_nothing(self, dice: Random) -> None:
+        """Some of its streams are silent, for as long as it takes."""
+        worker = self.a_worker(dice)
+        silent = dice.sample(sorted(worker.running), dice.randint(0, len(worker.running))) if worker else []
+        for _ in range(dice.randint(1, 3)):
+            if worker not in self.fleet.workers:
+                return
+            stalled = [
+                {"stream_id": stream_id, "epoch": worker.running[stream_id], "silent_for": 1000}
+                for stream_id in silent
+                if stream_id in worker.running
+            ]
+            self.fleet.beat(worker, stalled=stalled, progressing=dice.randint(0, 1))
+            self.fleet.clock.advance("70 seconds")
+            self.fleet.run_jobs()
 
     def act_sync(self, dice: Random) -> None:
         """A list brings streams, changes their addresses and requirements, switches them off and lets them vanish."""
