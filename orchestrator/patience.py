@@ -103,6 +103,15 @@ class Round:
         )
 
 
+def log_breaker(dependency: str, *, failures: int, failures_before: int) -> None:
+    """A breaker that the database keeps is open while there are failures in a row; say so when that changes."""
+    if bool(failures) == bool(failures_before):
+        return
+    logger = log.get_logger("DATABASE")
+    tell, state = (logger.warning, "open") if failures else (logger.info, "closed")
+    tell("breaker", dependency=dependency, state=state, failures=failures or failures_before)
+
+
 def _count_attempt(state: tenacity.RetryCallState) -> None:
     attempt.set(state.attempt_number)
 

@@ -26,7 +26,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from orchestrator import db
 from orchestrator.errors import BadArgument, OrchestratorError, UnusableSource
 from orchestrator.log import get_logger
-from orchestrator.patience import Round
+from orchestrator.patience import Round, log_breaker
 from orchestrator.playlist import Entry
 
 ENVIRONMENT_SOURCE = "environment"
@@ -277,11 +277,18 @@ def _merge(conn: db.Connection, row: Mapping[str, Any], read: Callable[[], _Read
     try:
         reading = read()
         with reading.rows:
-            return merge_batch(conn, row["source"], reading.batch, reading.rows, force=force, read_at=row["read_at"])
+            result = merge_batch(conn, row["source"], reading.batch, reading.rows, force=force, read_at=row["read_at"])
     except OrchestratorError as error:
         if not conn.broken:
-            db.call(conn, "record_sync_failure", source=row["source"], error=error_as_dict(error))
+            [failed] = db.call(conn, "record_sync_failure", source=row["source"], error=error_as_dict(error))
+            _log_breaker(row, failed["consecutive_failures"])
         raise
+    _log_breaker(row, 0)
+    return result
+
+
+def _log_breaker(row: Mapping[str, Any], failures: int) -> None:
+    log_breaker(f"source {row['source']}", failures=failures, failures_before=row["consecutive_failures"])
 
 
 def read_table(row: Mapping[str, Any], batch: uuid.UUID, rows: IO[bytes], *, environment: Mapping[str, str]) -> None:

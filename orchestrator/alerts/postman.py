@@ -3,13 +3,12 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import cached_property
 from typing import Any
 
 from orchestrator import db, log
-from orchestrator.alerts.targets import Answer, Target, targets_of
+from orchestrator.alerts.targets import LOG_TARGET, Answer, LogTarget, Target, targets_of
 from orchestrator.errors import OrchestratorError
-from orchestrator.patience import Round
+from orchestrator.patience import Round, log_breaker
 
 WAIT_SECONDS = 3.0
 """A run of the job waits for so long; whoever takes longer to answer holds nobody up."""
@@ -39,30 +38,38 @@ class Postman:
         self._connect = connect
         self._network_timeout = network_timeout
         self._pool = ThreadPoolExecutor(MOST_TARGETS, thread_name_prefix="alerts")
+        self._loading: Future[dict[str, Target]] | None = None
         self._busy: dict[str, Future[None]] = {}
+        self._failures: dict[str, int] = {}
         self._lock = threading.Lock()
         self._told = {"sent": 0, "refused": 0, "unknown": 0}
 
-    @cached_property
-    def _targets(self) -> dict[str, Target]:
-        """Made when they are first needed: what knows a hundred services takes its time to start."""
+    def _load(self) -> dict[str, Target]:
         usable, unusable = targets_of(self._environment)
         for name, error in unusable.items():
             told = {"message": error.message, "detail": error.detail, "hint": error.hint}
             ERROR.error("alert target cannot be used", target=name, **told)
         return usable
 
+    def _reachable(self) -> dict[str, Target]:
+        """Apprise knows a hundred services and takes seconds to start; the log does not wait for it."""
+        if self._loading is None:
+            self._loading = self._pool.submit(self._load)
+            wait([self._loading], 0.1)
+        return self._loading.result() if self._loading.done() else {LOG_TARGET: LogTarget()}
+
     def deliver(self, conn: db.Connection) -> dict[str, Any] | None:
         """Begin what is due. Returns how many events were sent, refused (they will be sent again) or sent without an
         answer since the last time, and the targets that have not answered yet."""
-        free = [name for name in self._targets if name not in self._busy or self._busy[name].done()]
+        targets = self._reachable()
+        free = [name for name in targets if name not in self._busy or self._busy[name].done()]
         while free:
             events = db.call(conn, "claim_alert_deliveries", targets=free, driver=self._driver)
             if not events:
                 break
             name = events[0]["target"]
             free.remove(name)
-            self._busy[name] = self._pool.submit(self._tell, name, events)
+            self._busy[name] = self._pool.submit(self._tell, name, targets[name], events)
         wait(self._busy.values(), WAIT_SECONDS)
         with self._lock:
             result: dict[str, Any] = {outcome: count for outcome, count in self._told.items() if count}
@@ -75,9 +82,9 @@ class Postman:
         """Wait for the answers that are still to come."""
         self._pool.shutdown()
 
-    def _tell(self, name: str, events: Sequence[db.Row]) -> None:
+    def _tell(self, name: str, target: Target, events: Sequence[db.Row]) -> None:
         try:
-            answer = self._targets[name].send(self._fleet, events, network_timeout=self._network_timeout())
+            answer = target.send(self._fleet, events, network_timeout=self._network_timeout())
         except Exception as failure:  # a bug in one way of sending must not keep the others from theirs
             ERROR.exception("alert not sent", target=name)
             answer = Answer("unknown", type(failure).__name__)
@@ -93,7 +100,7 @@ class Postman:
     def _finish(self, name: str, answer: Answer) -> None:
         error = None if answer.outcome == "sent" else {"message": answer.words}
         with self._connect() as conn:
-            db.call(
+            [end] = db.call(
                 conn,
                 "finish_alert_delivery",
                 target=name,
@@ -101,3 +108,6 @@ class Postman:
                 error=error,
                 unknown=answer.outcome == "unknown",
             )
+        failures = end["consecutive_failures"]
+        log_breaker(f"alert target {name}", failures=failures, failures_before=self._failures.get(name, 0))
+        self._failures[name] = failures

@@ -5,7 +5,8 @@
 -- Raises    OR107 unknown source · OR101 the source named is not a table
 create or replace function {{ api }}.sources_due(p_source text default null)
     returns table (
-        source text, conninfo text, table_name text, column_map jsonb, read_at timestamptz, network_timeout interval
+        source text, conninfo text, table_name text, column_map jsonb, read_at timestamptz, network_timeout interval,
+        consecutive_failures integer
     )
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
@@ -24,7 +25,8 @@ begin
         );
     end if;
     return query
-    select s.source, s.conninfo, s.table_name, s.column_map, v_now, {{ private }}.setting_interval('network_timeout')
+    select s.source, s.conninfo, s.table_name, s.column_map, v_now, {{ private }}.setting_interval('network_timeout'),
+        s.consecutive_failures
     from {{ private }}.source as s
     where
         s.source = p_source
@@ -37,6 +39,6 @@ end
 $function$;
 
 comment on function {{ api }}.sources_due(text) is
-'The tables that are to be read now, or the one named: where they are, how their columns are mapped, and the moment of reading that sync_streams wants to know.';
+'The tables that are to be read now, or the one named: where they are, how their columns are mapped, the moment of reading that sync_streams wants to know, and how often in a row each has failed.';
 revoke all on function {{ api }}.sources_due(text) from public;
 grant execute on function {{ api }}.sources_due(text) to {{ admin }};

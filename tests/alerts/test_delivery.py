@@ -95,6 +95,8 @@ def test_a_target_that_refuses_is_told_again_later_and_its_failure_is_on_record(
     assert webhook.told("of prod,") == 2  # refused once, taken once
     [row] = db.view(jobs.conn, "alert_targets", where={"target": ops})
     assert (row["consecutive_failures"], row["last_error"]) == (0, None)
+    driver.wait_for_line(event="breaker", dependency="alert target ops", state="closed")
+    assert len(driver.lines(event="breaker", dependency="alert target ops", state="open")) == 1
     assert (
         TOKEN not in f"{driver.log.read_text()} {db.view(jobs.conn, 'job_runs')} {db.view(jobs.conn, 'alert_targets')}"
     )

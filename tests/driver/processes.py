@@ -22,7 +22,7 @@ _INHERITED = {
 Line = dict[str, Any]
 
 
-def wait_until(condition: Callable[[], Any], *, seconds: float = 30.0, what: str = "") -> Any:
+def wait_until(condition: Callable[[], Any], *, seconds: float = 60.0, what: str = "") -> Any:
     """What the condition returns once it is true; fails after so many seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -54,7 +54,7 @@ class DriverProcess:
             if text.startswith("{") and text.endswith("}\n"):
                 yield json.loads(text)
 
-    def wait_for_line(self, *, seconds: float = 30.0, **like: Any) -> Line:
+    def wait_for_line(self, *, seconds: float = 60.0, **like: Any) -> Line:
         """The first such line, as soon as it is written."""
 
         def found() -> list[Line]:

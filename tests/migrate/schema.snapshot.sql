@@ -490,13 +490,13 @@ CREATE FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active bool
 
 COMMENT ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) IS 'Switch a station off or on; says who has it now.';
 
-CREATE FUNCTION orchestrator.sources_due(p_source text DEFAULT NULL::text) RETURNS TABLE(source text, conninfo text, table_name text, column_map jsonb, read_at timestamp with time zone, network_timeout interval)
+CREATE FUNCTION orchestrator.sources_due(p_source text DEFAULT NULL::text) RETURNS TABLE(source text, conninfo text, table_name text, column_map jsonb, read_at timestamp with time zone, network_timeout interval, consecutive_failures integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.sources_due(p_source text) IS 'The tables that are to be read now, or the one named: where they are, how their columns are mapped, and the moment of reading that sync_streams wants to know.';
+COMMENT ON FUNCTION orchestrator.sources_due(p_source text) IS 'The tables that are to be read now, or the one named: where they are, how their columns are mapped, the moment of reading that sync_streams wants to know, and how often in a row each has failed.';
 
 CREATE FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) RETURNS TABLE(suspended_until timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER

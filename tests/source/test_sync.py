@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
+from structlog.testing import capture_logs
 
 from orchestrator import db, source
 from orchestrator.errors import BadArgument, TooManyRemovals, UnknownName, UnusableSource
@@ -517,8 +518,11 @@ def test_a_source_that_fails_is_left_alone_for_longer_each_time_and_then_tried_o
     clock.advance("1 minute")
     field.execute("alter table streams rename to away")
     pauses = []
+    changes: list[Any] = []
     for _ in range(6):
-        [failed] = source.sync_due(fleet.conn)
+        with capture_logs() as logs:
+            [failed] = source.sync_due(fleet.conn)
+        changes += [(entry["dependency"], entry["state"]) for entry in logs if entry["event"] == "breaker"]
         assert failed.error is not None
         assert source.sync_due(fleet.conn) == []
         pause = fleet.source()["next_sync_at"] - clock.now
@@ -528,6 +532,10 @@ def test_a_source_that_fails_is_left_alone_for_longer_each_time_and_then_tried_o
         pauses.append(int(pause.total_seconds()))
     assert pauses == [120, 240, 480, 600, 600, 600]
 
+    assert changes == [("source field", "open")]
+
     field.execute("alter table away rename to streams")
-    assert [result.error for result in source.sync_due(fleet.conn)] == [None]
+    with capture_logs() as logs:
+        assert [result.error for result in source.sync_due(fleet.conn)] == [None]
+    assert [entry["state"] for entry in logs if entry["event"] == "breaker"] == ["closed"]
     assert fleet.source()["next_sync_at"] - clock.now == timedelta(seconds=60)
