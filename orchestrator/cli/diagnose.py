@@ -58,6 +58,11 @@ def _locks_waited_for(conn: db.Connection) -> list[db.Row]:
     return [row for row in locks if row["waits_for"] or row["pid"] in blockers]
 
 
+def _on_probation(conn: db.Connection) -> list[db.Row]:
+    rows = db.view(conn, "instances", order_by=["instance_id"])
+    return [row for row in rows if row["probation_until"] is not None and row["status"] != "removed"]
+
+
 SECTIONS = (
     Section(
         "alerts",
@@ -86,6 +91,27 @@ SECTIONS = (
         ("instance_id", "found_at", "found_by", "attempt", "repaired_by", "difference"),
         "repairs under way",
         "no repair under way",
+    ),
+    Section(
+        "probation",
+        _on_probation,
+        ("instance_id", "status", "crashes", "losses", "probation_until"),
+        "instances on probation: they came and went too often",
+        "no instance on probation",
+    ),
+    Section(
+        "stalled_streams",
+        lambda conn: db.view(conn, "stalled_streams", order_by=["silent_since"], limit=50),
+        ("stream_id", "name", "instance_id", "silent_for", "restarted_at", "is_station_fault"),
+        "streams that run and are silent",
+        "no stream is silent",
+    ),
+    Section(
+        "failing_stations",
+        lambda conn: db.view(conn, "failing_stations", order_by=["-last_failed_at"], limit=50),
+        ("stream_id", "name", "instance_id", "failures", "found_at", "last_failed_at"),
+        "stations that fail everywhere",
+        "no station fails everywhere",
     ),
     Section(
         "breakers",
@@ -169,8 +195,8 @@ def diagnose(target: options.Target) -> None:
 
     First the findings, the worst first, each with the statement or command that repairs it (docs/diagnosis.md lists
     them; their evidence is in the JSON). Below them what helps to look further: checks with their details; open alerts,
-    recovery mode; instances out of step, repairs; breakers, failures in a row, patterns of errors; locks that are
-    waited for, failed jobs, alerts that did not arrive.
+    recovery mode; instances out of step, repairs, probation; silent streams and failing stations; breakers, failures in
+    a row, patterns of errors; locks that are waited for, failed jobs, alerts that did not arrive.
     """
     with target.connect("diagnose") as conn:
         findings = [*_pending(target), *db.call(conn, "diagnose")]

@@ -77,11 +77,21 @@ def test_diagnose_collects_what_helps(cli: Cli, fleet: Fleet) -> None:
 
 def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet, database: Database) -> None:
     conn, private = fleet.conn, database.names.private
+    [stream_id] = fleet.add_streams(1)
     conn.execute(f"update {private}.controller set recovery_since = now(), recovery_detail = '{{\"failures\": 12}}'")
     conn.execute(f"update {private}.heartbeat set breaker = 'half-open', breaker_opened = 3 where instance_id = 'one'")
     conn.execute(
+        f"update {private}.instance set probation_until = now() + interval '1 minute', crashes = 4 "
+        "where instance_id = 'two'"
+    )
+    conn.execute(
         f"insert into {private}.repair (instance_id, incarnation, found_at, found_by, attempt, difference, repaired_by)"
         " values ('one', 1, now(), 'heartbeat', 2, '{\"missing\": [1]}', 'commands')"
+    )
+    conn.execute(
+        f"insert into {private}.station_fault (stream_id, found_at, last_failed_at, evidence)"
+        " values (%s, now(), now(), '{}')",
+        [stream_id],
     )
     db.call(conn, "set_alert_target", target="ops")
     conn.execute(
@@ -98,12 +108,14 @@ def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet, databa
     assert "RECOVERY MODE since" in page
     assert "balancing  frozen by recovery mode" in page
     assert [row["breaker"] for row in found["breakers"]] == ["instance one", "alert target ops"]
+    assert [row["instance_id"] for row in found["probation"]] == ["two"]
+    assert [row["stream_id"] for row in found["failing_stations"]] == [stream_id]
     assert [row["instance_id"] for row in found["repairs"]] == ["one"]
     assert [row["reporter"] for row in found["failures_in_a_row"]] == ["driver:night"]
     assert [row["pattern"] for row in found["patterns"]] == ["nobody answers at <address>"]
     assert cli("rebalance", "end-recovery", "--json").json["recovery_since"]
     assert "RECOVERY MODE" not in cli("status").stdout
-    for word in ("half-open", "alert target ops", "driver:night"):
+    for word in ("half-open", "alert target ops", "driver:night", "stations that fail everywhere"):
         assert word in told
 
 
