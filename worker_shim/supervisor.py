@@ -57,8 +57,13 @@ class Supervisor:
         return list(self._running.values())
 
     def start(self, stream: Stream) -> bool:
-        """Hold a stream; a handler of another epoch or address is ended first. False when nothing is new."""
+        """Hold a stream; a handler of another epoch or address is ended first. False when nothing is new.
+
+        An older epoch is not taken up: the database was restored from a backup, and has to hear of the newer one first.
+        """
         held = self.held.get(stream.stream_id)
+        if held is not None and held.epoch > stream.epoch:
+            return False
         if held is not None and (held.epoch, held.url) == (stream.epoch, stream.url):
             if self._running.get(stream.stream_id) is held:
                 self._started(held)  # that it was told before may have been lost

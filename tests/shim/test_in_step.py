@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.shim.support import Fleet, Recorder, held, in_step, until
+from tests.shim.support import Fleet, Recorder, in_step, until
 from worker_shim import Stream, client
 from worker_shim.listener import Listener
 
@@ -39,23 +39,40 @@ async def test_a_worker_that_gets_in_step_by_nothing_registers_anew_less_and_les
         assert all(row["repaired_at"] is not None for row in repairs)
 
 
-async def test_a_stream_held_under_an_epoch_that_is_not_its_own_is_started_under_the_right_one(fleet: Fleet) -> None:
-    """R3.1, R3.4: another epoch and a stream too many at once, behind the worker's back."""
+async def test_a_stream_too_many_and_an_older_epoch_are_put_right(fleet: Fleet) -> None:
+    """R3.1, R3.4: behind the worker's back."""
     fleet.add_streams(3)
     fleet.configure("heartbeat_interval", "1 second")
     recorder = Recorder()
     async with fleet.work(ONE, recorder) as worker:
         await in_step(fleet, ONE, recorder, 3)
-        right = held(recorder)
-        stream = recorder.running[min(recorder.running)]
-        for wrong in (
-            Stream(stream.stream_id, stream.epoch + 5, stream.name, stream.url),
-            Stream(999, 1, "Ghost", "http://ghost/"),
-        ):
-            worker._supervisor.start(wrong)
-        await until(lambda: held(recorder) != right and 999 in recorder.running)
-        await fleet.until(lambda: held(recorder) == right)
+        worker._supervisor.start(Stream(999, 1, "Ghost", "http://ghost/"))
+        fleet.query(
+            "update {private}.assignment set epoch = epoch + 5 where stream_id = %(id)s", id=min(recorder.running)
+        )
+        await until(lambda: 999 in recorder.running)
+        await fleet.until(lambda: 999 not in recorder.running)
         await in_step(fleet, ONE, recorder, 3)
+        assert fleet.instance(ONE)["incarnation"] == 1
+
+
+async def test_a_database_restored_from_a_backup_goes_on_above_the_epochs_that_its_workers_hold(fleet: Fleet) -> None:
+    """R3.3: under an older epoch the fence of another database would refuse the owner for ever."""
+    (stream_id, *_) = fleet.add_streams(3)
+    fleet.configure("heartbeat_interval", "1 second")
+    recorder = Recorder()
+    async with fleet.work(ONE, recorder):
+        await in_step(fleet, ONE, recorder, 3)
+        fleet.query("update {private}.assignment set epoch = epoch + 7")
+        await in_step(fleet, ONE, recorder, 3)
+        held_before = recorder.running[stream_id].epoch
+        fleet.query("update {private}.assignment set epoch = epoch - 7")
+        await fleet.until(
+            lambda: fleet.assignments()[stream_id][1] > held_before, "an epoch above the one that is held"
+        )
+        await in_step(fleet, ONE, recorder, 3)
+        epochs = [epoch for started, epoch in recorder.starts if started == stream_id]
+        assert epochs == sorted(set(epochs))  # never an older one
         assert fleet.instance(ONE)["incarnation"] == 1
 
 
