@@ -86,6 +86,7 @@ def join_worker(fleet: Fleet, random: Random) -> None:
 def crash_database(fleet: Fleet, random: Random) -> None:
     """PostgreSQL is stopped in immediate mode, as by a crash, and started again. Nothing moves, no handler stops."""
     fleet.server.restart(immediate=True)
+    fleet.wait_until_back()
 
 
 @fault("crash-20s", moves="none", stops_handlers=False)
@@ -94,12 +95,14 @@ def crash_database_for_longer(fleet: Fleet, random: Random) -> None:
     fleet.server.stop(immediate=True)
     time.sleep(20)
     fleet.server.start()
+    fleet.wait_until_back()
 
 
 @fault("promotion", moves="none", stops_handlers=False)
 def promote_a_standby(fleet: Fleet, random: Random) -> None:
     """PostgreSQL crashes for good and a synchronous standby is promoted. Nothing moves, no handler stops."""
     fleet.fail_over()
+    fleet.wait_until_back()
 
 
 @fault("worker-stop", moves="none", stops_handlers=False)
@@ -139,12 +142,14 @@ def terminate_sessions_of_a_worker(fleet: Fleet, random: Random) -> None:
     """pg_terminate_backend of all sessions of one worker. It comes back within the grace: nothing moves."""
     worker = random.choice(fleet.workers)
     fleet.terminate(f"%{worker.name}")
+    fleet.wait_until_back(worker)
 
 
 @fault("terminate-all", moves="none", stops_handlers=False, quick=True)
 def terminate_all_sessions(fleet: Fleet, random: Random) -> None:
     """pg_terminate_backend of everybody at once. Nothing moves, no handler stops."""
     fleet.terminate("%")
+    fleet.wait_until_back()
 
 
 @fault("cut-short", moves="none", stops_handlers=False, quick=True)
@@ -310,8 +315,7 @@ def drain_worker(fleet: Fleet, random: Random) -> None:
 def restart_pooler(fleet: Fleet, random: Random) -> None:
     """PgBouncer in transaction mode stands between everything, and is killed and started again. Nothing moves."""
     fleet.pooler.restart()
-    fleet.wait_until_all_have_beaten()
-    fleet.wait_until_jobs_run()
+    fleet.wait_until_back()
 
 
 @fault("pooler-in", moves="none", loses=True, hidden=True)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any, LiteralString
@@ -58,6 +59,7 @@ class Fleet:
         self._upstream: Path | tuple[str, int] = self._socket
         self._lines: dict[str, Line] = {}
         self._number = 0
+        self.broken_at = datetime.now(UTC)  # when the present fault was injected
         self._lost = Counter[str]()
 
     # -- Processes --------------------------------------------------------------
@@ -238,6 +240,7 @@ class Fleet:
         """A standby takes over from the primary, which crashes; it is found at the same address, as behind a name."""
         primary = self.server
         standby = start_standby(primary, primary.data_directory.with_name("standby"))
+        self.broken_at = datetime.now(UTC)
         primary.stop(immediate=True)
         promote(standby)
         self._socket.unlink(missing_ok=True)
@@ -276,21 +279,26 @@ class Fleet:
         """Wait until every stream is confirmed by its owner."""
         self.stage.wait_until("all streams run", lambda picture: picture.settled)
 
-    def wait_until_all_have_beaten(self) -> None:
-        """Wait until every worker has beaten from now on."""
-        (begin,) = self.ask("select clock_timestamp() as now")
-        names = [worker.name for worker in self.workers]
+    def wait_until_back(self, *workers: Process) -> None:
+        """Wait until these workers (else all) have beaten since the fault, and some driver does some work."""
+        names = [worker.name for worker in workers or self.workers]
 
         def have_beaten() -> bool:
             rows = db.view(self.stage.orchestrator(), "instances")
-            return all(row["last_heartbeat"] > begin["now"] for row in rows if row["instance_id"] in names)
+            return all(row["last_heartbeat"] > self.broken_at for row in rows if row["instance_id"] in names)
 
-        self.wait_until("every worker has beaten", have_beaten)
+        self.wait_until(f"{', '.join(names)} have beaten", have_beaten)
+        self.wait_until_jobs_run()
 
     def wait_until_jobs_run(self) -> None:
         """Wait until some driver has done some work from now on."""
-        before = self.jobs_run()
-        self.wait_until("jobs run", lambda: self.jobs_run() > before)
+        before: list[int] = []  # asked only when the database can be
+
+        def have_run() -> bool:
+            before.append(self.jobs_run())
+            return before[-1] > before[0]
+
+        self.wait_until("jobs run", have_run)
 
     def wait_until_healed(self) -> None:
         """Wait until every station is heard again, from now on."""

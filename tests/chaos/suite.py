@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
@@ -133,6 +134,7 @@ def _inject(fault: Fault, fleet: Fleet, watch: Watch, random: Random, acts: _Act
         fleet.say(f"{fault.name}: {fault.description}")
         handlers_ended = fleet.handlers_ended()
         fleet.stage.begin_act(fault.name, fault.description)
+        fleet.broken_at = datetime.now(UTC)
         fault.inject(fleet, random)
         fleet.wait_until_quiet()
         fleet.wait_until_healed()
