@@ -54,22 +54,44 @@ end
 $function$;
 comment on function {{ private }}.answer_stalls() is 'Hand streams that stay silent over to others, or blame their stations.';
 
+create or replace function {{ private }}.note_silence()
+    returns void
+    language sql volatile
+as $function$
+    with silent as materialized (
+        select f.stream_id, s.reported_at
+        from {{ private }}.station_fault as f
+        join {{ private }}.stall as s on s.stream_id = f.stream_id
+        where s.reported_at > f.last_failed_at + interval '1 minute'
+        order by f.stream_id
+        for update of f skip locked
+    )
+    update {{ private }}.station_fault as f
+    set last_failed_at = s.reported_at
+    from silent as s
+    where s.stream_id = f.stream_id
+$function$;
+comment on function {{ private }}.note_silence() is 'A station at fault that is silent fails on.';
+
 create or replace function {{ private }}.watch_stalls()
     returns jsonb
     language plpgsql volatile
 as $function$
 declare
-    v_cured bigint[] := {{ private }}.cure_stations({{ private }}.end_stalls());
-    v_result jsonb := jsonb_strip_nulls(jsonb_build_object('stations_heard_again', to_jsonb(v_cured)));
+    v_to_decide boolean := exists (select from {{ private }}.stalls_due()) or exists (select from {{ private }}.without_progress());
+    v_cured bigint[];
+    v_result jsonb;
     v_decision {{ private }}.decision;
     v_ids text[];
 begin
-    update {{ private }}.station_fault as f
-    set last_failed_at = s.reported_at
-    from {{ private }}.stall as s
-    where s.stream_id = f.stream_id and s.reported_at > f.last_failed_at + interval '1 minute';
-    if exists (select from {{ private }}.stalls_due()) or exists (select from {{ private }}.without_progress()) then
+    -- before any row is locked, or not at all
+    if v_to_decide then
         perform {{ private }}.lock_decisions();
+    end if;
+    v_cured := {{ private }}.cure_stations({{ private }}.end_stalls());
+    v_result := jsonb_strip_nulls(jsonb_build_object('stations_heard_again', to_jsonb(v_cured)));
+    perform {{ private }}.note_silence();
+    if v_to_decide then
         v_ids := array(
             select i.instance_id
             from {{ private }}.instance as i

@@ -122,19 +122,24 @@ create or replace function {{ private }}.cure_stations(p_progressing bigint[])
     returns bigint[]
     language sql volatile
 as $function$
-    with cured as (
-        delete from {{ private }}.station_fault as s
-        using {{ private }}.assignment as a
-        where a.stream_id = s.stream_id
-            and (
-                a.state = 'idle'
-                or (a.state = 'running' and s.stream_id = any(p_progressing))
-                or (
-                    a.state = 'running'
-                    and s.last_failed_at <= {{ private }}.now() - interval '10 minutes'
-                    and not exists (select from {{ private }}.stall as t where t.stream_id = s.stream_id)
-                )
+    -- whoever counts another failure of one right now decides for itself
+    with well as materialized (
+        select s.stream_id
+        from {{ private }}.station_fault as s
+        join {{ private }}.assignment as a on a.stream_id = s.stream_id
+        where a.state = 'idle'
+            or (a.state = 'running' and s.stream_id = any(p_progressing))
+            or (
+                a.state = 'running'
+                and s.last_failed_at <= {{ private }}.now() - interval '10 minutes'
+                and not exists (select from {{ private }}.stall as t where t.stream_id = s.stream_id)
             )
+        order by s.stream_id
+        for update of s skip locked
+    ),
+    cured as (
+        delete from {{ private }}.station_fault as s
+        where s.stream_id in (select w.stream_id from well as w)
         returning s.stream_id
     )
     select array_agg(c.stream_id order by c.stream_id) from cured as c

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from psycopg import IsolationLevel
+from psycopg.types.json import Jsonb
 
 from orchestrator import db
 from orchestrator.errors import OrchestratorError
@@ -409,3 +410,33 @@ def test_a_claim_that_was_taken_over_cannot_be_finished(fleet: Fleet, session: O
     [job] = fleet.execute("select claimed_by from {private}.job where job = 'deliver_alerts'")
     assert job["claimed_by"] == "fast"
     fast.call("finish_job", job_run_id=second["job_run_id"])
+
+
+# -- streams that fail ---------------------------------------------------------
+
+
+def test_a_failure_reported_while_the_job_waits_for_the_lock_finds_its_station_free(
+    fleet: Fleet, session: Open
+) -> None:
+    """R2.1: the job locks no station before it has the decision lock, or the two would wait for each other."""
+    first, _ = fleet.start(4, 4, streams=4)
+    forgiven, silent = sorted(first.running)
+    one, two = session(), session()
+    fleet.execute(
+        "insert into {private}.station_fault (stream_id, found_at, last_failed_at, evidence)"
+        " select %s, a.moment, a.moment, '[]' from (select {private}.now() - interval '11 minutes' as moment) as a",
+        [forgiven],
+    )
+    fleet.execute(
+        "insert into {private}.stall (stream_id, instance_id, epoch, silent_since, reported_at, restarted_at)"
+        " select a.stream_id, a.instance_id, a.epoch, n - interval '2 minutes', n, n - interval '1 minute'"
+        " from {private}.assignment as a, {private}.now() as n where a.stream_id = %s",
+        [silent],
+    )
+    with one.transaction():
+        one.private("lock_decisions")
+        job = two.start_and_wait_for(lambda: two.private("watch_stalls"), one)
+        failed = [{"stream_id": forgiven, "epoch": first.running[forgiven], "error": "connection refused"}]
+        [answer] = one.call("acknowledge", **_who(first), failed=Jsonb(failed))
+        assert answer["failed"] == 1
+    assert "decision_id" in result(job)

@@ -1864,6 +1864,12 @@ CREATE FUNCTION orchestrator_private.note_recovery() RETURNS jsonb
 
 COMMENT ON FUNCTION orchestrator_private.note_recovery() IS 'For the record of a decision: since when recovery mode is on, an empty object when it is off.';
 
+CREATE FUNCTION orchestrator_private.note_silence() RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_silence() IS 'A station at fault that is silent fails on.';
+
 CREATE FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -4115,6 +4121,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_losses(p_instance_ids text[]) F
 REVOKE ALL ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_recovery() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.note_silence() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
