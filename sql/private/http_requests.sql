@@ -31,7 +31,7 @@ create or replace function {{ private }}.http_registration(p_request jsonb, p_di
     language plpgsql volatile
 as $function$
 declare
-    v_metadata jsonb := '{}';
+    v_metadata jsonb := jsonb '{}';
     v_capabilities text[];
     v_address text;
 begin
