@@ -17,15 +17,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, cast
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator import db
+from orchestrator import db, templates
 from orchestrator.errors import BadArgument, OrchestratorError, UnusableSource
 from orchestrator.log import get_logger
+from orchestrator.names import Names
 from orchestrator.patience import Round, log_breaker
 from orchestrator.playlist import Entry
 
@@ -327,13 +328,8 @@ def reading(row: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[
                 )
             conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             conn.read_only = True
-            conn.execute(
-                """
-                select set_config(name, value, true) from unnest(%s::text[], %s::text[]) as wanted (name, value)
-                where current_setting(name, true) is not null
-                """,
-                (list(limits), list(limits.values())),
-            )
+            text = templates.render("runner/source_session.sql", Names.for_schema())
+            conn.execute(sql.SQL(cast(Any, text)), (list(limits), list(limits.values())))
             yield conn
     except psycopg.Error as error:
         raise _source_error(error, where) from error
