@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import psycopg
@@ -194,7 +194,7 @@ def call(conn: Connection, function: str, **parameters: Any) -> list[Row]:
     started = time.monotonic()
     try:
         with answered(conn):
-            return conn.execute(_call(conn.names, function, parameters), parameters).fetchall()
+            return conn.execute(_call(conn.names, function, tuple(parameters)), parameters).fetchall()
     except psycopg.Error as raised:
         error = from_database(raised)
         error.function = function
@@ -207,7 +207,7 @@ async def call_async(conn: AsyncConnection, function: str, **parameters: Any) ->
     started = time.monotonic()
     try:
         with answered_async(conn):
-            cursor = await conn.execute(_call(conn.names, function, parameters), parameters)
+            cursor = await conn.execute(_call(conn.names, function, tuple(parameters)), parameters)
             return await cursor.fetchall()
     except psycopg.Error as raised:
         error = from_database(raised)
@@ -279,8 +279,9 @@ def answered(conn: psycopg.Connection[Any], within: float | None = None) -> Iter
     if within is None:
         yield
         return
-    with _line_of(conn, within) as hang_up:
-        timer = threading.Timer(within, hang_up)
+    # a descriptor of its own, for the thread of the timer
+    with socket.socket(fileno=os.dup(conn.fileno())) as line, _deadline(within) as hang_up:
+        timer = threading.Timer(within, hang_up, [line])
         timer.daemon = True
         timer.start()
         try:
@@ -295,8 +296,13 @@ def answered_async(conn: AsyncConnection) -> Iterator[None]:
     if conn.answer_within is None:
         yield
         return
-    with _line_of(conn, conn.answer_within) as hang_up:
-        timer = asyncio.get_running_loop().call_later(conn.answer_within, hang_up)
+    with _deadline(conn.answer_within) as hang_up:
+
+        def end() -> None:
+            with suppress(psycopg.Error), socket.socket(fileno=os.dup(conn.fileno())) as line:
+                hang_up(line)
+
+        timer = asyncio.get_running_loop().call_later(conn.answer_within, end)
         try:
             yield
         finally:
@@ -304,26 +310,22 @@ def answered_async(conn: AsyncConnection) -> Iterator[None]:
 
 
 @contextmanager
-def _line_of(
-    conn: psycopg.Connection[Any] | psycopg.AsyncConnection[Any], within: float
-) -> Iterator[Callable[[], None]]:
+def _deadline(within: float) -> Iterator[Callable[[socket.socket], None]]:
     """A way to end a connection from outside: libpq, which waits, reads the end of the line."""
-    line = socket.socket(fileno=os.dup(conn.fileno()))
     is_ended = False
 
-    def hang_up() -> None:
+    def hang_up(line: socket.socket) -> None:
         nonlocal is_ended
         is_ended = True
         with suppress(OSError):  # it was over before
             line.shutdown(socket.SHUT_RDWR)
 
-    with line:
-        try:
-            yield hang_up
-        except psycopg.Error as error:
-            if is_ended:
-                raise psycopg.OperationalError(f"the server did not answer within {within:g} s") from error
-            raise
+    try:
+        yield hang_up
+    except psycopg.Error as error:
+        if is_ended:
+            raise psycopg.OperationalError(f"the server did not answer within {within:g} s") from error
+        raise
 
 
 @contextmanager
@@ -413,11 +415,12 @@ def _session_sql(timeouts: Timeouts) -> sql.SQL:
     return sql.SQL(cast(Any, templates.render("runner/session.sql", Names.for_schema(), **quoted)))
 
 
-def _call(names: Names, function: str, parameters: Mapping[str, Any]) -> sql.Composed:
+@lru_cache(maxsize=1000)
+def _call(names: Names, function: str, parameters: tuple[str, ...]) -> bytes:
     arguments = sql.SQL(", ").join(
         sql.SQL("{} => {}").format(sql.Identifier(f"p_{name}"), sql.Placeholder(name)) for name in parameters
     )
-    return sql.SQL("select * from {}({})").format(sql.Identifier(names.api, function), arguments)
+    return sql.SQL("select * from {}({})").format(sql.Identifier(names.api, function), arguments).as_bytes()
 
 
 def _select(

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -32,6 +32,8 @@ from orchestrator.http.problems import Problem, from_error
 _PUBLIC = frozenset({"/livez", "/readyz"})
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _REFUSALS = {400: "a field is wrong", 401: "no key, or a wrong one", 503: "the database cannot be reached, or is busy"}
+
+_PERF = log.get_logger("PERF")
 
 Arguments = Callable[[Request], dict[str, Any]]
 
@@ -177,19 +179,22 @@ def create_app(pool: Pool, *, keys: Keys, limits: Limits) -> FastAPI:
 
     # Its pages of documentation would load scripts from elsewhere; the document itself is /openapi.json.
     app = FastAPI(title="Radio orchestrator", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    # FastAPI would read requests and check answers, as the database does. So it only describes these routes, and
+    # Starlette, which it stands on, serves them.
+    described = APIRouter()
     for route in ROUTES:
-        _add(app, route, pool, limits)
+        _add(app, described, route, pool, limits)
     _add_metrics(app, pool)
     _add_probes(app, pool)
     app.add_exception_handler(OrchestratorError, _database_refused)
     app.add_exception_handler(Problem, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_middleware(_Front, keys=keys, rate=Rate(limits.rate))
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # how FastAPI wants it
+    app.openapi = lambda: _openapi(app, described)  # type: ignore[method-assign]  # how FastAPI wants it
     return app
 
 
-def _add(app: FastAPI, route: Route, pool: Pool, limits: Limits) -> None:
+def _add(app: FastAPI, described: APIRouter, route: Route, pool: Pool, limits: Limits) -> None:
     async def handle(request: Request) -> Response:
         arguments = route.arguments(request)
         if route.takes:
@@ -209,7 +214,8 @@ def _add(app: FastAPI, route: Route, pool: Pool, limits: Limits) -> None:
             {"name": name, "in": place, "required": name != "worker_type", "schema": schema}
             for name, place, schema in route.parameters
         ]
-    app.add_api_route(
+    app.add_route(route.path, handle, methods=[route.method], name=route.function, include_in_schema=False)
+    described.add_api_route(
         route.path,
         handle,
         methods=[route.method],
@@ -309,7 +315,7 @@ class _Front:
                 if not status:
                     failed = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
                     await failed.response()(scope, receive, send_with_headers)
-            log.get_logger("PERF").debug(
+            _PERF.debug(
                 "request",
                 method=scope["method"],
                 path=scope["path"],
@@ -351,10 +357,10 @@ def _responses(answer: Any, *refusals: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
+def _openapi(app: FastAPI, described: APIRouter) -> dict[str, Any]:
     """FastAPI's document, with the bodies that it does not read itself."""
     if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        document = get_openapi(title=app.title, version=app.version, routes=[*described.routes, *app.routes])
         models = {model for route in ROUTES for model in route.takes} | {contract.ProblemBody}
         _, schemas = models_json_schema(
             [(model, "validation") for model in sorted(models, key=lambda model: model.__name__)],
