@@ -72,8 +72,14 @@ class Pool:
     async def _one(self) -> db.AsyncConnection:
         while self._idle:
             conn = self._idle.pop()
-            # An idle server has nothing to say but goodbye.
-            if not conn.closed and not select.select([conn.fileno()], [], [], 0)[0]:
+            if not conn.closed and not _has_said_goodbye(conn):
                 return conn
             await conn.close()
         return await db.connect_async(self._dsn, schema=self._schema, application_name="http")
+
+
+def _has_said_goodbye(conn: db.AsyncConnection) -> bool:
+    """An idle server has nothing else to say. Unlike select(), poll() knows descriptors beyond 1023."""
+    poll = select.poll()
+    poll.register(conn.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,6 +1,7 @@
 """Who may ask, and that nobody who asks too much harms anybody else."""
 
 import base64
+import resource
 import socket
 from pathlib import Path
 
@@ -113,15 +114,17 @@ def test_an_address_that_asks_too_often_is_put_off_and_others_are_not(serve: Ser
 
 
 def test_slow_clients_are_cut_off_and_harm_nobody(serve: Serve) -> None:
-    """Heads that never end, bodies that never come, connections that say nothing."""
-    face = serve(limits=Limits(rate=0, patience=1.5))
+    """Heads that never end, bodies that never come, connections that say nothing: 10,000 of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    face = serve(limits=Limits(rate=0, patience=5.0))
     beginnings = [
         b"",
         b"GET /status HTTP/1.1\r\nHost: a\r\n",
         b"POST /heartbeat HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{",
     ]
     slow = []
-    for number in range(600):
+    for number in range(min(10_000, hard - 1_000)):
         connection = socket.create_connection(("127.0.0.1", face.port))
         connection.sendall(beginnings[number % 3])
         slow.append(connection)
@@ -141,6 +144,7 @@ def test_slow_clients_are_cut_off_and_harm_nobody(serve: Serve) -> None:
     for connection in slow:
         wait_until(lambda connection=connection: is_cut_off(connection), what="a slow client is cut off")  # type: ignore[misc]  # bound now
         connection.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert face.http.get("/status").status_code == 200
 
 

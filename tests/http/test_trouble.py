@@ -53,6 +53,29 @@ def test_connections_that_were_cut_are_replaced(
     assert client.beat() == []
 
 
+def test_what_fails_for_contention_is_tried_three_times(face: HttpServer, fleet: Fleet) -> None:
+    """R2.3"""
+    fleet.query("create sequence {p}.tries")
+    fleet.query("grant usage on sequence {p}.tries to public")
+    fleet.query(
+        """
+        create or replace function {a}.is_current(p_stream_id bigint, p_epoch bigint) returns boolean
+            language plpgsql volatile security definer
+        as $$
+        begin
+            if nextval('{p}.tries') not in (3, 7) then
+                raise exception using errcode = '40001', message = 'another was first';
+            end if;
+            return false;
+        end
+        $$
+        """
+    )
+    assert face.http.get("/readyz").status_code == 200, "the third try"
+    refused = face.http.get("/readyz")
+    assert (refused.status_code, refused.json()["code"]) == (503, "40001"), "three of three"
+
+
 def test_it_may_not_speak_for_instances_of_another_login(serve: Serve, fleet: Fleet, login_dsn: LoginDsn) -> None:
     mine, other = serve(), serve(dsn=login_dsn("worker", "reader"))
     MainClient(mine, "http-1").register()
