@@ -6,13 +6,11 @@ BIN := $(VENV)/bin
 # Each process of the tests has a server of its own. Much of their time is waiting, so there are more than cores.
 PROCESSES ?= 4
 PYTEST := $(BIN)/pytest -q -n $(PROCESSES) --dist loadgroup
-# What depends on the version of the server, or on the names of a fleet.
-SQL_TESTS := -m "not slow" tests/sql tests/isolation tests/lint tests/migrate
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 DEMO ?=
 CHAOS ?=
 
-.PHONY: help demo test test-15 test-schema lint check snapshot docs docs-check chaos chaos-quick bench bench-quick wheel clean
+.PHONY: help demo test test-other lint check snapshot docs docs-check chaos chaos-quick bench bench-quick wheel clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,17 +21,15 @@ demo: $(VENV)/demo.stamp  ## the whole system on real audio, about a minute (DEM
 test: $(VENV)/dev.stamp  ## all tests, on the embedded PostgreSQL 18
 	$(PYTEST)
 
-test-15: $(VENV)/dev.stamp  ## the tests of the database, on Debian's PostgreSQL 15 where it is installed
+test-other: $(VENV)/dev.stamp  ## the tests of the SQL under another schema name, on Debian's PostgreSQL 15 where it is installed
 	@if [ -x $(POSTGRES_15)/initdb ]; then \
-		ORCHESTRATOR_TEST_PROGRAMS=$(POSTGRES_15) $(PYTEST) $(SQL_TESTS); \
+		export ORCHESTRATOR_TEST_PROGRAMS=$(POSTGRES_15); \
+		$(PYTEST) -m "not slow" tests/lint tests/migrate; \
 	elif [ "$$CI" = true ]; then \
 		echo "there is no PostgreSQL 15 in $(POSTGRES_15)" >&2; exit 1; \
 	else \
-		echo "skipped: there is no PostgreSQL 15 in $(POSTGRES_15) (apt-get install postgresql-15)"; \
-	fi
-
-test-schema: $(VENV)/dev.stamp  ## the tests of the SQL, under another schema name
-	ORCHESTRATOR_TEST_SCHEMA=fleet_two $(PYTEST) -m "not slow" tests/sql tests/isolation
+		echo "on PostgreSQL 18: there is no PostgreSQL 15 in $(POSTGRES_15) (apt-get install postgresql-15)"; \
+	fi && ORCHESTRATOR_TEST_SCHEMA=fleet_two $(PYTEST) -m "not slow" tests/sql tests/isolation
 
 lint: $(VENV)/dev.stamp  ## formatting, types, SQL
 	$(BIN)/ruff check .
@@ -41,8 +37,7 @@ lint: $(VENV)/dev.stamp  ## formatting, types, SQL
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql migrations
 
-check: lint docs-check test test-15 test-schema chaos-quick  ## everything that has to be right before a change goes in
-	$(BIN)/python docs/generate.py --check
+check: lint docs-check test test-other chaos-quick  ## everything that has to be right before a change goes in
 
 snapshot: $(VENV)/dev.stamp  ## write the schema snapshot and the help texts anew
 	$(BIN)/python -m tests.migrate.snapshot
