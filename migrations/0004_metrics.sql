@@ -35,25 +35,18 @@ comment on column {{ private }}.metric_count.value is 'Of a counter the total, o
 comment on column {{ private }}.metric_count.counts is 'Of a histogram: how many observations fell into each of its buckets.';
 comment on column {{ private }}.metric_count.counted_to is 'What is counted now and then is counted up to this moment.';
 
--- What changes with each beat stands together: the WAL of an update is what lies between the first and the last byte that
--- changed. These three hardly ever do and go behind it.
-alter table {{ private }}.heartbeat rename column digest to digest_before;
-alter table {{ private }}.heartbeat rename column status to status_before;
-alter table {{ private }}.heartbeat rename column current_streams to current_streams_before;
+-- The WAL of a beat is what lies between the first and the last byte of its row that changed. So what changes with each beat
+-- takes the places of two columns that hardly ever do, and those go to the end.
+alter table {{ private }}.heartbeat rename column digest to beats;
+alter table {{ private }}.heartbeat rename column current_streams to round_trip;
 alter table {{ private }}.heartbeat
-    add column beats integer not null default 0,
-    add column round_trip real,
-    add column missed integer not null default 0,
     add column digest bigint not null default 0,
-    add column status text,
     add column current_streams integer,
-    add constraint counts_of_beats_are_not_negative check (beats >= 0 and missed >= 0 and round_trip >= 0);
-update {{ private }}.heartbeat
-set digest = digest_before, status = status_before, current_streams = current_streams_before;
+    add column missed integer not null default 0;
+update {{ private }}.heartbeat set digest = beats, current_streams = round_trip, beats = 0, round_trip = null;
 alter table {{ private }}.heartbeat
-    drop column digest_before,
-    drop column status_before,
-    drop column current_streams_before;
+    alter column round_trip type real,
+    add constraint counts_of_beats_are_not_negative check (beats >= 0 and missed >= 0 and round_trip >= 0);
 comment on column {{ private }}.heartbeat.beats is 'How many beats there were.';
 comment on column {{ private }}.heartbeat.round_trip is 'Seconds that the beat before this one took there and back, by the worker''s own clock; null when it does not say.';
 comment on column {{ private }}.heartbeat.missed is 'How many beats did not come that its interval promised, counted at the beat that did.';

@@ -6,7 +6,7 @@ create or replace function {{ private }}.http_instance_rows()
         instance_id text, status text, max_streams integer, streams integer, load_percentage numeric, may_have_streams boolean,
         processed bigint, errors bigint, performance numeric, cpu_usage real, memory_usage real,
         registered_at timestamptz, last_heartbeat timestamptz, location text, version text, streams_changed_at timestamptz,
-        beats integer, missed integer, last_sent timestamptz
+        beats bigint, missed integer, last_sent timestamptz
     )
     language sql volatile
 as $function$
