@@ -29,7 +29,7 @@ def is_wanted(accept: str) -> bool:
 
 
 def text(rows: Iterable[Row], accept: str = "", *, process: CollectorRegistry | None = None) -> tuple[bytes, str]:
-    """The rows of `metrics()`, and the metrics of a process, in the format that a client accepts; and its media type."""
+    """The rows of `metrics()`, and what a process has measured, in the format that a client accepts; its media type."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Rows(rows))
     if process is not None:

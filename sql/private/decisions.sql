@@ -138,7 +138,7 @@ $function$;
 comment on function {{ private }}.notify_instance(text, bigint) is 'A hint to one worker to ask for what differs.';
 
 create or replace function {{ private }}.close_decision(
-    p_decision_id bigint, p_moves integer default null, p_least_moves integer default null
+    p_decision_id bigint, p_moves integer default null, p_least_moves integer default null, p_keep boolean default true
 )
     returns {{ private }}.decision
     language plpgsql volatile
@@ -195,6 +195,10 @@ begin
     from load cross join told
     where d.decision_id = p_decision_id
     returning d.* into v_decision;
+    if v_decision.moves = 0 and not p_keep then
+        delete from {{ private }}.decision as d where d.decision_id = p_decision_id;
+        return null;
+    end if;
     perform {{ private }}.count_decision(v_decision);
     if v_decision.still_waiting > 0
         and exists (select from {{ private }}.movement as m where m.decision_id = p_decision_id and m.to_instance_id is null)
@@ -204,7 +208,7 @@ begin
     return v_decision;
 end
 $function$;
-comment on function {{ private }}.close_decision(bigint, integer, integer) is 'End a decision: count its moves and the least possible, record loads and thresholds, and tell each affected instance once.';
+comment on function {{ private }}.close_decision(bigint, integer, integer, boolean) is 'End a decision: count its moves and the least possible, record loads and thresholds, and tell each affected instance once. One that is not to be kept and moved nothing was none.';
 
 create or replace function {{ private }}.thresholds()
     returns jsonb
