@@ -1,6 +1,7 @@
 """Counters contend for nobody: who writes them, and what others may do meanwhile (R2.1, R6.4)."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from psycopg import sql
@@ -29,30 +30,27 @@ def _deadlocks(database: Database) -> Any:
     return row["deadlocks"]
 
 
-def test_reports_that_count_the_same_classes_wait_for_each_other_and_never_deadlock(
+def test_a_report_takes_the_counters_of_its_classes_in_their_order_so_that_two_never_deadlock(
     database: Database, session: Open
 ) -> None:
     one, two, three = session(), session(), session()
-    with one.transaction():
-        one.call("record_failures", reporter="driver:one", failures=_failures("OR301", "55P03", "08006"))
-        waiting = [
-            each.start_and_wait_for(
-                lambda each=each, codes=codes: each.call(  # type: ignore[misc]
-                    "record_failures", reporter=f"driver:{each.pid}", failures=_failures(*codes)
-                ),
+    contention_fenced_other_unavailable = ("55P03", "OR301", "XX000", "08006")
+    for first, second in pairwise(contention_fenced_other_unavailable):
+        with one.transaction():
+            one.call("record_failures", reporter="driver:one", failures=_failures(second))
+            both = _failures(second, first)
+            waiting = two.start_and_wait_for(
+                lambda both=both: two.call("record_failures", reporter="driver:two", failures=both),  # type: ignore[misc]
                 one,
             )
-            for each, codes in ((two, ("08006", "OR301", "XX000")), (three, ("XX000", "08006", "55P03")))
-        ]
-        # whoever waits here holds none that comes before
-    for each in waiting:
-        assert result(each)[0]["recorded"] == 3
-    assert _counted(database, "orchestrator_retries_total") == {
-        "contention": 2,
-        "fenced": 2,
-        "other": 2,
-        "unavailable": 3,
-    }
+            # it has the first already, and waits for the second
+            alone = _failures(first)
+            behind = three.start_and_wait_for(
+                lambda alone=alone: three.call("record_failures", reporter="driver:three", failures=alone),  # type: ignore[misc]
+                two,
+            )
+        assert (result(waiting)[0]["recorded"], result(behind)[0]["recorded"]) == (2, 1)
+    assert sum(_counted(database, "orchestrator_retries_total").values()) == 3 * 4
     assert _deadlocks(database) == 0
 
 
