@@ -71,7 +71,7 @@ class Measured:
 
     def __init__(self, app: ASGIApp, *, registry: CollectorRegistry) -> None:
         self._app = app
-        self._routes: dict[Any, str] = {}
+        self._counted: dict[tuple[Any, int], tuple[Histogram, Counter]] = {}
         ProcessCollector(registry=registry)
         info = Gauge("orchestrator_http_info", "Always 1: the version of this server.", ["version"], registry=registry)
         info.labels(__version__).set(1)
@@ -105,15 +105,16 @@ class Measured:
         try:
             await self._app(scope, receive, send_and_see)
         finally:
-            route = self._route_of(scope)
-            self._seconds.labels(route).observe(time.perf_counter() - began)
-            self._requests.labels(route, status).inc()
+            # the router leaves its endpoint in the scope, if it found one
+            kind = (scope.get("endpoint"), status)
+            seconds, requests = self._counted.get(kind) or self._count(kind, scope)
+            seconds.observe(time.perf_counter() - began)
+            requests.inc()
 
-    def _route_of(self, scope: Scope) -> str:
-        """The template that the request's path fits: the router leaves its endpoint in the scope, if it found one."""
-        endpoint = scope.get("endpoint")
-        if endpoint is None:
-            return _UNROUTED
-        if not self._routes:
-            self._routes = {route.endpoint: route.path for route in scope["app"].routes if hasattr(route, "endpoint")}
-        return self._routes.get(endpoint, _UNROUTED)
+    def _count(self, kind: tuple[Any, int], scope: Scope) -> tuple[Histogram, Counter]:
+        """Where requests of an endpoint with this status are counted: by the template that their paths fit."""
+        endpoint, status = kind
+        routes = scope["app"].routes if endpoint is not None else []
+        route = next((route.path for route in routes if getattr(route, "endpoint", None) is endpoint), _UNROUTED)
+        self._counted[kind] = self._seconds.labels(route), self._requests.labels(route, status)
+        return self._counted[kind]
