@@ -1,8 +1,8 @@
-"""How long health() and diagnose() take on a fleet that is well: `python -m bench.looking`.
+"""How long health(), diagnose() and metrics() take on a fleet that is well: `python -m bench.looking`.
 
 Milliseconds: the least and the median as a client sees them, with planning and round trip, and the median of what the
-server process was on a CPU for, which is the steadier figure on a busy machine. The parts that the two are made of
-beside them, because the sum has to be found somewhere.
+server process was on a CPU for, which is the steadier figure on a busy machine. The parts that they are made of
+beside them, because the sum has to be found somewhere; and what it takes to write the metrics as text for Prometheus.
 """
 
 import statistics
@@ -14,6 +14,7 @@ from psycopg import sql
 
 from bench.fleet import Fleet, Size, server
 from orchestrator import db
+from orchestrator.http import exposition
 
 SIZES = (Size(1_000, 50), Size(10_000, 500), Size(100_000, 1_000))
 
@@ -31,8 +32,10 @@ def main(rounds: int, largest: int) -> None:
                 fleet.run("confirm_all.sql")
                 fleet.run("beats_are_now.sql")
                 fleet.vacuum()
-                for name in ("health", "diagnose"):
+                for name in ("health", "diagnose", "metrics", "http_metrics"):
                     _measure(fleet, name, rounds, partial(db.call, fleet.conn, name))
+                rows = db.call(fleet.conn, "metrics")
+                _measure(fleet, f"metrics as text ({len(rows):,})", rounds, partial(exposition.text, rows))
                 for name in _parts(fleet):
                     _measure(fleet, f"  {name}", rounds, partial(_call_part, fleet, name))
 
@@ -40,7 +43,7 @@ def main(rounds: int, largest: int) -> None:
 def _parts(fleet: Fleet) -> list[str]:
     rows = fleet.conn.execute(
         "select proname from pg_proc where pronamespace = %s::regnamespace "
-        "and (proname like 'findings%%' or proname like 'check%%') and proretset order by 1",
+        "and proname ~ '^(findings|check|metrics)_' and proretset and pronargs = 0 order by 1",
         [fleet.conn.names.private],
     ).fetchall()
     return [row["proname"] for row in rows]

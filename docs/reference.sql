@@ -31,6 +31,12 @@ from orchestrator.jobs as j
 order by j.job;
 
 select
+    '' as "Metrics", '`' || m.metric || '`' as "metric", m.kind, array_to_string(m.labels, ', ') as "labels", m.help as "meaning",
+    coalesce(array_to_string(m.bounds, ' '), '') as "buckets (s)"
+from orchestrator_private.metric as m
+order by m.metric;
+
+select
     '' as "State machine of an instance", t.from_status as "from", t.event, t.to_status as "to", t.meaning
 from orchestrator.state_machine as t
 order by t.from_status, t.event;

@@ -25,6 +25,7 @@ class Caller:
 
     def __init__(self, listener: Listener, connected: Callable[[], Awaitable[None]]) -> None:
         self.failures = Failures()
+        self.round_trip = 0.0  # seconds that the last call that was answered took there and back
         self._listener = listener
         self._connected = connected
 
@@ -52,7 +53,10 @@ class Caller:
     async def ask(self, function: str, attempt: int = 1, /, **parameters: Any) -> Sequence[Row]:
         """One try, over the connection that there is."""
         async with self._noted(function, attempt, **parameters):
-            return await self._listener.call(function, **parameters)
+            began = clock()
+            rows = await self._listener.call(function, **parameters)
+            self.round_trip = clock() - began
+            return rows
 
     async def idle(self, seconds: float, wake: asyncio.Event) -> bool:
         """Wait for a notification, as Listener.idle; a connection that is lost meanwhile is a failure, too."""

@@ -131,6 +131,7 @@ class Worker:
         self._incarnation: int | None = None
         self._interval = 30.0  # until register_instance says otherwise
         self._beat_due = 0.0
+        self._round_trip: float | None = None  # of the last beat, for the next one to tell
         self._accepted_at = 0.0  # when the last accepted beat was sent
         self._attempts = 0
         self._beat_within = math.inf  # seconds in which the database wants to hear the next beat
@@ -373,6 +374,7 @@ class Worker:
         answer = await self._call_mine("heartbeat", digest=digest(streams), report=self._report())
         if self._incarnation is None:
             return  # isolated before the answer came
+        self._round_trip = self._caller.round_trip
         self._accept(sent)
         self._heed(answer)
         commands = [command for command in answer if command["action"] in ("add", "remove")]
@@ -463,6 +465,7 @@ class Worker:
             "heartbeat_interval": self._interval,
             "breaker": self._breaker.current_state,
             "breaker_opened": self._breaker.opened,
+            "round_trip": self._round_trip,
             **self._progress.report(self._supervisor.running),
         }
 

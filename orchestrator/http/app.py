@@ -1,5 +1,6 @@
 """The routes. Each hands its request to one SQL function and passes the answer on."""
 
+import asyncio
 import json
 import re
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.datastructures import Headers, MutableHeaders
@@ -184,12 +186,14 @@ def create_app(pool: Pool, *, keys: Keys, limits: Limits) -> FastAPI:
     described = APIRouter()
     for route in ROUTES:
         _add(app, described, route, pool, limits)
-    _add_metrics(app, pool)
+    process = CollectorRegistry()
+    _add_metrics(app, pool, process)
     _add_probes(app, pool)
     app.add_exception_handler(OrchestratorError, _database_refused)
     app.add_exception_handler(Problem, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_middleware(_Front, keys=keys, rate=Rate(limits.rate))
+    app.add_middleware(exposition.Measured, registry=process)
     app.openapi = lambda: _openapi(app, described)  # type: ignore[method-assign]  # how FastAPI wants it
     return app
 
@@ -226,11 +230,16 @@ def _add(app: FastAPI, described: APIRouter, route: Route, pool: Pool, limits: L
     )
 
 
-def _add_metrics(app: FastAPI, pool: Pool) -> None:
+def _add_metrics(app: FastAPI, pool: Pool, process: CollectorRegistry) -> None:
     async def metrics(request: Request) -> Response:
+        accept = request.headers.get("accept", "")
+        if exposition.is_wanted(accept):
+            # thousands of lines: others need not wait for them
+            content, kind = await asyncio.to_thread(
+                exposition.text, await pool.call("metrics"), accept, process=process
+            )
+            return Response(content, headers={"Content-Type": kind})
         [row] = await pool.call("http_metrics")
-        if exposition.is_wanted(request.headers.get("accept", "")):
-            return Response(exposition.text(row["body"]), media_type=exposition.MEDIA_TYPE)
         return _json(row["body"], row["status"])
 
     app.add_api_route(

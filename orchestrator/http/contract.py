@@ -53,6 +53,7 @@ class Beat(BaseModel):
     cpu_usage: Percentage | None = None
     memory_usage: Percentage | None = None
     last_activity: Moment | None = None
+    round_trip: Annotated[float, Field(ge=0, le=86_400, description="seconds that the beat before took")] | None = None
 
 
 class Command(BaseModel):

@@ -2,7 +2,7 @@
 -- A start is confirmed under its epoch. A stop ends a hand-over: the next owner gets the stream in the same transaction.
 -- A stream that was reported as failed failures_before_move times goes to another instance, if one can take it.
 -- Locks     decision (shared when there are only starts); assignment rows (by id)
--- Writes    assignment, withdrawal, refusal, movement, decision
+-- Writes    assignment, withdrawal, refusal, movement, decision, metric_count
 -- Notifies  the next owners
 -- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
 create or replace function {{ api }}.acknowledge(

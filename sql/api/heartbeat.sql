@@ -66,6 +66,9 @@ begin
     update {{ private }}.heartbeat as h
     set
         beat_at = {{ private }}.now(),
+        beats = h.beats + 1,
+        missed = h.missed + {{ private }}.missed_beats(h.beat_at, p_report),
+        round_trip = v_report.round_trip,
         sent_at = v_report.sent_at,
         last_activity = coalesce(v_report.last_activity, h.last_activity),
         digest = coalesce(p_digest, h.digest),
@@ -103,6 +106,6 @@ begin
     end if;
 end
 $function$;
-comment on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) is 'A beat. p_digest, a signed 64-bit integer, is the digest of what the instance runs; it is compared with what it should run; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times).';
+comment on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) is 'A beat. p_digest, a signed 64-bit integer, is the digest of what the instance runs; it is compared with what it should run; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).';
 revoke all on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) from public;
 grant execute on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) to {{ worker }}, {{ admin }};

@@ -1,7 +1,7 @@
 -- A driver, or another program of an administrator, tells which of its calls failed; see report_failures for p_failures.
 -- p_reporter  kind and name, such as driver:host:4711. An instance speaks for itself.
--- Locks     the reporter's own failure_count and failure_streak; incident_pattern (by pattern); its own alert
--- Writes    failure_count, failure_streak, incident_pattern, alert, alert_delivery
+-- Locks     the reporter's own failure_count and failure_streak; incident_pattern (by pattern); its own alert; at last metric_count (by label)
+-- Writes    failure_count, failure_streak, incident_pattern, alert, alert_delivery, metric_count
 -- Raises    OR101 bad argument
 create or replace function {{ api }}.record_failures(p_reporter text, p_failures jsonb)
     returns table (recorded integer, recovery boolean)

@@ -1,6 +1,6 @@
 -- Remember that a source could not be synchronised, and why. Its streams stay as they are.
 -- p_error   {"code", "message", "detail", "hint"}, without a password
--- Writes    source, failure_count, incident_pattern
+-- Writes    source, failure_count, incident_pattern, metric_count
 -- Raises    OR107 unknown source · OR101 the error is not an object
 create or replace function {{ api }}.record_sync_failure(p_source text, p_error jsonb)
     returns table (consecutive_failures integer)
@@ -9,20 +9,24 @@ create or replace function {{ api }}.record_sync_failure(p_source text, p_error 
     set lock_timeout = '5s'
 as $function$
 #variable_conflict use_column
+declare
+    v_failures jsonb;
 begin
     perform {{ private }}.require_argument(
         'p_error', jsonb_typeof(p_error) = 'object', p_error, 'an object with code, message, detail and hint'
     );
     perform {{ private }}.source_named(p_source);
-    perform {{ private }}.note_failures_of('source:' || p_source, jsonb_build_array(jsonb_build_object(
+    v_failures := jsonb_build_array(jsonb_build_object(
         'function', 'sync_source', 'sqlstate', p_error ->> 'code', 'message', p_error ->> 'message', 'detail', p_error ->> 'detail'
-    )));
+    ));
+    perform {{ private }}.note_failures_of('source:' || p_source, v_failures);
     return query
     update {{ private }}.source as s
     set
         last_attempt_at = {{ private }}.now(), last_error = p_error, consecutive_failures = s.consecutive_failures + 1
     where s.source = p_source
     returning s.consecutive_failures;
+    perform {{ private }}.count_retries(v_failures);
 end
 $function$;
 

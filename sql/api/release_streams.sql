@@ -1,7 +1,7 @@
 -- A worker gives streams back, having stopped them. They go to others at once, and not back to it for refusal_time; what nobody
 -- else can take waits.
--- Locks     decision; assignment rows (by id)
--- Writes    assignment, refusal, decision, movement
+-- Locks     decision; assignment rows (by id); metric_count
+-- Writes    assignment, refusal, decision, movement, metric_count
 -- Notifies  the new owners
 -- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
 create or replace function {{ api }}.release_streams(
@@ -40,6 +40,7 @@ begin
             perform {{ private }}.move_one(v_decision_id, v_stream_id, p_instance_id, false, 'released');
         end loop;
         perform {{ private }}.close_decision(v_decision_id);
+        perform {{ private }}.count_up('orchestrator_refusals_total', 'released', cardinality(v_stream_ids));
     end if;
     return query
     select a.stream_id, a.instance_id from {{ private }}.assignment as a where a.stream_id = any(v_held) order by a.stream_id;

@@ -2,8 +2,8 @@
 -- p_failures  at most 100 of {"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago" (seconds ago),
 --             "consecutive" (the longest run of failed rounds), "over" (whether it works again)}. One failure is one failed
 --             round, not each of its tries. Refusals (OR1xx, OR4xx) are answers and not counted.
--- Locks     its own failure_count and failure_streak; incident_pattern (by pattern); its own alert
--- Writes    failure_count, failure_streak, incident_pattern, alert, alert_delivery
+-- Locks     its own failure_count and failure_streak; incident_pattern (by pattern); its own alert; at last metric_count (by label)
+-- Writes    failure_count, failure_streak, incident_pattern, alert, alert_delivery, metric_count
 -- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
 create or replace function {{ api }}.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb)
     returns table (recorded integer, recovery boolean)

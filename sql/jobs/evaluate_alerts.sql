@@ -1,7 +1,7 @@
 -- Job: open alerts whose condition holds, close those whose condition is over; tell whoever is to hear of it. An alert is one
 -- row from opening to closing. Its severity may rise while it is open, and never falls.
 -- Reads     what private/alert_conditions.sql reads
--- Writes    alert, alert_delivery, activity_sample, failure_count
+-- Writes    alert, alert_delivery, activity_sample, failure_count, metric_count
 
 create or replace function {{ private }}.sample_activity(p_now timestamptz)
     returns void
@@ -86,13 +86,15 @@ begin
     perform {{ private }}.tell_targets(v_escalated, 'escalated', v_now);
     perform {{ private }}.tell_targets(v_reminded, 'reminded', v_now);
     perform {{ private }}.tell_targets(v_closed, 'resolved', v_now);
+    -- nothing that anybody decides on, and nobody else looks at every beat so often
+    perform {{ private }}.count_round_trips(v_now);
     return nullif(jsonb_strip_nulls(jsonb_build_object(
         'opened', {{ private }}.alerts_named(v_opened), 'escalated', {{ private }}.alerts_named(v_escalated),
         'reminded', {{ private }}.alerts_named(v_reminded), 'closed', {{ private }}.alerts_named(v_closed)
     )), '{}');
 end
 $function$;
-comment on function {{ private }}.evaluate_alerts() is 'Job evaluate_alerts: opens and closes alerts.';
+comment on function {{ private }}.evaluate_alerts() is 'Job evaluate_alerts: opens and closes alerts; adds up the round trips of the beats.';
 
 create or replace function {{ private }}.alerts_named(p_alert_ids bigint[])
     returns jsonb

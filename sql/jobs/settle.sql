@@ -48,9 +48,10 @@ begin
     ) then
         perform {{ private }}.rebalance_fleet(v_decision_id);
     end if;
-    v_decision := {{ private }}.close_decision(v_decision_id);
-    if v_decision.moves = 0 and not v_reasons && array['registered', 'returned', 'capacity'] then
-        delete from {{ private }}.decision as d where d.decision_id = v_decision_id;
+    v_decision := {{ private }}.close_decision(
+        v_decision_id, p_keep => v_reasons && array['registered', 'returned', 'capacity']
+    );
+    if v_decision.decision_id is null then
         return null; -- nothing was decided
     end if;
     return jsonb_build_object(

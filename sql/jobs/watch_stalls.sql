@@ -2,7 +2,7 @@
 -- is (private/station_faults.sql); an instance that beats and makes no progress is in warning. Stations that are heard again
 -- are forgiven.
 -- Locks     decision (only when there is something to decide); instance (by id); stream and assignment rows (by id)
--- Writes    stall, station_fault, refusal, instance, assignment, decision, movement
+-- Writes    stall, station_fault, refusal, instance, assignment, decision, movement, metric_count
 -- Notifies  each affected instance
 
 create or replace function {{ private }}.end_stalls()
@@ -37,8 +37,10 @@ as $function$
 declare
     v_stall record;
     v_decision_id bigint;
+    v_refused integer := 0;
 begin
     for v_stall in select d.stream_id, d.instance_id from {{ private }}.stalls_due() as d order by d.stream_id loop
+        v_refused := v_refused + 1;
         perform {{ private }}.remember_refusals(v_stall.instance_id, array[v_stall.stream_id], 'silent', 1, true);
         v_decision_id := {{ private }}.answer_failure(
             v_decision_id, v_stall.stream_id, v_stall.instance_id, 'stalled stream', 'watch_stalls', 'silent'
@@ -46,6 +48,9 @@ begin
         -- what stays is restarted by the next beat that names it, and has its time anew
         update {{ private }}.stall as s set restarted_at = null where s.stream_id = v_stall.stream_id;
     end loop;
+    if v_refused > 0 then
+        perform {{ private }}.count_up('orchestrator_refusals_total', 'silent', v_refused);
+    end if;
     if v_decision_id is not null then
         return {{ private }}.close_decision(v_decision_id);
     end if;

@@ -2,8 +2,8 @@
 --   give_streams   now: the owner is gone, or there is none
 --   hand_over      in two steps: the owner is asked to stop, the next one gets the stream when it has (complete_handovers)
 -- Every caller holds the decision lock.
--- Locks     stream and assignment rows (by id)
--- Writes    assignment, decision, movement, withdrawal, settle_request
+-- Locks     stream and assignment rows (by id); metric_count
+-- Writes    assignment, decision, movement, withdrawal, settle_request, metric_count
 -- Notifies  each affected instance once per decision
 
 create or replace function {{ private }}.open_decision(
@@ -138,7 +138,7 @@ $function$;
 comment on function {{ private }}.notify_instance(text, bigint) is 'A hint to one worker to ask for what differs.';
 
 create or replace function {{ private }}.close_decision(
-    p_decision_id bigint, p_moves integer default null, p_least_moves integer default null
+    p_decision_id bigint, p_moves integer default null, p_least_moves integer default null, p_keep boolean default true
 )
     returns {{ private }}.decision
     language plpgsql volatile
@@ -195,6 +195,11 @@ begin
     from load cross join told
     where d.decision_id = p_decision_id
     returning d.* into v_decision;
+    if v_decision.moves = 0 and not p_keep then
+        delete from {{ private }}.decision as d where d.decision_id = p_decision_id;
+        return null;
+    end if;
+    perform {{ private }}.count_decision(v_decision);
     if v_decision.still_waiting > 0
         and exists (select from {{ private }}.movement as m where m.decision_id = p_decision_id and m.to_instance_id is null)
     then
@@ -203,7 +208,7 @@ begin
     return v_decision;
 end
 $function$;
-comment on function {{ private }}.close_decision(bigint, integer, integer) is 'End a decision: count its moves and the least possible, record loads and thresholds, and tell each affected instance once.';
+comment on function {{ private }}.close_decision(bigint, integer, integer, boolean) is 'End a decision: count its moves and the least possible, record loads and thresholds, and tell each affected instance once. One that is not to be kept and moved nothing was none.';
 
 create or replace function {{ private }}.thresholds()
     returns jsonb
@@ -239,11 +244,11 @@ end;
 comment on function {{ private }}.count_waiting(integer) is 'How many streams wait for an instance that lives: nobody has them, or a lost one that nobody could succeed. Counted up to a limit so that the cost is bounded.';
 
 create or replace function {{ private }}.heirs(p_stream_ids bigint[])
-    returns table (stream_id bigint, from_id text, epoch bigint, to_id text)
+    returns table (stream_id bigint, from_id text, epoch bigint, to_id text, releasing_since timestamptz)
     language sql volatile rows 10 -- usually few: whoever joins them looks each up by its key
 as $function$
     with held as (
-        select a.stream_id, a.instance_id as from_id, a.epoch, a.next_instance_id as next_id
+        select a.stream_id, a.instance_id as from_id, a.epoch, a.next_instance_id as next_id, a.releasing_since
         from {{ private }}.assignment as a
         where a.stream_id = any(p_stream_ids) and a.releasing_since is not null
         order by a.stream_id
@@ -252,7 +257,7 @@ as $function$
     queued as (
         select h.*, row_number() over (partition by h.next_id order by h.stream_id) as place from held as h
     )
-    select q.stream_id, q.from_id, q.epoch, i.instance_id
+    select q.stream_id, q.from_id, q.epoch, i.instance_id, q.releasing_since
     from queued as q
     left join {{ private }}.instance_load as l on l.instance_id = q.next_id
     left join {{ private }}.instance as i on
@@ -272,11 +277,12 @@ declare
     v_completed integer;
     v_affected text[];
     v_unplaced bigint[];
+    v_seconds double precision[];
     v_stream_id bigint;
     v_decision_id bigint;
 begin
     with heir as (
-        select h.stream_id, h.from_id, h.epoch as old_epoch, h.to_id from {{ private }}.heirs(p_stream_ids) as h
+        select h.stream_id, h.from_id, h.epoch as old_epoch, h.to_id, h.releasing_since from {{ private }}.heirs(p_stream_ids) as h
     ),
     -- a stream that nobody can take is not taken: a slow owner is better than none
     kept as (
@@ -297,7 +303,7 @@ begin
             releasing_since = null
         from heir as h
         where a.stream_id = h.stream_id and (h.to_id is not null or p_owner_confirmed)
-        returning a.stream_id, a.epoch, a.decision_id, h.from_id, h.old_epoch, a.instance_id as to_id
+        returning a.stream_id, a.epoch, a.decision_id, h.from_id, h.old_epoch, a.instance_id as to_id, h.releasing_since as asked_at
     ),
     told as (
         insert into {{ private }}.withdrawal (instance_id, stream_id, epoch, withdrawn_at)
@@ -310,9 +316,13 @@ begin
     )
     select
         count(*), array_agg(c.stream_id order by c.stream_id) filter (where c.to_id is null),
-        array_agg(c.to_id) || coalesce(array_agg(c.from_id) filter (where not p_owner_confirmed), '{}')
-    into v_completed, v_unplaced, v_affected
+        array_agg(c.to_id) || coalesce(array_agg(c.from_id) filter (where not p_owner_confirmed), '{}'),
+        array_agg({{ private }}.seconds_between(c.asked_at, {{ private }}.now())) filter (where c.to_id is not null)
+    into v_completed, v_unplaced, v_affected, v_seconds
     from changed as c;
+    perform {{ private }}.observe(
+        'orchestrator_handover_duration_seconds', case when p_owner_confirmed then 'confirmed' else 'forced' end, v_seconds
+    );
 
     perform {{ private }}.notify_instance(n.instance_id, null)
     from (select distinct u.instance_id from unnest(v_affected) as u(instance_id) where u.instance_id is not null) as n;

@@ -2,9 +2,9 @@
 -- not each of its tries. Refusals that are answers (OR1xx the caller's mistake, OR4xx refused by policy) are none.
 -- Times come as ages, so that no two clocks have to agree.
 -- Reporters  an instance's id; driver:NAME, job:NAME, source:NAME
--- Locks      failure_count, failure_streak (the reporter's own), incident_pattern, alert (the reporter's own), in this order;
+-- Locks      failure_count, failure_streak (the reporter's own), incident_pattern, alert (the reporter's own), metric_count, in this order;
 --            the rows of each in the order of their keys: callers who report the same at once wait and never deadlock
--- Writes     failure_count, failure_streak, incident_pattern, alert, alert_delivery
+-- Writes     failure_count, failure_streak, incident_pattern, alert, alert_delivery, metric_count
 
 create or replace function {{ private }}.pattern_of(p_message text)
     returns text
@@ -235,6 +235,29 @@ end
 $function$;
 comment on function {{ private }}.note_failures_of(text, jsonb) is 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
 
+create or replace function {{ private }}.count_retries(p_failures jsonb)
+    returns void
+    language sql volatile
+as $function$
+    insert into {{ private }}.metric_count as c (metric, label, value)
+    select 'orchestrator_retries_total', f.class, sum(f.occurrences)
+    from (
+        select
+            r.occurrences,
+            case
+                when r.sqlstate ~ '^(OR2|55P03|40001|40P01)' then 'contention'
+                when r.sqlstate is null or r.sqlstate ~ '^(08|57P0[123]|53300)' then 'unavailable'
+                when r.sqlstate ~ '^OR3' then 'fenced'
+                else 'other'
+            end as class
+        from {{ private }}.read_failures(p_failures, {{ private }}.now()) as r
+    ) as f
+    group by f.class
+    order by f.class
+    on conflict (metric, label) do update set value = c.value + excluded.value
+$function$;
+comment on function {{ private }}.count_retries(jsonb) is 'Calls failed and were left for later: how many of which class. The last thing that a report writes.';
+
 create or replace function {{ private }}.report_failures_of(p_reporter text, p_failures jsonb)
     returns table (recorded integer, recovery boolean)
     language plpgsql volatile
@@ -245,6 +268,7 @@ begin
     perform {{ private }}.check_failures(p_failures);
     v_recorded := {{ private }}.note_failures_of(p_reporter, p_failures);
     perform {{ private }}.note_streak(p_reporter, p_failures, {{ private }}.now());
+    perform {{ private }}.count_retries(p_failures);
     return query select v_recorded::integer, c.recovery_since is not null from {{ private }}.controller as c;
 end
 $function$;

@@ -3,7 +3,7 @@
 -- take the streams they are given away (inherit), but not before everybody who was lost together had time to return.
 -- Locks     instance (by id, those that are free); stream and assignment rows (by id)
 -- Reads     instance_load, requirement, controller
--- Writes    assignment, movement, decision, withdrawal
+-- Writes    assignment, movement, decision, withdrawal, metric_count
 
 create or replace function {{ private }}.somebody_is_there()
     returns boolean
@@ -74,6 +74,7 @@ declare
     v_decision_id bigint := {{ private }}.open_decision(
         'heirless', 'watch_instances', null, jsonb_build_object('instances', to_jsonb(p_instance_ids))
     );
+    v_decision {{ private }}.decision;
 begin
     if {{ private }}.fail_over(v_decision_id, p_instance_ids, 'heirless') = 0 then
         -- whoever has room has refused them
@@ -81,7 +82,9 @@ begin
         return null;
     end if;
     perform {{ private }}.tell_former_owners(v_decision_id);
-    return {{ private }}.close_decision(v_decision_id);
+    v_decision := {{ private }}.close_decision(v_decision_id);
+    perform {{ private }}.count_failover(v_decision);
+    return v_decision;
 end
 $function$;
 comment on function {{ private }}.inherit(text[]) is 'Give what these lost instances still hold to others, as far as those have room.';

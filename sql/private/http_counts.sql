@@ -1,11 +1,12 @@
 -- Numbers that several answers of the HTTP face hold.
--- Reads     instance, instance_load, heartbeat, stream, assignment
+-- Reads     instance, instance_load, heartbeat, assignment, controller, alert, job
 
 create or replace function {{ private }}.http_instance_rows()
     returns table (
         instance_id text, status text, max_streams integer, streams integer, load_percentage numeric, may_have_streams boolean,
         processed bigint, errors bigint, performance numeric, cpu_usage real, memory_usage real,
-        registered_at timestamptz, last_heartbeat timestamptz, location text, version text, streams_changed_at timestamptz
+        registered_at timestamptz, last_heartbeat timestamptz, location text, version text, streams_changed_at timestamptz,
+        beats bigint, missed integer, last_sent timestamptz
     )
     language sql volatile
 as $function$
@@ -16,7 +17,8 @@ as $function$
         -- the part of its work that succeeds, as the strategy performance weighs it
         round(coalesce(h.processed_count / nullif(h.processed_count + h.error_count, 0)::numeric, 1), 3),
         h.cpu_usage, h.memory_usage,
-        i.registered_at, h.beat_at, i.location, i.version, l.changed_at
+        i.registered_at, h.beat_at, i.location, i.version, l.changed_at,
+        h.beats, h.missed, h.sent_at
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
     join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
@@ -72,3 +74,35 @@ as $function$
     select round(extract(epoch from {{ private }}.now() - {{ private }}.server_started_at()))::double precision
 $function$;
 comment on function {{ private }}.http_uptime() is 'For how many seconds the database server, which is the orchestrator, has been up.';
+
+create or replace function {{ private }}.http_system_row()
+    returns table (
+        open_alerts bigint, jobs_failing bigint, jobs_overdue bigint, drivers bigint, is_paused boolean, is_recovering boolean,
+        last_balanced_at timestamptz
+    )
+    language sql volatile
+as $function$
+    select
+        (select count(*) from {{ private }}.alert as a where a.resolved_at is null),
+        j.failing,
+        j.overdue,
+        (
+            select count(*)
+            from pg_stat_activity as s
+            -- the one connection of a driver that listens; those that it opens for a purpose name that as well
+            where s.datname = current_database() and s.application_name ~ '^orchestrator:run [^ ]+$'
+        ),
+        c.paused_at is not null,
+        c.recovery_since is not null,
+        c.last_balanced_at
+    from {{ private }}.controller as c
+    cross join (
+        select
+            count(*) filter (where j.consecutive_failures > 0) as failing,
+            -- a job that somebody runs at this moment is not overdue
+            count(*) filter (where greatest(j.next_run_at, j.claimed_until) < {{ private }}.now() - interval '30 seconds') as overdue
+        from {{ private }}.job as j
+        where j.enabled
+    ) as j
+$function$;
+comment on function {{ private }}.http_system_row() is 'How the system stands in one row: alerts, jobs, drivers, brakes.';

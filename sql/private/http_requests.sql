@@ -89,7 +89,8 @@ begin
         'memory_usage', coalesce(
             {{ private }}.http_number(p_request, 'memory_usage', 0, 100000), {{ private }}.http_number(v_metrics, 'memory_percent', 0, 100000),
             {{ private }}.http_number(v_metrics, 'memory_usage', 0, 100000)
-        )
+        ),
+        'round_trip', {{ private }}.http_number(p_request, 'round_trip', 0, 86400)
     );
 end
 $function$;

@@ -1,6 +1,6 @@
 -- Steps of the state machine, and the end of an instance's hold on its streams.
 -- Locks     instance; stream and assignment rows (by id); callers that lose instances hold the decision lock
--- Writes    instance, assignment, decision, movement
+-- Writes    instance, assignment, decision, movement, metric_count
 
 create or replace function {{ private }}.step_instance(p_instance_id text, p_event text)
     returns text
@@ -40,6 +40,7 @@ as $function$
 declare
     v_decision_id bigint := {{ private }}.open_decision(p_rule, p_trigger, p_reason, p_detail || jsonb_build_object('instances', to_jsonb(p_instance_ids)));
     v_kept integer;
+    v_decision {{ private }}.decision;
 begin
     perform i.instance_id from {{ private }}.instance as i where i.instance_id = any(p_instance_ids) order by i.instance_id for no key update;
     perform {{ private }}.step_instance(u.instance_id, p_event) from unnest(p_instance_ids) as u(instance_id);
@@ -62,7 +63,11 @@ begin
     if {{ private }}.is_imbalanced() or v_kept > 0 then
         perform {{ private }}.request_settle('lost', p_instance_ids[1]);
     end if;
-    return {{ private }}.close_decision(v_decision_id);
+    v_decision := {{ private }}.close_decision(v_decision_id);
+    if p_event = 'lost' then
+        perform {{ private }}.count_failover(v_decision);
+    end if;
+    return v_decision;
 end
 $function$;
 comment on function {{ private }}.lose_instances(text[], text, text, text, text, jsonb) is 'These instances are gone: step their state machines and give their streams to others, in one decision. What nobody else can take stays with those that may return.';

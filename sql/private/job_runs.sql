@@ -51,19 +51,26 @@ as $function$
 declare
     v_outcome text := case when p_error is not null then 'failed' when p_result is not null then 'done' else 'nothing' end;
     v_job_run_id bigint := p_job_run_id;
+    v_ended_at timestamptz := {{ private }}.now();
+    v_took double precision := {{ private }}.seconds_between(p_started_at, v_ended_at);
+    v_late double precision := {{ private }}.seconds_between((p_job).next_run_at, p_started_at);
 begin
     update {{ private }}.job as j
     set
-        next_run_at = {{ private }}.next_run(j.schedule, (p_job).next_run_at, {{ private }}.now()),
+        next_run_at = {{ private }}.next_run(j.schedule, (p_job).next_run_at, v_ended_at),
         claimed_by = null,
         claimed_until = null,
         last_started_at = p_started_at,
-        last_duration = {{ private }}.now() - p_started_at,
+        last_duration = v_ended_at - p_started_at,
         last_outcome = v_outcome,
         last_result = coalesce(p_error, p_result),
         runs = j.runs + 1,
         failures = j.failures + (p_error is not null)::integer,
-        consecutive_failures = case when p_error is null then 0 else j.consecutive_failures + 1 end
+        consecutive_failures = case when p_error is null then 0 else j.consecutive_failures + 1 end,
+        duration_counts = {{ private }}.count_into(j.duration_counts, 'orchestrator_job_duration_seconds', array[v_took]),
+        duration_sum = j.duration_sum + v_took,
+        lag_counts = {{ private }}.count_into(j.lag_counts, 'orchestrator_job_lag_seconds', array[v_late]),
+        lag_sum = j.lag_sum + v_late
     where j.job = (p_job).job;
     if p_error is not null then
         perform {{ private }}.note_failures_of('job:' || (p_job).job, jsonb_build_array(jsonb_build_object(
@@ -76,11 +83,11 @@ begin
         v_job_run_id := null;
     elsif p_job_run_id is not null then
         update {{ private }}.job_run as r
-        set finished_at = {{ private }}.now(), outcome = v_outcome, result = p_result, error = p_error
+        set finished_at = v_ended_at, outcome = v_outcome, result = p_result, error = p_error
         where r.job_run_id = p_job_run_id;
     else
         insert into {{ private }}.job_run (job, started_at, finished_at, run_by, outcome, result, error)
-        values ((p_job).job, p_started_at, {{ private }}.now(), p_run_by, v_outcome, p_result, p_error)
+        values ((p_job).job, p_started_at, v_ended_at, p_run_by, v_outcome, p_result, p_error)
         returning job_run_id into v_job_run_id;
     end if;
     return v_job_run_id;

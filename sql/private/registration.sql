@@ -163,7 +163,7 @@ begin
     update {{ private }}.heartbeat as h
     set
         incarnation = p_known.incarnation + 1, beat_at = {{ private }}.now(), digest = 0, in_step = true, status = null,
-        current_streams = null, progressing = null, progress_at = null, stalled = 0
+        current_streams = null, progressing = null, progress_at = null, stalled = 0, round_trip = null
     where h.instance_id = p_known.instance_id;
     if p_known.status in ('inactive', 'removed', 'recovering') or (p_known.status = 'draining' and p_known.standing_order is null) then
         perform {{ private }}.request_settle({{ private }}.return_of(p_known.instance_id), p_known.instance_id);

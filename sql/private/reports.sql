@@ -60,12 +60,14 @@ begin
     v_beat.progressing := (p_report ->> 'progressing')::integer;
     v_beat.breaker := p_report ->> 'breaker';
     v_beat.breaker_opened := (p_report ->> 'breaker_opened')::integer;
+    v_beat.round_trip := (p_report ->> 'round_trip')::real;
     v_beat.stalled := case when p_report -> 'stalled' <> 'null' then {{ private }}.count_stalled(p_report -> 'stalled') else 0 end;
     -- what nobody can have counted, and moments that no client could read back out of a view
     if least(v_beat.current_streams, v_beat.processed_count, v_beat.error_count, v_beat.progressing, v_beat.breaker_opened) < 0
         or greatest(v_beat.current_streams, v_beat.processed_count, v_beat.error_count) > 1000000000000000
         or not (coalesce(v_beat.cpu_usage, 0) between 0 and 100000 and coalesce(v_beat.memory_usage, 0) between 0 and 100000)
         or coalesce((p_report ->> 'heartbeat_interval')::double precision, 1) not between 0.001 and 86400
+        or coalesce(v_beat.round_trip, 0) not between 0 and 86400
         or v_beat.breaker not in ('closed', 'half-open', 'open')
         or length(v_beat.status) > 100
         or least(v_beat.last_activity, v_beat.sent_at) < '2000-01-01'
@@ -83,7 +85,7 @@ exception
                 'argument', 'p_report', 'problem', sqlerrm,
                 'given', case when length(p_report::text) > 10000 then to_jsonb('too long to be said again'::text) else p_report end
             )::text,
-            hint = 'counts are integers, cpu_usage and memory_usage percentages, last_activity and timestamp ISO 8601 with a time zone, heartbeat_interval seconds, breaker closed, half-open or open, stalled at most 1000 of {"stream_id", "epoch", "silent_for" in seconds}';
+            hint = 'counts are integers, cpu_usage and memory_usage percentages, last_activity and timestamp ISO 8601 with a time zone, heartbeat_interval and round_trip seconds, breaker closed, half-open or open, stalled at most 1000 of {"stream_id", "epoch", "silent_for" in seconds}';
 end
 $function$;
 comment on function {{ private }}.read_report(jsonb) is 'The columns of a beat out of its report; OR101 when a value cannot be read.';

@@ -19,11 +19,14 @@ declare
         'reconnected', p_reconnected,
         'skipped_rows', p_change -> 'skipped_rows'
     );
+    v_took double precision := {{ private }}.seconds_between(p_read_at, {{ private }}.now());
 begin
     update {{ private }}.source as s
     set
         last_attempt_at = {{ private }}.now(), last_success_at = {{ private }}.now(), last_result = v_result,
-        last_error = null, consecutive_failures = 0
+        last_error = null, consecutive_failures = 0,
+        sync_counts = {{ private }}.count_into(s.sync_counts, 'orchestrator_sync_duration_seconds', array[v_took]),
+        sync_sum = s.sync_sum + v_took
     -- a newer reading may have been merged since this one was found to change nothing
     where s.source = p_source and coalesce((s.last_result ->> 'read_at')::timestamptz <= p_read_at, true);
 

@@ -2,8 +2,8 @@
 -- instance is its station's own fault: it stays where it is, and is not moved for failing until it works again.
 -- At most failure_moves_per_minute streams of the fleet are moved for failing: when the internet is away, all of them fail.
 -- Every caller but cure_stations holds the decision lock.
--- Locks     stream and assignment rows (by id)
--- Writes    station_fault, refusal, assignment, decision, movement
+-- Locks     stream and assignment rows (by id); metric_count
+-- Writes    station_fault, refusal, assignment, decision, movement, metric_count
 
 create or replace function {{ private }}.blame_station(p_stream_id bigint)
     returns boolean
@@ -86,6 +86,7 @@ declare
     v_held record;
     v_decision_id bigint;
     v_noted integer := 0;
+    v_refused integer := 0;
 begin
     for v_held in
         select a.stream_id, max(f.value ->> 'error') as error
@@ -106,12 +107,16 @@ begin
             p_instance_id, array[v_held.stream_id], coalesce(v_held.error, 'failed'),
             {{ private }}.setting_number('failures_before_move')::integer, true
         )) = 0;
+        v_refused := v_refused + 1;
         v_decision_id := {{ private }}.answer_failure(
             v_decision_id, v_held.stream_id, p_instance_id, 'failing stream', 'acknowledge', v_held.error
         );
     end loop;
     if v_decision_id is not null then
         perform {{ private }}.close_decision(v_decision_id);
+    end if;
+    if v_refused > 0 then
+        perform {{ private }}.count_up('orchestrator_refusals_total', 'failed', v_refused);
     end if;
     return v_noted;
 end

@@ -17,8 +17,16 @@ from tests.support import Clock, Database
 Open = Callable[[], Session]
 
 
+_CODES = ("55P03", "08006", "OR301", "XX000")  # one of each class that is counted
+
+
 def _failures(*messages: str) -> Jsonb:
-    return Jsonb([{"message": message, "consecutive": 9} for message in messages])
+    return Jsonb(
+        [
+            {"message": message, "sqlstate": _CODES[ord(message[-1]) % len(_CODES)], "consecutive": 9}
+            for message in messages
+        ]
+    )
 
 
 def _value(database: Database, query: str) -> Any:
@@ -104,6 +112,8 @@ def test_many_reporters_at_once_lose_no_failure_and_never_deadlock(database: Dat
     assert _deadlocks(database) == 0
     assert _value(database, "select sum(occurrences) from {p}.incident_pattern") == reporters * rounds * 8
     assert _value(database, "select sum(failures) from {p}.failure_count") == reporters * rounds * 8
+    retries = "from {p}.metric_count where metric = 'orchestrator_retries_total'"
+    assert _value(database, f"select array_agg(value) {retries}") == [reporters * rounds * 2] * len(_CODES)
 
 
 def test_no_beat_waits_for_another_that_finds_no_driver(fleet: Fleet, session: Open) -> None:

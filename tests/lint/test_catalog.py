@@ -47,6 +47,7 @@ READER = {
     "http_streams_status",
     "is_current",
     "lock_holders",
+    "metrics",
 }
 ADMIN = (
     WORKER

@@ -28,6 +28,7 @@ update {private}.controller set paused_at = null, paused_by = null, paused_reaso
     recovery_since = null, recovery_ended_at = null, recovery_detail = null,
     server_started_at = {private}.server_started_at(), server_timeline = {private}.server_timeline();
 update {private}.setting set value = default_value where value <> default_value;
+update {private}.metric_count set value = 0, counts = null, counted_to = null;
 update {private}.job set next_run_at = {private}.now(), claimed_by = null, claimed_until = null;
 """
 

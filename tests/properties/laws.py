@@ -37,7 +37,11 @@ select jsonb_build_object(
     'faulted', (select coalesce(jsonb_agg(f.stream_id), '[]') from {private}.station_fault as f),
     'decisions', (select coalesce(jsonb_agg(to_jsonb(d)), '[]') from {private}.decision as d),
     'movements', (select coalesce(jsonb_agg(to_jsonb(m) order by m.stream_id, m.epoch), '[]') from {private}.movement as m),
-    'inactive', (select coalesce(jsonb_agg(s.stream_id), '[]') from {private}.stream as s where not s.active)
+    'inactive', (select coalesce(jsonb_agg(s.stream_id), '[]') from {private}.stream as s where not s.active),
+    'metrics', (
+        select coalesce(jsonb_agg(to_jsonb(c)), '[]') from {private}.metric_count as c
+        where c.metric in ('orchestrator_decision_duration_seconds', 'orchestrator_moves_total', 'orchestrator_least_moves_total')
+    )
 ) as snapshot
 """  # noqa: E501  # SQL reads better in whole lines
 
@@ -55,6 +59,8 @@ class Snapshot:
     inactive: frozenset[int]
     decisions: Mapping[int, Mapping[str, Any]]
     movements: tuple[Mapping[str, Any], ...]
+    measured: Mapping[tuple[str, str], Mapping[str, Any]]
+    """What decisions have counted, by metric and rule."""
 
     @property
     def placeable(self) -> dict[str, Mapping[str, Any]]:
@@ -85,6 +91,7 @@ def look(conn: db.Connection) -> Snapshot:
         inactive=frozenset(found["inactive"]),
         decisions={d["decision_id"]: d for d in found["decisions"]},
         movements=tuple(found["movements"]),
+        measured={(m["metric"], m["label"]): m for m in found["metrics"]},
     )
 
 
@@ -94,6 +101,7 @@ def check_now(now: Snapshot) -> None:
     check_fence(now)
     check_chains(now)
     check_sums(now)
+    check_measured(now)
 
 
 def check_sums(now: Snapshot) -> None:
@@ -110,6 +118,19 @@ def check_sums(now: Snapshot) -> None:
             assert d["trigger"] != "watch_instances" or d["rule"] == "forgotten", (m, d)
     for d in now.decisions.values():
         assert d["moves"] >= d["least_moves"], d
+
+
+def check_measured(now: Snapshot) -> None:
+    """The counters of decisions equal the record (R6.4)."""
+    expected = Counter[tuple[str, str]]()
+    for d in now.decisions.values():
+        if d["duration"] is None:
+            continue  # what a test has made up
+        expected["orchestrator_decision_duration_seconds", d["rule"]] += 1
+        expected["orchestrator_moves_total", d["rule"]] += d["moves"]
+        expected["orchestrator_least_moves_total", d["rule"]] += d["least_moves"]
+    measured = {key: sum(m["counts"]) if m["counts"] else m["value"] for key, m in now.measured.items()}
+    assert Counter(measured) == expected
 
 
 def check_fence(now: Snapshot) -> None:

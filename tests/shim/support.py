@@ -154,7 +154,7 @@ class Fleet:
         """What is known of an instance, with its last beat."""
         (row,) = self.query(
             "select i.*, h.beat_at, h.in_step, h.current_streams, h.processed_count, h.error_count, h.cpu_usage,"
-            " h.memory_usage, h.progressing, h.breaker, h.breaker_opened"
+            " h.memory_usage, h.progressing, h.breaker, h.breaker_opened, h.beats, h.round_trip"
             " from {private}.instance as i join {private}.heartbeat as h using (instance_id)"
             " where i.instance_id = %(instance_id)s",
             instance_id=instance_id,

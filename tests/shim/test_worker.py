@@ -301,7 +301,9 @@ async def test_a_failing_stream_is_reported_and_goes_to_another_instance(
     assert refusal["instance_id"] == "fingerv7-001" and "OSError: station refused" in refusal["reason"]
 
 
-async def test_what_handlers_count_and_what_the_machine_does_is_in_the_beat(fleet: Fleet) -> None:
+async def test_what_handlers_count_what_the_machine_does_and_how_long_the_last_beat_took_is_in_the_beat(
+    fleet: Fleet,
+) -> None:
     fleet.configure("heartbeat_interval", "1 second")
     (stream_id,) = fleet.add_streams(1)
     recorder = Recorder()
@@ -314,6 +316,7 @@ async def test_what_handlers_count_and_what_the_machine_does_is_in_the_beat(flee
         beat = fleet.instance("fingerv7-001")
         assert beat["error_count"] == 1 and beat["current_streams"] == 1
         assert 0 <= beat["cpu_usage"] <= 100 and 0 < beat["memory_usage"] <= 100
+        assert beat["beats"] >= 2 and 0 < beat["round_trip"] < 10
 
 
 async def test_the_fence_is_asked_of_the_database_and_of_the_worker_itself(fleet: Fleet) -> None:
