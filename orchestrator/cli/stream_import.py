@@ -66,6 +66,6 @@ def import_streams(
             f"the file's name makes no name for a source: {source_name!r}",
             hint="give one with --source: letters, digits, dots, underscores and dashes",
         )
-    with target.connect("stream import") as conn:
+    with target.connect() as conn:
         result = sources.import_entries(conn, source_name, entries, replace=replace, force=force)
     show_result(result, as_json=target.json)

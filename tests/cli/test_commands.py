@@ -1,10 +1,6 @@
 """Every command end to end: what it does, its JSON keys, its refusals and exit codes."""
 
-import signal
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,8 +14,6 @@ from orchestrator.cli.diagnose import SECTIONS
 from orchestrator.patience import Round
 from tests.cli.conftest import Cli, Fleet
 from tests.support import Database
-
-ORCHESTRATOR = Path(sys.executable).with_name("orchestrator")
 
 # -- looking ---------------------------------------------------------------------------------------------------------
 
@@ -41,17 +35,6 @@ def test_status_says_who_paused_balancing_and_why(cli: Cli, fleet: Fleet) -> Non
     cli("rebalance", "pause", "--reason", "inventory")
 
     assert "inventory" in cli("status").stdout
-
-
-def test_status_watches_until_interrupted(fleet: Fleet, database: Database) -> None:
-    command = [str(ORCHESTRATOR), "status", "--watch", "--interval", "0.1", "--dsn", database.dsn]
-    with subprocess.Popen([*command, "--schema", database.names.api], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        pages = 0
-        while pages < 3:
-            pages += process.stdout.readline().startswith("streams ")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
 
 
 def test_health_exits_1_when_something_is_unhealthy(cli: Cli, fleet: Fleet, database: Database) -> None:
