@@ -24,7 +24,7 @@ def db() -> None:
 @click.option(
     "--patience",
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=options.Number(min=0),
     default=60.0,
     show_default=True,
     help="How long to try again while others hold locks.",
@@ -32,7 +32,8 @@ def db() -> None:
 @options.common
 def migrate(target: options.Target, repair: bool, patience: float) -> None:
     """Install or upgrade the fleet's schemas, in one transaction."""
-    report = runner.migrate(target.dsn, target.schema, repair=repair, patience=patience)
+    with output.progress("migrating", as_json=target.json) as tell:
+        report = runner.migrate(target.dsn, target.schema, repair=repair, patience=patience, tell=tell)
     if target.json:
         output.as_json_text({**asdict(report), "nothing_to_do": report.nothing_to_do})
     elif report.nothing_to_do:

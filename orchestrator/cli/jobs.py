@@ -8,7 +8,7 @@ from orchestrator import db, templates
 from orchestrator.cli import answer, completion, options, output
 from orchestrator.errors import OrchestratorError
 
-JOB_COLUMNS = ("job", "schedule", "enabled", "runs_in", "next_run_at", "last_outcome", "runs", "failures")
+JOB_COLUMNS = ("job", "schedule", "enabled", "last_outcome", "failures", "runs", "next_run_at", "runs_in")
 RUN_COLUMNS = ("job_run_id", "job", "started_at", "run_by", "outcome", "result", "error")
 
 NO_SUCH_SCHEMA = "3F000"

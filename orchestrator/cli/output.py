@@ -20,8 +20,8 @@ from orchestrator import printable
 from orchestrator.errors import OrchestratorError
 
 _GAP = 2  # between two columns
-_ENOUGH = 14  # to what a column may be folded: a time of day, a word of a header
-_SENTENCE, _ENOUGH_OF_SENTENCE = 40, 26  # the same for what is longer than this
+_ENOUGH = 14  # to what a column may be folded: a time of day; but no word is broken, it may have to be copied
+_SENTENCE, _ENOUGH_OF_SENTENCE = 40, 26  # to what it may be folded when it is longer than this
 _LINES = 5  # of one cell, about; the rest is cut
 
 
@@ -182,11 +182,13 @@ def _rich_table(header: list[str], cells: list[list[str]]) -> bool:
         return False
     console = Console()
     words = [name.replace("_", " ") for name in header]  # can be folded
-    longest = [max(cell_len(line[i]) for line in cells) for i in range(len(header))]
-    wanted = [max(cell_len(name), cells_) for name, cells_ in zip(words, longest, strict=True)]
+    columns_of_cells = [[name, *(line[i] for line in cells)] for i, name in enumerate(words)]
+    wanted = [max(map(cell_len, column)) for column in columns_of_cells]
     least = [
-        max(*map(cell_len, name.split()), min(cells_, _ENOUGH if cells_ <= _SENTENCE else _ENOUGH_OF_SENTENCE))
-        for name, cells_ in zip(words, longest, strict=True)
+        min(width, max(_ENOUGH, *(cell_len(word) for cell in column for word in cell.split())))
+        if width <= _SENTENCE
+        else _ENOUGH_OF_SENTENCE
+        for column, width in zip(columns_of_cells, wanted, strict=True)
     ]
     shown = len(least)
     while shown > 1 and sum(least[:shown]) + _GAP * (shown - 1) > console.width:

@@ -6,7 +6,7 @@ from orchestrator import db
 from orchestrator.cli import answer, completion, options, output
 from orchestrator.errors import UnknownName
 
-COLUMNS = ("name", "value", "default_value", "unit", "minimum", "maximum", "description")
+COLUMNS = ("name", "value", "default_value", "description", "unit", "minimum", "maximum")
 
 
 @click.group()

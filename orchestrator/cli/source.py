@@ -102,9 +102,12 @@ def sync(target: options.Target, name: str | None, force: bool) -> None:
         raise click.UsageError("--force needs the NAME of one source")
     with target.connect() as conn:
         if name is not None:
-            show_result(sources.sync(conn, name, force=force), as_json=target.json)
+            with output.progress(f"rows of {output.text(name)}", as_json=target.json) as tell:
+                result = sources.sync(conn, name, force=force, tell=tell)
+            show_result(result, as_json=target.json)
             return
-        results = sources.sync_all(conn)
+        with output.progress("sources", as_json=target.json) as tell:
+            results = sources.sync_all(conn, tell=tell)
     if target.json:
         output.as_json_text([result.as_dict() for result in results])
     else:

@@ -16,11 +16,11 @@ EXPLANATION_COLUMNS = (
     "what",
     "from_instance_id",
     "to_instance_id",
-    "epoch",
     "rule",
+    "reason",
     "trigger",
     "actor",
-    "reason",
+    "epoch",
     "decision_id",
 )
 CANDIDATE_COLUMNS = ("instance_id", "streams", "max_streams", "excluded_by")

@@ -66,6 +66,6 @@ def import_streams(
             f"the file's name makes no name for a source: {source_name!r}",
             hint="give one with --source: letters, digits, dots, underscores and dashes",
         )
-    with target.connect() as conn:
-        result = sources.import_entries(conn, source_name, entries, replace=replace, force=force)
+    with target.connect() as conn, output.progress("streams", as_json=target.json) as tell:
+        result = sources.import_entries(conn, source_name, entries, replace=replace, force=force, tell=tell)
     show_result(result, as_json=target.json)

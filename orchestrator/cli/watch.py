@@ -127,18 +127,25 @@ def _watch_on_terminal(reader: _Reader, show: Callable[[Any], None], title: str,
     try:
         from rich.console import Console, Group
         from rich.live import Live
+        from rich.segment import SegmentLines
         from rich.text import Text
     except ImportError:
         return False
     screen = _Screen(title, every)
     console = Console(file=sys.stdout)  # which is another while a page is drawn
 
-    def drawn() -> Group:
+    def drawn(room: int | None = None) -> Group:
+        """With room for so many lines; what does not fit is said."""
         text, style = screen.heading()
-        return Group(Text(text, style=style, no_wrap=True, overflow="ellipsis"), Text.from_ansi(screen.picture))
+        heading = Text(text, style=style, no_wrap=True, overflow="ellipsis")
+        lines = console.render_lines(Text.from_ansi(screen.picture), pad=False)
+        if room is None or len(lines) <= room - 1:
+            return Group(heading, SegmentLines(lines, new_lines=True))
+        more = Text(f"… {len(lines) - room + 2} lines more", style="dim")
+        return Group(heading, SegmentLines(lines[: room - 2], new_lines=True), more)
 
     with suppress(KeyboardInterrupt), Live(
-        get_renderable=drawn, console=console, screen=True, refresh_per_second=_TICK,
+        get_renderable=lambda: drawn(console.height), console=console, screen=True, refresh_per_second=_TICK,
         redirect_stdout=False, redirect_stderr=False,
     ) as live:  # fmt: skip
         while True:
