@@ -29,7 +29,7 @@ test-other: $(VENV)/dev.stamp  ## the tests of the SQL under another schema name
 		echo "there is no PostgreSQL 15 in $(POSTGRES_15)" >&2; exit 1; \
 	else \
 		echo "on PostgreSQL 18: there is no PostgreSQL 15 in $(POSTGRES_15) (apt-get install postgresql-15)"; \
-	fi && ORCHESTRATOR_TEST_SCHEMA=fleet_two $(PYTEST) -m "not slow" tests/sql tests/isolation
+	fi && ORCHESTRATOR_TEST_SCHEMA=fleet_two $(PYTEST) -m "not slow" tests/sql tests/isolation tests/cli/test_top.py
 
 lint: $(VENV)/dev.stamp  ## formatting, types, SQL
 	$(BIN)/ruff check .

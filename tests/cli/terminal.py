@@ -44,6 +44,9 @@ class Terminal:
             pass
         return self.process.wait(30)
 
+    def press(self, keys: str) -> None:
+        os.write(self._fd, keys.encode())
+
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
         return self.end()

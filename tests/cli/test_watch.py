@@ -86,7 +86,7 @@ def test_a_page_is_cut_to_the_screen_and_redrawn_in_place(cli: Cli, fleet: Fleet
 
 
 def test_with_json_each_refresh_is_one_line_and_an_error_too(fleet: Fleet, reader: tuple[str, ...], cli: Cli) -> None:
-    command = [PROGRAMS / "orchestrator", "alerts", "--watch", "0.1", "--json", *reader]
+    command = [str(PROGRAMS / "orchestrator"), "alerts", "--watch", "0.1", "--json", *reader]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
         assert [json.loads(process.stdout.readline()) for _ in range(2)] == [[], []]
@@ -104,7 +104,7 @@ def test_with_json_each_refresh_is_one_line_and_an_error_too(fleet: Fleet, reade
 
 
 def test_on_a_pipe_the_table_comes_again_with_an_empty_line_between(fleet: Fleet, reader: tuple[str, ...]) -> None:
-    command = [PROGRAMS / "orchestrator", "instance", "list", "--watch", "0.1", *reader]
+    command = [str(PROGRAMS / "orchestrator"), "instance", "list", "--watch", "0.1", *reader]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().split() for _ in range(8)]
