@@ -7,6 +7,7 @@ import click
 
 from orchestrator import db
 from orchestrator.cli import options, output, watch
+from orchestrator.errors import DatabaseError, UnknownInstance
 from orchestrator.patience import Round, is_contention
 
 Page = TypeVar("Page")
@@ -19,7 +20,13 @@ def act(target: options.Target, function: str, /, **parameters: Any) -> list[db.
     """
     given = {name: value for name, value in parameters.items() if value is not None}
     with target.connect() as conn:
-        return Round(worth=is_contention).run(db.call, conn, function, **given)
+        try:
+            return Round(worth=is_contention).run(db.call, conn, function, **given)
+        except DatabaseError as error:
+            # What PostgreSQL cannot read it refuses itself, before the function could say which argument it is.
+            if error.detail is None and (error.code or "").startswith("22"):
+                error.detail = {name: value for name, value in given.items() if str(value) in error.message} or None
+            raise
 
 
 def act_and_show(target: options.Target, function: str, /, **parameters: Any) -> None:
@@ -31,6 +38,18 @@ def act_and_show(target: options.Target, function: str, /, **parameters: Any) ->
         output.as_json_text(None)
     else:
         click.echo("nothing to do")
+
+
+def require_instance(conn: db.Connection, instance_id: str) -> db.Row:
+    """An instance by its name; refused when there is none."""
+    found = db.view(conn, "instances", where={"instance_id": instance_id})
+    if not found:
+        raise UnknownInstance(
+            "unknown instance",
+            detail={"instance_id": instance_id},
+            hint="'orchestrator instance list --all' lists those that are known",
+        )
+    return found[0]
 
 
 def look(target: options.Target, read: Callable[[db.Connection], Page], show: Callable[[Page], None]) -> Page | None:

@@ -60,7 +60,7 @@ def status(target: options.Target) -> None:
     click.echo(f"program   migration {found.program_version:04}")
     click.echo(f"database  {f'migration {found.database_version:04}' if found.installed else 'not installed'}")
     for applied in found.applied:
-        click.echo(f"applied   {applied.name}  {applied.applied_at:%Y-%m-%d %H:%M:%S%z} by {applied.applied_by}")
+        output.line(f"applied   {applied.name}  {applied.applied_at:%Y-%m-%d %H:%M:%S%z} by {applied.applied_by}")
     for path in found.pending:
         click.echo(f"pending   {path}")
     if found.changed:

@@ -4,7 +4,6 @@ import click
 
 from orchestrator import db
 from orchestrator.cli import answer, completion, options, output
-from orchestrator.errors import UnknownInstance
 
 COLUMNS = (
     "instance_id",
@@ -50,16 +49,10 @@ def show(target: options.Target, instance_id: str) -> None:
 
 
 def _read(conn: db.Connection, instance_id: str) -> db.Row:
-    found = db.view(conn, "instances", where={"instance_id": instance_id})
-    if not found:
-        raise UnknownInstance(
-            "unknown instance",
-            detail={"instance_id": instance_id},
-            hint="'orchestrator instance list --all' lists those that are known",
-        )
+    found = answer.require_instance(conn, instance_id)
     streams = db.view(conn, "assignments", where={"instance_id": instance_id}, order_by=["stream_id"])
     life = db.call(conn, "explain_instance", instance_id=instance_id)
-    return {**found[0], "streams": streams, "life": life}
+    return {**found, "streams": streams, "life": life}
 
 
 def _show(page: db.Row) -> None:

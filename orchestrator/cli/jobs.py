@@ -6,7 +6,7 @@ import click
 
 from orchestrator import db, templates
 from orchestrator.cli import answer, completion, options, output
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, UnknownName
 
 JOB_COLUMNS = ("job", "schedule", "enabled", "last_outcome", "failures", "runs", "next_run_at", "runs_in")
 RUN_COLUMNS = ("job_run_id", "job", "started_at", "run_by", "outcome", "result", "error")
@@ -51,12 +51,16 @@ def run(target: options.Target, job: str | None) -> None:
 def runs(target: options.Target, job: str | None, failed: bool, limit: int) -> None:
     """List the latest runs that did something or failed."""
     where = {key: value for key, value in {"job": job, "outcome": "failed" if failed else None}.items() if value}
-    answer.look_at_rows(
-        target,
-        lambda conn: db.view(conn, "job_runs", where=where, order_by=["-job_run_id"], limit=limit),
-        RUN_COLUMNS,
-        empty="no runs",
-    )
+
+    def read(conn: db.Connection) -> list[db.Row]:
+        found = db.view(conn, "job_runs", where=where, order_by=["-job_run_id"], limit=limit)
+        if job is not None and not found and not db.view(conn, "jobs", where={"job": job}):
+            raise UnknownName(
+                "unknown job", detail={"job": job}, hint="'orchestrator jobs list' lists those that are known"
+            )
+        return found
+
+    answer.look_at_rows(target, read, RUN_COLUMNS, empty="no runs")
 
 
 @jobs.command()

@@ -131,14 +131,14 @@ def clean_errors(*, as_json: bool) -> Iterator[None]:
 
 
 def _refuse_what_no_database_can_read() -> None:
-    """Bytes that are no text, and arguments that are empty, are wrong usage, with the name of what is wrong."""
+    """Bytes that are no text, and what is empty, are wrong usage, with the name of what is wrong."""
     ctx = click.get_current_context()
     for param in ctx.command.params:
         given = ctx.params.get(param.name or "")
         for value in given if isinstance(given, tuple) else [given]:
             if not isinstance(value, str):
                 continue
-            if not value and isinstance(param, click.Argument):
+            if not value:
                 raise click.BadParameter("it is empty", ctx, param)
             if any("\ud800" <= character <= "\udfff" for character in value):
                 raise click.BadParameter(f"{value!r} is not text in UTF-8", ctx, param)
@@ -166,7 +166,7 @@ def _schema_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--schema",
         metavar="NAME",
-        default=lambda: os.environ.get("ORCHESTRATOR_SCHEMA", DEFAULT_SCHEMA),
+        default=lambda: os.environ.get("ORCHESTRATOR_SCHEMA") or DEFAULT_SCHEMA,
         show_default=DEFAULT_SCHEMA,
         callback=_usable_schema,
         help="Which fleet of the database. Also ORCHESTRATOR_SCHEMA.",

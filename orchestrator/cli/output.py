@@ -23,6 +23,7 @@ _GAP = 2  # between two columns
 _ENOUGH = 14  # to what a column may be folded: a time of day; but no word is broken, it may have to be copied
 _SENTENCE, _ENOUGH_OF_SENTENCE = 40, 26  # to what it may be folded when it is longer than this
 _LINES = 5  # of one cell, about; the rest is cut
+_MOST = 500  # characters of one detail of an error; JSON has all
 
 
 def rows(
@@ -42,17 +43,22 @@ def record(found: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         as_json_text(found)
         return
-    pairs = [[key, text(value)] for key, value in found.items()]
-    width = max((len(key) for key in found), default=0)
+    pairs = [[text(key), text(value)] for key, value in found.items()]
+    width = max((len(key) for key, _ in pairs), default=0)
     if is_terminal() and _rich_record(pairs, width):
         return
     for key, value in pairs:
         click.echo(f"{key:<{width}}  {value}".rstrip())
 
 
+def line(said: str, *, err: bool = False) -> None:
+    """A line that quotes what comes from elsewhere."""
+    click.echo(printable.lines(said), err=err)
+
+
 def as_json_text(value: Any, *, one_line: bool = False, err: bool = False) -> None:
     indent = None if one_line else 2
-    click.echo(printable.lines(json.dumps(value, indent=indent, ensure_ascii=False, default=_plain)), err=err)
+    line(json.dumps(value, indent=indent, ensure_ascii=False, default=_plain), err=err)
 
 
 def error(raised: OrchestratorError, *, as_json: bool, one_line: bool = False) -> None:
@@ -64,7 +70,10 @@ def error(raised: OrchestratorError, *, as_json: bool, one_line: bool = False) -
     code = f" ({raised.code})" if raised.code else ""
     click.echo(f"{click.style('error', fg='red')}: {printable.lines(raised.message)}{code}", err=True)
     if raised.detail:
-        details = ", ".join(f"{key} {text(value)}" for key, value in raised.detail.items() if value is not None)
+        told_of = {key: text(value) for key, value in raised.detail.items() if value is not None}
+        details = ", ".join(
+            f"{text(key)} {value[:_MOST]}{'…' * (len(value) > _MOST)}" for key, value in told_of.items()
+        )
         click.echo(f"{click.style('detail', fg='cyan')}: {details}", err=True)
     if raised.hint:
         click.echo(f"{click.style('hint', fg='cyan')}: {printable.lines(raised.hint)}", err=True)
@@ -94,7 +103,7 @@ def usage_error(error: click.UsageError, *, as_json: bool) -> None:
     answer = {
         "code": "usage",
         "message": error.format_message(),
-        "detail": {"parameter": named if isinstance(named, str) else ", ".join(named)} if named else None,
+        "detail": {"parameter": (named if isinstance(named, str) else ", ".join(named)).strip("'")} if named else None,
         "hint": f"{error.ctx.command_path} --help" if error.ctx else None,
     }
     as_json_text({"error": answer}, err=True)
@@ -162,12 +171,12 @@ def progress(what: str, *, as_json: bool) -> Iterator[Callable[[int, int | None]
 
 def _table(header: list[str], cells: list[list[str]], title: str | None) -> None:
     if title:
-        click.echo(title)
+        line(title)
     if is_terminal() and _rich_table(header, cells):
         return
-    widths = [max(len(line[i]) for line in [header, *cells]) for i in range(len(header))]
-    for line in [header, *cells]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    widths = [max(len(row[i]) for row in [header, *cells]) for i in range(len(header))]
+    for row in [header, *cells]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _rich_table(header: list[str], cells: list[list[str]]) -> bool:
@@ -182,7 +191,7 @@ def _rich_table(header: list[str], cells: list[list[str]]) -> bool:
         return False
     console = Console()
     words = [name.replace("_", " ") for name in header]  # can be folded
-    columns_of_cells = [[name, *(line[i] for line in cells)] for i, name in enumerate(words)]
+    columns_of_cells = [[name, *(row[i] for row in cells)] for i, name in enumerate(words)]
     wanted = [max(map(cell_len, column)) for column in columns_of_cells]
     least = [
         min(width, max(_ENOUGH, *(cell_len(word) for cell in column for word in cell.split())))
@@ -197,8 +206,8 @@ def _rich_table(header: list[str], cells: list[list[str]]) -> bool:
     columns = [Column(name, width=width, overflow="fold") for name, width in zip(words, widths, strict=False)]
     table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
     is_cut = False
-    for line in cells:
-        shown_cells = [Text(cell) for cell in line[:shown]]  # a cell is no markup
+    for row in cells:
+        shown_cells = [Text(cell) for cell in row[:shown]]  # a cell is no markup
         for cell, width in zip(shown_cells, widths, strict=True):
             is_cut |= cell.cell_len > width * _LINES
             cell.truncate(width * _LINES, overflow="ellipsis")

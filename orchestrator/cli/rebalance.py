@@ -102,6 +102,8 @@ def _capacities(given: Sequence[str], separator: str) -> dict[str, int]:
         name, found_separator, capacity = text.rpartition(separator)
         if not found_separator or not name or not capacity.isdecimal():
             raise click.BadParameter(f"{text!r} is not a name, {separator!r} and a number")
+        if name in found:
+            raise click.BadParameter(f"{name!r} is given twice")
         found[name] = int(capacity)
     return found
 

@@ -185,7 +185,7 @@ def show_result(result: sources.SyncResult, *, as_json: bool) -> None:
     if result.superseded:
         click.echo("a newer reading of this source was merged meanwhile; this one was left out")
     for row in result.skipped_rows:
-        click.echo(f"skipped row {row['line']} (id {row['external_id']}): {row['problem']}", err=True)
+        output.line(f"skipped row {row['line']} (id {row['external_id']}): {row['problem']}", err=True)
 
 
 def _counts(result: sources.SyncResult) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from orchestrator import db
+from orchestrator import db, playlist
 from orchestrator.cli import answer, completion, options, output
 from orchestrator.cli.stream_import import import_streams
 
@@ -48,12 +48,14 @@ stream.add_command(import_streams)
 def list_streams(target: options.Target, instance_id: str | None, state: str | None, limit: int | None) -> None:
     """List the streams and who has them."""
     where = {key: value for key, value in {"instance_id": instance_id, "state": state}.items() if value is not None}
-    answer.look_at_rows(
-        target,
-        lambda conn: db.view(conn, "streams", where=where, order_by=["stream_id"], limit=limit),
-        COLUMNS,
-        empty="no streams",
-    )
+
+    def read(conn: db.Connection) -> list[db.Row]:
+        found = db.view(conn, "streams", where=where, order_by=["stream_id"], limit=limit)
+        if instance_id is not None and not found:
+            answer.require_instance(conn, instance_id)
+        return found
+
+    answer.look_at_rows(target, read, COLUMNS, empty="no streams")
 
 
 @stream.command()
@@ -173,9 +175,13 @@ def _show_explanation(found: list[db.Row]) -> None:
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = json.loads(text, parse_constant=playlist.finite_number)
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"not JSON: {error}", param_hint="--metadata") from error
     if not isinstance(value, dict):
         raise click.BadParameter("must be a JSON object", param_hint="--metadata")
+    if not playlist.can_be_stored(value):
+        raise click.BadParameter(
+            "holds a zero character or half a surrogate pair, which a database cannot keep", param_hint="--metadata"
+        )
     return value

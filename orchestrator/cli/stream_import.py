@@ -49,7 +49,7 @@ def import_streams(
     except playlist.BadPlaylist as error:
         if not target.json:
             for problem in error.problems:
-                click.echo(f"{error.filename}:{problem.line}: {problem.text}", err=True)
+                output.line(f"{error.filename}:{problem.line}: {problem.text}", err=True)
             error.detail = None  # has just been told, line by line
         raise
     except LookupError as error:
