@@ -39,9 +39,10 @@ lint: $(VENV)/dev.stamp  ## formatting, types, SQL
 
 check: lint docs-check test test-other chaos-quick  ## everything that has to be right before a change goes in
 
-snapshot: $(VENV)/dev.stamp  ## write the schema snapshot and the help texts anew
+snapshot: $(VENV)/dev.stamp  ## write the schema snapshot, the help texts and the keys of JSON anew
 	$(BIN)/python -m tests.migrate.snapshot
 	$(BIN)/python -m tests.cli.golden
+	$(BIN)/python -m tests.cli.keys
 
 docs: $(VENV)/dev.stamp  ## write the generated tables of sql/README.md anew
 	$(BIN)/python docs/generate.py

@@ -15,11 +15,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
-from orchestrator import db, names
+from orchestrator import db, log, names
 from orchestrator.cli import output
 from orchestrator.errors import BadArgument, OrchestratorError
 from orchestrator.names import DEFAULT_SCHEMA
@@ -105,6 +106,14 @@ def looking(command: Callable[..., Any]) -> Callable[..., Any]:
         type=Number(min=0.1, max=86400),
         help=f"Again and again until Ctrl-C, every {EVERY_SECONDS:g} seconds unless said otherwise.",
     )(common(command))
+
+
+def log_to(file: Path | None, *, as_json: bool) -> None:
+    """Where a program that stays says what it does."""
+    try:
+        log.set_up(file=file, as_json=as_json or None)
+    except OSError as error:
+        raise click.BadParameter(f"cannot be written: {error.strerror}", param_hint="--log-file") from error
 
 
 def schema_only(command: Callable[..., Any]) -> Callable[..., Any]:

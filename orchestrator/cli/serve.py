@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from orchestrator import log
 from orchestrator.cli import options
 from orchestrator.errors import OrchestratorError
 
@@ -63,7 +62,7 @@ def serve(
         raise OrchestratorError(
             f"the HTTP face needs {error.name}, which is not installed", hint="pip install 'radio-orchestrator[http]'"
         ) from error
-    log.set_up(file=log_file, as_json=target.json or None)
+    options.log_to(log_file, as_json=target.json)
     server.serve(
         target.dsn,
         schema=target.schema,

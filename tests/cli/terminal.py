@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 PROGRAMS = Path(sys.executable).parent
 _ANSI = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07]*\x07|[()][A-Z0-9])")
@@ -64,7 +65,11 @@ class Terminal:
 
 @contextmanager
 def terminal(
-    *arguments: object, width: int = 80, height: int = 50, program: str = "orchestrator", **more: str
+    *arguments: object,
+    width: int = 80,
+    height: int = 50,
+    program: str = "orchestrator",
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Terminal]:
     """Run a program on a terminal; `more` is put into its environment."""
     ours, theirs = pty.openpty()

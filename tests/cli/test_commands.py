@@ -6,9 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from psycopg.types.json import Jsonb
 
-from orchestrator import db
 from orchestrator.cli import answer as cli_answer
 from orchestrator.cli.diagnose import SECTIONS
 from orchestrator.patience import Round
@@ -58,31 +56,9 @@ def test_diagnose_collects_what_helps(cli: Cli, fleet: Fleet) -> None:
     assert "nobody waits for a lock" in cli("diagnose").stdout
 
 
-def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet, database: Database) -> None:
-    conn, private = fleet.conn, database.names.private
+def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet) -> None:
     [stream_id] = fleet.add_streams(1)
-    conn.execute(f"update {private}.controller set recovery_since = now(), recovery_detail = '{{\"failures\": 12}}'")
-    conn.execute(f"update {private}.heartbeat set breaker = 'half-open', breaker_opened = 3 where instance_id = 'one'")
-    conn.execute(
-        f"update {private}.instance set probation_until = now() + interval '1 minute', crashes = 4 "
-        "where instance_id = 'two'"
-    )
-    conn.execute(
-        f"insert into {private}.repair (instance_id, incarnation, found_at, found_by, attempt, difference, repaired_by)"
-        " values ('one', 1, now(), 'heartbeat', 2, '{\"missing\": [1]}', 'commands')"
-    )
-    conn.execute(
-        f"insert into {private}.station_fault (stream_id, found_at, last_failed_at, evidence)"
-        " values (%s, now(), now(), '{}')",
-        [stream_id],
-    )
-    db.call(conn, "set_alert_target", target="ops")
-    conn.execute(
-        f'update {private}.alert_target set consecutive_failures = 2, last_error = \'{{"message": "500"}}\','
-        " retry_at = now() + interval '1 minute' where target = 'ops'"
-    )
-    failures = [{"function": "connect", "message": "nobody answers at 10.0.0.7", "count": 4, "consecutive": 4}]
-    db.call(conn, "record_failures", reporter="driver:night", failures=Jsonb(failures))
+    fleet.make_trouble(stream_id)
 
     told, page = cli("diagnose").stdout, cli("status").stdout
     found = cli("diagnose", "--json").json

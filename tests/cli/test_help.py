@@ -21,5 +21,5 @@ WITHOUT_A_DATABASE = {
 def test_every_command_answers_json_and_takes_a_dsn_and_a_schema() -> None:
     for name, text in help_texts().items():
         is_group = "COMMAND [ARGS]..." in text
-        if not is_group and name not in WITHOUT_A_DATABASE:
+        if name.startswith("orchestrator") and not is_group and name not in WITHOUT_A_DATABASE:
             assert all(option in text for option in ("--json", "--dsn", "--schema")), name

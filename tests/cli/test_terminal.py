@@ -14,15 +14,11 @@ LONG_URL = "http://radio.example/" + "x" * 150
 
 
 @pytest.fixture
-def wide_fleet(cli: Cli, fleet: Fleet, database: Database) -> Fleet:
+def wide_fleet(cli: Cli, fleet: Fleet) -> Fleet:
     """One whose names, addresses and alerts are long."""
     fleet.add_streams(2)
     cli("stream", "add", LONG_URL, "--name", LONG_NAME, "--region", "sul")
-    fleet.conn.execute(
-        f"insert into {database.names.private}.alert (code, subject, severity, message, opened_at, updated_at)"
-        " values ('recovery_mode', 'fleet', 'critical', %s, now(), now())",
-        ["the fleet is gone and nobody knows why; " * 20],
-    )
+    fleet.open_alert("the fleet is gone and nobody knows why; " * 20)
     return fleet
 
 

@@ -25,7 +25,7 @@ from tests.support import Database
 def test_top_shows_pg_activity_with_our_names_and_no_password_on_its_command_line(database: Database) -> None:
     database.connect("owner")
     dsn = make_conninfo(database.dsn, password="hush")
-    with terminal("top", "--dsn", dsn, "--no-inst-info", "--refresh", "1", width=140, TERM="xterm") as shown:
+    with terminal("top", "--dsn", dsn, "--no-inst-info", "--refresh", "1", width=140, more={"TERM": "xterm"}) as shown:
         shown.read_until("RUNNING QUERIES")
         shown.read_until(" APP ")
         command_line = Path(f"/proc/{shown.process.pid}/cmdline").read_bytes()
