@@ -5,6 +5,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.cli.terminal import PROGRAMS
 from tests.support import Database
 
 BASH = """
-eval "$({program} completion bash)"
+{setup}
 COMP_WORDS=({words} "{last}")
 COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
 {function} {program}
@@ -22,11 +23,16 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 """
 
 
+@cache
+def setup(program: str) -> str:
+    return subprocess.check_output([PROGRAMS / program, "completion", "bash"], text=True)
+
+
 def complete(line: str, program: str = "orchestrator", **environment: str) -> list[str]:
     """What bash is offered for the last word of a line."""
     *words, last = line.split(" ")
     function = f"_{program.replace('-', '_')}_completion"
-    script = BASH.format(program=program, words=" ".join(words), last=last, function=function)
+    script = BASH.format(setup=setup(program), program=program, words=" ".join(words), last=last, function=function)
     done = subprocess.run(
         ["bash", "-c", script],
         capture_output=True,
