@@ -45,14 +45,10 @@ def top(target: options.Target, once: bool, pg_activity_options: tuple[str, ...]
     # A password on a command line can be read by every user of the host.
     password = parameters.pop("password", None)
     environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
+    is_filtered = any(option.startswith("--filter") for option in pg_activity_options)
+    this_database = [] if is_filtered else [f"--filter=dbname:{sessions.this_database(database)}"]
     dsn = make_conninfo("", **parameters)
-    os.execve(program, [program, *_defaults(pg_activity_options, database), *pg_activity_options, dsn], environment)
-
-
-def _defaults(given: Sequence[str], database: str) -> list[str]:
-    shown = [] if any(option.endswith("app-name") for option in given) else ["--app-name"]
-    filtered = any(option.startswith("--filter") for option in given)
-    return shown if filtered else [*shown, f"--filter=dbname:{sessions.this_database(database)}"]
+    os.execve(program, [program, *this_database, *pg_activity_options, dsn], environment)
 
 
 def _once(target: options.Target) -> None:
