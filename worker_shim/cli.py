@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
 from typing import Any
 
@@ -14,15 +13,17 @@ from worker_shim.client import Worker
 from worker_shim.handlers import program
 from worker_shim.listener import Refused
 
+A_YEAR = 365 * 86400.0
 
-class Number(click.FloatRange):
-    """A number that is one: Python also reads "inf" and "nan"."""
+
+class Seconds(click.FloatRange):
+    """A time that passes: Python also reads "inf" and "nan"."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number.", param, ctx)
-        return number
+        seconds = super().convert(value, param, ctx)
+        if not seconds <= A_YEAR:
+            self.fail(f"{value!r} is no number of seconds within a year.", param, ctx)
+        return seconds
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,12 +75,12 @@ def completion(shell: str) -> None:
     show_default=True,
     help="While the database is away: go on, or stop before the lease is over.",
 )
-@click.option("--lease", type=Number(min=1), help="Seconds of silence before this worker counts as lost.")
-@click.option("--drain-timeout", type=Number(min=0), default=60, show_default=True, help="Seconds.")
-@click.option("--suspend-for", type=Number(min=1), default=120, show_default=True, help="Seconds.")
+@click.option("--lease", type=Seconds(min=1), help="Seconds of silence before this worker counts as lost.")
+@click.option("--drain-timeout", type=Seconds(min=0), default=60, show_default=True, help="Seconds.")
+@click.option("--suspend-for", type=Seconds(min=1), default=120, show_default=True, help="Seconds.")
 @click.option(
     "--stop-timeout",
-    type=Number(min=0),
+    type=Seconds(min=0),
     default=10,
     show_default=True,
     help="Seconds from SIGTERM to SIGKILL.",
@@ -89,9 +90,9 @@ def completion(shell: str) -> None:
     is_flag=True,
     help="What a program writes to its standard output is progress; one that is silent for long counts as stalled.",
 )
-@click.option("--network-timeout", type=Number(min=1), default=30, show_default=True, help="Seconds.")
-@click.option("--poll-interval", type=Number(min=0.1), default=2, show_default=True, help="Behind a pooler.")
-@click.option("--wait-for-id", type=Number(min=0), default=0, show_default=True, help="Seconds.")
+@click.option("--network-timeout", type=Seconds(min=1), default=30, show_default=True, help="Seconds.")
+@click.option("--poll-interval", type=Seconds(min=0.1), default=2, show_default=True, help="Behind a pooler.")
+@click.option("--wait-for-id", type=Seconds(min=0), default=0, show_default=True, help="Seconds.")
 @click.option(
     "--log-level",
     envvar="LOG_LEVEL",

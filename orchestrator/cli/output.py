@@ -7,6 +7,7 @@ them, which is said. On a pipe a row is one line, however long.
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -175,8 +176,10 @@ def _table(header: list[str], cells: list[list[str]], title: str | None) -> None
     if is_terminal() and _rich_table(header, cells):
         return
     widths = [max(len(row[i]) for row in [header, *cells]) for i in range(len(header))]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     for row in [header, *cells]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        shown = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.echo(shown if len(shown) <= room else f"{shown[: room - 1]}…")
 
 
 def _rich_table(header: list[str], cells: list[list[str]]) -> bool:

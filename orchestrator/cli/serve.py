@@ -30,7 +30,7 @@ from orchestrator.errors import OrchestratorError
     help="Requests a second from one address, twice as many at once; 0 for any number.",
 )  # fmt: skip
 @click.option(
-    "--patience", default=30.0, show_default=True, type=options.Number(0.1), metavar="SECONDS",
+    "--patience", default=30.0, show_default=True, type=options.Number(0.1, 86400), metavar="SECONDS",
     help="How long a client may take to send its request.",
 )  # fmt: skip
 @click.option(

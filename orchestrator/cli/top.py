@@ -1,12 +1,11 @@
 """orchestrator top: pg_activity on this database."""
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
+from importlib.util import find_spec
 
 import click
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -33,12 +32,13 @@ def top(target: options.Target, once: bool, pg_activity_options: tuple[str, ...]
     """
     if once and pg_activity_options:
         raise click.UsageError(f"--once takes no options of pg_activity: {' '.join(pg_activity_options)}")
+    if find_spec("pgactivity") is None:
+        raise OrchestratorError("pg_activity is not installed", hint="pip install 'radio-orchestrator[cli]'")
     if once:
         _once(target)
         return
     if target.json:
         raise click.UsageError("--json needs --once; without it, top is for people")
-    program = _pg_activity()
     with target.connect() as conn:  # which says better than pg_activity what is wrong
         database = conn.info.dbname
     parameters = conninfo_to_dict(db.conninfo(target.dsn, application_name="top"))
@@ -48,14 +48,11 @@ def top(target: options.Target, once: bool, pg_activity_options: tuple[str, ...]
     is_filtered = any(option.startswith("--filter") for option in pg_activity_options)
     this_database = [] if is_filtered else [f"--filter=dbname:{sessions.this_database(database)}"]
     dsn = make_conninfo("", **parameters)
-    os.execve(program, [program, *this_database, *pg_activity_options, dsn], environment)
+    command = [sys.executable, "-m", "orchestrator.cli.pg_activity", *this_database, *pg_activity_options, dsn]
+    os.execve(sys.executable, command, environment)
 
 
 def _once(target: options.Target) -> None:
-    try:
-        import pgactivity  # noqa: F401
-    except ImportError:
-        raise _not_installed() from None
     with target.connect() as conn:
         found = sessions.read(conn)
     if target.json:
@@ -75,15 +72,3 @@ def _show(found: Sequence[sessions.Session], columns: Sequence[str], title: str,
 
 def _duration(seconds: float | None) -> str:
     return "" if seconds is None else output.duration(timedelta(seconds=max(0.0, seconds)))
-
-
-def _pg_activity() -> str:
-    beside_python = Path(sys.executable).with_name("pg_activity")
-    found = str(beside_python) if beside_python.exists() else shutil.which("pg_activity")
-    if found is None:
-        raise _not_installed()
-    return found
-
-
-def _not_installed() -> OrchestratorError:
-    return OrchestratorError("pg_activity is not installed", hint="pip install 'radio-orchestrator[cli]'")

@@ -55,6 +55,17 @@ def test_a_narrow_terminal_leaves_out_the_least_important_columns_and_says_so(
     assert "no room" not in wide.text
 
 
+def test_without_rich_lines_are_cut(wide_fleet: Fleet, database: Database) -> None:
+    """It belongs to the extra `cli`."""
+    code = "import sys; sys.modules['rich'] = None; from orchestrator.cli import main; main()"
+    target = ("--dsn", database.dsn, "--schema", database.names.api)
+    with terminal("-c", code, "stream", "list", *target, program="python") as shown:
+        assert shown.end() == 0, shown.text
+    header, *lines = shown.text.splitlines()
+    assert header.startswith("stream_id  name") and header.endswith("…")
+    assert len(lines) == 3 and max(map(len, lines)) == 80
+
+
 def test_on_a_pipe_a_row_is_one_line_however_long(wide_fleet: Fleet, cli: Cli, database: Database) -> None:
     lines = cli("stream", "list").stdout.splitlines()
     assert len(lines) == 4

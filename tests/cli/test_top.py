@@ -3,7 +3,7 @@
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -23,17 +23,30 @@ from tests.support import Database
 
 @pytest.mark.slow  # it asks the terminal for abilities, and waits for answers
 def test_top_shows_pg_activity_with_our_names_and_no_password_on_its_command_line(database: Database) -> None:
-    database.connect("owner")
+    busy = psycopg.connect(database.dsn, autocommit=True, application_name="busy program")
+    statement = b"select pg_sleep(600) -- api_key=hush \x1b]0;owned\x07 \xe2\x80\xae"
+    waiter = threading.Thread(target=run_until_ended, args=[busy, statement])
+    waiter.start()
     dsn = make_conninfo(database.dsn, password="hush")
-    with terminal("top", "--dsn", dsn, "--no-inst-info", "--refresh", "1", width=140, more={"TERM": "xterm"}) as shown:
+    with terminal("top", "--dsn", dsn, "--no-inst-info", "--refresh", "1", width=260, more={"TERM": "xterm"}) as shown:
         shown.read_until("RUNNING QUERIES")
-        shown.read_until(" APP ")
+        shown.read_until("busy program")
+        shown.read_until("api_key=… \\u001b]0;owned\\u0007 \\u202e")
         command_line = Path(f"/proc/{shown.process.pid}/cmdline").read_bytes()
         shown.press("q")
         shown.end()
+    busy.cancel_safe()
+    waiter.join()
+    busy.close()
+    assert "\x1b]0;owned" not in shown.shown
     assert b"pg_activity" in command_line
     assert b"--filter=dbname:^" in command_line
     assert b"hush" not in command_line
+
+
+def run_until_ended(conn: psycopg.Connection[Any], statement: bytes) -> None:
+    with suppress(psycopg.errors.QueryCanceled):
+        conn.execute(statement)
 
 
 @contextmanager
