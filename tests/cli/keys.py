@@ -123,7 +123,7 @@ def answers(cli: Cli, fleet: Fleet, dsn: str) -> dict[str, Any]:
     ask("instance capacity", "three", 9)
     ask("instance drain", "three")
     ask("instance undrain", "three")
-    ask("instance show", "three")
+    ask("instance show", "two")
     ask("instance remove", "three")
     ask("instance readmit", "three")
     ask("jobs list")
