@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 from psycopg import sql
 
 from orchestrator import db, printable, templates
+from orchestrator.errors import OrchestratorError
 
 Who = Literal["driver", "worker", "http", "command", "migration", "source", "demo", "dba", "other"]
 
@@ -87,7 +88,12 @@ def read(conn: db.Connection) -> Sessions:
     with db.translated_errors(), db.answered(conn), conn.transaction():
         text = templates.render("runner/sessions.sql", conn.names)
         known = {row["pid"]: row for row in conn.execute(sql.SQL(cast(Any, text))).fetchall()}
-        running, waiting, blocking = data.pg_get_activities(), data.pg_get_waiting(), data.pg_get_blocking()
+        try:
+            running, waiting, blocking = data.pg_get_activities(), data.pg_get_waiting(), data.pg_get_blocking()
+        except ValueError as error:  # a kind of lock that is younger than it
+            raise OrchestratorError(
+                f"pg_activity cannot read the locks: {error}", hint="upgrade it: pip install --upgrade pg-activity"
+            ) from error
     blockers = {pid for row in known.values() for pid in row["blocked_by"]}
     # pg_activity's blocking sessions are all that hold a lock of the kind; and one for each lock.
     holders = {process.pid: process for process in [*running, *blocking] if process.pid in blockers}

@@ -32,13 +32,13 @@ def top(target: options.Target, once: bool, pg_activity_options: tuple[str, ...]
     """
     if once and pg_activity_options:
         raise click.UsageError(f"--once takes no options of pg_activity: {' '.join(pg_activity_options)}")
+    if target.json and not once:
+        raise click.UsageError("--json needs --once; without it, top is for people")
     if find_spec("pgactivity") is None:
         raise OrchestratorError("pg_activity is not installed", hint="pip install 'radio-orchestrator[cli]'")
     if once:
         _once(target)
         return
-    if target.json:
-        raise click.UsageError("--json needs --once; without it, top is for people")
     with target.connect() as conn:  # which says better than pg_activity what is wrong
         database = conn.info.dbname
     parameters = conninfo_to_dict(db.conninfo(target.dsn, application_name="top"))

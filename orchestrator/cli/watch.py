@@ -163,7 +163,7 @@ def _take(reader: _Reader, show: Callable[[Any], None], screen: _Screen) -> None
         if not is_retryable(error):
             raise
         screen.away_since = screen.away_since or time.time()
-        screen.why = printable.one_line(error.message)
+        screen.why = printable.one_line(" ".join(error.message.split()))
         return
     with redirect_stdout(_Canvas()) as canvas:
         show(page)

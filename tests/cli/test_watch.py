@@ -1,6 +1,7 @@
 """--watch: a live page that outlives its database connection."""
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -71,6 +72,22 @@ def test_a_live_page_keeps_its_last_picture_while_the_database_is_away(
     _, _, afterwards = live.text.rpartition("status  every 0.2 s")
     assert "2 held, 0 waiting" in afterwards, "the last picture stays on the screen"
     assert "Traceback" not in live.text
+
+
+def test_a_server_that_says_nothing_is_noticed_too(fleet: Fleet, reader: tuple[str, ...]) -> None:
+    with terminal("health", "--watch", "0.1", *reader, width=100) as live:
+        live.read_until("health  every 0.1 s  refreshed ")
+        [row] = fleet.conn.execute(
+            "select pid from pg_stat_activity where datname = current_database()"
+            " and application_name = 'orchestrator:health'"
+        )
+        os.kill(row["pid"], signal.SIGSTOP)
+        try:
+            live.read_until(", no answer for ")
+        finally:
+            os.kill(row["pid"], signal.SIGCONT)
+        live.read_until("health  every 0.1 s  refreshed ")
+        assert live.interrupt() == 0
 
 
 def test_a_page_is_cut_to_the_screen_and_redrawn_in_place(cli: Cli, fleet: Fleet, reader: tuple[str, ...]) -> None:
