@@ -45,11 +45,13 @@ def _show(page: dict[str, Any]) -> None:
     click.echo(f"instances  {fleet['serving_instances']} serving, room for {fleet['capacity']} streams")
     if fleet["recovery_since"] is not None:
         click.echo(f"RECOVERY MODE since {output.text(fleet['recovery_since'])}: too much fails; ", nl=False)
-        click.echo("balancing is frozen, failover is not. See: orchestrator diagnose")
+        click.echo("balancing is frozen, failover is not")
     click.echo(f"balancing  {output.text(paused) if fleet['balancing_paused'] else frozen_or_on(fleet)}")
-    for check in page["health"]:
-        if check["status"] != "healthy":
-            click.echo(f"{check['status']}  {check['component']}: {output.text(check['finding'])}")
+    ill = [check for check in page["health"] if check["status"] != "healthy"]
+    for check in ill:
+        click.echo(f"{check['status']}  {check['component']}: {output.text(check['finding'])}")
+    if ill or page["alerts"] or fleet["recovery_since"] is not None:
+        click.echo("what to type: orchestrator diagnose")
     click.echo()
     answer.table(page["instances"], INSTANCE_COLUMNS, empty="no instances")
     if page["alerts"]:

@@ -27,6 +27,7 @@ def test_status_shows_the_fleet_on_one_page(cli: Cli, fleet: Fleet) -> None:
     assert {each["instance_id"]: each["assigned_streams"] for each in page["instances"]} == {"one": 3, "two": 3}
     assert "6 held, 0 waiting" in text
     assert "balancing  on" in text
+    assert "what to type" not in text
 
 
 def test_status_says_who_paused_balancing_and_why(cli: Cli, fleet: Fleet) -> None:
@@ -66,6 +67,7 @@ def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet) -> Non
     assert "recovery mode: balancing is frozen, failover is not" in told
     assert "RECOVERY MODE since" in page
     assert "balancing  frozen by recovery mode" in page
+    assert "what to type: orchestrator diagnose" in page
     assert [row["breaker"] for row in found["breakers"]] == ["instance one", "alert target ops"]
     assert [row["instance_id"] for row in found["probation"]] == ["two"]
     assert [row["stream_id"] for row in found["failing_stations"]] == [stream_id]
