@@ -29,7 +29,7 @@ test-other: $(VENV)/dev.stamp  ## the tests of the SQL under another schema name
 		echo "there is no PostgreSQL 15 in $(POSTGRES_15)" >&2; exit 1; \
 	else \
 		echo "on PostgreSQL 18: there is no PostgreSQL 15 in $(POSTGRES_15) (apt-get install postgresql-15)"; \
-	fi && ORCHESTRATOR_TEST_SCHEMA=fleet_two $(PYTEST) -m "not slow" tests/sql tests/isolation
+	fi && ORCHESTRATOR_TEST_SCHEMA=fleet_two $(PYTEST) -m "not slow" tests/sql tests/isolation tests/cli/test_top.py
 
 lint: $(VENV)/dev.stamp  ## formatting, types, SQL
 	$(BIN)/ruff check .
@@ -39,9 +39,10 @@ lint: $(VENV)/dev.stamp  ## formatting, types, SQL
 
 check: lint docs-check test test-other chaos-quick  ## everything that has to be right before a change goes in
 
-snapshot: $(VENV)/dev.stamp  ## write the schema snapshot and the help texts anew
+snapshot: $(VENV)/dev.stamp  ## write the schema snapshot, the help texts and the keys of JSON anew
 	$(BIN)/python -m tests.migrate.snapshot
 	$(BIN)/python -m tests.cli.golden
+	$(BIN)/python -m tests.cli.keys
 
 docs: $(VENV)/dev.stamp  ## write the generated tables of sql/README.md anew
 	$(BIN)/python docs/generate.py

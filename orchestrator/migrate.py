@@ -19,7 +19,7 @@ import jinja2
 import psycopg
 from psycopg import sql
 
-from orchestrator import db, templates
+from orchestrator import db, progress, templates
 from orchestrator.errors import Contention, OrchestratorError, from_database
 from orchestrator.names import DEFAULT_SCHEMA, Names
 from orchestrator.patience import Round, is_contention, is_retryable
@@ -173,13 +173,14 @@ def migrate(
     *,
     repair: bool = False,
     patience: float = 60.0,
+    tell: progress.Tell = progress.to_nobody,
     sql_root: Path = templates.SQL_ROOT,
     migrations_root: Path = templates.MIGRATIONS_ROOT,
 ) -> Report:
     """Bring a database up to this program, in one transaction.
 
     Waits for a lock so shortly that nobody queues behind it for long, and tries again for `patience` seconds.
-    With `repair`, the repeatable files are applied even when none of them changed.
+    With `repair`, the repeatable files are applied even when none of them changed. `tell` hears of each file.
 
     Raises:
         MigrationError: the server is too old, the database is newer than the program, or roles are missing.
@@ -193,7 +194,7 @@ def migrate(
     def once() -> Plan:
         nonlocal attempts
         attempts += 1
-        return _migrate_once(conn, program, repair=repair)
+        return _migrate_once(conn, program, repair=repair, tell=tell)
 
     with db.connect(dsn, schema=schema, application_name="migrate", timeouts=_NO_LIMIT) as conn:
         try:
@@ -319,7 +320,7 @@ def _file(path: str, names: Names, root: Path, **variables: object) -> File:
     return File(path, text, sha256(text.encode()).hexdigest())
 
 
-def _migrate_once(conn: db.Connection, program: Program, *, repair: bool) -> Plan:
+def _migrate_once(conn: db.Connection, program: Program, *, repair: bool, tell: progress.Tell) -> Plan:
     """One attempt. All or nothing; nothing to do takes no lock at all."""
     with _read_transaction(conn, program) as facts:
         _require_server(facts)
@@ -337,7 +338,9 @@ def _migrate_once(conn: db.Connection, program: Program, *, repair: bool) -> Pla
         _require_applicable(program, plan)
         if plan.is_empty and not repair:
             return plan
-        for file in _change(program, plan.pending):
+        files = list(_change(program, plan.pending))
+        for done, file in enumerate(files):
+            tell(done, len(files))
             _execute(conn, file)
     return plan
 

@@ -275,7 +275,7 @@ def _parse_json(text: str, problems: list[Problem]) -> Iterator[Entry]:
 
 def _json_items(text: str) -> Iterator[tuple[int, Any]]:
     """The items of a JSON list, or of {"streams": […]}, each with the line where it begins."""
-    decoder = json.JSONDecoder(parse_constant=_finite_number, parse_float=_finite_number)
+    decoder = json.JSONDecoder(parse_constant=finite_number, parse_float=finite_number)
     at = _skip_space(text, 0)
     if wrapped := re.compile(r'\{\s*"streams"\s*:\s*(?=\[)').match(text, at):
         at = wrapped.end()
@@ -284,7 +284,7 @@ def _json_items(text: str) -> Iterator[tuple[int, Any]]:
     start = at
     try:
         # The whole text first: a list that is cut off must not begin to be one.
-        json.loads(text, parse_constant=_finite_number, parse_float=_finite_number)
+        json.loads(text, parse_constant=finite_number, parse_float=finite_number)
         at = _skip_space(text, at + 1)
         while text[at] != "]":
             item, end = decoder.raw_decode(text, at)
@@ -298,7 +298,8 @@ def _json_items(text: str) -> Iterator[tuple[int, Any]]:
         raise _Unreadable(_line_of(text, start), f"not JSON: {error}") from error
 
 
-def _finite_number(written: str) -> float:
+def finite_number(written: str) -> float:
+    """For json.loads: NaN and Infinity are no JSON."""
     value = float(written)
     if not math.isfinite(value):
         raise ValueError(f"{written} is not a finite number")
@@ -341,7 +342,7 @@ def _entry(line: int, record: Mapping[str, Any], problems: list[Problem], *, ite
     words = [str(known[key]).lower() for key in ("active", "status") if key in known]
     if "active" in known and str(known["active"]).lower() not in YES | NO:
         found.append(f"active is {known['active']!r}; yes or no is expected")
-    if not all(map(_can_be_stored, _texts(record))):
+    if not can_be_stored(record):
         found.append("a zero character or half a surrogate pair, which a database cannot keep")
     prefix = f"item {item}: " if item else ""
     here = [Problem(line, f"{prefix}{problem}") for problem in found if problem]
@@ -371,6 +372,11 @@ def _texts(value: Any) -> Iterator[str]:
         for name, part in value.items():
             yield name
             yield from _texts(part)
+
+
+def can_be_stored(value: Any) -> bool:
+    """Whether a database can keep all the text in a JSON value."""
+    return all(map(_can_be_stored, _texts(value)))
 
 
 def _can_be_stored(text: str) -> bool:

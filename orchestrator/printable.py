@@ -12,10 +12,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-# password=…, "token": "…", PGPASSWORD=…; quoted as libpq or JSON quote it
+# password=…, "token": "…", PGPASSWORD=…, password 'x', p_token => 'x'; quoted as libpq, JSON or SQL quote it. A
+# statement that was cut may lack the quote at its end.
 _NAMED_SECRET = re.compile(
-    r"""((?:password|passwd|secret|token|api_?key)["']?\s*[=:]\s*)('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s,;&"'}]+)""",
-    re.IGNORECASE,
+    r"""((?:password|passwd|secret|token|api_?key)["']?\s*(?:=>|:=|[=:]|(?=\s[Ee]?['$]))\s*)"""
+    r"""([Ee]?'(?:[^'\\]|\\.|'')*(?:'|$)|\$(\w*)\$.*?(?:\$\3\$|$)|"(?:[^"\\]|\\.)*"|[^\s,;&"'}]+)""",
+    re.IGNORECASE | re.DOTALL,
 )
 # the password of scheme://user:password@host; it may hold an @ itself
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*:)[^\s/]+(?=@)")

@@ -23,7 +23,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator import db, templates
+from orchestrator import db, progress, templates
 from orchestrator.errors import BadArgument, OrchestratorError, UnusableSource
 from orchestrator.log import get_logger
 from orchestrator.names import Names
@@ -52,6 +52,7 @@ _NEEDED = ("external_id", "url")
 _NEVER_METADATA = frozenset({"assigned_to", "last_check", "created_at", "updated_at"})
 _INACTIVE_WORDS = ("inactive", "inativo", "inativa", "disabled", "false", "f", "no", "nao", "não", "n", "off", "0")
 _MEMORY_BEFORE_DISK = 16 * 1024 * 1024
+_ROWS_BETWEEN_TELLINGS = 1000
 _PAIRS_A_CALL = 40  # a function takes at most 100 arguments
 
 _log = get_logger("STREAM")
@@ -103,9 +104,15 @@ class Column:
 
 
 def sync(
-    conn: db.Connection, source: str, *, force: bool = False, environment: Mapping[str, str] = os.environ
+    conn: db.Connection,
+    source: str,
+    *,
+    force: bool = False,
+    environment: Mapping[str, str] = os.environ,
+    tell: progress.Tell = progress.to_nobody,
 ) -> SyncResult:
-    """Read a source now and make the fleet's streams equal to it. A failure is recorded and raised.
+    """Read a source now and make the fleet's streams equal to it. A failure is recorded and raised. `tell` hears of
+    rows: first read, then merged.
 
     Raises:
         UnknownName: there is no such source.
@@ -114,7 +121,7 @@ def sync(
         TooManyRemovals: more streams would be lost than the source allows, and `force` is not given.
     """
     (row,) = Round().run(db.call, conn, "sources_due", source=source)
-    return _merge(conn, row, partial(_read, row, environment), force=force)
+    return _merge(conn, row, partial(_read, row, environment, tell), force=force, tell=tell)
 
 
 def sync_due(conn: db.Connection, *, environment: Mapping[str, str] = os.environ) -> list[SyncResult]:
@@ -129,21 +136,27 @@ def sync_due(conn: db.Connection, *, environment: Mapping[str, str] = os.environ
     return results
 
 
-def sync_all(conn: db.Connection, *, environment: Mapping[str, str] = os.environ) -> list[SyncResult]:
-    """The same for every enabled table, due or not."""
+def sync_all(
+    conn: db.Connection, *, environment: Mapping[str, str] = os.environ, tell: progress.Tell = progress.to_nobody
+) -> list[SyncResult]:
+    """The same for every enabled table, due or not. `tell` hears of sources."""
     tables = db.view(conn, "sources", where={"kind": "postgresql", "enabled": True}, order_by=["source"])
     rows = [row for table in tables for row in db.call(conn, "sources_due", source=table["source"])]
-    return _sync_each(conn, rows, environment)
+    return _sync_each(conn, rows, environment, tell)
 
 
 def _sync_each(
-    conn: db.Connection, rows: Sequence[Mapping[str, Any]], environment: Mapping[str, str]
+    conn: db.Connection,
+    rows: Sequence[Mapping[str, Any]],
+    environment: Mapping[str, str],
+    tell: progress.Tell = progress.to_nobody,
 ) -> list[SyncResult]:
     """Read all at once, and merge each as soon as it is there: one that hangs holds nobody up."""
-    results = []
+    results: list[SyncResult] = []
     with ThreadPoolExecutor(max(1, len(rows)), thread_name_prefix="source") as pool:
         reading = {pool.submit(_read, row, environment): row for row in rows}
         for done in as_completed(reading):
+            tell(len(results), len(rows))
             row = reading[done]
             try:
                 results.append(_merge(conn, row, done.result, force=False))
@@ -164,12 +177,15 @@ def merge_batch(
     read_at: datetime | None = None,
     is_list: bool = False,
     keep_vanished: bool = False,
+    count: int | None = None,
+    tell: progress.Tell = progress.to_nobody,
 ) -> SyncResult:
     """Copy staged rows (COPY text format) and merge them in one transaction: all of it happens, or nothing. A source
-    of kind list is made when it is new."""
+    of kind list is made when it is new. `count`: how many rows, for `tell`."""
 
     def once() -> SyncResult:
         rows.seek(0)
+        done = 0
         with db.translated_errors(), conn.transaction():
             if is_list:
                 db.call(conn, "add_source", source=source)
@@ -177,6 +193,8 @@ def merge_batch(
                 with conn.cursor().copy(_copy_to_staging(conn)) as copy:
                     while chunk := rows.read(1 << 16):
                         copy.write(chunk)
+                        done += chunk.count(b"\n")
+                        tell(done, count)
             except psycopg.DataError as error:
                 raise _bad_data(error, {"source": source, "where": error.diag.context}) from error
             (merged,) = db.call(
@@ -194,16 +212,24 @@ def merge_batch(
 
 
 def import_entries(
-    conn: db.Connection, source: str, entries: Iterable[Entry], *, replace: bool = False, force: bool = False
+    conn: db.Connection,
+    source: str,
+    entries: Iterable[Entry],
+    *,
+    replace: bool = False,
+    force: bool = False,
+    tell: progress.Tell = progress.to_nobody,
 ) -> SyncResult:
     """Add the entries of a list to a source of its own, or update those it has by their ids. With `replace`, what is
     not in the list is removed. All of it happens, or nothing."""
-    batch = uuid.uuid4()
+    batch, number = uuid.uuid4(), 0
     with tempfile.SpooledTemporaryFile(_MEMORY_BEFORE_DISK) as rows:
         for number, entry in enumerate(entries, start=1):
             line = (batch, number, entry.external_id, entry.name, entry.url, entry.active, entry.region, entry.metadata)
             rows.write(to_copy_text(line))
-        return merge_batch(conn, source, batch, rows, force=force, is_list=True, keep_vanished=not replace)
+        return merge_batch(
+            conn, source, batch, rows, force=force, is_list=True, keep_vanished=not replace, count=number, tell=tell
+        )
 
 
 def source_from_environment(environment: Mapping[str, str]) -> TableSource | None:
@@ -264,21 +290,37 @@ class _Reading:
 
     batch: uuid.UUID
     rows: IO[bytes]
+    count: int
 
 
-def _read(row: Mapping[str, Any], environment: Mapping[str, str]) -> _Reading:
+def _read(row: Mapping[str, Any], environment: Mapping[str, str], tell: progress.Tell = progress.to_nobody) -> _Reading:
+    batch = uuid.uuid4()
     rows = tempfile.SpooledTemporaryFile(_MEMORY_BEFORE_DISK)  # noqa: SIM115  # whoever merges closes it
-    reading = _Reading(uuid.uuid4(), rows)
-    read_table(row, reading.batch, reading.rows, environment=environment)
-    return reading
+    return _Reading(batch, rows, read_table(row, batch, rows, environment=environment, tell=tell))
 
 
-def _merge(conn: db.Connection, row: Mapping[str, Any], read: Callable[[], _Reading], *, force: bool) -> SyncResult:
+def _merge(
+    conn: db.Connection,
+    row: Mapping[str, Any],
+    read: Callable[[], _Reading],
+    *,
+    force: bool,
+    tell: progress.Tell = progress.to_nobody,
+) -> SyncResult:
     """Merge what `read` brings; a failure of either is recorded and raised."""
     try:
         reading = read()
         with reading.rows:
-            result = merge_batch(conn, row["source"], reading.batch, reading.rows, force=force, read_at=row["read_at"])
+            result = merge_batch(
+                conn,
+                row["source"],
+                reading.batch,
+                reading.rows,
+                force=force,
+                read_at=row["read_at"],
+                count=reading.count,
+                tell=tell,
+            )
     except OrchestratorError as error:
         if not conn.broken:
             [failed] = db.call(conn, "record_sync_failure", source=row["source"], error=error_as_dict(error))
@@ -292,14 +334,27 @@ def _log_breaker(row: Mapping[str, Any], failures: int) -> None:
     log_breaker(f"source {row['source']}", failures=failures, failures_before=row["consecutive_failures"])
 
 
-def read_table(row: Mapping[str, Any], batch: uuid.UUID, rows: IO[bytes], *, environment: Mapping[str, str]) -> None:
-    """Copy the table of a source (a row of `sources_due`) to `rows`, in the columns of the staging table."""
+def read_table(
+    row: Mapping[str, Any],
+    batch: uuid.UUID,
+    rows: IO[bytes],
+    *,
+    environment: Mapping[str, str],
+    tell: progress.Tell = progress.to_nobody,
+) -> int:
+    """Copy the table of a source (a row of `sources_due`) to `rows`, in the columns of the staging table; how many."""
+    count = told = 0
     with reading(row, environment) as conn:
         relation, columns = _find_table(conn, row["table_name"])
         mapping = map_columns(columns, row["column_map"], table_name=row["table_name"])
         with conn.cursor().copy(_copy_from_table(relation, mapping, batch)) as copy:
             for chunk in copy:
                 rows.write(chunk)
+                count += bytes(chunk).count(b"\n")
+                if count >= told + _ROWS_BETWEEN_TELLINGS:
+                    tell(count, None)
+                    told = count
+    return count
 
 
 @contextmanager
@@ -316,7 +371,7 @@ def reading(row: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[
     where = {"source": row["source"], "table": row["table_name"], "address": row["conninfo"]}
     try:
         with (
-            psycopg.connect(_complete_conninfo(row["conninfo"], timeout, environment)) as conn,
+            psycopg.connect(_complete_conninfo(row["source"], row["conninfo"], timeout, environment)) as conn,
             # The server ends what takes longer than network_timeout; one that is frozen ends nothing.
             db.answered(conn, within=2 * timeout.total_seconds()),
         ):
@@ -335,8 +390,9 @@ def reading(row: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[
         raise _source_error(error, where) from error
 
 
-def _complete_conninfo(conninfo: str, timeout: timedelta, environment: Mapping[str, str]) -> str:
-    defaults = {**db.connection_options(timeout.total_seconds()), "application_name": "orchestrator:source"}
+def _complete_conninfo(source: str, conninfo: str, timeout: timedelta, environment: Mapping[str, str]) -> str:
+    name = f"orchestrator:source {source}"[:63]
+    defaults = {**db.connection_options(timeout.total_seconds()), "application_name": name}
     given = conninfo_to_dict(conninfo)
     secrets: dict[str, Any] = {}
     described = source_from_environment(environment)

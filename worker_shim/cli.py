@@ -7,15 +7,37 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import get_completion_class
 
 from worker_shim.client import Worker
 from worker_shim.handlers import program
 from worker_shim.listener import Refused
 
+A_YEAR = 365 * 86400.0
+
+
+class Seconds(click.FloatRange):
+    """A time that passes: Python also reads "inf" and "nan"."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if not seconds <= A_YEAR:
+            self.fail(f"{value!r} is no number of seconds within a year.", param, ctx)
+        return seconds
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Put a program into the fleet."""
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete options, as in: eval "$(worker-shim completion bash)"."""
+    shell_class = get_completion_class(shell)
+    assert shell_class is not None
+    click.echo(shell_class(main, {}, "worker-shim", "_WORKER_SHIM_COMPLETE").source())
 
 
 @main.command()
@@ -53,12 +75,12 @@ def main() -> None:
     show_default=True,
     help="While the database is away: go on, or stop before the lease is over.",
 )
-@click.option("--lease", type=click.FloatRange(min=1), help="Seconds of silence before this worker counts as lost.")
-@click.option("--drain-timeout", type=click.FloatRange(min=0), default=60, show_default=True, help="Seconds.")
-@click.option("--suspend-for", type=click.FloatRange(min=1), default=120, show_default=True, help="Seconds.")
+@click.option("--lease", type=Seconds(min=1), help="Seconds of silence before this worker counts as lost.")
+@click.option("--drain-timeout", type=Seconds(min=0), default=60, show_default=True, help="Seconds.")
+@click.option("--suspend-for", type=Seconds(min=1), default=120, show_default=True, help="Seconds.")
 @click.option(
     "--stop-timeout",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     default=10,
     show_default=True,
     help="Seconds from SIGTERM to SIGKILL.",
@@ -68,9 +90,9 @@ def main() -> None:
     is_flag=True,
     help="What a program writes to its standard output is progress; one that is silent for long counts as stalled.",
 )
-@click.option("--network-timeout", type=click.FloatRange(min=1), default=30, show_default=True, help="Seconds.")
-@click.option("--poll-interval", type=click.FloatRange(min=0.1), default=2, show_default=True, help="Behind a pooler.")
-@click.option("--wait-for-id", type=click.FloatRange(min=0), default=0, show_default=True, help="Seconds.")
+@click.option("--network-timeout", type=Seconds(min=1), default=30, show_default=True, help="Seconds.")
+@click.option("--poll-interval", type=Seconds(min=0.1), default=2, show_default=True, help="Behind a pooler.")
+@click.option("--wait-for-id", type=Seconds(min=0), default=0, show_default=True, help="Seconds.")
 @click.option(
     "--log-level",
     envvar="LOG_LEVEL",

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from orchestrator import __version__, log
+from orchestrator.cli import output
 
 # Command → "module:object". Loaded when used, so that a command needs only what it imports.
 COMMANDS: dict[str, str] = {
@@ -26,7 +27,10 @@ COMMANDS: dict[str, str] = {
     "settings": "orchestrator.cli.settings:settings",
     "source": "orchestrator.cli.source:source",
     "top": "orchestrator.cli.top:top",
+    "completion": "orchestrator.cli.completion:completion",
 }
+
+_AS_JSON = f"{__name__}.as_json"
 
 
 class _LazyGroup(click.Group):
@@ -40,6 +44,17 @@ class _LazyGroup(click.Group):
         command: Any = getattr(import_module(module), name)
         assert isinstance(command, click.Command)
         return command
+
+    def make_context(self, info_name: str | None, args: list[str], *more: Any, **extra: Any) -> click.Context:
+        as_json = "--json" in args  # click takes words from args
+        with output.clean_usage_errors(as_json=as_json):
+            ctx = super().make_context(info_name, args, *more, **extra)
+        ctx.meta[_AS_JSON] = as_json
+        return ctx
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with output.clean_usage_errors(as_json=ctx.meta[_AS_JSON]):
+            return super().invoke(ctx)
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

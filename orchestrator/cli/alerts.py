@@ -6,7 +6,7 @@ import sys
 import click
 
 from orchestrator import db
-from orchestrator.cli import answer, options, output
+from orchestrator.cli import answer, completion, options, output
 
 COLUMNS = ("alert_id", "severity", "code", "subject", "message", "opened_at", "acknowledged_by", "resolved_at")
 TARGET_COLUMNS = ("target", "minimum_severity", "enabled", "undelivered", "last_sent_at", "state", "last_error")
@@ -16,21 +16,27 @@ DELIVERY_COLUMNS = ("alert_id", "code", "subject", "event", "target", "happened_
 
 @click.group(invoke_without_command=True)
 @click.option("--all", "closed_too", is_flag=True, help="Resolved alerts too.")
-@options.common
+@options.looking
 @click.pass_context
 def alerts(ctx: click.Context, target: options.Target, closed_too: bool) -> None:
     """List the open alerts, the latest first."""
     if ctx.invoked_subcommand is not None:
+        if closed_too or target.watch is not None:
+            raise click.UsageError(f"--all and --watch stand before no command; see: {ctx.command_path} --help")
         # "alerts --dsn X ack 3" means the same as "alerts ack 3 --dsn X".
         ctx.default_map = {ctx.invoked_subcommand: {"dsn": target.dsn, "schema": target.schema, "as_json": target.json}}
         return
-    with target.connect("alerts") as conn:
-        found = db.view(conn, "alerts", where={} if closed_too else {"resolved_at": None}, order_by=["-opened_at"])
-    answer.table(target, found, COLUMNS, empty="no open alerts")
+    where = {} if closed_too else {"resolved_at": None}
+    answer.look_at_rows(
+        target,
+        lambda conn: db.view(conn, "alerts", where=where, order_by=["-opened_at"]),
+        COLUMNS,
+        empty="no open alerts",
+    )
 
 
 @alerts.command()
-@click.argument("alert_id", type=int)
+@click.argument("alert_id", type=options.ID, shell_complete=completion.open_alerts)
 @options.common
 def ack(target: options.Target, alert_id: int) -> None:
     """Acknowledge an alert: somebody is looking at it, and nobody is reminded of it any more."""
@@ -38,15 +44,18 @@ def ack(target: options.Target, alert_id: int) -> None:
 
 
 @alerts.command()
-@options.common
+@options.looking
 def targets(target: options.Target) -> None:
     """List where alerts go, and whether they arrive.
 
     A target that failed is left alone for longer each time, up to ten minutes, and then tried once.
     """
-    with target.connect("alerts targets") as conn:
-        found = db.view(conn, "alert_targets", order_by=["target"])
-    answer.table(target, [with_state(row) for row in found], TARGET_COLUMNS, empty="no targets")
+    answer.look_at_rows(
+        target,
+        lambda conn: [with_state(row) for row in db.view(conn, "alert_targets", order_by=["target"])],
+        TARGET_COLUMNS,
+        empty="no targets",
+    )
 
 
 def with_state(row: db.Row) -> db.Row:
@@ -62,17 +71,21 @@ def with_state(row: db.Row) -> db.Row:
 
 @alerts.command()
 @click.option("--all", "sent_too", is_flag=True, help="What was sent, too.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
-@options.common
+@click.option("--limit", type=options.COUNT, default=50, show_default=True, help="At most so many.")
+@options.looking
 def deliveries(target: options.Target, sent_too: bool, limit: int) -> None:
     """List what targets are still to be told, and what did not arrive, the latest first.
 
     States: pending, sending, sent, failed (given up after a day), unknown (sent without an answer, or its driver died
     while sending; it is not sent twice).
     """
-    with target.connect("alerts deliveries") as conn:
-        found = db.view(conn, "alert_deliveries", order_by=LATEST_FIRST, limit=limit) if sent_too else undelivered(conn)
-    answer.table(target, found[:limit], DELIVERY_COLUMNS, empty="everything was delivered")
+
+    def read(conn: db.Connection) -> list[db.Row]:
+        if sent_too:
+            return db.view(conn, "alert_deliveries", order_by=LATEST_FIRST, limit=limit)
+        return undelivered(conn)[:limit]
+
+    answer.look_at_rows(target, read, DELIVERY_COLUMNS, empty="everything was delivered")
 
 
 def undelivered(conn: db.Connection) -> list[db.Row]:
@@ -90,7 +103,7 @@ def target_() -> None:
 
 
 @target_.command("set")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.targets)
 @click.option(
     "--severity",
     type=click.Choice(["info", "warning", "critical"]),
@@ -104,7 +117,7 @@ def set_target(target: options.Target, name: str, severity: str | None, enabled:
 
 
 @target_.command("remove")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.targets)
 @options.common
 def remove_target(target: options.Target, name: str) -> None:
     """Remove a target, with what it is still to be told."""
@@ -112,7 +125,7 @@ def remove_target(target: options.Target, name: str) -> None:
 
 
 @alerts.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.targets)
 @options.common
 def test(target: options.Target, name: str) -> None:
     """Send a test message to a target from this machine, and show what it answers.

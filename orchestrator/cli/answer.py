@@ -1,13 +1,16 @@
-"""What most commands do: call one function, and answer with its rows."""
+"""What most commands do: call one function and answer with its rows, or read a page and show it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import click
 
 from orchestrator import db
-from orchestrator.cli import options, output
+from orchestrator.cli import options, output, watch
+from orchestrator.errors import DatabaseError, UnknownInstance
 from orchestrator.patience import Round, is_contention
+
+Page = TypeVar("Page")
 
 
 def act(target: options.Target, function: str, /, **parameters: Any) -> list[db.Row]:
@@ -16,8 +19,14 @@ def act(target: options.Target, function: str, /, **parameters: Any) -> list[db.
     Contention is tried again; a lost connection is not, because nobody knows whether the change was made.
     """
     given = {name: value for name, value in parameters.items() if value is not None}
-    with target.connect(function) as conn:
-        return Round(worth=is_contention).run(db.call, conn, function, **given)
+    with target.connect() as conn:
+        try:
+            return Round(worth=is_contention).run(db.call, conn, function, **given)
+        except DatabaseError as error:
+            # What PostgreSQL cannot read it refuses itself, before the function could say which argument it is.
+            if error.detail is None and (error.code or "").startswith("22"):
+                error.detail = {name: value for name, value in given.items() if str(value) in error.message} or None
+            raise
 
 
 def act_and_show(target: options.Target, function: str, /, **parameters: Any) -> None:
@@ -31,15 +40,47 @@ def act_and_show(target: options.Target, function: str, /, **parameters: Any) ->
         click.echo("nothing to do")
 
 
-def table(
-    target: options.Target,
-    rows: Sequence[Mapping[str, Any]],
-    columns: Sequence[str],
-    *,
-    empty: str,
-    title: str | None = None,
-) -> None:
-    """All columns as JSON; those that fit a terminal for people."""
-    if not target.json:
-        rows = [{column: row[column] for column in columns} for row in rows]
-    output.rows(rows, as_json=target.json, empty=empty, title=title)
+def require_instance(conn: db.Connection, instance_id: str) -> db.Row:
+    """An instance by its name; refused when there is none."""
+    found = db.view(conn, "instances", where={"instance_id": instance_id})
+    if not found:
+        raise UnknownInstance(
+            "unknown instance",
+            detail={"instance_id": instance_id},
+            hint="'orchestrator instance list --all' lists those that are known",
+        )
+    return found[0]
+
+
+def look(target: options.Target, read: Callable[[db.Connection], Page], show: Callable[[Page], None]) -> Page | None:
+    """Read a page and show it: as JSON, or to people by `show`. With --watch again and again; then None."""
+    if target.watch is not None:
+        watch.watch(
+            lambda: target.connect(timeouts=watch.TIMEOUTS),
+            read,
+            show,
+            title=options.command_name(),
+            every=target.watch,
+            as_json=target.json,
+        )
+        return None
+    with target.connect() as conn:
+        page = read(conn)
+    if target.json:
+        output.as_json_text(page)
+    else:
+        show(page)
+    return page
+
+
+def look_at_rows(
+    target: options.Target, read: Callable[[db.Connection], list[db.Row]], columns: Sequence[str], *, empty: str
+) -> list[db.Row] | None:
+    """`look` for a list: all columns as JSON, these for people."""
+    return look(target, read, lambda rows: table(rows, columns, empty=empty))
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str, title: str | None = None) -> None:
+    """Those columns, the most important first: a terminal may have no room for the last."""
+    chosen = [{column: row[column] for column in columns} for row in rows]
+    output.rows(chosen, as_json=False, empty=empty, title=title)

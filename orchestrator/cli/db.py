@@ -24,7 +24,7 @@ def db() -> None:
 @click.option(
     "--patience",
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=options.Number(min=0),
     default=60.0,
     show_default=True,
     help="How long to try again while others hold locks.",
@@ -32,7 +32,8 @@ def db() -> None:
 @options.common
 def migrate(target: options.Target, repair: bool, patience: float) -> None:
     """Install or upgrade the fleet's schemas, in one transaction."""
-    report = runner.migrate(target.dsn, target.schema, repair=repair, patience=patience)
+    with output.progress("migrating", as_json=target.json) as tell:
+        report = runner.migrate(target.dsn, target.schema, repair=repair, patience=patience, tell=tell)
     if target.json:
         output.as_json_text({**asdict(report), "nothing_to_do": report.nothing_to_do})
     elif report.nothing_to_do:
@@ -59,7 +60,7 @@ def status(target: options.Target) -> None:
     click.echo(f"program   migration {found.program_version:04}")
     click.echo(f"database  {f'migration {found.database_version:04}' if found.installed else 'not installed'}")
     for applied in found.applied:
-        click.echo(f"applied   {applied.name}  {applied.applied_at:%Y-%m-%d %H:%M:%S%z} by {applied.applied_by}")
+        output.line(f"applied   {applied.name}  {applied.applied_at:%Y-%m-%d %H:%M:%S%z} by {applied.applied_by}")
     for path in found.pending:
         click.echo(f"pending   {path}")
     if found.changed:

@@ -6,14 +6,14 @@ import sys
 
 import click
 
-from orchestrator.cli import output
+from orchestrator.cli import options, output
 from orchestrator.errors import OrchestratorError
 
 
 @click.command()
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=1),
+    type=options.Number(min=1, max=86400),
     default=60,
     show_default=True,
     help="About how long; an act that needs longer gets it.",

@@ -189,7 +189,7 @@ def _show_finding(row: db.Row) -> None:
 
 
 @click.command()
-@options.common
+@options.looking
 def diagnose(target: options.Target) -> None:
     """Say what is wrong, and what to type.
 
@@ -198,18 +198,23 @@ def diagnose(target: options.Target) -> None:
     recovery mode; instances out of step, repairs, probation; silent streams and failing stations; breakers, failures in
     a row, patterns of errors; locks that are waited for, failed jobs, alerts that did not arrive.
     """
-    with target.connect("diagnose") as conn:
-        findings = [*_pending(target), *db.call(conn, "diagnose")]
-        checks = db.call(conn, "health")
-        found = {section.key: section.rows(conn) for section in SECTIONS}
-    if target.json:
-        output.as_json_text({"findings": findings, "health": checks, **found})
-        return
-    for row in findings:
+    answer.look(target, lambda conn: _read(target, conn), _show)
+
+
+def _read(target: options.Target, conn: db.Connection) -> dict[str, list[db.Row]]:
+    return {
+        "findings": [*_pending(target), *db.call(conn, "diagnose")],
+        "health": db.call(conn, "health"),
+        **{section.key: section.rows(conn) for section in SECTIONS},
+    }
+
+
+def _show(page: dict[str, list[db.Row]]) -> None:
+    for row in page["findings"]:
         _show_finding(row)
-    click.echo("" if findings else "nothing is wrong\n")
-    answer.table(target, checks, ("component", "status", "finding", "detail"), empty="", title="checks")
+    click.echo("" if page["findings"] else "nothing is wrong\n")
+    answer.table(page["health"], ("component", "status", "finding", "detail"), empty="", title="checks")
     for section in SECTIONS:
-        if found[section.key]:
-            answer.table(target, found[section.key], section.columns, empty="", title=f"\n{section.title}")
-    click.echo("\nin order: " + ", ".join(section.nothing for section in SECTIONS if not found[section.key]))
+        if page[section.key]:
+            answer.table(page[section.key], section.columns, empty="", title=f"\n{section.title}")
+    click.echo("\nin order: " + ", ".join(section.nothing for section in SECTIONS if not page[section.key]))

@@ -11,14 +11,12 @@ COLUMNS = ("component", "status", "finding", "response_time")
 
 
 @click.command()
-@options.common
+@options.looking
 def health(target: options.Target) -> None:
     """Check connectivity, the record's integrity, instances, streams, jobs and sources.
 
     Exit status 1 when something is unhealthy: streams are not heard, or the record is wrong.
     """
-    with target.connect("health") as conn:
-        found = db.call(conn, "health")
-    answer.table(target, found, COLUMNS, empty="nothing was checked")
-    if any(check["status"] == "unhealthy" for check in found):
+    found = answer.look_at_rows(target, lambda conn: db.call(conn, "health"), COLUMNS, empty="nothing was checked")
+    if any(check["status"] == "unhealthy" for check in found or ()):
         sys.exit(1)

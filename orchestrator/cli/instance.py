@@ -3,8 +3,7 @@
 import click
 
 from orchestrator import db
-from orchestrator.cli import answer, options, output
-from orchestrator.errors import UnknownInstance
+from orchestrator.cli import answer, completion, options, output
 
 COLUMNS = (
     "instance_id",
@@ -27,43 +26,43 @@ def instance() -> None:
 
 @instance.command("list")
 @click.option("--all", "removed_too", is_flag=True, help="Removed instances too.")
-@options.common
+@options.looking
 def list_instances(target: options.Target, removed_too: bool) -> None:
     """List the instances and their load."""
-    with target.connect("instance list") as conn:
+
+    def read(conn: db.Connection) -> list[db.Row]:
         found = db.view(conn, "instances", order_by=["instance_id"])
-    shown = [row for row in found if removed_too or row["status"] != "removed"]
-    answer.table(target, shown, COLUMNS, empty="no instances")
+        return [row for row in found if removed_too or row["status"] != "removed"]
+
+    answer.look_at_rows(target, read, COLUMNS, empty="no instances")
 
 
 @instance.command()
-@click.argument("instance_id")
-@options.common
+@click.argument("instance_id", shell_complete=completion.instances)
+@options.looking
 def show(target: options.Target, instance_id: str) -> None:
     """Show everything about one instance: its state, its streams, and its life, the latest first.
 
     Its life is registrations, losses, drains, late beats, repairs, alerts, and each decision that moved its streams.
     """
-    with target.connect("instance show") as conn:
-        found = db.view(conn, "instances", where={"instance_id": instance_id})
-        if not found:
-            raise UnknownInstance(
-                "unknown instance",
-                detail={"instance_id": instance_id},
-                hint="'orchestrator instance list --all' lists those that are known",
-            )
-        streams = db.view(conn, "assignments", where={"instance_id": instance_id}, order_by=["stream_id"])
-        life = db.call(conn, "explain_instance", instance_id=instance_id)
-    if target.json:
-        output.record({**found[0], "streams": streams, "life": life}, as_json=True)
-        return
-    output.record(found[0], as_json=False)
-    answer.table(target, streams, ("stream_id", "epoch", "state", "name"), title="\nstreams", empty="no streams")
-    answer.table(target, life, LIFE_COLUMNS, title="\nlife", empty="")
+    answer.look(target, lambda conn: _read(conn, instance_id), _show)
+
+
+def _read(conn: db.Connection, instance_id: str) -> db.Row:
+    found = answer.require_instance(conn, instance_id)
+    streams = db.view(conn, "assignments", where={"instance_id": instance_id}, order_by=["stream_id"])
+    life = db.call(conn, "explain_instance", instance_id=instance_id)
+    return {**found, "streams": streams, "life": life}
+
+
+def _show(page: db.Row) -> None:
+    output.record({key: value for key, value in page.items() if key not in ("streams", "life")}, as_json=False)
+    answer.table(page["streams"], ("stream_id", "epoch", "state", "name"), title="\nstreams", empty="no streams")
+    answer.table(page["life"], LIFE_COLUMNS, title="\nlife", empty="")
 
 
 @instance.command()
-@click.argument("instance_id")
+@click.argument("instance_id", shell_complete=completion.instances)
 @click.option("--reason", help="Kept with the decision.")
 @options.common
 def drain(target: options.Target, instance_id: str, reason: str | None) -> None:
@@ -72,7 +71,7 @@ def drain(target: options.Target, instance_id: str, reason: str | None) -> None:
 
 
 @instance.command()
-@click.argument("instance_id")
+@click.argument("instance_id", shell_complete=completion.instances)
 @options.common
 def undrain(target: options.Target, instance_id: str) -> None:
     """Let a drained instance have streams again."""
@@ -80,7 +79,7 @@ def undrain(target: options.Target, instance_id: str) -> None:
 
 
 @instance.command()
-@click.argument("instance_id")
+@click.argument("instance_id", shell_complete=completion.instances)
 @click.option("--reason", help="Kept with the decision.")
 @options.common
 def remove(target: options.Target, instance_id: str, reason: str | None) -> None:
@@ -89,7 +88,7 @@ def remove(target: options.Target, instance_id: str, reason: str | None) -> None
 
 
 @instance.command()
-@click.argument("instance_id")
+@click.argument("instance_id", shell_complete=completion.instances)
 @options.common
 def readmit(target: options.Target, instance_id: str) -> None:
     """Let a removed instance register again."""
@@ -97,8 +96,8 @@ def readmit(target: options.Target, instance_id: str) -> None:
 
 
 @instance.command()
-@click.argument("instance_id")
-@click.argument("max_streams", type=int)
+@click.argument("instance_id", shell_complete=completion.instances)
+@click.argument("max_streams", type=options.INTEGER)
 @options.common
 def capacity(target: options.Target, instance_id: str, max_streams: int) -> None:
     """Change how many streams an instance may have (1 to 1000)."""

@@ -5,10 +5,10 @@ import sys
 import click
 
 from orchestrator import db, templates
-from orchestrator.cli import answer, options, output
-from orchestrator.errors import OrchestratorError
+from orchestrator.cli import answer, completion, options, output
+from orchestrator.errors import OrchestratorError, UnknownName
 
-JOB_COLUMNS = ("job", "schedule", "enabled", "runs_in", "next_run_at", "last_outcome", "runs", "failures")
+JOB_COLUMNS = ("job", "schedule", "enabled", "last_outcome", "failures", "runs", "next_run_at", "runs_in")
 RUN_COLUMNS = ("job_run_id", "job", "started_at", "run_by", "outcome", "result", "error")
 
 NO_SUCH_SCHEMA = "3F000"
@@ -20,16 +20,14 @@ def jobs() -> None:
 
 
 @jobs.command("list")
-@options.common
+@options.looking
 def list_jobs(target: options.Target) -> None:
     """List the jobs, when they are due and how they went."""
-    with target.connect("jobs list") as conn:
-        found = db.view(conn, "jobs", order_by=["job"])
-    answer.table(target, found, JOB_COLUMNS, empty="no jobs")
+    answer.look_at_rows(target, lambda conn: db.view(conn, "jobs", order_by=["job"]), JOB_COLUMNS, empty="no jobs")
 
 
 @jobs.command()
-@click.argument("job", required=False)
+@click.argument("job", required=False, shell_complete=completion.jobs)
 @options.common
 def run(target: options.Target, job: str | None) -> None:
     """Run what is due, here and now; or make JOB due now, for a driver to run.
@@ -46,20 +44,27 @@ def run(target: options.Target, job: str | None) -> None:
 
 
 @jobs.command()
-@click.option("--job", help="Only runs of one job.")
+@click.option("--job", shell_complete=completion.jobs, help="Only runs of one job.")
 @click.option("--failed", is_flag=True, help="Only runs that failed.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
-@options.common
+@click.option("--limit", type=options.COUNT, default=20, show_default=True, help="At most so many.")
+@options.looking
 def runs(target: options.Target, job: str | None, failed: bool, limit: int) -> None:
     """List the latest runs that did something or failed."""
     where = {key: value for key, value in {"job": job, "outcome": "failed" if failed else None}.items() if value}
-    with target.connect("jobs runs") as conn:
+
+    def read(conn: db.Connection) -> list[db.Row]:
         found = db.view(conn, "job_runs", where=where, order_by=["-job_run_id"], limit=limit)
-    answer.table(target, found, RUN_COLUMNS, empty="no runs")
+        if job is not None and not found and not db.view(conn, "jobs", where={"job": job}):
+            raise UnknownName(
+                "unknown job", detail={"job": job}, hint="'orchestrator jobs list' lists those that are known"
+            )
+        return found
+
+    answer.look_at_rows(target, read, RUN_COLUMNS, empty="no runs")
 
 
 @jobs.command()
-@click.argument("job")
+@click.argument("job", shell_complete=completion.jobs)
 @click.argument("schedule", required=False)
 @click.option("--enable/--disable", "enabled", default=None, help="Switch the job on or off.")
 @options.common
@@ -86,7 +91,7 @@ def install_pg_cron(target: options.Target, schedule: str, remove: bool) -> None
     Jobs that need the outside world (sources, delivery of alerts) still need a driver.
     """
     path = "runner/pg_cron_remove.sql" if remove else "runner/pg_cron_install.sql"
-    with target.connect("jobs install-pg-cron") as conn:
+    with target.connect() as conn:
         try:
             with db.translated_errors():
                 row = conn.execute(templates.render(path, conn.names).encode(), {"schedule": schedule}).fetchone()

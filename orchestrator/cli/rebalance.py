@@ -6,7 +6,7 @@ from typing import Any
 import click
 from psycopg.types.json import Jsonb
 
-from orchestrator.cli import answer, options, output
+from orchestrator.cli import answer, completion, options, output
 
 
 @click.group()
@@ -23,7 +23,13 @@ def now(target: options.Target, reason: str | None) -> None:
 
 
 @rebalance.command()
-@click.option("--without", multiple=True, metavar="INSTANCE", help="Suppose that it were gone. May be repeated.")
+@click.option(
+    "--without",
+    multiple=True,
+    metavar="INSTANCE",
+    shell_complete=completion.instances,
+    help="Suppose that it were gone. May be repeated.",
+)
 @click.option(
     "--with",
     "joining",
@@ -61,8 +67,8 @@ def plan(target: options.Target, without: tuple[str, ...], joining: dict[str, in
         click.echo("nothing to move: the load is even")
         return
     columns = ("instance_id", "max_streams", "streams_before", "streams_after", "gained", "lost")
-    answer.table(target, [row for row in effect if row["gained"] or row["lost"]], columns, empty="")
-    answer.table(target, moves, ("stream_id", "from_instance_id", "to_instance_id", "why"), title="\nmoves", empty="")
+    answer.table([row for row in effect if row["gained"] or row["lost"]], columns, empty="")
+    answer.table(moves, ("stream_id", "from_instance_id", "to_instance_id", "why"), title="\nmoves", empty="")
     click.echo(f"\nplan {plan_id}: {_told(effect)}\nto make it: orchestrator rebalance apply {plan_id}")
 
 
@@ -75,7 +81,7 @@ def _what_if(target: options.Target, supposed: Mapping[str, Any]) -> None:
         output.as_json_text({**_sums(rows), **waits, "instances": instances})
         return
     columns = ("instance_id", "change", "capacity_before", "capacity_after", "streams_before", "streams_after")
-    answer.table(target, instances, columns, empty="no instances")
+    answer.table(instances, columns, empty="no instances")
     click.echo(f"\n{_told(rows)}; streams that wait: {waits['waiting_before']} before, {waits['waiting_after']} after")
     click.echo("nothing was changed")
 
@@ -96,12 +102,14 @@ def _capacities(given: Sequence[str], separator: str) -> dict[str, int]:
         name, found_separator, capacity = text.rpartition(separator)
         if not found_separator or not name or not capacity.isdecimal():
             raise click.BadParameter(f"{text!r} is not a name, {separator!r} and a number")
+        if name in found:
+            raise click.BadParameter(f"{name!r} is given twice")
         found[name] = int(capacity)
     return found
 
 
 @rebalance.command()
-@click.argument("plan_id", type=int)
+@click.argument("plan_id", type=options.ID)
 @options.common
 def apply(target: options.Target, plan_id: int) -> None:
     """Make the moves of a plan; refused when the state has moved on since."""

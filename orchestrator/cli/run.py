@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from orchestrator import log
 from orchestrator.cli import options
 from orchestrator.driver import Driver
 from orchestrator.environment import BadVariable, start_options
@@ -30,7 +29,7 @@ def run(target: options.Target, name: str | None, log_file: Path | None) -> None
     At its start the operators' environment variables (IMBALANCE_THRESHOLD, HEARTBEAT_TIMEOUT and so on; see
     docs/operators.md) are put into the settings. With --json the log lines are JSON.
     """
-    log.set_up(file=log_file, as_json=target.json or None)
+    options.log_to(log_file, as_json=target.json)
     try:
         chosen = start_options(os.environ)
     except BadVariable as error:

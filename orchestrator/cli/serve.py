@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from orchestrator import log
 from orchestrator.cli import options
 from orchestrator.errors import OrchestratorError
 
@@ -23,15 +22,15 @@ from orchestrator.errors import OrchestratorError
     "--connections", default=8, show_default=True, type=click.IntRange(1, 1000), help="Connections to the database."
 )
 @click.option(
-    "--body-limit", default=1024 * 1024, show_default=True, type=click.IntRange(1), metavar="BYTES",
+    "--body-limit", default=1024 * 1024, show_default=True, type=click.IntRange(1, 2**31 - 1), metavar="BYTES",
     help="The largest body that a request may have.",
 )  # fmt: skip
 @click.option(
-    "--rate-limit", default=100.0, show_default=True, type=click.FloatRange(0), metavar="NUMBER",
+    "--rate-limit", default=100.0, show_default=True, type=options.Number(0), metavar="NUMBER",
     help="Requests a second from one address, twice as many at once; 0 for any number.",
 )  # fmt: skip
 @click.option(
-    "--patience", default=30.0, show_default=True, type=click.FloatRange(0.1), metavar="SECONDS",
+    "--patience", default=30.0, show_default=True, type=options.Number(0.1, 86400), metavar="SECONDS",
     help="How long a client may take to send its request.",
 )  # fmt: skip
 @click.option(
@@ -63,7 +62,7 @@ def serve(
         raise OrchestratorError(
             f"the HTTP face needs {error.name}, which is not installed", hint="pip install 'radio-orchestrator[http]'"
         ) from error
-    log.set_up(file=log_file, as_json=target.json or None)
+    options.log_to(log_file, as_json=target.json)
     server.serve(
         target.dsn,
         schema=target.schema,

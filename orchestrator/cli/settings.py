@@ -3,10 +3,10 @@
 import click
 
 from orchestrator import db
-from orchestrator.cli import answer, options, output
+from orchestrator.cli import answer, completion, options, output
 from orchestrator.errors import UnknownName
 
-COLUMNS = ("name", "value", "default_value", "unit", "minimum", "maximum", "description")
+COLUMNS = ("name", "value", "default_value", "description", "unit", "minimum", "maximum")
 
 
 @click.group()
@@ -18,17 +18,15 @@ def settings() -> None:
 @options.common
 def list_settings(target: options.Target) -> None:
     """List all settings, their defaults and bounds."""
-    with target.connect("settings list") as conn:
-        found = db.view(conn, "settings", order_by=["name"])
-    answer.table(target, found, COLUMNS, empty="no settings")
+    answer.look_at_rows(target, lambda conn: db.view(conn, "settings", order_by=["name"]), COLUMNS, empty="no settings")
 
 
 @settings.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.settings)
 @options.common
 def get(target: options.Target, name: str) -> None:
     """Print one value."""
-    with target.connect("settings get") as conn:
+    with target.connect() as conn:
         found = db.view(conn, "settings", where={"name": name})
     if not found:
         raise UnknownName(
@@ -41,7 +39,7 @@ def get(target: options.Target, name: str) -> None:
 
 
 @settings.command("set")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.settings)
 @click.argument("value")
 @options.common
 def set_setting(target: options.Target, name: str, value: str) -> None:

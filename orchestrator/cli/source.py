@@ -9,7 +9,7 @@ import click
 
 from orchestrator import db
 from orchestrator import source as sources
-from orchestrator.cli import answer, options, output
+from orchestrator.cli import answer, completion, options, output
 
 COLUMNS = (
     "source",
@@ -30,7 +30,7 @@ def source() -> None:
 
 
 @source.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.sources)
 @click.option(
     "--from",
     "address",
@@ -51,7 +51,7 @@ def source() -> None:
 )
 @click.option(
     "--max-removed-part",
-    type=click.FloatRange(0, 1),
+    type=options.Number(0, 1),
     metavar="PART",
     help="A sync that would lose more of its streams is refused.  [default: 0.2]",
 )
@@ -93,18 +93,21 @@ def add(
 
 
 @source.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.sources)
 @click.option("--force", is_flag=True, help="Even if more streams are lost than the source allows. Needs NAME.")
 @options.common
 def sync(target: options.Target, name: str | None, force: bool) -> None:
     """Read a source now, or each enabled table when no NAME is given."""
     if force and name is None:
         raise click.UsageError("--force needs the NAME of one source")
-    with target.connect("source sync") as conn:
+    with target.connect() as conn:
         if name is not None:
-            show_result(sources.sync(conn, name, force=force), as_json=target.json)
+            with output.progress(f"rows of {output.text(name)}", as_json=target.json) as tell:
+                result = sources.sync(conn, name, force=force, tell=tell)
+            show_result(result, as_json=target.json)
             return
-        results = sources.sync_all(conn)
+        with output.progress("sources", as_json=target.json) as tell:
+            results = sources.sync_all(conn, tell=tell)
     if target.json:
         output.as_json_text([result.as_dict() for result in results])
     else:
@@ -114,18 +117,18 @@ def sync(target: options.Target, name: str | None, force: bool) -> None:
 
 
 @source.command("list")
-@options.common
+@options.looking
 def list_sources(target: options.Target) -> None:
     """List the sources and how their last synchronisation went."""
-    with target.connect("source list") as conn:
-        found = db.view(conn, "sources", order_by=["source"])
-    if not target.json:
-        found = [{**row, "problem": _message(row["last_error"])} for row in found]
-    answer.table(target, found, COLUMNS, empty="no sources")
+    answer.look(target, lambda conn: db.view(conn, "sources", order_by=["source"]), _show_sources)
+
+
+def _show_sources(found: list[db.Row]) -> None:
+    answer.table([{**row, "problem": _message(row["last_error"])} for row in found], COLUMNS, empty="no sources")
 
 
 @source.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completion.sources)
 @click.option("--with-streams", is_flag=True, help="Remove its streams too; without this, a source that has any stays.")
 @options.common
 def remove(target: options.Target, name: str, with_streams: bool) -> None:
@@ -138,7 +141,7 @@ _NOT_COUNTS = ("skipped_rows", "error", "superseded")
 
 def _where_it_is(target: options.Target, name: str) -> tuple[str | None, str | None]:
     """Address and table of the source of that name, so that they stay; for a new one, those of the environment."""
-    with target.connect("source add") as conn:
+    with target.connect() as conn:
         known = db.view(conn, "sources", where={"source": name})
     if known:
         return known[0]["conninfo"], known[0]["table_name"]
@@ -182,7 +185,7 @@ def show_result(result: sources.SyncResult, *, as_json: bool) -> None:
     if result.superseded:
         click.echo("a newer reading of this source was merged meanwhile; this one was left out")
     for row in result.skipped_rows:
-        click.echo(f"skipped row {row['line']} (id {row['external_id']}): {row['problem']}", err=True)
+        output.line(f"skipped row {row['line']} (id {row['external_id']}): {row['problem']}", err=True)
 
 
 def _counts(result: sources.SyncResult) -> dict[str, object]:

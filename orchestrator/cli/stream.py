@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from orchestrator import db
-from orchestrator.cli import answer, options, output
+from orchestrator import db, playlist
+from orchestrator.cli import answer, completion, options, output
 from orchestrator.cli.stream_import import import_streams
 
 COLUMNS = ("stream_id", "name", "state", "instance_id", "epoch", "region", "pinned_to", "url")
@@ -16,11 +16,11 @@ EXPLANATION_COLUMNS = (
     "what",
     "from_instance_id",
     "to_instance_id",
-    "epoch",
     "rule",
+    "reason",
     "trigger",
     "actor",
-    "reason",
+    "epoch",
     "decision_id",
 )
 CANDIDATE_COLUMNS = ("instance_id", "streams", "max_streams", "excluded_by")
@@ -35,20 +35,27 @@ stream.add_command(import_streams)
 
 
 @stream.command("list")
-@click.option("--instance", "instance_id", metavar="ID", help="Only those of one instance.")
+@click.option(
+    "--instance", "instance_id", metavar="ID", shell_complete=completion.instances, help="Only those of one instance."
+)
 @click.option(
     "--state",
     type=click.Choice(["idle", "waiting", "assigned", "running", "releasing"]),
     help="Only those in one state; 'waiting' are those that nobody listens to.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
-@options.common
+@click.option("--limit", type=options.COUNT, help="At most so many.")
+@options.looking
 def list_streams(target: options.Target, instance_id: str | None, state: str | None, limit: int | None) -> None:
     """List the streams and who has them."""
     where = {key: value for key, value in {"instance_id": instance_id, "state": state}.items() if value is not None}
-    with target.connect("stream list") as conn:
+
+    def read(conn: db.Connection) -> list[db.Row]:
         found = db.view(conn, "streams", where=where, order_by=["stream_id"], limit=limit)
-    answer.table(target, found, COLUMNS, empty="no streams")
+        if instance_id is not None and not found:
+            answer.require_instance(conn, instance_id)
+        return found
+
+    answer.look_at_rows(target, read, COLUMNS, empty="no streams")
 
 
 @stream.command()
@@ -88,7 +95,7 @@ def add(
 
 
 @stream.command()
-@click.argument("stream_id", type=int)
+@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
 @click.option("--reason", help="Kept with the decision.")
 @options.common
 def remove(target: options.Target, stream_id: int, reason: str | None) -> None:
@@ -97,7 +104,7 @@ def remove(target: options.Target, stream_id: int, reason: str | None) -> None:
 
 
 @stream.command()
-@click.argument("stream_id", type=int)
+@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
 @options.common
 def activate(target: options.Target, stream_id: int) -> None:
     """Switch a stream on; it is placed again."""
@@ -105,7 +112,7 @@ def activate(target: options.Target, stream_id: int) -> None:
 
 
 @stream.command()
-@click.argument("stream_id", type=int)
+@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
 @options.common
 def deactivate(target: options.Target, stream_id: int) -> None:
     """Switch a stream off, without removing it; its owner is told to stop."""
@@ -113,8 +120,8 @@ def deactivate(target: options.Target, stream_id: int) -> None:
 
 
 @stream.command()
-@click.argument("stream_id", type=int)
-@click.argument("instance_id")
+@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
+@click.argument("instance_id", shell_complete=completion.instances)
 @click.option("--reason", help="Kept with the decision.")
 @options.common
 def move(target: options.Target, stream_id: int, instance_id: str, reason: str | None) -> None:
@@ -123,8 +130,8 @@ def move(target: options.Target, stream_id: int, instance_id: str, reason: str |
 
 
 @stream.command()
-@click.argument("stream_id", type=int)
-@click.argument("instance_id", required=False)
+@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
+@click.argument("instance_id", required=False, shell_complete=completion.instances)
 @options.common
 def pin(target: options.Target, stream_id: int, instance_id: str | None) -> None:
     """Keep a stream where it is, or on INSTANCE_ID, whatever balancing would say."""
@@ -132,7 +139,7 @@ def pin(target: options.Target, stream_id: int, instance_id: str | None) -> None
 
 
 @stream.command()
-@click.argument("stream_id", type=int)
+@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
 @options.common
 def unpin(target: options.Target, stream_id: int) -> None:
     """Let balancing move a stream again."""
@@ -140,25 +147,27 @@ def unpin(target: options.Target, stream_id: int) -> None:
 
 
 @stream.command()
-@click.argument("stream_id", type=int)
-@options.common
+@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
+@options.looking
 def explain(target: options.Target, stream_id: int) -> None:
     """Tell who had a stream, who has it, and which rule moved it; or why nobody has it.
 
     The first line is how things are now, the others are changes of hands, the latest first. Below it stands who else
     could have it, or what keeps each from it, and what the decision behind the first line saw.
     """
-    with target.connect("stream explain") as conn:
-        found = db.call(conn, "explain_stream", stream_id=stream_id)
-    answer.table(target, found, EXPLANATION_COLUMNS, empty="nothing is known of it")
-    if target.json or not found:
+    answer.look(target, lambda conn: db.call(conn, "explain_stream", stream_id=stream_id), _show_explanation)
+
+
+def _show_explanation(found: list[db.Row]) -> None:
+    answer.table(found, EXPLANATION_COLUMNS, empty="nothing is known of it")
+    if not found:
         return
     detail = dict(found[0]["detail"])
     candidates = detail.pop("candidates", None)
     if candidates is not None:
         because = detail.pop("waits_because", None)
         title = f"\nit waits: {because}" if because else "\nwho else could have it"
-        answer.table(target, candidates, CANDIDATE_COLUMNS, title=title, empty="\nnobody else could have it")
+        answer.table(candidates, CANDIDATE_COLUMNS, title=title, empty="\nnobody else could have it")
     if found[0]["decision_id"]:
         click.echo(f"\ndecision {found[0]['decision_id']}")
     output.record(detail, as_json=False)
@@ -166,9 +175,13 @@ def explain(target: options.Target, stream_id: int) -> None:
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = json.loads(text, parse_constant=playlist.finite_number)
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"not JSON: {error}", param_hint="--metadata") from error
     if not isinstance(value, dict):
         raise click.BadParameter("must be a JSON object", param_hint="--metadata")
+    if not playlist.can_be_stored(value):
+        raise click.BadParameter(
+            "holds a zero character or half a surrogate pair, which a database cannot keep", param_hint="--metadata"
+        )
     return value

@@ -49,7 +49,7 @@ def import_streams(
     except playlist.BadPlaylist as error:
         if not target.json:
             for problem in error.problems:
-                click.echo(f"{error.filename}:{problem.line}: {problem.text}", err=True)
+                output.line(f"{error.filename}:{problem.line}: {problem.text}", err=True)
             error.detail = None  # has just been told, line by line
         raise
     except LookupError as error:
@@ -66,6 +66,6 @@ def import_streams(
             f"the file's name makes no name for a source: {source_name!r}",
             hint="give one with --source: letters, digits, dots, underscores and dashes",
         )
-    with target.connect("stream import") as conn:
-        result = sources.import_entries(conn, source_name, entries, replace=replace, force=force)
+    with target.connect() as conn, output.progress("streams", as_json=target.json) as tell:
+        result = sources.import_entries(conn, source_name, entries, replace=replace, force=force, tell=tell)
     show_result(result, as_json=target.json)

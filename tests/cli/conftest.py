@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from psycopg.types.json import Jsonb
 
 from orchestrator import db
 from orchestrator.cli import main
@@ -31,13 +32,16 @@ Cli = Callable[..., Answer]
 
 
 @pytest.fixture
-def cli(database: Database, monkeypatch: pytest.MonkeyPatch) -> Cli:
+def cli(database: Database) -> Cli:
     """Runs `orchestrator …` on the test's database."""
-    monkeypatch.setenv("ORCHESTRATOR_DSN", database.dsn)
-    monkeypatch.setenv("ORCHESTRATOR_SCHEMA", database.names.api)
+    return cli_for(database.dsn, database.names.api)
+
+
+def cli_for(dsn: str, schema: str) -> Cli:
+    environment = {"ORCHESTRATOR_DSN": dsn, "ORCHESTRATOR_SCHEMA": schema}
 
     def run(*arguments: object) -> Answer:
-        result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+        result = CliRunner(env=environment).invoke(main, [str(argument) for argument in arguments])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Answer(result.exit_code, result.stdout, result.stderr)
@@ -66,6 +70,46 @@ class Fleet:
         ]
         return [rows[0]["stream_id"] for rows in added]
 
+    def make_trouble(self, stream_id: int) -> None:
+        """Something of everything that diagnose looks for."""
+        conn, private = self.conn, self.conn.names.private
+        conn.execute(
+            f"update {private}.controller set recovery_since = now(), recovery_detail = '{{\"failures\": 12}}'"
+        )
+        conn.execute(
+            f"update {private}.heartbeat set breaker = 'half-open', breaker_opened = 3 where instance_id = 'one'"
+        )
+        conn.execute(
+            f"update {private}.instance set probation_until = now() + interval '1 minute', crashes = 4 "
+            "where instance_id = 'two'"
+        )
+        conn.execute(
+            f"insert into {private}.repair"
+            " (instance_id, incarnation, found_at, found_by, attempt, difference, repaired_by)"
+            " values ('one', 1, now(), 'heartbeat', 2, '{\"missing\": [1]}', 'commands')"
+        )
+        conn.execute(
+            f"insert into {private}.station_fault (stream_id, found_at, last_failed_at, evidence)"
+            " values (%s, now(), now(), '{}')",
+            [stream_id],
+        )
+        db.call(conn, "set_alert_target", target="ops")
+        conn.execute(
+            f'update {private}.alert_target set consecutive_failures = 2, last_error = \'{{"message": "500"}}\','
+            " retry_at = now() + interval '1 minute' where target = 'ops'"
+        )
+        failures = [{"function": "connect", "message": "nobody answers at 10.0.0.7", "count": 4, "consecutive": 4}]
+        db.call(conn, "record_failures", reporter="driver:night", failures=Jsonb(failures))
+
+    def open_alert(self, message: str = "the fleet is gone", subject: str = "") -> int:
+        row = self.conn.execute(
+            f"insert into {self.conn.names.private}.alert (code, subject, severity, message, opened_at, updated_at)"
+            " values ('open', %s, 'critical', %s, now(), now()) returning alert_id",
+            [subject, message],
+        ).fetchone()
+        assert row is not None
+        return int(row["alert_id"])
+
     def owner(self, stream_id: int) -> Any:
         return db.view(self.conn, "assignments", where={"stream_id": stream_id})[0]["instance_id"]
 
@@ -73,7 +117,11 @@ class Fleet:
 @pytest.fixture
 def fleet(database: Database) -> Fleet:
     """Two instances, one and two; the jobs have just run."""
-    fleet = Fleet(database.connect())
+    return fleet_on(database.connect())
+
+
+def fleet_on(conn: db.Connection) -> Fleet:
+    fleet = Fleet(conn)
     db.call(fleet.conn, "run_due_jobs")
     fleet.register("one")
     fleet.register("two")

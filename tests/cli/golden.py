@@ -9,13 +9,15 @@ from pathlib import Path
 import click
 
 from orchestrator.cli import main
+from worker_shim.cli import main as worker_shim
 
 DIRECTORY = Path(__file__).with_name("help")
 
 
 def help_texts() -> dict[str, str]:
     """File name → help text, for each command and group: "orchestrator-stream-add.txt"."""
-    return {f"{name.replace(' ', '-')}.txt": text for name, text in _help_of(main, None, "orchestrator")}
+    texts = *_help_of(main, None, "orchestrator"), *_help_of(worker_shim, None, "worker-shim")
+    return {f"{name.replace(' ', '-')}.txt": text for name, text in texts}
 
 
 def _help_of(command: click.Command, parent: click.Context | None, name: str) -> Iterator[tuple[str, str]]:

@@ -1,25 +1,17 @@
 """Every command end to end: what it does, its JSON keys, its refusals and exit codes."""
 
-import signal
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from psycopg.types.json import Jsonb
 
-from orchestrator import db
 from orchestrator.cli import answer as cli_answer
 from orchestrator.cli.diagnose import SECTIONS
 from orchestrator.patience import Round
 from tests.cli.conftest import Cli, Fleet
 from tests.support import Database
-
-ORCHESTRATOR = Path(sys.executable).with_name("orchestrator")
 
 # -- looking ---------------------------------------------------------------------------------------------------------
 
@@ -35,23 +27,13 @@ def test_status_shows_the_fleet_on_one_page(cli: Cli, fleet: Fleet) -> None:
     assert {each["instance_id"]: each["assigned_streams"] for each in page["instances"]} == {"one": 3, "two": 3}
     assert "6 held, 0 waiting" in text
     assert "balancing  on" in text
+    assert "what to type" not in text
 
 
 def test_status_says_who_paused_balancing_and_why(cli: Cli, fleet: Fleet) -> None:
     cli("rebalance", "pause", "--reason", "inventory")
 
     assert "inventory" in cli("status").stdout
-
-
-def test_status_watches_until_interrupted(fleet: Fleet, database: Database) -> None:
-    command = [str(ORCHESTRATOR), "status", "--watch", "--interval", "0.1", "--dsn", database.dsn]
-    with subprocess.Popen([*command, "--schema", database.names.api], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        pages = 0
-        while pages < 3:
-            pages += process.stdout.readline().startswith("streams ")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
 
 
 def test_health_exits_1_when_something_is_unhealthy(cli: Cli, fleet: Fleet, database: Database) -> None:
@@ -75,31 +57,9 @@ def test_diagnose_collects_what_helps(cli: Cli, fleet: Fleet) -> None:
     assert "nobody waits for a lock" in cli("diagnose").stdout
 
 
-def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet, database: Database) -> None:
-    conn, private = fleet.conn, database.names.private
+def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet) -> None:
     [stream_id] = fleet.add_streams(1)
-    conn.execute(f"update {private}.controller set recovery_since = now(), recovery_detail = '{{\"failures\": 12}}'")
-    conn.execute(f"update {private}.heartbeat set breaker = 'half-open', breaker_opened = 3 where instance_id = 'one'")
-    conn.execute(
-        f"update {private}.instance set probation_until = now() + interval '1 minute', crashes = 4 "
-        "where instance_id = 'two'"
-    )
-    conn.execute(
-        f"insert into {private}.repair (instance_id, incarnation, found_at, found_by, attempt, difference, repaired_by)"
-        " values ('one', 1, now(), 'heartbeat', 2, '{\"missing\": [1]}', 'commands')"
-    )
-    conn.execute(
-        f"insert into {private}.station_fault (stream_id, found_at, last_failed_at, evidence)"
-        " values (%s, now(), now(), '{}')",
-        [stream_id],
-    )
-    db.call(conn, "set_alert_target", target="ops")
-    conn.execute(
-        f'update {private}.alert_target set consecutive_failures = 2, last_error = \'{{"message": "500"}}\','
-        " retry_at = now() + interval '1 minute' where target = 'ops'"
-    )
-    failures = [{"function": "connect", "message": "nobody answers at 10.0.0.7", "count": 4, "consecutive": 4}]
-    db.call(conn, "record_failures", reporter="driver:night", failures=Jsonb(failures))
+    fleet.make_trouble(stream_id)
 
     told, page = cli("diagnose").stdout, cli("status").stdout
     found = cli("diagnose", "--json").json
@@ -107,6 +67,7 @@ def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet, databa
     assert "recovery mode: balancing is frozen, failover is not" in told
     assert "RECOVERY MODE since" in page
     assert "balancing  frozen by recovery mode" in page
+    assert "what to type: orchestrator diagnose" in page
     assert [row["breaker"] for row in found["breakers"]] == ["instance one", "alert target ops"]
     assert [row["instance_id"] for row in found["probation"]] == ["two"]
     assert [row["stream_id"] for row in found["failing_stations"]] == [stream_id]

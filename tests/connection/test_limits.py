@@ -164,7 +164,7 @@ def test_a_source_that_is_frozen_is_given_up_and_holds_nobody_up(database: Datab
             [(pid,)] = wait_until(
                 lambda: watcher.execute(
                     "select pid from pg_stat_activity "
-                    "where application_name = 'orchestrator:source' and wait_event = 'PgSleep'"
+                    "where application_name = 'orchestrator:source silent' and wait_event = 'PgSleep'"
                 ).fetchall()
             )
             os.kill(pid, signal.SIGSTOP)

@@ -326,12 +326,17 @@ def test_the_start_may_be_limited_in_time(server: Server, tmp_path: Path) -> Non
     assert "hush" not in driver.log.read_text()
 
 
-@pytest.mark.parametrize(("dsn", "schema"), [("host=x password=hush dbname", "orchestrator"), ("host=/x", "Two Words")])
-def test_what_can_never_become_a_database_ends_a_driver_at_once(tmp_path: Path, dsn: str, schema: str) -> None:
+@pytest.mark.parametrize(
+    ("dsn", "schema", "named"),
+    [("host=x password=hush dbname", "orchestrator", "--dsn"), ("host=/x", "Two Words", "--schema")],
+)
+def test_what_can_never_become_a_database_ends_a_driver_at_once(
+    tmp_path: Path, dsn: str, schema: str, named: str
+) -> None:
     driver = DriverProcess(dsn, schema, tmp_path / "driver.log")
 
-    assert driver.wait() == 1
-    assert "OR101" in driver.log.read_text()
+    assert driver.wait() == 2
+    assert f"Invalid value for '{named}'" in driver.log.read_text()
     assert "hush" not in driver.log.read_text()
 
 

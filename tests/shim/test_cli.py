@@ -190,6 +190,8 @@ async def test_a_worker_that_never_reaches_its_database_still_ends_on_sigterm(st
         (["--exec", ""], "the command is empty"),
         (["--log-level", "loud"], "'loud' is not one of"),
         (["--on-isolation", "stop", "--lease", "5"], "too short"),
+        (["--lease", "nan"], "'nan' is no number of seconds"),
+        (["--drain-timeout", "1e300"], "'1e300' is no number of seconds"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_status_2_and_a_sentence(arguments: list[str], said: str) -> None:
