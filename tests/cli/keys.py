@@ -48,7 +48,7 @@ def commands(group: click.Group = main, name: str = "") -> Iterator[str]:
 OPEN = frozenset(
     {
         *("metadata", "detail", "evidence", "loads", "thresholds", "result", "error", "recovery_detail", "last_error"),
-        *("column_map", "difference", "example", "report"),
+        *("column_map", "difference", "example", "labels", "report"),
     }
 )
 
@@ -101,6 +101,7 @@ def answers(cli: Cli, fleet: Fleet, dsn: str) -> dict[str, Any]:
     ask("source remove", "field", "--with-streams")
     ask("status")
     ask("health")
+    ask("metrics")
     ask("diagnose")
     ask("rebalance end-recovery")
     fleet.conn.execute(f"update {fleet.conn.names.private}.instance set probation_until = null")
