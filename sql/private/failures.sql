@@ -237,8 +237,9 @@ comment on function {{ private }}.note_failures_of(text, jsonb) is 'Count failur
 
 create or replace function {{ private }}.count_retries(p_failures jsonb)
     returns void
-    language sql volatile
+    language plpgsql volatile
 as $function$
+begin
     insert into {{ private }}.metric_count as c (metric, label, value)
     select 'orchestrator_retries_total', f.class, sum(f.occurrences)
     from (
@@ -254,7 +255,8 @@ as $function$
     ) as f
     group by f.class
     order by f.class
-    on conflict (metric, label) do update set value = c.value + excluded.value
+    on conflict (metric, label) do update set value = c.value + excluded.value;
+end
 $function$;
 comment on function {{ private }}.count_retries(jsonb) is 'Calls failed and were left for later: how many of which class. The last thing that a report writes.';
 

@@ -158,6 +158,7 @@ def test_whoever_is_no_administrator_is_refused_to_rebalance(face: HttpServer) -
         ("/heartbeat", {"instance_id": "http-1", "timestamp": "yesterday noon"}, "timestamp"),
         ("/heartbeat", {"instance_id": "http-1", "last_activity": "infinity"}, "last_activity"),
         ("/heartbeat", {"instance_id": "http-1", "processed_count": 1e30}, "processed_count"),
+        ("/heartbeat", {"instance_id": "http-1", "round_trip": -1}, "round_trip"),
         ("/heartbeat", {"server_id": "http-1", "system_metrics": []}, "system_metrics"),
         ("/streams/assign", {"server_id": "http-1"}, "requested_count"),
         ("/streams/release", {"server_id": "http-1", "stream_ids": [1.5]}, "stream_ids"),
