@@ -1029,7 +1029,7 @@ CREATE FUNCTION orchestrator_private.count_moved(p_decision_id bigint) RETURNS i
 COMMENT ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) IS 'How many streams a decision gave to somebody; the others that it moved wait.';
 
 CREATE FUNCTION orchestrator_private.count_retries(p_failures jsonb) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.count_retries(p_failures jsonb) IS 'Calls failed and were left for later: how many of which class. The last thing that a report writes.';
