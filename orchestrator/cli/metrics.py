@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from orchestrator import db
-from orchestrator.cli import options, output
+from orchestrator.cli import answer, options, output
 from orchestrator.errors import OrchestratorError
 
 COLUMNS = ("name", "labels", "value", "mean", "median", "p95")
@@ -16,19 +16,28 @@ COLUMNS = ("name", "labels", "value", "mean", "median", "p95")
 
 @click.command()
 @click.option("--prometheus", is_flag=True, help="Answer as text for Prometheus, such as for its node exporter.")
-@options.common
+@options.looking
 def metrics(target: options.Target, prometheus: bool) -> None:
     """Everything that is measured: counters, gauges, and how long things take.
 
     Of what is counted by duration, value is how often it happened; median and p95 are the bounds of the buckets that
     hold them. docs/metrics.md says what each means; GET /metrics of 'orchestrator serve' is what Prometheus scrapes.
     """
-    with target.connect("metrics") as conn:
-        rows = db.call(conn, "metrics")
-    if prometheus:
-        click.echo(_text(rows), nl=False)
-    else:
-        output.rows(rows if target.json else [_line(row) for row in rows], as_json=target.json)
+    if not prometheus:
+        answer.look(target, _read, _show)
+        return
+    if target.json or target.watch is not None:
+        raise click.UsageError("--prometheus stands alone, without --json and --watch")
+    with target.connect() as conn:
+        click.echo(_text(_read(conn)), nl=False)
+
+
+def _read(conn: db.Connection) -> list[db.Row]:
+    return db.call(conn, "metrics")
+
+
+def _show(rows: list[db.Row]) -> None:
+    answer.table([_line(row) for row in rows], COLUMNS, empty="nothing is measured")
 
 
 def _text(rows: Sequence[db.Row]) -> bytes:

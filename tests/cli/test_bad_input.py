@@ -90,6 +90,8 @@ BEFORE_CONNECTING: list[tuple[str, str]] = [
     ("health --watch soon", "--watch"),
     ("db migrate --patience nan", "--patience"),
     ("db migrate --patience=-1", "--patience"),
+    ("metrics --prometheus --json", "--prometheus"),
+    ("metrics --prometheus --watch", "--prometheus"),
     ("top --json", "--once"),
     ("top --once --no-inst-info", "--no-inst-info"),
     ("run --log-file /proc/nowhere/log", "--log-file"),
