@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from orchestrator.http.dashboard.stream import Pace
 from orchestrator.http.guard import Limits
@@ -43,6 +43,7 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
+    expect.set_options(timeout=60_000)  # whoever waits in vain waits long, on however busy a machine
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -89,7 +90,7 @@ class Stage:
         if self.environment.get("ORCHESTRATOR_API_KEYS"):
             options.setdefault("http_credentials", {"username": "anybody", "password": KEY})
         opened = self.browser.new_context(**options)
-        opened.set_default_timeout(15_000)
+        opened.set_default_timeout(60_000)
         page = opened.new_page()
         page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
