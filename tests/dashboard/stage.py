@@ -21,7 +21,7 @@ from tests.sql.fleet import Fleet
 CHROMIUM = Path("/usr/bin/chromium")
 KEY = "planted-operators-key"
 # So slow that whatever appears in time was told by a notification.
-PATIENT = Pace(refresh=3600, pause=0.05)
+PATIENT = Pace(refresh=3600, pause=0.05, part=1)
 
 _NAMES = (
     "Rádio Jornal", "Antena 1", "Rádio Bandeirantes", "Jovem Pan", "Rádio Globo", "Nova Brasil", "Rádio Itatiaia",

@@ -28,15 +28,13 @@ _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"x-accel-buffering", b"no"),  # nginx would collect them
 ]
-# Of the time, at most this part is spent on asking: a large fleet is asked less often.
-_ASKING = 0.1
 # diagnose() costs more than all the rest: it is asked once a refresh when something happened, else once in so many.
 _DIAGNOSED_AFTER = 6
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds, and how many browsers one server keeps up to date."""
+    """How often to look, in seconds, and how many browsers one server keeps up to date."""
 
     refresh: float = 10.0
     """So often all is asked anew although nobody said that it changed: beats, jobs, ages."""
@@ -44,6 +42,8 @@ class Pace:
     """The same where no notification arrives, behind a pooler in transaction mode."""
     pause: float = 1.0
     """At least so long between two questions."""
+    part: float = 0.1
+    """Of the time, at most this part is spent on asking: a large fleet is asked less often."""
     readers: int = 200
 
 
@@ -163,7 +163,7 @@ class Hub:
                     self._state, self._diagnosed, is_told = {}, started, False
                 [row] = await self._pool.call("http_dashboard", diagnosis=self._state.get("diagnosis"))
                 self._take(row["body"])
-                pause = max(self._pace.pause, (time.monotonic() - started) / _ASKING)
+                pause = max(self._pace.pause, (time.monotonic() - started) / self._pace.part)
                 await asyncio.sleep(pause)
                 if listens:
                     is_told = await _notification(conn, max(self._pace.refresh - pause, 0)) or is_told
