@@ -10,7 +10,7 @@ POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 DEMO ?=
 CHAOS ?=
 
-.PHONY: help demo test test-other lint check snapshot docs docs-check chaos chaos-quick bench bench-quick wheel clean
+.PHONY: help demo test test-other lint check snapshot docs docs-images docs-check chaos chaos-quick bench bench-quick wheel clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,6 +46,9 @@ snapshot: $(VENV)/dev.stamp  ## write the schema snapshot, the help texts and th
 
 docs: $(VENV)/dev.stamp  ## write the generated tables of sql/README.md anew
 	$(BIN)/python docs/generate.py
+
+docs-images: $(VENV)/dev.stamp  ## make the pictures in docs/images anew, with Debian's chromium
+	ORCHESTRATOR_DOCS_IMAGES=1 $(BIN)/pytest -q tests/dashboard/test_pictures.py
 
 docs-check: $(VENV)/dev.stamp
 	$(BIN)/python docs/generate.py --check

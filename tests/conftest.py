@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 from pytest_postgresql.janitor import DatabaseJanitor
+from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]  # it carries no types
 
 from orchestrator.embedded import Embedded
 from orchestrator.migrate import migrate
@@ -31,6 +32,21 @@ SCHEMA = os.environ.get("ORCHESTRATOR_TEST_SCHEMA", "orchestrator")
 
 # What may be lost when the machine stops is worth nothing here.
 _FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
+
+
+class _OneBrowserPerModule(LoadGroupScheduling):  # type: ignore[misc]  # as above
+    """A module of tests/dashboard shares a browser, a server and a fleet: one process runs it. Others go one by one.
+
+    (xdist's own marks for this write to node ids, which pytest 9.2 does not read any more.)
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.partition("::")[0]
+        return module if module.startswith("tests/dashboard/") else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _OneBrowserPerModule:
+    return _OneBrowserPerModule(config, log)
 
 
 def _scratch() -> Path:

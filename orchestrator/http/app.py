@@ -26,6 +26,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from orchestrator import __version__, log
 from orchestrator.errors import OrchestratorError
 from orchestrator.http import contract, exposition
+from orchestrator.http.dashboard.routes import add_dashboard
+from orchestrator.http.dashboard.stream import Hub
 from orchestrator.http.guard import Keys, Limits, Rate, read_json
 from orchestrator.http.pool import Pool
 from orchestrator.http.problems import Problem, from_error
@@ -171,8 +173,8 @@ ROUTES = (
 )
 
 
-def create_app(pool: Pool, *, keys: Keys, limits: Limits) -> FastAPI:
-    """The application; `pool` is closed with it."""
+def create_app(pool: Pool, *, keys: Keys, limits: Limits, hub: Hub) -> FastAPI:
+    """The application; `pool` is closed with it. `hub` keeps the dashboard up to date."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -189,6 +191,7 @@ def create_app(pool: Pool, *, keys: Keys, limits: Limits) -> FastAPI:
     process = CollectorRegistry()
     _add_metrics(app, pool, process)
     _add_probes(app, pool)
+    add_dashboard(app, pool, hub, has_keys=keys.are_required, limits=limits)
     app.add_exception_handler(OrchestratorError, _database_refused)
     app.add_exception_handler(Problem, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
@@ -335,15 +338,18 @@ class _Front:
     def _admit(self, scope: Scope, headers: Headers) -> None:
         """Raises Problem."""
         self._rate.admit(scope["client"][0] if scope.get("client") else "")
-        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            # A browser says that another site's page asks; it may stand beside us, and needs no key then.
+        is_followed_link = scope["path"] == "/" and headers.get("sec-fetch-mode") == "navigate"
+        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not is_followed_link:
+            # A browser says that another site's page asks; it may stand beside us, and needs no key then. It may lead
+            # to the dashboard, which only shows, and shows itself in no frame.
             raise Problem(HTTPStatus.FORBIDDEN, "asked by another site's page")
         if self._keys.are_required and scope["path"] not in _PUBLIC and not self._keys.accept(headers):
             raise Problem(
                 HTTPStatus.UNAUTHORIZED,
                 "an API key is needed",
                 detail="send X-API-Key, Authorization: Bearer, or http://any:KEY@host",
-                headers={"WWW-Authenticate": 'Bearer, Basic realm="orchestrator"'},
+                # Chromium asks its user only where Basic stands alone
+                headers={"WWW-Authenticate": 'Basic realm="orchestrator"'},
             )
 
 

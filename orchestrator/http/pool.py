@@ -42,6 +42,11 @@ class Pool:
             attempt, sleep=asyncio.sleep
         )
 
+    async def view(self, name: str, **where: Any) -> list[db.Row]:
+        """`db.view`."""
+        async with self._connection() as conn:
+            return await db.view_async(conn, name, where=where)
+
     async def _call(self, function: str, parameters: Mapping[str, Any]) -> list[db.Row]:
         async with self._connection() as conn:
             return await db.call_async(conn, function, **parameters)

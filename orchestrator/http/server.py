@@ -4,8 +4,10 @@ import asyncio
 import ipaddress
 import logging
 import resource
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -14,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from orchestrator import log
 from orchestrator.errors import BadArgument
 from orchestrator.http.app import create_app
+from orchestrator.http.dashboard import page
+from orchestrator.http.dashboard.stream import Hub, Pace
 from orchestrator.http.guard import Keys, Limits
 from orchestrator.http.pool import Pool
 
@@ -31,6 +35,8 @@ class Options:
     """To the database."""
     keys_file: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    pace: Pace = field(default_factory=Pace)
+    """Of the dashboard."""
 
 
 def serve(dsn: str | None, *, schema: str, options: Options, environment: Mapping[str, str]) -> None:
@@ -53,9 +59,11 @@ def serve(dsn: str | None, *, schema: str, options: Options, environment: Mappin
     server_log.setLevel(logging.WARNING)
     server_log.propagate = False
     pool = Pool(dsn, schema=schema, size=options.connections)
-    server = uvicorn.Server(
+    render = partial(page.parts, has_actions=keys.are_required)
+    hub = Hub(pool, dsn=dsn, schema=schema, render=render, pace=options.pace)
+    server = _Server(
         uvicorn.Config(
-            create_app(pool, keys=keys, limits=options.limits),
+            create_app(pool, keys=keys, limits=options.limits, hub=hub),
             host=options.host,
             port=options.port,
             http=_impatient(options.limits.patience),
@@ -65,7 +73,8 @@ def serve(dsn: str | None, *, schema: str, options: Options, environment: Mappin
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=10,
-        )
+        ),
+        hub,
     )
     log.get_logger("STARTUP").info(
         "serving HTTP",
@@ -74,6 +83,18 @@ def serve(dsn: str | None, *, schema: str, options: Options, environment: Mappin
         keys="required" if keys.are_required else "none: loopback only",
     )
     server.run()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which would wait at its end for event streams that have none."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._hub.end()
+        await super().shutdown(sockets)
 
 
 def _is_loopback(host: str) -> bool:
@@ -91,9 +112,10 @@ def _allow_many_connections() -> None:
 
 
 def _impatient(patience: float) -> type[asyncio.Protocol]:
-    """uvicorn's protocol, ending connections whose next request does not arrive whole (its head) in so many seconds.
+    """uvicorn's protocol, ending connections whose next request does not arrive whole (its head) in so many seconds, or
+    that do not take what they are sent for so long.
 
-    uvicorn itself lets a client send its head a byte at a time for ever.
+    uvicorn itself lets a client send its head a byte at a time for ever, and waits for one that vanished.
     """
 
     class Impatient(HttpToolsProtocol):
@@ -101,6 +123,9 @@ def _impatient(patience: float) -> type[asyncio.Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux has it
+                connection = transport.get_extra_info("socket")
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * patience))
             self._wait()
 
         def data_received(self, data: bytes) -> None:

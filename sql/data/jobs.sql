@@ -12,6 +12,7 @@ from (
     ('watch_stalls', '5 seconds', 'watch_stalls', 'database', interval '30 seconds', 'Moves streams that are silent although they were restarted; warns of instances that beat and make no progress.'),
     ('watch_transactions', '5 seconds', 'watch_transactions', 'database', interval '30 seconds', 'Ends transactions that run longer than transaction_timeout, those of this system or of everybody.'),
     ('evaluate_alerts', '10 seconds', 'evaluate_alerts', 'database', interval '30 seconds', 'Opens, escalates, reminds of and closes alerts.'),
+    ('sample_fleet', '30 seconds', 'sample_fleet', 'database', interval '30 seconds', 'Remembers the fleet in one row, for its history over time.'),
     ('purge_history', '17 3 * * *', 'purge_history', 'database', interval '30 seconds', 'Deletes history older than history_retention.'),
     ('sync_source', '5 seconds', 'sync_source', 'driver', interval '5 minutes', 'Synchronises the sources that are due.'),
     ('deliver_alerts', '5 seconds', 'deliver_alerts', 'driver', interval '20 seconds', 'Delivers alerts that were opened or closed.')

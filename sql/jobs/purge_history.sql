@@ -1,7 +1,7 @@
 -- Job: delete history older than history_retention, in batches small enough to hold no lock for long.
 -- A decision that a stream's present state still points to is kept.
 -- Locks     none that a decision waits for
--- Writes    decision, movement, job_run, alert, alert_delivery, failure_streak, plan, repair, refusal
+-- Writes    decision, movement, job_run, alert, alert_delivery, failure_streak, plan, repair, refusal, fleet_sample
 
 create or replace function {{ private }}.purge_history()
     returns jsonb
@@ -17,6 +17,7 @@ declare
     v_plans integer;
     v_repairs integer;
     v_refusals integer;
+    v_samples integer;
 begin
     -- at most ten thousand at once, the oldest first
     v_old := array(
@@ -48,9 +49,12 @@ begin
     delete from {{ private }}.refusal as f
     where greatest(f.refused_at, f.until) < {{ private }}.now() - interval '1 day';
     get diagnostics v_refusals = row_count;
-    return case when v_movements + v_decisions + v_runs + v_alerts + v_plans + v_repairs + v_refusals > 0 then jsonb_build_object(
+    delete from {{ private }}.fleet_sample as s
+    where s.sampled_at in (select o.sampled_at from {{ private }}.fleet_sample as o where o.sampled_at < v_before order by o.sampled_at limit 10000);
+    get diagnostics v_samples = row_count;
+    return case when v_movements + v_decisions + v_runs + v_alerts + v_plans + v_repairs + v_refusals + v_samples > 0 then jsonb_build_object(
         'movements', v_movements, 'decisions', v_decisions, 'job_runs', v_runs, 'alerts', v_alerts, 'plans', v_plans,
-        'repairs', v_repairs, 'refusals', v_refusals
+        'repairs', v_repairs, 'refusals', v_refusals, 'fleet_samples', v_samples
     ) end;
 end
 $function$;

@@ -4,7 +4,7 @@
 -- Every caller holds the decision lock.
 -- Locks     stream and assignment rows (by id); metric_count
 -- Writes    assignment, decision, movement, withdrawal, settle_request, metric_count
--- Notifies  each affected instance once per decision
+-- Notifies  each affected instance once per decision; changes
 
 create or replace function {{ private }}.open_decision(
     p_rule text, p_trigger text, p_reason text default null, p_detail jsonb default '{}'
@@ -205,6 +205,7 @@ begin
     then
         perform {{ private }}.request_settle('room'); -- for what this decision left with nobody, room may have to be made
     end if;
+    perform {{ private }}.tell_lookers();
     return v_decision;
 end
 $function$;
@@ -334,8 +335,11 @@ begin
         end loop;
         perform {{ private }}.close_decision(v_decision_id);
     end if;
-    if v_completed > 0 and {{ private }}.count_waiting(1) > 0 then
-        perform {{ private }}.request_settle('room');
+    if v_completed > 0 then
+        perform {{ private }}.tell_lookers();
+        if {{ private }}.count_waiting(1) > 0 then
+            perform {{ private }}.request_settle('room');
+        end if;
     end if;
     return v_completed;
 end

@@ -36,8 +36,9 @@ class HttpServer:
         *,
         options: server.Options | None = None,
         environment: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         self.log = log_file
         chosen = server.Options(**{**vars(options or server.Options()), "port": self.port})
         self.process = multiprocessing.get_context("fork").Process(

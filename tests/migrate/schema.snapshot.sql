@@ -112,6 +112,14 @@ CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at
 
 COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Who has a stream and why, or why it waits and what excludes each candidate; then every change of hands before, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
 
+CREATE FUNCTION orchestrator.find_streams(p_text text, p_limit integer DEFAULT 20) RETURNS TABLE(stream_id bigint, name text, url text, state text, instance_id text, found_by text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.find_streams(p_text text, p_limit integer) IS 'Find streams by their id or by a part of their name or address, the best matches first: who has each and what it was found by (id, name, url).';
+
 CREATE FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text DEFAULT NULL::text, p_error jsonb DEFAULT NULL::jsonb, p_unknown boolean DEFAULT false) RETURNS TABLE(events integer, state text, consecutive_failures integer, retry_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -159,6 +167,14 @@ CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) IS 'POST /streams/assign: the HTTP status and the JSON answer. Streams that are the instance''s by now and that it was not handed before, at most as many as it asks for.';
+
+CREATE FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb DEFAULT NULL::jsonb) RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) IS 'GET /: the HTTP status, and what the dashboard shows as JSON: verdict, health, diagnosis (that of an earlier answer, if it is given), fleet, instances, hand-overs, decisions, alerts, jobs and history.';
 
 CREATE FUNCTION orchestrator.http_diagnostic(p_request jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1113,6 +1129,48 @@ CREATE FUNCTION orchestrator_private.cure_stations(p_progressing bigint[]) RETUR
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.cure_stations(p_progressing bigint[]) IS 'Forget the faults of stations that are heard again, ran without a failure for ten minutes, or are not to be heard; null when there are none.';
+
+CREATE FUNCTION orchestrator_private.dashboard_alerts(p_limit integer) RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.dashboard_alerts(p_limit integer) IS 'The alerts that are open, and those that were closed within the hour; at most so many.';
+
+CREATE FUNCTION orchestrator_private.dashboard_decisions(p_limit integer) RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.dashboard_decisions(p_limit integer) IS 'The last so many decisions, with what they went by.';
+
+CREATE FUNCTION orchestrator_private.dashboard_handovers(p_limit integer) RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.dashboard_handovers(p_limit integer) IS 'The hand-overs in flight, the oldest first, at most so many.';
+
+CREATE FUNCTION orchestrator_private.dashboard_history(p_for interval, p_points integer) RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.dashboard_history(p_for interval, p_points integer) IS 'The fleet over the last time, in so many parts: the least held, capacity and serving, the most waiting, handed over, imbalanced and lost of each.';
+
+CREATE FUNCTION orchestrator_private.dashboard_instances(p_limit integer) RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.dashboard_instances(p_limit integer) IS 'The instances of the dashboard, at most so many.';
+
+CREATE FUNCTION orchestrator_private.dashboard_jobs() RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.dashboard_jobs() IS 'The jobs, and whether they are half a minute overdue.';
+
+CREATE FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_findings jsonb) RETURNS text
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_findings jsonb) IS 'How the fleet is, in a word: healthy, degraded or unhealthy.';
 
 CREATE FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -2230,6 +2288,12 @@ CREATE FUNCTION orchestrator_private.sample_activity(p_now timestamp with time z
 
 COMMENT ON FUNCTION orchestrator_private.sample_activity(p_now timestamp with time zone) IS 'Remember for an hour what the counters of the beats stand at; failures are forgotten as well.';
 
+CREATE FUNCTION orchestrator_private.sample_fleet() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.sample_fleet() IS 'Job sample_fleet: a row of the fleet''s history.';
+
 CREATE FUNCTION orchestrator_private.schema_differences() RETURNS TABLE(kind text, identity text, difference text)
     LANGUAGE sql
     AS …;
@@ -2584,6 +2648,12 @@ CREATE FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_priv
 
 COMMENT ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) IS 'What an alert says of failures in a row.';
 
+CREATE FUNCTION orchestrator_private.streams_like(p_text text, p_limit integer) RETURNS TABLE(stream_id bigint, place integer)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.streams_like(p_text text, p_limit integer) IS 'Streams whose name begins with or holds a text in lower case, or whose address holds it; in this order.';
+
 CREATE FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -2601,6 +2671,18 @@ CREATE FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) RE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) IS 'Whoever a decision took streams from without asking is told to stop them, should it return.';
+
+CREATE FUNCTION orchestrator_private.tell_lookers() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.tell_lookers() IS 'A hint to those who look on to look again.';
+
+CREATE FUNCTION orchestrator_private.tell_lookers_of_a_row() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.tell_lookers_of_a_row() IS 'Something changed that people watch.';
 
 CREATE FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -2945,6 +3027,34 @@ CREATE VIEW orchestrator.fleet AS
           WHERE (n.status <> 'removed'::text)) i);
 
 COMMENT ON VIEW orchestrator.fleet IS 'The fleet in one row: instances, capacity (of those that may have new streams), streams held, being handed over and waiting; whether balancing is paused, by whom and why; since when recovery mode is on (balancing frozen, failover never), or when it last ended, and what failed.';
+
+CREATE TABLE orchestrator_private.fleet_sample (
+    sampled_at timestamp with time zone NOT NULL,
+    streams_held integer NOT NULL,
+    streams_waiting integer NOT NULL,
+    streams_handed_over integer NOT NULL,
+    capacity integer NOT NULL,
+    imbalance real NOT NULL,
+    serving_instances integer NOT NULL,
+    lost_instances integer NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.fleet_sample IS 'The fleet in one row every half minute, kept for history_retention.';
+
+COMMENT ON COLUMN orchestrator_private.fleet_sample.imbalance IS 'The greatest difference of load between two instances that may have streams: 0 to 1, of their capacities.';
+
+CREATE VIEW orchestrator.fleet_samples AS
+ SELECT sampled_at,
+    streams_held,
+    streams_waiting,
+    streams_handed_over,
+    capacity,
+    imbalance,
+    serving_instances,
+    lost_instances
+   FROM orchestrator_private.fleet_sample s;
+
+COMMENT ON VIEW orchestrator.fleet_samples IS 'The fleet over time, a row every half minute: streams held, waiting and being handed over, capacity, imbalance (0 to 1), instances serving and lost. Kept for history_retention.';
 
 CREATE TABLE orchestrator_private.incident_pattern (
     pattern text NOT NULL,
@@ -3519,6 +3629,9 @@ ALTER TABLE ONLY orchestrator_private.failure_count
 ALTER TABLE ONLY orchestrator_private.failure_streak
     ADD CONSTRAINT failure_streak_pkey PRIMARY KEY (reporter);
 
+ALTER TABLE ONLY orchestrator_private.fleet_sample
+    ADD CONSTRAINT fleet_sample_pkey PRIMARY KEY (sampled_at);
+
 ALTER TABLE ONLY orchestrator_private.heartbeat
     ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (instance_id);
 
@@ -3648,6 +3761,16 @@ CREATE TRIGGER count_inserted_assignments AFTER INSERT ON orchestrator_private.a
 
 CREATE TRIGGER count_updated_assignments AFTER UPDATE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
 
+CREATE TRIGGER tell_lookers_on_insert AFTER INSERT ON orchestrator_private.alert FOR EACH ROW EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+
+CREATE TRIGGER tell_lookers_on_insert AFTER INSERT ON orchestrator_private.instance FOR EACH ROW EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+
+CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF severity, acknowledged_at, resolved_at ON orchestrator_private.alert FOR EACH ROW WHEN ((((old.severity IS DISTINCT FROM new.severity) OR (old.acknowledged_at IS DISTINCT FROM new.acknowledged_at)) OR (old.resolved_at IS DISTINCT FROM new.resolved_at))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+
+CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF paused_at, recovery_since ON orchestrator_private.controller FOR EACH ROW WHEN (((old.paused_at IS DISTINCT FROM new.paused_at) OR (old.recovery_since IS DISTINCT FROM new.recovery_since))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+
+CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF status ON orchestrator_private.instance FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+
 ALTER TABLE ONLY orchestrator_private.activity_sample
     ADD CONSTRAINT activity_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
 
@@ -3774,6 +3897,10 @@ REVOKE ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) FROM PUBL
 GRANT ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.find_streams(p_text text, p_limit integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.find_streams(p_text text, p_limit integer) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.find_streams(p_text text, p_limit integer) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb, p_unknown boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb, p_unknown boolean) TO orchestrator_admin;
 
@@ -3795,6 +3922,10 @@ GRANT ALL ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation b
 REVOKE ALL ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) TO orchestrator_worker;
@@ -4084,6 +4215,20 @@ REVOKE ALL ON FUNCTION orchestrator_private.count_waiting(p_limit integer) FROM 
 REVOKE ALL ON FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer, p_maximum integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.cure_stations(p_progressing bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.dashboard_alerts(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.dashboard_decisions(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.dashboard_handovers(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.dashboard_history(p_for interval, p_points integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.dashboard_instances(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.dashboard_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_findings jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigint) FROM PUBLIC;
 
@@ -4431,6 +4576,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.return_of(p_instance_id text) FROM P
 
 REVOKE ALL ON FUNCTION orchestrator_private.sample_activity(p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.sample_fleet() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.schema_differences() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.seconds_between(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
@@ -4519,11 +4666,17 @@ REVOKE ALL ON FUNCTION orchestrator_private.strays() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.streams_like(p_text text, p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.tell_lookers() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.tell_lookers_of_a_row() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamp with time zone) FROM PUBLIC;
 
@@ -4592,6 +4745,9 @@ GRANT SELECT ON TABLE orchestrator.failure_streaks TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.fleet TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.fleet TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.fleet_samples TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.fleet_samples TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.incident_patterns TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.incident_patterns TO orchestrator_admin;
