@@ -124,10 +124,12 @@ def sync(
     return _merge(conn, row, partial(_read, row, environment, tell), force=force, tell=tell)
 
 
-def sync_due(conn: db.Connection, *, environment: Mapping[str, str] = os.environ) -> list[SyncResult]:
+def sync_due(
+    conn: db.Connection, *, environment: Mapping[str, str] = os.environ, event_id: uuid.UUID | None = None
+) -> list[SyncResult]:
     """Synchronise each source whose time has come. One that fails does not keep the others from theirs: its result
-    carries the error, which is recorded."""
-    results = _sync_each(conn, Round().run(db.call, conn, "sources_due"), environment)
+    carries the error, which is recorded. `event_id` is that of the job's run."""
+    results = _sync_each(conn, Round().run(db.call, conn, "sources_due"), environment, event_id)
     for result in results:
         if result.error is not None:
             _log.error("source not synchronised", source=result.source, **result.error)
@@ -149,6 +151,7 @@ def _sync_each(
     conn: db.Connection,
     rows: Sequence[Mapping[str, Any]],
     environment: Mapping[str, str],
+    event_id: uuid.UUID | None = None,
     tell: progress.Tell = progress.to_nobody,
 ) -> list[SyncResult]:
     """Read all at once, and merge each as soon as it is there: one that hangs holds nobody up."""
@@ -159,7 +162,7 @@ def _sync_each(
             tell(len(results), len(rows))
             row = reading[done]
             try:
-                results.append(_merge(conn, row, done.result, force=False))
+                results.append(_merge(conn, row, done.result, force=False, event_id=event_id))
             except OrchestratorError as error:
                 if conn.broken:
                     raise
@@ -177,8 +180,12 @@ def merge_batch(
     read_at: datetime | None = None,
     is_list: bool = False,
     keep_vanished: bool = False,
+<<<<<<< HEAD
     count: int | None = None,
     tell: progress.Tell = progress.to_nobody,
+=======
+    event_id: uuid.UUID | None = None,
+>>>>>>> dcc97fd (One event id ties a log line, a decision and an alert together)
 ) -> SyncResult:
     """Copy staged rows (COPY text format) and merge them in one transaction: all of it happens, or nothing. A source
     of kind list is made when it is new. `count`: how many rows, for `tell`."""
@@ -205,6 +212,7 @@ def merge_batch(
                 force=force,
                 read_at=read_at,
                 keep_vanished=keep_vanished,
+                event_id=event_id,
             )
         return SyncResult(source=source, **merged)
 
@@ -305,12 +313,17 @@ def _merge(
     read: Callable[[], _Reading],
     *,
     force: bool,
+<<<<<<< HEAD
     tell: progress.Tell = progress.to_nobody,
+=======
+    event_id: uuid.UUID | None = None,
+>>>>>>> dcc97fd (One event id ties a log line, a decision and an alert together)
 ) -> SyncResult:
     """Merge what `read` brings; a failure of either is recorded and raised."""
     try:
         reading = read()
         with reading.rows:
+<<<<<<< HEAD
             result = merge_batch(
                 conn,
                 row["source"],
@@ -321,9 +334,14 @@ def _merge(
                 count=reading.count,
                 tell=tell,
             )
+=======
+            told = {"force": force, "read_at": row["read_at"], "event_id": event_id}
+            result = merge_batch(conn, row["source"], reading.batch, reading.rows, **told)
+>>>>>>> dcc97fd (One event id ties a log line, a decision and an alert together)
     except OrchestratorError as error:
         if not conn.broken:
-            [failed] = db.call(conn, "record_sync_failure", source=row["source"], error=error_as_dict(error))
+            failure = {"source": row["source"], "error": error_as_dict(error), "event_id": event_id}
+            [failed] = db.call(conn, "record_sync_failure", **failure)
             _log_breaker(row, failed["consecutive_failures"])
         raise
     _log_breaker(row, 0)

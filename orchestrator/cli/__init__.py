@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "rebalance": "orchestrator.cli.rebalance:rebalance",
     "diagnose": "orchestrator.cli.diagnose:diagnose",
     "health": "orchestrator.cli.health:health",
+    "event": "orchestrator.cli.event:event",
     "metrics": "orchestrator.cli.metrics:metrics",
     "alerts": "orchestrator.cli.alerts:alerts",
     "jobs": "orchestrator.cli.jobs:jobs",
