@@ -144,7 +144,7 @@ def sync_all(
     """The same for every enabled table, due or not. `tell` hears of sources."""
     tables = db.view(conn, "sources", where={"kind": "postgresql", "enabled": True}, order_by=["source"])
     rows = [row for table in tables for row in db.call(conn, "sources_due", source=table["source"])]
-    return _sync_each(conn, rows, environment, tell)
+    return _sync_each(conn, rows, environment, tell=tell)
 
 
 def _sync_each(
@@ -180,12 +180,9 @@ def merge_batch(
     read_at: datetime | None = None,
     is_list: bool = False,
     keep_vanished: bool = False,
-<<<<<<< HEAD
     count: int | None = None,
-    tell: progress.Tell = progress.to_nobody,
-=======
     event_id: uuid.UUID | None = None,
->>>>>>> dcc97fd (One event id ties a log line, a decision and an alert together)
+    tell: progress.Tell = progress.to_nobody,
 ) -> SyncResult:
     """Copy staged rows (COPY text format) and merge them in one transaction: all of it happens, or nothing. A source
     of kind list is made when it is new. `count`: how many rows, for `tell`."""
@@ -313,17 +310,13 @@ def _merge(
     read: Callable[[], _Reading],
     *,
     force: bool,
-<<<<<<< HEAD
-    tell: progress.Tell = progress.to_nobody,
-=======
     event_id: uuid.UUID | None = None,
->>>>>>> dcc97fd (One event id ties a log line, a decision and an alert together)
+    tell: progress.Tell = progress.to_nobody,
 ) -> SyncResult:
     """Merge what `read` brings; a failure of either is recorded and raised."""
     try:
         reading = read()
         with reading.rows:
-<<<<<<< HEAD
             result = merge_batch(
                 conn,
                 row["source"],
@@ -332,12 +325,9 @@ def _merge(
                 force=force,
                 read_at=row["read_at"],
                 count=reading.count,
+                event_id=event_id,
                 tell=tell,
             )
-=======
-            told = {"force": force, "read_at": row["read_at"], "event_id": event_id}
-            result = merge_batch(conn, row["source"], reading.batch, reading.rows, **told)
->>>>>>> dcc97fd (One event id ties a log line, a decision and an alert together)
     except OrchestratorError as error:
         if not conn.broken:
             failure = {"source": row["source"], "error": error_as_dict(error), "event_id": event_id}

@@ -41,7 +41,6 @@ def act_and_show(target: options.Target, function: str, /, **parameters: Any) ->
         click.echo("nothing to do")
 
 
-<<<<<<< HEAD
 def require_instance(conn: db.Connection, instance_id: str) -> db.Row:
     """An instance by its name; refused when there is none."""
     found = db.view(conn, "instances", where={"instance_id": instance_id})
@@ -83,24 +82,11 @@ def look_at_rows(
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str, title: str | None = None) -> None:
-    """Those columns, the most important first: a terminal may have no room for the last."""
-    chosen = [{column: row[column] for column in columns} for row in rows]
+    """Those columns, the most important first: a terminal may have no room for the last. Of an event id they show what
+    `orchestrator event` needs."""
+    chosen = [{column: _short(row[column]) for column in columns} for row in rows]
     output.rows(chosen, as_json=False, empty=empty, title=title)
-=======
-def table(
-    target: options.Target,
-    rows: Sequence[Mapping[str, Any]],
-    columns: Sequence[str],
-    *,
-    empty: str,
-    title: str | None = None,
-) -> None:
-    """All columns as JSON; those that fit a terminal for people, and of an event id what `orchestrator event` needs."""
-    if not target.json:
-        rows = [{column: _short(row[column]) for column in columns} for row in rows]
-    output.rows(rows, as_json=target.json, empty=empty, title=title)
 
 
 def _short(value: Any) -> Any:
     return str(value)[:8] if isinstance(value, UUID) else value
->>>>>>> dcc97fd (One event id ties a log line, a decision and an alert together)

@@ -17,12 +17,8 @@ begin
         'p_error', jsonb_typeof(p_error) = 'object', p_error, 'an object with code, message, detail and hint'
     );
     perform {{ private }}.source_named(p_source);
-<<<<<<< HEAD
-    v_failures := jsonb_build_array(jsonb_build_object(
-=======
     perform {{ private }}.continue_event(p_event_id);
-    perform {{ private }}.note_failures_of('source:' || p_source, jsonb_build_array(jsonb_build_object(
->>>>>>> dcc97fd (One event id ties a log line, a decision and an alert together)
+    v_failures := jsonb_build_array(jsonb_build_object(
         'function', 'sync_source', 'sqlstate', p_error ->> 'code', 'message', p_error ->> 'message', 'detail', p_error ->> 'detail'
     ));
     perform {{ private }}.note_failures_of('source:' || p_source, v_failures);
