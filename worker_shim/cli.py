@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from orchestrator import log
+from orchestrator import log, process_list
 from orchestrator.log_file import ROTATIONS, LogFileInUse, Rotation
 from worker_shim.client import Worker
 from worker_shim.handlers import program
@@ -31,6 +31,7 @@ class Seconds(click.FloatRange):
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Put a program into the fleet."""
+    process_list.hide_password()
 
 
 @main.command()
@@ -49,7 +50,8 @@ def completion(shell: str) -> None:
     "--exec",
     "command",
     required=True,
-    help="Program to run per stream; {url} {stream_id} {epoch} {name} are filled in. No shell is involved.",
+    help="Program to run per stream; {url} {stream_id} {epoch} {name} are filled in. No shell is involved. "
+    "Its environment holds the same as STREAM_URL and so on, which the process list does not show.",
 )
 @click.option("--dsn", envvar="ORCHESTRATOR_DSN", default="", help="The orchestrator's database; else libpq's PG*.")
 @click.option("--schema", envvar="ORCHESTRATOR_SCHEMA", default="orchestrator", show_default=True)

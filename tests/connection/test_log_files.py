@@ -127,11 +127,12 @@ def test_a_second_process_is_refused_the_file_until_the_first_has_ended_however(
 
 @pytest.mark.parametrize("program", ["run", "serve", "worker-shim"])
 def test_every_program_that_runs_for_long_writes_its_own_file_in_either_form(tmp_path: Path, program: str) -> None:
-    command = {
+    commands: dict[str, list[str | Path]] = {
         "run": [ORCHESTRATOR, "run"],
         "serve": [ORCHESTRATOR, "serve", "--port", "1"],
         "worker-shim": [WORKER_SHIM, "run", "--instance-id", "fv-1", "--max-streams", "1", "--exec", "true"],
-    }[program]
+    }
+    command = commands[program]
     environment = {
         **os.environ,
         "ORCHESTRATOR_DSN": "host=/nowhere dbname=x",
