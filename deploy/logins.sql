@@ -4,7 +4,6 @@
 \getenv http_password HTTP_PASSWORD
 \getenv worker_password WORKER_PASSWORD
 
-
 set log_statement = 'none';
 set log_min_duration_statement = -1;
 set log_min_error_statement = 'panic';
