@@ -39,7 +39,7 @@ begin atomic
                 or s.region is distinct from f.region
             ) as is_updated,
             u.is_pair and s.url <> f.url as is_rehosted,
-            u.is_pair and s.requirement_id is distinct from f.requirement_id as is_refitted,
+            u.is_pair and (s.requirement_id is distinct from f.requirement_id) as is_refitted,
             u.is_pair and s.requirement_id is distinct from f.requirement_id
             and not i.capabilities @> f.capabilities as is_misfit,
             s.stream_id is null and f.problem is null as is_new,
