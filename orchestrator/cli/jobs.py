@@ -9,7 +9,6 @@ from orchestrator.cli import answer, completion, options, output
 from orchestrator.errors import OrchestratorError, UnknownName
 
 JOB_COLUMNS = ("job", "schedule", "enabled", "last_outcome", "failures", "runs", "next_run_at", "runs_in")
-DONE_COLUMNS = ("job", "outcome", "event_id", "result", "error", "duration")
 RUN_COLUMNS = ("job_run_id", "job", "started_at", "run_by", "outcome", "event_id", "result", "error")
 
 NO_SUCH_SCHEMA = "3F000"
@@ -39,7 +38,7 @@ def run(target: options.Target, job: str | None) -> None:
         answer.act_and_show(target, "request_job", job=job)
         return
     done = answer.act(target, "run_due_jobs")
-    answer.table(target, done, DONE_COLUMNS, empty="nothing is due")
+    output.rows(done, as_json=target.json, empty="nothing is due")
     if any(each["outcome"] == "failed" for each in done):
         sys.exit(1)
 

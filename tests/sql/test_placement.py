@@ -263,8 +263,8 @@ def test_a_pinned_stream_stays(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=6)
     pinned = sorted(worker.running)[:5]
     for stream_id in pinned:
-        pinned = {"stream_id": stream_id, "pinned_to": "fv-1", "event_id": None}
-        assert fleet.one("pin_stream", stream_id=stream_id) == pinned
+        answered = {"stream_id": stream_id, "pinned_to": "fv-1", "event_id": None}
+        assert fleet.one("pin_stream", stream_id=stream_id) == answered
     fleet.register("fv-2")
     fleet.settle()
     fleet.admin("rebalance")
