@@ -107,6 +107,7 @@ def conninfo(
     """The complete connection string: the DSN with the defaults of this program beneath it."""
     try:
         given = conninfo_to_dict(resolve_dsn(dsn))
+        _check_where(given)
     except psycopg.ProgrammingError:
         # libpq quotes the DSN, password and all, in its message.
         raise BadArgument(
@@ -120,6 +121,13 @@ def conninfo(
             **given,
         }
     )
+
+
+def _check_where(given: Mapping[str, Any]) -> None:
+    """A password with an @ or a / in it ends up as a part of the host or the port, which libpq quotes in its errors."""
+    ports = str(given.get("port") or "").replace(",", "")
+    if re.search("[^,]@", str(given.get("host") or "")) or not (ports.isdecimal() or not ports):
+        raise psycopg.ProgrammingError
 
 
 def connect(

@@ -20,7 +20,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+import structlog
 from psycopg.types.json import Jsonb
 
 from orchestrator import db, migrate
@@ -64,6 +66,8 @@ class JobRun:
     error: dict[str, Any] | None
     duration: timedelta | None
     next_due_in: timedelta | None
+    event_id: UUID | None
+    """What ties its log lines, decisions and alerts together; None when nothing was done."""
 
 
 @dataclass
@@ -364,6 +368,7 @@ class Driver:
         """
         assert run.job is not None
         attempt.set(1)  # a thread begins with what its starter was at
+        structlog.contextvars.bind_contextvars(event_id=str(run.event_id))
         result: dict[str, Any] | None = None
         error: dict[str, Any] | None = None
         try:
@@ -371,7 +376,7 @@ class Driver:
                 with self._connect(run.job) as conn:
                     try:
                         with self._logged(run.job):
-                            result = self._do(run.job, conn)
+                            result = self._do(run, conn)
                     except OrchestratorError as failure:
                         error = described(failure)
                     except Exception as failure:  # a bug in one job must not end a driver
@@ -384,17 +389,17 @@ class Driver:
         except OrchestratorError as failure:
             self._failures.add(failure)
 
-    def _do(self, job: str, conn: db.Connection) -> dict[str, Any] | None:
+    def _do(self, run: JobRun, conn: db.Connection) -> dict[str, Any] | None:
         """What a job does in the outside world, and returns as its result (None: nothing to do)."""
         from orchestrator import source
 
-        if job == "sync_source":
-            results = source.sync_due(conn, environment=self._environment)
+        if run.job == "sync_source":
+            results = source.sync_due(conn, environment=self._environment, event_id=run.event_id)
             return {"sources": [result.as_dict() for result in results]} if results else None
-        if job == "deliver_alerts":
+        if run.job == "deliver_alerts":
             return self._postman.deliver(conn)
         raise UnknownName(
-            f"this driver does not know the job {job}",
+            f"this driver does not know the job {run.job}",
             hint="the database is newer than this program: upgrade it, or disable the job",
         )
 
@@ -480,12 +485,14 @@ def report(run: JobRun) -> None:
     """Log what a job did, in the category of its subject; a job that found nothing to do is not worth a line."""
     assert run.job is not None
     duration_ms = round(1000 * run.duration.total_seconds(), 1) if run.duration is not None else None
+    event_id = str(run.event_id) if run.event_id is not None else None
     if run.outcome == "failed":
-        ERROR.error("job failed", job=run.job, **flattened(run.error or {}), duration_ms=duration_ms)
+        ERROR.error("job failed", job=run.job, event_id=event_id, **flattened(run.error or {}), duration_ms=duration_ms)
         return
     log = get_logger(JOB_CATEGORIES.get(run.job, "DATABASE"))
     tell = log.info if run.outcome == "done" else log.debug
-    tell("job", job=run.job, outcome=run.outcome, **flattened(run.result or {}), duration_ms=duration_ms)
+    said = flattened(run.result or {})
+    tell("job", job=run.job, outcome=run.outcome, event_id=event_id, **said, duration_ms=duration_ms)
 
 
 def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -505,7 +512,7 @@ def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-_KEYS_OF_A_LINE = frozenset({"event", "job", "outcome", "duration_ms", "timestamp", "level", "category"})
+_KEYS_OF_A_LINE = frozenset({"event", "job", "outcome", "duration_ms", "event_id", "timestamp", "level", "category"})
 
 
 async def _notification(conn: db.AsyncConnection, seconds: float) -> None:

@@ -5,7 +5,6 @@ PERF.
 """
 
 import logging
-import logging.handlers
 import os
 import sys
 from datetime import datetime
@@ -16,29 +15,65 @@ import structlog
 from structlog.typing import EventDict
 
 from orchestrator import printable
+from orchestrator.log_file import KEPT_FILES, LARGEST_FILE, Rotation, log_file
 
 Category = Literal["STARTUP", "INSTANCE", "STREAM", "BALANCE", "DATABASE", "ERROR", "PERF"]
 
-_LARGEST_FILE = 100 * 1024 * 1024
-_KEPT_FILES = 7
+CATEGORY_OF_MODULE: dict[str, Category] = {
+    "caller": "DATABASE",
+    "client": "INSTANCE",
+    "context": "STREAM",
+    "handlers": "STREAM",
+    "isolation": "INSTANCE",
+    "listener": "DATABASE",
+    "patience": "DATABASE",
+    "supervisor": "STREAM",
+}
+"""Of the lines of worker_shim, which knows nothing of categories."""
 
 
-def set_up(*, level: str | None = None, file: Path | None = None, as_json: bool | None = None) -> None:
-    """Send log lines to standard error, or to a file that is rotated at 100 MB (7 are kept).
+def set_up(
+    *,
+    level: str | None = None,
+    file: Path | None = None,
+    as_json: bool | None = None,
+    rotation: Rotation | None = None,
+    largest_file: int = LARGEST_FILE,
+    kept_files: int = KEPT_FILES,
+    name: str = "orchestrator",
+) -> None:
+    """Send log lines to standard error, or to a file that is rotated at 100 MB or each day (7 are kept).
 
-    Standard output stays free for what a command answers.
+    Standard output stays free for what a command answers. `name` is the logger of other than this package's lines.
+
+    Raises:
+        LogFileInUse: another process writes the file.
+        OSError: it cannot be written.
     """
     level = (level or os.environ.get("LOG_LEVEL") or "INFO").upper()
     if as_json is None:
         as_json = os.environ.get("LOG_FORMAT", "").lower() == "json"
+    root = logging.getLogger(name)
+    for before in root.handlers:
+        before.close()
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(
-            file, maxBytes=_LARGEST_FILE, backupCount=_KEPT_FILES - 1, encoding="utf-8"
+        handler = log_file(file, rotation or "size", largest_file=largest_file, kept_files=kept_files)
+    handler.setFormatter(
+        _HarmlessFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_log_level, _add_timestamp, _add_category],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _without_secrets,
+                structlog.processors.JSONRenderer(ensure_ascii=False)
+                if as_json
+                else structlog.processors.LogfmtRenderer(
+                    key_order=["timestamp", "level", "category", "event"], bool_as_flag=False
+                ),
+            ],
         )
-    handler.setFormatter(_HarmlessFormatter("%(message)s"))
-    root = logging.getLogger("orchestrator")
+    )
     root.handlers[:] = [handler]
     root.propagate = False
     root.setLevel(logging.getLevelNamesMapping().get(level, logging.INFO))
@@ -48,18 +83,17 @@ def set_up(*, level: str | None = None, file: Path | None = None, as_json: bool 
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             _add_timestamp,
-            structlog.processors.format_exc_info,
-            _without_secrets,
-            structlog.processors.JSONRenderer(ensure_ascii=False)
-            if as_json
-            else structlog.processors.LogfmtRenderer(
-                key_order=["timestamp", "level", "category", "event"], bool_as_flag=False
-            ),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def _add_category(_logger: object, _method: str, event: EventDict) -> EventDict:
+    event["category"] = CATEGORY_OF_MODULE.get(event["_record"].module, "ERROR")
+    return event
 
 
 def _add_timestamp(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -73,7 +107,7 @@ def _without_secrets(_logger: object, _method: str, event: EventDict) -> EventDi
     return {key: printable.without_secrets_in(value) for key, value in event.items()}
 
 
-class _HarmlessFormatter(logging.Formatter):
+class _HarmlessFormatter(structlog.stdlib.ProcessorFormatter):
     """A log is read on terminals, and holds names and messages from elsewhere."""
 
     def format(self, record: logging.LogRecord) -> str:

@@ -124,10 +124,12 @@ def sync(
     return _merge(conn, row, partial(_read, row, environment, tell), force=force, tell=tell)
 
 
-def sync_due(conn: db.Connection, *, environment: Mapping[str, str] = os.environ) -> list[SyncResult]:
+def sync_due(
+    conn: db.Connection, *, environment: Mapping[str, str] = os.environ, event_id: uuid.UUID | None = None
+) -> list[SyncResult]:
     """Synchronise each source whose time has come. One that fails does not keep the others from theirs: its result
-    carries the error, which is recorded."""
-    results = _sync_each(conn, Round().run(db.call, conn, "sources_due"), environment)
+    carries the error, which is recorded. `event_id` is that of the job's run."""
+    results = _sync_each(conn, Round().run(db.call, conn, "sources_due"), environment, event_id)
     for result in results:
         if result.error is not None:
             _log.error("source not synchronised", source=result.source, **result.error)
@@ -142,13 +144,14 @@ def sync_all(
     """The same for every enabled table, due or not. `tell` hears of sources."""
     tables = db.view(conn, "sources", where={"kind": "postgresql", "enabled": True}, order_by=["source"])
     rows = [row for table in tables for row in db.call(conn, "sources_due", source=table["source"])]
-    return _sync_each(conn, rows, environment, tell)
+    return _sync_each(conn, rows, environment, tell=tell)
 
 
 def _sync_each(
     conn: db.Connection,
     rows: Sequence[Mapping[str, Any]],
     environment: Mapping[str, str],
+    event_id: uuid.UUID | None = None,
     tell: progress.Tell = progress.to_nobody,
 ) -> list[SyncResult]:
     """Read all at once, and merge each as soon as it is there: one that hangs holds nobody up."""
@@ -159,7 +162,7 @@ def _sync_each(
             tell(len(results), len(rows))
             row = reading[done]
             try:
-                results.append(_merge(conn, row, done.result, force=False))
+                results.append(_merge(conn, row, done.result, force=False, event_id=event_id))
             except OrchestratorError as error:
                 if conn.broken:
                     raise
@@ -178,6 +181,7 @@ def merge_batch(
     is_list: bool = False,
     keep_vanished: bool = False,
     count: int | None = None,
+    event_id: uuid.UUID | None = None,
     tell: progress.Tell = progress.to_nobody,
 ) -> SyncResult:
     """Copy staged rows (COPY text format) and merge them in one transaction: all of it happens, or nothing. A source
@@ -205,6 +209,7 @@ def merge_batch(
                 force=force,
                 read_at=read_at,
                 keep_vanished=keep_vanished,
+                event_id=event_id,
             )
         return SyncResult(source=source, **merged)
 
@@ -305,6 +310,7 @@ def _merge(
     read: Callable[[], _Reading],
     *,
     force: bool,
+    event_id: uuid.UUID | None = None,
     tell: progress.Tell = progress.to_nobody,
 ) -> SyncResult:
     """Merge what `read` brings; a failure of either is recorded and raised."""
@@ -319,11 +325,13 @@ def _merge(
                 force=force,
                 read_at=row["read_at"],
                 count=reading.count,
+                event_id=event_id,
                 tell=tell,
             )
     except OrchestratorError as error:
         if not conn.broken:
-            [failed] = db.call(conn, "record_sync_failure", source=row["source"], error=error_as_dict(error))
+            failure = {"source": row["source"], "error": error_as_dict(error), "event_id": event_id}
+            [failed] = db.call(conn, "record_sync_failure", **failure)
             _log_breaker(row, failed["consecutive_failures"])
         raise
     _log_breaker(row, 0)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
 
+from orchestrator import log, process_list
+from orchestrator.log_file import ROTATIONS, LogFileInUse, Rotation
 from worker_shim.client import Worker
 from worker_shim.handlers import program
 from worker_shim.listener import Refused
@@ -29,6 +31,7 @@ class Seconds(click.FloatRange):
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Put a program into the fleet."""
+    process_list.hide_password()
 
 
 @main.command()
@@ -47,7 +50,8 @@ def completion(shell: str) -> None:
     "--exec",
     "command",
     required=True,
-    help="Program to run per stream; {url} {stream_id} {epoch} {name} are filled in. No shell is involved.",
+    help="Program to run per stream; {url} {stream_id} {epoch} {name} are filled in. No shell is involved. "
+    "Its environment holds the same as STREAM_URL and so on, which the process list does not show.",
 )
 @click.option("--dsn", envvar="ORCHESTRATOR_DSN", default="", help="The orchestrator's database; else libpq's PG*.")
 @click.option("--schema", envvar="ORCHESTRATOR_SCHEMA", default="orchestrator", show_default=True)
@@ -100,14 +104,39 @@ def completion(shell: str) -> None:
     default="INFO",
     show_default=True,
 )
-def run(command: str, log_level: str, progress_from_output: bool, **options: Any) -> None:
-    """Run a program for each stream that this worker is given, until SIGTERM."""
-    logging.basicConfig(level=log_level, format="%(asctime)s level=%(levelname)s %(message)s", stream=sys.stderr)
+@click.option(
+    "--log-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Log to this file, which is this process's own, instead of standard error.",
+)
+@click.option(
+    "--log-rotation",
+    envvar="LOG_ROTATION",
+    type=click.Choice(ROTATIONS),
+    default="size",
+    show_default=True,
+    help="A new log file at 100 MB, or each day; 7 are kept.",
+)
+def run(
+    command: str,
+    log_level: str,
+    log_file: Path | None,
+    log_rotation: Rotation,
+    progress_from_output: bool,
+    **options: Any,
+) -> None:
+    """Run a program for each stream that this worker is given, until SIGTERM.
+
+    The log is lines of key=value, or JSON with LOG_FORMAT=json.
+    """
     try:
+        log.set_up(name="worker_shim", level=log_level, file=log_file, rotation=log_rotation)
         Worker(handler=program(command, options["stop_timeout"], progress_from_output), **options).run()
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    except Refused as error:
+    except OSError as error:
+        raise click.BadParameter(f"cannot be written: {error.strerror}", param_hint="--log-file") from error
+    except (Refused, LogFileInUse) as error:
         click.echo(f"worker-shim: {error}", err=True)
         if error.detail:
             click.echo(f"detail: {error.detail}", err=True)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+from worker_shim.patience import harmless
 from worker_shim.progress import Progress
 from worker_shim.stream import Stream
 
@@ -79,7 +80,7 @@ class Context:
         """Count an error that the handler survives; it is in the next beat."""
         self._counts.add(errors=1)
         if error is not None:
-            logger.warning("handler error stream_id=%s error=%r", self.stream.stream_id, str(error))
+            logger.warning("handler error stream_id=%s error=%r", self.stream.stream_id, harmless(str(error)))
 
 
 class Stop(threading.Event):

@@ -10,10 +10,9 @@ from typing import Any
 
 import psycopg
 
-from worker_shim.patience import clock, one_line
+from worker_shim.patience import clock, harmless, one_line
 
 _SECRET = re.compile(r"passw|secret|token|credential|api_?key|private_?key|dsn|conninfo", re.IGNORECASE)
-_PASSWORD_IN_URL = re.compile(r"(://[^/@\s:]*:)[^@\s]*@")
 _LONGEST = 200
 
 
@@ -47,7 +46,7 @@ def _brief(value: Any) -> Any:
         return _cut(json.dumps(without_secrets(value), default=str, ensure_ascii=False))
     if isinstance(value, list):
         return f"{len(value)} items"
-    return _cut(_PASSWORD_IN_URL.sub(r"\1***@", value)) if isinstance(value, str) else value
+    return _cut(harmless(value)) if isinstance(value, str) else value
 
 
 def _cut(text: str) -> str:

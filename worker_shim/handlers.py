@@ -132,9 +132,11 @@ def program(command: str, stop_timeout: float, progress_from_output: bool = Fals
     async def handler(stream: Stream, context: Context) -> None:
         values = {"{url}": stream.url, "{stream_id}": str(stream.stream_id)}
         values |= {"{epoch}": str(stream.epoch), "{name}": stream.name}
+        variables = {"STREAM_" + word.strip("{}").removeprefix("stream_").upper(): values[word] for word in values}
         with _passed_on(context) if progress_from_output else contextlib.nullcontext() as output:
             process = await asyncio.create_subprocess_exec(
                 *(_fill(word, values) for word in words),
+                env=os.environ | variables,
                 stdout=output,
                 start_new_session=True,
                 preexec_fn=partial(_end_with, os.getpid()),

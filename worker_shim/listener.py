@@ -7,7 +7,9 @@ import contextlib
 import itertools
 import logging
 import os
+import re
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -90,6 +92,13 @@ class Refused(Exception):
         return cls(code, message or one_line(error), hint, diagnostic.message_detail if diagnostic else None)
 
 
+def _check_where(given: Mapping[str, Any]) -> None:
+    """A password with an @ or a / in it ends up as a part of the host or the port, which libpq quotes in its errors."""
+    ports = str(given.get("port") or "").replace(",", "")
+    if re.search("[^,]@", str(given.get("host") or "")) or not (ports.isdecimal() or not ports):
+        raise psycopg.ProgrammingError
+
+
 class Listener:
     """One connection to the orchestrator's database, used by one call at a time.
 
@@ -100,6 +109,7 @@ class Listener:
     def __init__(self, dsn: str, schema: str, channel: str, network_timeout: float) -> None:
         try:
             given = conninfo_to_dict(dsn)
+            _check_where(given)
         except psycopg.ProgrammingError:
             raise ValueError("the DSN cannot be parsed") from None  # the driver's message would quote it
         self.conninfo = make_conninfo(dsn, **(connection_options(network_timeout) | given))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -96,9 +97,20 @@ def _log_try(state: RetryCallState) -> None:
     )
 
 
+# http://login:password@host, and ?token=…
+_LOGIN_IN_URL = re.compile(r"(://)[^/@\s]*@")
+_SECRET_IN_URL = re.compile(r"([?&;](?:[\w-]*(?:passw|secret|token|key|auth|sig)[\w-]*)=)[^&;\s'\"]*", re.IGNORECASE)
+
+
+def harmless(text: str) -> str:
+    """A text in whose addresses no login and no token stands."""
+    return _SECRET_IN_URL.sub(r"\1…", _LOGIN_IN_URL.sub(r"\1…@", text))
+
+
 def one_line(error: object) -> str:
-    """An error's text for a log line. libpq never puts a password into it."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An error's text for a log line and for the record. libpq never puts a password into it; handlers may quote an
+    address."""
+    return harmless(" ".join(str(error).split())) or type(error).__name__
 
 
 def backoff(attempt: int, first: float, most: float) -> float:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from worker_shim.context import Context
-from worker_shim.patience import backoff, clock, one_line
+from worker_shim.patience import backoff, clock, harmless, one_line
 from worker_shim.stream import Stream
 
 logger = logging.getLogger("worker_shim")
@@ -142,7 +142,8 @@ class Supervisor:
         while self.held.get(stream.stream_id) is stream:
             began = clock()
             error = "the handler returned"
-            logger.info("handler started stream_id=%s epoch=%s url=%s", stream.stream_id, stream.epoch, stream.url)
+            url = harmless(stream.url)
+            logger.info("handler started stream_id=%s epoch=%s url=%s", stream.stream_id, stream.epoch, url)
             try:
                 await self._handler(stream, self._make_context(stream))
             except Exception as raised:

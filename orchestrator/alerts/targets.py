@@ -16,6 +16,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 from orchestrator import db, log, printable
 from orchestrator.alerts.wording import Message, compose
@@ -101,6 +102,7 @@ def send_test(name: str, environment: Mapping[str, str], *, fleet: str) -> Answe
         "happened_at": now,
         "acknowledged_by": "nobody has to",
         "resolved_at": None,
+        "event_id": None,
     }
     return target_named(name, environment).send(fleet, [event], network_timeout=LONGEST_WAIT_SECONDS)
 
@@ -277,4 +279,4 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else value
+    return value.isoformat() if isinstance(value, datetime) else str(value) if isinstance(value, UUID) else value

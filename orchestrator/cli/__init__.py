@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from orchestrator import __version__, log
+from orchestrator import __version__, log, process_list
 from orchestrator.cli import output
 
 # Command → "module:object". Loaded when used, so that a command needs only what it imports.
@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "rebalance": "orchestrator.cli.rebalance:rebalance",
     "diagnose": "orchestrator.cli.diagnose:diagnose",
     "health": "orchestrator.cli.health:health",
+    "event": "orchestrator.cli.event:event",
     "metrics": "orchestrator.cli.metrics:metrics",
     "alerts": "orchestrator.cli.alerts:alerts",
     "jobs": "orchestrator.cli.jobs:jobs",
@@ -61,6 +62,7 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="orchestrator")
 def main() -> None:
     """Decides, in PostgreSQL, which worker listens to which radio stream."""
+    process_list.hide_password()
     # A command answers, with its errors too, which programs read as JSON; log lines between them only when asked for.
     # A driver talks, and says so itself.
     log.set_up(level=os.environ.get("LOG_LEVEL") or "ERROR")

@@ -8,7 +8,7 @@ import click
 from orchestrator import db
 from orchestrator.cli import answer, completion, options, output
 
-COLUMNS = ("alert_id", "severity", "code", "subject", "message", "opened_at", "acknowledged_by", "resolved_at")
+COLUMNS = ("alert_id", "severity", "code", "subject", "message", "opened_at", "acknowledged_by", "event_id")
 TARGET_COLUMNS = ("target", "minimum_severity", "enabled", "undelivered", "last_sent_at", "state", "last_error")
 LATEST_FIRST = ("-happened_at", "-alert_id", "target")
 DELIVERY_COLUMNS = ("alert_id", "code", "subject", "event", "target", "happened_at", "state", "attempts", "error")

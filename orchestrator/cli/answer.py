@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
+from uuid import UUID
 
 import click
 
@@ -81,6 +82,11 @@ def look_at_rows(
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str, title: str | None = None) -> None:
-    """Those columns, the most important first: a terminal may have no room for the last."""
-    chosen = [{column: row[column] for column in columns} for row in rows]
+    """Those columns, the most important first: a terminal may have no room for the last. Of an event id they show what
+    `orchestrator event` needs."""
+    chosen = [{column: _short(row[column]) for column in columns} for row in rows]
     output.rows(chosen, as_json=False, empty=empty, title=title)
+
+
+def _short(value: Any) -> Any:
+    return str(value)[:8] if isinstance(value, UUID) else value

@@ -16,7 +16,7 @@ COLUMNS = (
     "location",
 )
 
-LIFE_COLUMNS = ("at", "what", "gained", "lost", "rule", "actor", "reason", "decision_id")
+LIFE_COLUMNS = ("at", "what", "gained", "lost", "rule", "actor", "reason", "decision_id", "event_id")
 
 
 @click.group()

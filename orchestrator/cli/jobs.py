@@ -9,7 +9,7 @@ from orchestrator.cli import answer, completion, options, output
 from orchestrator.errors import OrchestratorError, UnknownName
 
 JOB_COLUMNS = ("job", "schedule", "enabled", "last_outcome", "failures", "runs", "next_run_at", "runs_in")
-RUN_COLUMNS = ("job_run_id", "job", "started_at", "run_by", "outcome", "result", "error")
+RUN_COLUMNS = ("job_run_id", "job", "started_at", "run_by", "outcome", "event_id", "result", "error")
 
 NO_SUCH_SCHEMA = "3F000"
 

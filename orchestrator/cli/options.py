@@ -23,6 +23,7 @@ import click
 from orchestrator import db, log, names
 from orchestrator.cli import output
 from orchestrator.errors import BadArgument, OrchestratorError
+from orchestrator.log_file import ROTATIONS, Rotation
 from orchestrator.names import DEFAULT_SCHEMA
 
 
@@ -108,10 +109,10 @@ def looking(command: Callable[..., Any]) -> Callable[..., Any]:
     )(common(command))
 
 
-def log_to(file: Path | None, *, as_json: bool) -> None:
+def log_to(file: Path | None, rotation: Rotation, *, as_json: bool) -> None:
     """Where a program that stays says what it does."""
     try:
-        log.set_up(file=file, as_json=as_json or None)
+        log.set_up(file=file, as_json=as_json or None, rotation=rotation)
     except OSError as error:
         raise click.BadParameter(f"cannot be written: {error.strerror}", param_hint="--log-file") from error
 
@@ -127,6 +128,27 @@ def schema_only(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*args, **kwargs)
 
     return with_schema
+
+
+def logs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that runs for long --log-file and --log-rotation as `log_file` and `log_rotation`."""
+    for option in (
+        click.option(
+            "--log-rotation",
+            envvar="LOG_ROTATION",
+            type=click.Choice(ROTATIONS),
+            default="size",
+            show_default=True,
+            help="A new log file at 100 MB, or each day; 7 are kept. Also LOG_ROTATION.",
+        ),
+        click.option(
+            "--log-file",
+            type=click.Path(dir_okay=False, path_type=Path),
+            help="Log to this file, which is this process's own, instead of standard error.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @contextmanager

@@ -9,17 +9,14 @@ import click
 from orchestrator.cli import options
 from orchestrator.driver import Driver
 from orchestrator.environment import BadVariable, start_options
+from orchestrator.log_file import Rotation
 
 
 @click.command()
 @click.option("--name", metavar="NAME", help="How this driver is called in the table of job runs (default: host:pid).")
-@click.option(
-    "--log-file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Log to this file instead of standard error; rotated at 100 MB, 7 are kept.",
-)
+@options.logs
 @options.common
-def run(target: options.Target, name: str | None, log_file: Path | None) -> None:
+def run(target: options.Target, name: str | None, log_file: Path | None, log_rotation: Rotation) -> None:
     """Drive the jobs: watch instances, rebalance, finish hand-overs, synchronise streams.
 
     Start as many as you like, on as many hosts: they share the work and need no leader. A driver outlives its
@@ -29,7 +26,7 @@ def run(target: options.Target, name: str | None, log_file: Path | None) -> None
     At its start the operators' environment variables (IMBALANCE_THRESHOLD, HEARTBEAT_TIMEOUT and so on; see
     docs/operators.md) are put into the settings. With --json the log lines are JSON.
     """
-    options.log_to(log_file, as_json=target.json)
+    options.log_to(log_file, log_rotation, as_json=target.json)
     try:
         chosen = start_options(os.environ)
     except BadVariable as error:

@@ -7,6 +7,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.errors import OrchestratorError
+from orchestrator.log_file import Rotation
 
 
 @click.command()
@@ -33,11 +34,7 @@ from orchestrator.errors import OrchestratorError
     "--patience", default=30.0, show_default=True, type=options.Number(0.1, 86400), metavar="SECONDS",
     help="How long a client may take to send its request.",
 )  # fmt: skip
-@click.option(
-    "--log-file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Log to this file instead of standard error; rotated at 100 MB, 7 are kept.",
-)
+@options.logs
 @options.common
 def serve(
     target: options.Target,
@@ -49,6 +46,7 @@ def serve(
     rate_limit: float,
     patience: float,
     log_file: Path | None,
+    log_rotation: Rotation,
 ) -> None:
     """Serve instances that only speak HTTP, dashboards and probes.
 
@@ -62,7 +60,7 @@ def serve(
         raise OrchestratorError(
             f"the HTTP face needs {error.name}, which is not installed", hint="pip install 'radio-orchestrator[http]'"
         ) from error
-    options.log_to(log_file, as_json=target.json)
+    options.log_to(log_file, log_rotation, as_json=target.json)
     server.serve(
         target.dsn,
         schema=target.schema,

@@ -22,6 +22,7 @@ EXPLANATION_COLUMNS = (
     "actor",
     "epoch",
     "decision_id",
+    "event_id",
 )
 CANDIDATE_COLUMNS = ("instance_id", "streams", "max_streams", "excluded_by")
 

@@ -207,6 +207,10 @@ def _add(app: FastAPI, described: APIRouter, route: Route, pool: Pool, limits: L
         if route.takes:
             arguments["request"] = await read_json(request, limits)
         [row] = await pool.call(route.function, **arguments)
+        if event_id := row["body"].get("event_id"):
+            log.get_logger("BALANCE").info(
+                "decided over HTTP", path=route.path, event_id=event_id, answer=row["body"]["message"]
+            )
         return _json(row["body"], row["status"])
 
     extra: dict[str, Any] = {}

@@ -178,6 +178,7 @@ class Rebalanced(BaseModel):
     least_moves: int
     still_waiting: int
     moves: list[Move]
+    event_id: str
 
 
 # -- server: server_id; asks for streams, gives them back, compares ----------------------------------------------------

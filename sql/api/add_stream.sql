@@ -11,7 +11,7 @@ create or replace function {{ api }}.add_stream(
     p_metadata jsonb default '{}',
     p_external_id text default null
 )
-    returns table (stream_id bigint, state text, instance_id text, epoch bigint)
+    returns table (stream_id bigint, state text, instance_id text, epoch bigint, event_id uuid)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
@@ -60,7 +60,7 @@ begin
         perform {{ private }}.request_settle('new streams', v_stream_id::text);
     end if;
     return query
-    select a.stream_id, a.state, a.instance_id, a.epoch from {{ private }}.assignment as a where a.stream_id = v_stream_id;
+    select a.stream_id, a.state, a.instance_id, a.epoch, {{ private }}.event_id() from {{ private }}.assignment as a where a.stream_id = v_stream_id;
 end
 $function$;
 comment on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) is 'Add a station. p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting. p_region: where it would best be heard (strategy location). p_external_id: its id in your own lists, else its address.';

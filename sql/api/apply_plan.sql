@@ -4,7 +4,7 @@
 -- Notifies  each affected instance
 -- Raises    OR107 unknown plan · OR401 balancing is paused · OR403 stale plan · 55P03
 create or replace function {{ api }}.apply_plan(p_plan_id bigint)
-    returns table (decision_id bigint, moves integer, least_moves integer, still_waiting integer)
+    returns table (decision_id bigint, moves integer, least_moves integer, still_waiting integer, event_id uuid)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
@@ -27,7 +27,7 @@ begin
     from {{ private }}.plan_move as m where m.plan_id = p_plan_id and m.from_instance_id is not null;
     update {{ private }}.plan as p set applied_by_decision_id = v_decision_id where p.plan_id = p_plan_id;
     v_decision := {{ private }}.close_decision(v_decision_id);
-    return query select v_decision.decision_id, v_decision.moves, v_decision.least_moves, v_decision.still_waiting;
+    return query select v_decision.decision_id, v_decision.moves, v_decision.least_moves, v_decision.still_waiting, v_decision.event_id;
 end
 $function$;
 comment on function {{ api }}.apply_plan(bigint) is 'Make a planned rebalance.';

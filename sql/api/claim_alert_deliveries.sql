@@ -8,7 +8,8 @@
 create or replace function {{ api }}.claim_alert_deliveries(p_targets text[], p_driver text default null)
     returns table (
         target text, alert_id bigint, code text, subject text, severity text, message text, detail jsonb, event text,
-        event_number integer, attempts integer, opened_at timestamptz, happened_at timestamptz, acknowledged_by text, resolved_at timestamptz
+        event_number integer, attempts integer, opened_at timestamptz, happened_at timestamptz, acknowledged_by text, resolved_at timestamptz,
+        event_id uuid
     )
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
@@ -33,7 +34,7 @@ begin
         )
         select
             c.target, a.alert_id, a.code, a.subject, a.severity, a.message, a.detail, c.event,
-            c.event_number, c.attempts, a.opened_at, c.happened_at, a.acknowledged_by, a.resolved_at
+            c.event_number, c.attempts, a.opened_at, c.happened_at, a.acknowledged_by, a.resolved_at, a.event_id
         from claimed as c
         join {{ private }}.alert as a on a.alert_id = c.alert_id
         order by c.happened_at, c.alert_id, c.event;

@@ -4,7 +4,7 @@
 -- Notifies  wake; the hand-overs begin with the next settlement
 -- Raises    OR103 unknown instance · OR404 it was removed · 55P03
 create or replace function {{ api }}.drain_instance(p_instance_id text, p_reason text default 'drained by an administrator')
-    returns table (instance_id text, status text, streams_to_hand_over integer)
+    returns table (instance_id text, status text, streams_to_hand_over integer, event_id uuid)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
@@ -34,7 +34,7 @@ begin
     perform {{ private }}.request_settle('draining', p_instance_id);
     perform {{ private }}.wake('settle');
     return query
-    select i.instance_id, i.status, l.owned
+    select i.instance_id, i.status, l.owned, {{ private }}.event_id()
     from {{ private }}.instance as i join {{ private }}.instance_load as l on l.instance_id = i.instance_id
     where i.instance_id = p_instance_id;
 end

@@ -6,7 +6,7 @@
 create or replace function {{ api }}.explain_instance(p_instance_id text)
     returns table (
         at timestamptz, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text,
-        decision_id bigint, detail jsonb
+        decision_id bigint, detail jsonb, event_id uuid
     )
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
@@ -26,7 +26,7 @@ begin
             'beat_at', h.beat_at, 'in_step', h.in_step, 'lease', i.lease, 'session_lost_at', i.session_lost_at,
             'suspended_until', i.suspended_until, 'standing_order', i.standing_order, 'crashes', i.crashes, 'losses', i.losses,
             'last_lost_at', i.last_lost_at, 'probation_until', i.probation_until
-        ))
+        )), null::uuid
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
     join {{ private }}.heartbeat as h on h.instance_id = i.instance_id

@@ -6,7 +6,7 @@
 create or replace function {{ api }}.explain_stream(p_stream_id bigint)
     returns table (
         at timestamptz, what text, from_instance_id text, to_instance_id text, epoch bigint, rule text, trigger text, actor text,
-        reason text, decision_id bigint, detail jsonb
+        reason text, decision_id bigint, detail jsonb, event_id uuid
     )
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
@@ -24,14 +24,14 @@ begin
         coalesce(a.releasing_since, a.assigned_at, a.waiting_since),
         'now ' || coalesce((select 'waiting' from {{ private }}.instance as i where i.instance_id = a.instance_id and i.status = 'inactive'), a.state),
         a.instance_id, a.next_instance_id, a.epoch,
-        d.rule, d.trigger, d.actor, d.reason, a.decision_id, coalesce(d.detail, '{}') || {{ private }}.explain_now(a)
+        d.rule, d.trigger, d.actor, d.reason, a.decision_id, coalesce(d.detail, '{}') || {{ private }}.explain_now(a), d.event_id
     from {{ private }}.assignment as a
     left join {{ private }}.decision as d on d.decision_id = a.decision_id
     where a.stream_id = p_stream_id;
     return query
     select
         m.moved_at, m.reason, m.from_instance_id, m.to_instance_id, m.epoch, d.rule, d.trigger, d.actor, d.reason, m.decision_id,
-        {{ private }}.other_loads(d.detail, m.from_instance_id, m.to_instance_id)
+        {{ private }}.other_loads(d.detail, m.from_instance_id, m.to_instance_id), d.event_id
     from {{ private }}.movement as m
     join {{ private }}.decision as d on d.decision_id = m.decision_id
     where m.stream_id = p_stream_id

@@ -25,6 +25,7 @@ begin
             detail = jsonb_build_object('job_run_id', p_job_run_id)::text,
             hint = 'the claim was finished before, or another driver took the job over after its timeout';
     end if;
+    perform {{ private }}.continue_event(v_run.event_id);
     perform {{ private }}.record_run(v_job, v_run.job_run_id, v_run.run_by, v_run.started_at, p_result, p_error);
     -- asked for, or scheduled anew, after it began
     update {{ private }}.job as j

@@ -39,7 +39,8 @@ begin
         'moved_streams', v_decision.moves,
         'least_moves', v_decision.least_moves,
         'still_waiting', v_decision.still_waiting,
-        'moves', v_moves
+        'moves', v_moves,
+        'event_id', v_decision.event_id
     );
 end
 $function$;

@@ -40,7 +40,8 @@ begin
                 'timestamp', c.decided_at,
                 'action', c.rule,
                 'details', jsonb_build_object(
-                    'decision_id', c.decision_id, 'moves', c.moves, 'least_moves', c.least_moves, 'still_waiting', c.still_waiting
+                    'decision_id', c.decision_id, 'moves', c.moves, 'least_moves', c.least_moves, 'still_waiting', c.still_waiting,
+                    'event_id', c.event_id
                 ),
                 'reason', c.reason
             ) order by c.decision_id desc), '[]')

@@ -4,7 +4,7 @@
 -- Notifies  both instances
 -- Raises    OR102 unknown stream · OR103 unknown instance · OR402 stream is pinned · OR405 no room or not able · 55P03
 create or replace function {{ api }}.move_stream(p_stream_id bigint, p_instance_id text, p_reason text default 'manual')
-    returns table (decision_id bigint, from_instance_id text, to_instance_id text, epoch bigint)
+    returns table (decision_id bigint, from_instance_id text, to_instance_id text, epoch bigint, event_id uuid)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
@@ -29,7 +29,7 @@ begin
     perform {{ private }}.send_to(v_decision_id, v_assignment, p_instance_id, 'moved by hand');
     perform {{ private }}.close_decision(v_decision_id);
     return query
-    select v_decision_id, v_assignment.instance_id, p_instance_id, a.epoch
+    select v_decision_id, v_assignment.instance_id, p_instance_id, a.epoch, {{ private }}.event_id()
     from {{ private }}.assignment as a where a.stream_id = p_stream_id;
 end
 $function$;

@@ -5,7 +5,7 @@
 -- Notifies  both instances when it moves
 -- Raises    OR101 nobody has it · OR102 unknown stream · OR103 unknown instance · OR405 no room or not able · 55P03
 create or replace function {{ api }}.pin_stream(p_stream_id bigint, p_instance_id text default null)
-    returns table (stream_id bigint, pinned_to text)
+    returns table (stream_id bigint, pinned_to text, event_id uuid)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
@@ -32,7 +32,7 @@ begin
         perform {{ private }}.close_decision(v_decision_id);
     end if;
     update {{ private }}.assignment as a set pinned_to = v_instance_id where a.stream_id = p_stream_id;
-    return query select p_stream_id, v_instance_id;
+    return query select p_stream_id, v_instance_id, case when v_decision_id is not null then {{ private }}.event_id() end;
 end
 $function$;
 comment on function {{ api }}.pin_stream(bigint, text) is 'Pin a stream to an instance.';

@@ -4,7 +4,7 @@
 -- Notifies  each affected instance
 -- Raises    OR401 balancing is paused · 55P03
 create or replace function {{ api }}.rebalance(p_reason text default 'manual')
-    returns table (decision_id bigint, moves integer, least_moves integer, still_waiting integer)
+    returns table (decision_id bigint, moves integer, least_moves integer, still_waiting integer, event_id uuid)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
@@ -19,7 +19,7 @@ begin
     perform {{ private }}.place_fleet(v_decision_id);
     perform {{ private }}.rebalance_fleet(v_decision_id);
     v_decision := {{ private }}.close_decision(v_decision_id);
-    return query select v_decision.decision_id, v_decision.moves, v_decision.least_moves, v_decision.still_waiting;
+    return query select v_decision.decision_id, v_decision.moves, v_decision.least_moves, v_decision.still_waiting, v_decision.event_id;
 end
 $function$;
 comment on function {{ api }}.rebalance(text) is 'Rebalance now: how many streams were moved or asked to move, and the least number that could have reached the same balance.';

@@ -1,8 +1,9 @@
 -- Remember that a source could not be synchronised, and why. Its streams stay as they are.
 -- p_error   {"code", "message", "detail", "hint"}, without a password
+-- p_event_id  of the job run that this is a part of
 -- Writes    source, failure_count, incident_pattern, metric_count
 -- Raises    OR107 unknown source · OR101 the error is not an object
-create or replace function {{ api }}.record_sync_failure(p_source text, p_error jsonb)
+create or replace function {{ api }}.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid default null)
     returns table (consecutive_failures integer)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
@@ -16,6 +17,7 @@ begin
         'p_error', jsonb_typeof(p_error) = 'object', p_error, 'an object with code, message, detail and hint'
     );
     perform {{ private }}.source_named(p_source);
+    perform {{ private }}.continue_event(p_event_id);
     v_failures := jsonb_build_array(jsonb_build_object(
         'function', 'sync_source', 'sqlstate', p_error ->> 'code', 'message', p_error ->> 'message', 'detail', p_error ->> 'detail'
     ));
@@ -23,14 +25,15 @@ begin
     return query
     update {{ private }}.source as s
     set
-        last_attempt_at = {{ private }}.now(), last_error = p_error, consecutive_failures = s.consecutive_failures + 1
+        last_attempt_at = {{ private }}.now(), last_error = p_error, consecutive_failures = s.consecutive_failures + 1,
+        failure_event_id = {{ private }}.event_id()
     where s.source = p_source
     returning s.consecutive_failures;
     perform {{ private }}.count_retries(v_failures);
 end
 $function$;
 
-comment on function {{ api }}.record_sync_failure(text, jsonb) is
+comment on function {{ api }}.record_sync_failure(text, jsonb, uuid) is
 'Remembers that a source could not be synchronised: the error, the attempt, how many in a row. Its streams stay.';
-revoke all on function {{ api }}.record_sync_failure(text, jsonb) from public;
-grant execute on function {{ api }}.record_sync_failure(text, jsonb) to {{ admin }};
+revoke all on function {{ api }}.record_sync_failure(text, jsonb, uuid) from public;
+grant execute on function {{ api }}.record_sync_failure(text, jsonb, uuid) to {{ admin }};

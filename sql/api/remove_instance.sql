@@ -4,7 +4,7 @@
 -- Notifies  it and the new owners
 -- Raises    OR103 unknown instance · 55P03
 create or replace function {{ api }}.remove_instance(p_instance_id text, p_reason text default 'removed by an administrator')
-    returns table (instance_id text, moved integer, still_waiting integer)
+    returns table (instance_id text, moved integer, still_waiting integer, event_id uuid)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
@@ -19,7 +19,8 @@ begin
     if v_instance.status <> 'removed' then
         v_decision := {{ private }}.lose_instances(array[p_instance_id], 'remove', 'removed', 'remove_instance', p_reason);
     end if;
-    return query select p_instance_id, coalesce({{ private }}.count_moved(v_decision.decision_id), 0), {{ private }}.count_waiting(1000);
+    return query
+    select p_instance_id, coalesce({{ private }}.count_moved(v_decision.decision_id), 0), {{ private }}.count_waiting(1000), v_decision.event_id;
 end
 $function$;
 comment on function {{ api }}.remove_instance(text, text) is 'Remove an instance for good; drain it first to lose nothing. Says how many streams moved to others, and how many streams of the fleet wait for an instance now.';

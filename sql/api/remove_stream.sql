@@ -4,7 +4,7 @@
 -- Notifies  its owner
 -- Raises    OR102 unknown stream · 55P03
 create or replace function {{ api }}.remove_stream(p_stream_id bigint, p_reason text default 'removed')
-    returns table (decision_id bigint, from_instance_id text)
+    returns table (decision_id bigint, from_instance_id text, event_id uuid)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
@@ -23,7 +23,7 @@ begin
     perform {{ private }}.close_decision(v_decision_id);
     delete from {{ private }}.stream as s where s.stream_id = p_stream_id;
     perform {{ private }}.request_settle('room', v_from);
-    return query select v_decision_id, v_from;
+    return query select v_decision_id, v_from, {{ private }}.event_id();
 end
 $function$;
 comment on function {{ api }}.remove_stream(bigint, text) is 'Remove a station for good; says who had it.';

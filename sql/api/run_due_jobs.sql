@@ -2,7 +2,7 @@
 -- Locks     the jobs' rows; what the jobs lock
 -- Writes    job, job_run, and what the jobs write; failure_count and incident_pattern when one fails
 create or replace function {{ api }}.run_due_jobs()
-    returns table (job text, outcome text, result jsonb, error jsonb, duration interval)
+    returns table (job text, outcome text, result jsonb, error jsonb, duration interval, event_id uuid)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
@@ -14,7 +14,7 @@ begin
     loop
         select r.* into v_run from {{ api }}.run_next_job() as r;
         exit when v_run.job is null;
-        return query select v_run.job, v_run.outcome, v_run.result, v_run.error, v_run.duration;
+        return query select v_run.job, v_run.outcome, v_run.result, v_run.error, v_run.duration, v_run.event_id;
         -- one that is due again already (its schedule is shorter than the others take) must not keep this call for ever
         exit when v_run.job = any(v_done);
         v_done := v_done || v_run.job;

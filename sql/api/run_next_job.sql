@@ -6,7 +6,8 @@
 -- Writes    job, job_run, and what the job writes; failure_count and incident_pattern when it fails
 create or replace function {{ api }}.run_next_job(p_driver text default null, p_outside boolean default false)
     returns table (
-        job text, job_run_id bigint, outcome text, result jsonb, error jsonb, duration interval, next_due_in interval
+        job text, job_run_id bigint, outcome text, result jsonb, error jsonb, duration interval, next_due_in interval,
+        event_id uuid
     )
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
@@ -27,8 +28,8 @@ begin
         update {{ private }}.job_run as r
         set outcome = 'abandoned', finished_at = v_started_at
         where r.job = v_job.job and r.outcome = 'claimed';
-        insert into {{ private }}.job_run (job, started_at, run_by, outcome)
-        values (v_job.job, v_started_at, v_run_by, 'claimed')
+        insert into {{ private }}.job_run (job, started_at, run_by, outcome, event_id)
+        values (v_job.job, v_started_at, v_run_by, 'claimed', {{ private }}.event_id())
         returning job_run.job_run_id into v_job_run_id;
         update {{ private }}.job as j
         set claimed_by = v_run_by, claimed_until = v_started_at + j.timeout
@@ -42,9 +43,9 @@ begin
     return query
     select
         v_job.job, v_job_run_id, v_outcome, v_result, v_error, {{ private }}.now() - v_started_at,
-        {{ private }}.next_due_in(coalesce(p_outside, false));
+        {{ private }}.next_due_in(coalesce(p_outside, false)), case when v_job_run_id is not null then {{ private }}.event_id() end;
 end
 $function$;
-comment on function {{ api }}.run_next_job(text, boolean) is 'Run the most overdue job; job is null when none is due. p_outside: also claim jobs that the caller does itself (outcome claimed) and ends with finish_job. next_due_in: how long the caller may sleep.';
+comment on function {{ api }}.run_next_job(text, boolean) is 'Run the most overdue job; job is null when none is due. p_outside: also claim jobs that the caller does itself (outcome claimed) and ends with finish_job. next_due_in: how long the caller may sleep. event_id: of what was done, null when nothing was.';
 revoke all on function {{ api }}.run_next_job(text, boolean) from public;
 grant execute on function {{ api }}.run_next_job(text, boolean) to {{ admin }};

@@ -4,7 +4,7 @@
 -- Notifies  its old or new owner
 -- Raises    OR101 bad argument · OR102 unknown stream · 55P03
 create or replace function {{ api }}.set_stream_active(p_stream_id bigint, p_active boolean)
-    returns table (stream_id bigint, state text, instance_id text)
+    returns table (stream_id bigint, state text, instance_id text, event_id uuid)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
@@ -43,7 +43,8 @@ begin
         perform {{ private }}.request_settle(case when p_active then 'new streams' else 'room' end, p_stream_id::text);
     end if;
     return query
-    select a.stream_id, a.state, a.instance_id from {{ private }}.assignment as a where a.stream_id = p_stream_id;
+    select a.stream_id, a.state, a.instance_id, case when v_decision_id is not null then {{ private }}.event_id() end
+    from {{ private }}.assignment as a where a.stream_id = p_stream_id;
 end
 $function$;
 comment on function {{ api }}.set_stream_active(bigint, boolean) is 'Switch a station off or on; says who has it now.';

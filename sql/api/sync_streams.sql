@@ -9,6 +9,7 @@
 -- p_read_at        when the source was read, by this database's clock: a batch older than the last one merged is
 --                  left out (superseded). Null: now
 -- p_keep_vanished  keep streams that the batch does not have, as for lists that add up
+-- p_event_id       of the job run that this is a part of
 -- Locks     decision; instance, stream, assignment (by id); source
 -- Writes    stream, assignment, requirement, source, stream_staging, decision, movement, withdrawal, settle_request
 -- Notifies  the owners of streams taken or reconnected
@@ -19,7 +20,8 @@ create or replace function {{ api }}.sync_streams(
     p_batch uuid,
     p_force boolean default false,
     p_read_at timestamptz default null,
-    p_keep_vanished boolean default false
+    p_keep_vanished boolean default false,
+    p_event_id uuid default null
 )
     returns table (
         inserted integer, updated integer, activated integer, deactivated integer, removed integer, unchanged integer,
@@ -36,6 +38,7 @@ declare
     v_reconnected integer := 0;
 begin
     perform {{ private }}.require_argument('p_batch', p_batch is not null, 'null', 'the uuid of rows in {{ api }}.stream_staging');
+    perform {{ private }}.continue_event(p_event_id);
     perform {{ private }}.source_check_batch(p_source, p_batch);
     select * into strict v_change from {{ private }}.source_changes(p_source, p_batch, p_keep_vanished);
     if v_change.changes > 0 then
@@ -74,7 +77,7 @@ begin
 end
 $function$;
 
-comment on function {{ api }}.sync_streams(text, uuid, boolean, timestamptz, boolean) is
+comment on function {{ api }}.sync_streams(text, uuid, boolean, timestamptz, boolean, uuid) is
 'Makes the streams of a source equal to a staged batch: new, changed, activated, deactivated and removed streams in one merge. Refuses to lose more than max_removed_part of them (OR406) unless forced.';
-revoke all on function {{ api }}.sync_streams(text, uuid, boolean, timestamptz, boolean) from public;
-grant execute on function {{ api }}.sync_streams(text, uuid, boolean, timestamptz, boolean) to {{ admin }};
+revoke all on function {{ api }}.sync_streams(text, uuid, boolean, timestamptz, boolean, uuid) from public;
+grant execute on function {{ api }}.sync_streams(text, uuid, boolean, timestamptz, boolean, uuid) to {{ admin }};

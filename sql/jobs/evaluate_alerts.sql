@@ -63,9 +63,12 @@ begin
     select array_agg(c.alert_id) into v_escalated from changed as c where c.is_worse;
 
     with opened as (
-        insert into {{ private }}.alert (code, subject, severity, message, detail, opened_at, updated_at)
-        select c.code, c.subject, c.severity, c.message, coalesce(c.detail, '{}'), v_now, v_now
+        insert into {{ private }}.alert (code, subject, severity, message, detail, opened_at, updated_at, event_id)
+        select
+            c.code, c.subject, c.severity, c.message, coalesce(c.detail, '{}'), v_now, v_now,
+            coalesce({{ private }}.cause_of_alert(c.code, c.subject), {{ private }}.event_id())
         from jsonb_to_recordset(v_wrong) as c(code text, subject text, severity text, message text, detail jsonb)
+        where not {{ private }}.alert_is_open(c.code, c.subject)
         on conflict (code, subject) where resolved_at is null do nothing
         returning alert_id
     )

@@ -27,7 +27,7 @@ begin
             'failures', v_failures, 'threshold', v_most, 'reporters', {{ private }}.failing_reporters(v_now - interval '1 minute')
         );
         update {{ private }}.controller as c
-        set recovery_since = v_now, recovery_ended_at = null, recovery_detail = v_detail
+        set recovery_since = v_now, recovery_ended_at = null, recovery_detail = v_detail, recovery_event_id = {{ private }}.event_id()
         where c.recovery_since is null;
         return v_detail || jsonb_build_object('recovery_mode', 'on');
     end if;

@@ -43,8 +43,11 @@ declare
     v_now timestamptz := {{ private }}.now();
     v_alert_id bigint;
 begin
-    insert into {{ private }}.alert (code, subject, severity, message, detail, opened_at, updated_at)
-    values (p_code, p_subject, p_severity, p_message, p_detail, v_now, v_now)
+    insert into {{ private }}.alert (code, subject, severity, message, detail, opened_at, updated_at, event_id)
+    values (
+        p_code, p_subject, p_severity, p_message, p_detail, v_now, v_now,
+        coalesce({{ private }}.cause_of_alert(p_code, p_subject), {{ private }}.event_id())
+    )
     on conflict (code, subject) where resolved_at is null do nothing
     returning alert_id into v_alert_id;
     if v_alert_id is not null then

@@ -118,7 +118,7 @@ comment on function {{ private }}.moves_since(bigint) is 'The moves that this de
 create or replace function {{ private }}.events_of_instance(p_instance_id text)
     returns table (
         at timestamptz, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text,
-        decision_id bigint, detail jsonb
+        decision_id bigint, detail jsonb, event_id uuid
     )
     language sql volatile
 as $function$
@@ -139,7 +139,7 @@ as $function$
                 select from jsonb_array_elements(d.detail -> 'loads') as l(load) where l.load ->> 'instance_id' = p_instance_id
             )
     )
-    select d.decided_at, d.what, m.gained, m.lost, d.rule, d.trigger, d.actor, d.reason, d.decision_id, d.detail
+    select d.decided_at, d.what, m.gained, m.lost, d.rule, d.trigger, d.actor, d.reason, d.decision_id, d.detail, d.event_id
     from decided as d
     cross join lateral (
         select
@@ -155,19 +155,19 @@ as $function$
     ) as m
     union all
     select i.registered_at, 'registered as incarnation ' || i.incarnation, null, null, null, 'register_instance', i.owner_role::text, null, null,
-        jsonb_build_object('version', i.version, 'location', i.location, 'capabilities', i.capabilities)
+        jsonb_build_object('version', i.version, 'location', i.location, 'capabilities', i.capabilities), null
     from {{ private }}.instance as i where i.instance_id = p_instance_id
     union all
-    select r.started_at, 'late', null, null, null, 'watch_instances', r.run_by, 'no beat for heartbeat_warning', null, '{}'
+    select r.started_at, 'late', null, null, null, 'watch_instances', r.run_by, 'no beat for heartbeat_warning', null, '{}', r.event_id
     from (select j.* from {{ private }}.job_run as j order by j.started_at desc limit 10000) as r
     where r.job = 'watch_instances' and r.result -> 'late' ? p_instance_id
     union all
     select p.found_at, 'out of step', null, null, null, p.found_by, null, 'repaired by ' || p.repaired_by, null,
-        jsonb_build_object('attempt', p.attempt, 'difference', p.difference, 'repaired_at', p.repaired_at, 'incarnation', p.incarnation)
+        jsonb_build_object('attempt', p.attempt, 'difference', p.difference, 'repaired_at', p.repaired_at, 'incarnation', p.incarnation), null
     from {{ private }}.repair as p where p.instance_id = p_instance_id
     union all
     select t.opened_at, 'alert ' || t.code, null, null, null, 'evaluate_alerts', null, t.message, null,
-        t.detail || jsonb_build_object('severity', t.severity, 'resolved_at', t.resolved_at)
+        t.detail || jsonb_build_object('severity', t.severity, 'resolved_at', t.resolved_at), t.event_id
     from {{ private }}.alert as t where t.subject = p_instance_id
 $function$;
 comment on function {{ private }}.events_of_instance(text) is 'What happened to an instance, in no order.';

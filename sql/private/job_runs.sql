@@ -86,8 +86,8 @@ begin
         set finished_at = v_ended_at, outcome = v_outcome, result = p_result, error = p_error
         where r.job_run_id = p_job_run_id;
     else
-        insert into {{ private }}.job_run (job, started_at, finished_at, run_by, outcome, result, error)
-        values ((p_job).job, p_started_at, v_ended_at, p_run_by, v_outcome, p_result, p_error)
+        insert into {{ private }}.job_run (job, started_at, finished_at, run_by, outcome, result, error, event_id)
+        values ((p_job).job, p_started_at, v_ended_at, p_run_by, v_outcome, p_result, p_error, {{ private }}.event_id())
         returning job_run_id into v_job_run_id;
     end if;
     return v_job_run_id;

@@ -9,6 +9,14 @@ begin atomic
 end;
 comment on function {{ private }}.now() is 'The time now, moving on within a transaction.';
 
+create or replace function {{ private }}.transaction_started_at()
+    returns timestamptz
+    language sql stable parallel safe
+begin atomic
+    select transaction_timestamp();
+end;
+comment on function {{ private }}.transaction_started_at() is 'When this transaction began.';
+
 create or replace function {{ private }}.server_started_at()
     returns timestamptz
     language sql volatile

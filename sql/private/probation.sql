@@ -10,12 +10,20 @@ create or replace function {{ private }}.begin_probation(p_instance_id text)
     language sql volatile
 as $function$
     update {{ private }}.instance as i
-    set probation_until = greatest(
-        i.probation_until,
-        {{ private }}.now() + least(
-            {{ private }}.setting_interval('probation_time') * 2 ^ least(greatest(i.crashes, i.losses) - 3, 20), interval '1 hour'
-        )
-    )
+    set
+        probation_until = greatest(
+            i.probation_until,
+            {{ private }}.now() + least(
+                {{ private }}.setting_interval('probation_time') * 2 ^ least(greatest(i.crashes, i.losses) - 3, 20), interval '1 hour'
+            )
+        ),
+        -- as long as it lasts, it is about what began it
+        probation_event_id = case
+            when i.probation_until is not null then i.probation_event_id
+            else coalesce(
+                (select d.event_id from {{ private }}.decision as d where d.decision_id = i.lost_by_decision_id), {{ private }}.event_id()
+            )
+        end
     where i.instance_id = p_instance_id and greatest(i.crashes, i.losses) >= 3
 $function$;
 comment on function {{ private }}.begin_probation(text) is 'An instance is here again: if it came and went too often, others are preferred to it for a while.';

@@ -30,10 +30,16 @@ begin atomic
             f.line is not null as is_staged,
             u.is_pair and s.active and not f.active as is_deactivated,
             u.is_pair and not s.active and f.active as is_activated,
-            u.is_pair and (s.name, s.url, s.metadata, s.requirement_id, s.region)
-            is distinct from (f.name, f.url, f.metadata, f.requirement_id, f.region) as is_updated,
+            -- one by one: what PostgreSQL makes of a comparison of rows reads differently after a restore (db check)
+            u.is_pair and (
+                s.name is distinct from f.name
+                or s.url is distinct from f.url
+                or s.metadata is distinct from f.metadata
+                or s.requirement_id is distinct from f.requirement_id
+                or s.region is distinct from f.region
+            ) as is_updated,
             u.is_pair and s.url <> f.url as is_rehosted,
-            u.is_pair and s.requirement_id is distinct from f.requirement_id as is_refitted,
+            u.is_pair and (s.requirement_id is distinct from f.requirement_id) as is_refitted,
             u.is_pair and s.requirement_id is distinct from f.requirement_id
             and not i.capabilities @> f.capabilities as is_misfit,
             s.stream_id is null and f.problem is null as is_new,

@@ -33,8 +33,8 @@ begin
     ) then
         return false;
     end if;
-    insert into {{ private }}.station_fault (stream_id, found_at, last_failed_at, evidence)
-    values (p_stream_id, {{ private }}.now(), {{ private }}.now(), v_evidence);
+    insert into {{ private }}.station_fault (stream_id, found_at, last_failed_at, evidence, event_id)
+    values (p_stream_id, {{ private }}.now(), {{ private }}.now(), v_evidence, {{ private }}.event_id());
     -- they say nothing about the instances
     delete from {{ private }}.refusal as f where f.stream_id = p_stream_id and f.for_failing;
     return true;

@@ -1,5 +1,6 @@
 -- Whoever looks on (the dashboard) is told that there is something new to see: an instance's status, an alert, whether balancing
 -- is frozen. Decisions and hand-overs tell it themselves. The hint has no content; equal ones in a transaction are one.
+-- A beat tells nothing, whatever it changes: each notification wakes every listener, and after an outage all beat at once.
 -- Notifies  changes
 
 create or replace function {{ private }}.tell_lookers()
@@ -29,7 +30,7 @@ create or replace trigger tell_lookers_on_insert
 
 create or replace trigger tell_lookers_on_update
     after update of status on {{ private }}.instance
-    for each row when (old.status is distinct from new.status)
+    for each row when (old.status is distinct from new.status and new.status_event <> 'beat')
     execute function {{ private }}.tell_lookers_of_a_row();
 
 create or replace trigger tell_lookers_on_insert

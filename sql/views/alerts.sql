@@ -15,6 +15,7 @@ select
     (
         select max(d.changed_at) from {{ private }}.alert_delivery as d where d.alert_id = a.alert_id and d.state = 'sent'
     ) as delivered_at,
-    a.reminders
+    a.reminders,
+    a.event_id
 from {{ private }}.alert as a;
 comment on view {{ api }}.alerts is 'Alerts, open (resolved_at is null) and closed. delivered_at: when somebody was last told of it; reminders: how often somebody was reminded, as nobody acknowledged it.';

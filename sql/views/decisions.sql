@@ -11,6 +11,7 @@ select
     d.least_moves,
     d.still_waiting,
     d.duration,
-    d.detail
+    d.detail,
+    d.event_id
 from {{ private }}.decision as d;
 comment on view {{ api }}.decisions is 'Every decision: the rule, what set it off and who, streams moved or asked to move, the least number that could have reached the same loads, and in detail the loads and thresholds of that moment.';

@@ -8,6 +8,7 @@ select
     r.run_by,
     r.outcome,
     r.result,
-    r.error
+    r.error,
+    r.event_id
 from {{ private }}.job_run as r;
 comment on view {{ api }}.job_runs is 'Runs of jobs that did something or failed.';

@@ -148,7 +148,8 @@ def test_a_stream_is_moved_and_pinned(cli: Cli, fleet: Fleet) -> None:
     home = fleet.owner(stream_id)
     other = {"one": "two", "two": "one"}[home]
 
-    assert cli("stream", "pin", stream_id, "--json").json == {"stream_id": stream_id, "pinned_to": home}
+    pinned = {"stream_id": stream_id, "pinned_to": home, "event_id": None}
+    assert cli("stream", "pin", stream_id, "--json").json == pinned
     refused = cli("stream", "move", stream_id, other, "--json")
     assert (refused.exit_code, refused.error["code"]) == (1, "OR402")
     assert cli("stream", "unpin", stream_id, "--json").json["was_pinned_to"] == home
@@ -228,7 +229,7 @@ def test_jobs_are_listed_run_requested_and_scheduled(cli: Cli) -> None:
 
     done = cli("jobs", "run", "--json")
     assert done.exit_code == 0
-    assert {"job", "outcome", "result", "error", "duration"} == done.json[0].keys()
+    assert {"job", "outcome", "result", "error", "duration", "event_id"} == done.json[0].keys()
     assert cli("jobs", "run", "purge_history", "--json").json["job"] == "purge_history"
     assert "purge_history" in {row["job"] for row in cli("jobs", "run", "--json").json}
 
@@ -237,6 +238,26 @@ def test_jobs_are_listed_run_requested_and_scheduled(cli: Cli) -> None:
     assert cli("jobs", "schedule", "check_balance", "--enable", "--json").json["enabled"] is True
     assert cli("jobs", "schedule", "check_balance").exit_code == 2
     assert cli("jobs", "schedule", "check_balance", "whenever", "--json").error["code"] == "OR101"
+
+
+def test_an_event_is_told_by_its_id_or_the_beginning_that_tables_show(cli: Cli, fleet: Fleet) -> None:
+    [stream_id] = fleet.add_streams(1)
+    other = {"one": "two", "two": "one"}[fleet.owner(stream_id)]
+    event_id = cli("stream", "move", stream_id, other, "--reason", "louder there", "--json").json["event_id"]
+
+    assert cli("event").stdout.splitlines()[1].split()[2] == event_id[:8], "the latest"
+    assert f"  {event_id[:8]}" in cli("stream", "explain", stream_id).stdout
+    told = cli("event", event_id[:8]).stdout
+    assert told.startswith(f"event {event_id}\n")
+    assert "louder there" in told
+    story = cli("event", event_id, "--json").json
+    assert [(row["kind"], row["what"]) for row in story] == [
+        ("decision", "moved by hand"),
+        ("move", "asked to hand over"),
+    ]
+    assert story[0].keys() == {"event_id", "at", "kind", "what", "subject", "text", "id", "detail"}
+    assert cli("event", event_id[:7], "--json").error["code"] == "OR101"
+    assert cli("event", "00000000", "--json").error["code"] == "OR107"
 
 
 def test_jobs_run_exits_1_when_one_failed_and_runs_shows_it(cli: Cli, database: Database) -> None:

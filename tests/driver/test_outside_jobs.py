@@ -45,7 +45,10 @@ def test_a_source_that_fails_is_told_and_holds_nothing_up(
 
     driver = start_driver()
 
-    driver.wait_for_line(event="source not synchronised", source="gone")
+    told = driver.wait_for_line(event="source not synchronised", source="gone")
+    [run] = wait_until(lambda: db.view(jobs.conn, "job_runs", where={"job": "sync_source", "outcome": "done"}))
+    [failed] = jobs.execute("select failure_event_id from {private}.source where source = 'gone'")
+    assert told["event_id"] == str(run["event_id"]) == str(failed["failure_event_id"])
     wait_until(lambda: jobs.ran("good_job") >= 2, what="the other job goes on")
 
 

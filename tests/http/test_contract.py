@@ -119,6 +119,8 @@ def test_a_rebalance_says_what_moved_and_why_nothing_did(serve: Serve, fleet: Fl
 
     moved = face.post("/rebalance", reason="because")
     assert (moved["status"], moved["moved_streams"], moved["least_moves"]) == ("rebalanced", 3, 3)
+    assert str(fleet.last_decision()["event_id"]) == moved["event_id"]
+    assert f"event_id={moved['event_id']}" in face.log.read_text()
     assert {(move["from"], move["to"]) for move in moved["moves"]} == {("fv-1", "fv-2")}
     assert fleet.last_decision()["reason"] == "because"
     nothing = face.http.post("/rebalance").json()

@@ -36,6 +36,7 @@ WORKER = {
 READER = {
     "assert_current",
     "diagnose",
+    "explain_event",
     "explain_instance",
     "explain_stream",
     "find_streams",
@@ -98,7 +99,7 @@ ADMIN = (
 GRANTED = {"admin": ADMIN, "worker": WORKER, "reader": READER}
 
 # Views run with the rights of whoever looks when they call a function.
-PRIVATE_FUNCTIONS_OF_VIEWS = {"now()", "lock_key(text)", "source_pause(interval,integer)"}
+PRIVATE_FUNCTIONS_OF_VIEWS = {"now()", "lock_key(text)", "source_pause(interval,integer)", "without_secrets(text)"}
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ CREATE FUNCTION orchestrator.add_source(p_source text, p_conninfo text DEFAULT N
 
 COMMENT ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean) IS 'Adds a source of streams, or changes the one of that name: a table of another PostgreSQL, or (without an address) a list. No password belongs in the address.';
 
-CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::text, p_region text DEFAULT NULL::text, p_required_capabilities text[] DEFAULT '{}'::text[], p_metadata jsonb DEFAULT '{}'::jsonb, p_external_id text DEFAULT NULL::text) RETURNS TABLE(stream_id bigint, state text, instance_id text, epoch bigint)
+CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::text, p_region text DEFAULT NULL::text, p_required_capabilities text[] DEFAULT '{}'::text[], p_metadata jsonb DEFAULT '{}'::jsonb, p_external_id text DEFAULT NULL::text) RETURNS TABLE(stream_id bigint, state text, instance_id text, epoch bigint, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -34,7 +34,7 @@ CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::te
 
 COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) IS 'Add a station. p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting. p_region: where it would best be heard (strategy location). p_external_id: its id in your own lists, else its address.';
 
-CREATE FUNCTION orchestrator.apply_plan(p_plan_id bigint) RETURNS TABLE(decision_id bigint, moves integer, least_moves integer, still_waiting integer)
+CREATE FUNCTION orchestrator.apply_plan(p_plan_id bigint) RETURNS TABLE(decision_id bigint, moves integer, least_moves integer, still_waiting integer, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -57,7 +57,7 @@ CREATE FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bi
 
 COMMENT ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) IS 'Tie this connection to the instance: when it ends, the orchestrator notices at once. Not behind a pooler in transaction mode.';
 
-CREATE FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text DEFAULT NULL::text) RETURNS TABLE(target text, alert_id bigint, code text, subject text, severity text, message text, detail jsonb, event text, event_number integer, attempts integer, opened_at timestamp with time zone, happened_at timestamp with time zone, acknowledged_by text, resolved_at timestamp with time zone)
+CREATE FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text DEFAULT NULL::text) RETURNS TABLE(target text, alert_id bigint, code text, subject text, severity text, message text, detail jsonb, event text, event_number integer, attempts integer, opened_at timestamp with time zone, happened_at timestamp with time zone, acknowledged_by text, resolved_at timestamp with time zone, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -80,7 +80,7 @@ CREATE FUNCTION orchestrator.diagnose() RETURNS TABLE(severity text, code text, 
 
 COMMENT ON FUNCTION orchestrator.diagnose() IS 'What is wrong: severity, code, subject, what was found and on what evidence, what to do, and the exact statement or command that repairs it. No rows: nothing to do.';
 
-CREATE FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text DEFAULT 'drained by an administrator'::text) RETURNS TABLE(instance_id text, status text, streams_to_hand_over integer)
+CREATE FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text DEFAULT 'drained by an administrator'::text) RETURNS TABLE(instance_id text, status text, streams_to_hand_over integer, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -96,7 +96,15 @@ CREATE FUNCTION orchestrator.end_recovery() RETURNS TABLE(recovery_since timesta
 
 COMMENT ON FUNCTION orchestrator.end_recovery() IS 'End recovery mode: since when it was on (null: it was off), and how much failed in the last minute. What fails from now on can switch it on again.';
 
-CREATE FUNCTION orchestrator.explain_instance(p_instance_id text) RETURNS TABLE(at timestamp with time zone, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb)
+CREATE FUNCTION orchestrator.explain_event(p_event_id text) RETURNS TABLE(event_id uuid, at timestamp with time zone, kind text, what text, subject text, text text, id bigint, detail jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.explain_event(p_event_id text) IS 'The story of one event id (or of its first 8 characters): the job''s run, decisions, moves (a row for each pair of instances), alerts and their deliveries. id is the decision''s, job run''s or alert''s own.';
+
+CREATE FUNCTION orchestrator.explain_instance(p_instance_id text) RETURNS TABLE(at timestamp with time zone, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -104,7 +112,7 @@ CREATE FUNCTION orchestrator.explain_instance(p_instance_id text) RETURNS TABLE(
 
 COMMENT ON FUNCTION orchestrator.explain_instance(p_instance_id text) IS 'An instance''s life, latest first: what it is now; registrations, losses, drains, late beats, repairs, alerts; and each decision with the streams it gained and lost.';
 
-CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at timestamp with time zone, what text, from_instance_id text, to_instance_id text, epoch bigint, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb)
+CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at timestamp with time zone, what text, from_instance_id text, to_instance_id text, epoch bigint, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -298,7 +306,7 @@ CREATE FUNCTION orchestrator.metrics() RETURNS TABLE(name text, kind text, unit 
 
 COMMENT ON FUNCTION orchestrator.metrics() IS 'Everything that is measured: name (as Prometheus has it), kind (counter, gauge, histogram), unit, meaning, labels; of a counter or gauge its value, of a histogram the upper bounds of its buckets (inclusive), how many observations fell into each (one bucket more, for what is above all bounds), their sum and number.';
 
-CREATE FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text DEFAULT 'manual'::text) RETURNS TABLE(decision_id bigint, from_instance_id text, to_instance_id text, epoch bigint)
+CREATE FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text DEFAULT 'manual'::text) RETURNS TABLE(decision_id bigint, from_instance_id text, to_instance_id text, epoch bigint, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -314,7 +322,7 @@ CREATE FUNCTION orchestrator.pause_balancing(p_reason text DEFAULT NULL::text) R
 
 COMMENT ON FUNCTION orchestrator.pause_balancing(p_reason text) IS 'Freeze balancing; failover, placement and drains go on. Says since when and by whom it is paused.';
 
-CREATE FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text DEFAULT NULL::text) RETURNS TABLE(stream_id bigint, pinned_to text)
+CREATE FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text DEFAULT NULL::text) RETURNS TABLE(stream_id bigint, pinned_to text, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -346,7 +354,7 @@ CREATE FUNCTION orchestrator.readmit_instance(p_instance_id text) RETURNS TABLE(
 
 COMMENT ON FUNCTION orchestrator.readmit_instance(p_instance_id text) IS 'Let an instance that was removed register again.';
 
-CREATE FUNCTION orchestrator.rebalance(p_reason text DEFAULT 'manual'::text) RETURNS TABLE(decision_id bigint, moves integer, least_moves integer, still_waiting integer)
+CREATE FUNCTION orchestrator.rebalance(p_reason text DEFAULT 'manual'::text) RETURNS TABLE(decision_id bigint, moves integer, least_moves integer, still_waiting integer, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -362,13 +370,13 @@ CREATE FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) 
 
 COMMENT ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) IS 'Tell which calls of a driver (or another program, by kind:name) failed: how many were counted, and whether recovery mode is on.';
 
-CREATE FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) RETURNS TABLE(consecutive_failures integer)
+CREATE FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid DEFAULT NULL::uuid) RETURNS TABLE(consecutive_failures integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) IS 'Remembers that a source could not be synchronised: the error, the attempt, how many in a row. Its streams stay.';
+COMMENT ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid) IS 'Remembers that a source could not be synchronised: the error, the attempt, how many in a row. Its streams stay.';
 
 CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[] DEFAULT NULL::text[], p_version text DEFAULT NULL::text, p_location text DEFAULT NULL::text, p_lease interval DEFAULT NULL::interval, p_takeover boolean DEFAULT false, p_metadata jsonb DEFAULT '{}'::jsonb, p_stop_within interval DEFAULT NULL::interval) RETURNS TABLE(instance_id text, incarnation bigint, status text, channel text, heartbeat_interval interval, heartbeat_timeout interval, assigned_streams integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -394,7 +402,7 @@ CREATE FUNCTION orchestrator.remove_alert_target(p_target text) RETURNS TABLE(ta
 
 COMMENT ON FUNCTION orchestrator.remove_alert_target(p_target text) IS 'Remove a target for alerts; says how many events it was yet to be told.';
 
-CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text DEFAULT 'removed by an administrator'::text) RETURNS TABLE(instance_id text, moved integer, still_waiting integer)
+CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text DEFAULT 'removed by an administrator'::text) RETURNS TABLE(instance_id text, moved integer, still_waiting integer, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -410,7 +418,7 @@ CREATE FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boole
 
 COMMENT ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean) IS 'Removes a source. While it has streams this is refused (OR406), unless they are to be removed with it.';
 
-CREATE FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text DEFAULT 'removed'::text) RETURNS TABLE(decision_id bigint, from_instance_id text)
+CREATE FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text DEFAULT 'removed'::text) RETURNS TABLE(decision_id bigint, from_instance_id text, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -458,7 +466,7 @@ CREATE FUNCTION orchestrator.resume_balancing() RETURNS TABLE(was_paused_at time
 
 COMMENT ON FUNCTION orchestrator.resume_balancing() IS 'Balance again.';
 
-CREATE FUNCTION orchestrator.run_due_jobs() RETURNS TABLE(job text, outcome text, result jsonb, error jsonb, duration interval)
+CREATE FUNCTION orchestrator.run_due_jobs() RETURNS TABLE(job text, outcome text, result jsonb, error jsonb, duration interval, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -466,13 +474,13 @@ CREATE FUNCTION orchestrator.run_due_jobs() RETURNS TABLE(job text, outcome text
 
 COMMENT ON FUNCTION orchestrator.run_due_jobs() IS 'Run all jobs that are due; a row for each.';
 
-CREATE FUNCTION orchestrator.run_next_job(p_driver text DEFAULT NULL::text, p_outside boolean DEFAULT false) RETURNS TABLE(job text, job_run_id bigint, outcome text, result jsonb, error jsonb, duration interval, next_due_in interval)
+CREATE FUNCTION orchestrator.run_next_job(p_driver text DEFAULT NULL::text, p_outside boolean DEFAULT false) RETURNS TABLE(job text, job_run_id bigint, outcome text, result jsonb, error jsonb, duration interval, next_due_in interval, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) IS 'Run the most overdue job; job is null when none is due. p_outside: also claim jobs that the caller does itself (outcome claimed) and ends with finish_job. next_due_in: how long the caller may sleep.';
+COMMENT ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) IS 'Run the most overdue job; job is null when none is due. p_outside: also claim jobs that the caller does itself (outcome claimed) and ends with finish_job. next_due_in: how long the caller may sleep. event_id: of what was done, null when nothing was.';
 
 CREATE FUNCTION orchestrator.schedule_job(p_job text, p_schedule text DEFAULT NULL::text, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(job text, schedule text, enabled boolean, next_run_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -506,7 +514,7 @@ CREATE FUNCTION orchestrator.set_setting(p_name text, p_value text) RETURNS TABL
 
 COMMENT ON FUNCTION orchestrator.set_setting(p_name text, p_value text) IS 'Change one setting; says its old and its new value.';
 
-CREATE FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) RETURNS TABLE(stream_id bigint, state text, instance_id text)
+CREATE FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) RETURNS TABLE(stream_id bigint, state text, instance_id text, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -530,13 +538,13 @@ CREATE FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation 
 
 COMMENT ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) IS 'Keep this instance''s streams for it until it registers again, for at most so long.';
 
-CREATE FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean DEFAULT false, p_read_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_keep_vanished boolean DEFAULT false) RETURNS TABLE(inserted integer, updated integer, activated integer, deactivated integer, removed integer, unchanged integer, skipped integer, reconnected integer, superseded boolean, skipped_rows jsonb)
+CREATE FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean DEFAULT false, p_read_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_keep_vanished boolean DEFAULT false, p_event_id uuid DEFAULT NULL::uuid) RETURNS TABLE(inserted integer, updated integer, activated integer, deactivated integer, removed integer, unchanged integer, skipped integer, reconnected integer, superseded boolean, skipped_rows jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean) IS 'Makes the streams of a source equal to a staged batch: new, changed, activated, deactivated and removed streams in one merge. Refuses to lose more than max_removed_part of them (OR406) unless forced.';
+COMMENT ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean, p_event_id uuid) IS 'Makes the streams of a source equal to a staged batch: new, changed, activated, deactivated and removed streams in one merge. Refuses to lose more than max_removed_part of them (OR406) unless forced.';
 
 CREATE FUNCTION orchestrator.undrain_instance(p_instance_id text) RETURNS TABLE(instance_id text, status text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -606,12 +614,15 @@ CREATE TABLE orchestrator_private.alert (
     resolved_at timestamp with time zone,
     reminded_at timestamp with time zone,
     reminders integer DEFAULT 0 NOT NULL,
+    event_id uuid,
     CONSTRAINT severity_is_known CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text])))
 );
 
 COMMENT ON TABLE orchestrator_private.alert IS 'An open or closed alert. Per code and subject at most one is open.';
 
 COMMENT ON COLUMN orchestrator_private.alert.reminders IS 'How often somebody was reminded of it while nobody acknowledged it.';
+
+COMMENT ON COLUMN orchestrator_private.alert.event_id IS 'The decision or job run that it is about, else whatever opened it. Null: before there were any.';
 
 CREATE FUNCTION orchestrator_private.alert_is_open(p_code text, p_subject text) RETURNS boolean
     LANGUAGE sql STABLE
@@ -649,10 +660,13 @@ CREATE TABLE orchestrator_private.decision (
     least_moves integer DEFAULT 0 NOT NULL,
     still_waiting integer,
     duration interval,
+    event_id uuid,
     CONSTRAINT moves_are_not_negative CHECK (((moves >= 0) AND (least_moves >= 0)))
 );
 
 COMMENT ON TABLE orchestrator_private.decision IS 'One decision: which rule, what set it off, who, the loads and thresholds at that moment, the moves made and the least number that could have reached the same balance.';
+
+COMMENT ON COLUMN orchestrator_private.decision.event_id IS 'What happened in one transaction has one id. Null: before there were any.';
 
 CREATE FUNCTION orchestrator_private.answer_stalls() RETURNS orchestrator_private.decision
     LANGUAGE plpgsql
@@ -791,6 +805,18 @@ CREATE FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_is_same
 
 COMMENT ON FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_is_same_process boolean) IS 'A process that could not be brought in step registers again (R3.2): that is recorded, too.';
 
+CREATE FUNCTION orchestrator_private.cause_of_alert(p_code text, p_subject text) RETURNS uuid
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.cause_of_alert(p_code text, p_subject text) IS 'The event of the decision or job run that an alert is about; null when it is about none.';
+
+CREATE FUNCTION orchestrator_private.cause_of_waiting() RETURNS uuid
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.cause_of_waiting() IS 'The event that left the stream that has waited for longest with nobody, or with one that is lost.';
+
 CREATE FUNCTION orchestrator_private.check_balance() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
@@ -870,6 +896,7 @@ CREATE TABLE orchestrator_private.instance (
     losses integer DEFAULT 0 NOT NULL,
     last_lost_at timestamp with time zone,
     probation_until timestamp with time zone,
+    probation_event_id uuid,
     CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
     CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
     CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
@@ -911,6 +938,8 @@ COMMENT ON COLUMN orchestrator_private.instance.losses IS 'How often in a row it
 COMMENT ON COLUMN orchestrator_private.instance.last_lost_at IS 'When it was last declared lost.';
 
 COMMENT ON COLUMN orchestrator_private.instance.probation_until IS 'It came and went too often: until then it gets streams only when nobody else has room.';
+
+COMMENT ON COLUMN orchestrator_private.instance.probation_event_id IS 'What began its last probation: a loss, or its new registration after a crash.';
 
 CREATE FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) RETURNS void
     LANGUAGE plpgsql
@@ -995,6 +1024,12 @@ CREATE FUNCTION orchestrator_private.confirmed_digest(p_instance_id text) RETURN
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.confirmed_digest(p_instance_id text) IS 'The digest of what a worker runs if it has done all that it confirmed and nothing since.';
+
+CREATE FUNCTION orchestrator_private.continue_event(p_event_id uuid) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.continue_event(p_event_id uuid) IS 'What happens in this transaction belongs to an event that began in another one; null: to its own.';
 
 CREATE FUNCTION orchestrator_private.count_assignments() RETURNS trigger
     LANGUAGE plpgsql
@@ -1172,6 +1207,12 @@ CREATE FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_finding
 
 COMMENT ON FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_findings jsonb) IS 'How the fleet is, in a word: healthy, degraded or unhealthy.';
 
+CREATE FUNCTION orchestrator_private.detail_of_event(p_kind text, p_id bigint) RETURNS jsonb
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.detail_of_event(p_kind text, p_id bigint) IS 'All that is recorded of a row of the view events.';
+
 CREATE FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     AS …;
@@ -1226,7 +1267,25 @@ CREATE FUNCTION orchestrator_private.evaluate_alerts() RETURNS jsonb
 
 COMMENT ON FUNCTION orchestrator_private.evaluate_alerts() IS 'Job evaluate_alerts: opens and closes alerts; adds up the round trips of the beats.';
 
-CREATE FUNCTION orchestrator_private.events_of_instance(p_instance_id text) RETURNS TABLE(at timestamp with time zone, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb)
+CREATE FUNCTION orchestrator_private.event_id() RETURNS uuid
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.event_id() IS 'The id of what happens in this transaction.';
+
+CREATE FUNCTION orchestrator_private.event_named(p_event_id text) RETURNS uuid
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.event_named(p_event_id text) IS 'The event whose id is, or begins, so; else OR101 or OR107.';
+
+CREATE FUNCTION orchestrator_private.events_like(p_event_id text) RETURNS TABLE(event_id uuid)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.events_like(p_event_id text) IS 'The events whose ids begin so; ten at most.';
+
+CREATE FUNCTION orchestrator_private.events_of_instance(p_instance_id text) RETURNS TABLE(at timestamp with time zone, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb, event_id uuid)
     LANGUAGE sql
     AS …;
 
@@ -1976,6 +2035,12 @@ CREATE FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id 
 
 COMMENT ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text, p_stay boolean) IS 'Move one stream to the best instance for it; without one it stays (live, or asked to), or waits.';
 
+CREATE FUNCTION orchestrator_private.moves_of_event(p_event_id uuid) RETURNS TABLE(at timestamp with time zone, what text, subject text, text text, decision_id bigint, detail jsonb)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.moves_of_event(p_event_id uuid) IS 'The streams that changed hands by an event''s decisions, or are about to: how many from whom to whom, and the ids of the first hundred.';
+
 CREATE FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) RETURNS record
     LANGUAGE sql
     AS …;
@@ -2526,6 +2591,7 @@ CREATE TABLE orchestrator_private.source (
     consecutive_failures integer DEFAULT 0 NOT NULL,
     sync_counts bigint[],
     sync_sum double precision DEFAULT 0 NOT NULL,
+    failure_event_id uuid,
     CONSTRAINT a_table_has_an_address CHECK (((kind <> 'postgresql'::text) OR ((conninfo IS NOT NULL) AND (table_name IS NOT NULL)))),
     CONSTRAINT conninfo_has_no_password CHECK ((conninfo !~* 'password|:[^/@]*@'::text)),
     CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['manual'::text, 'list'::text, 'postgresql'::text]))),
@@ -2539,6 +2605,8 @@ COMMENT ON TABLE orchestrator_private.source IS 'Where streams come from. No pas
 COMMENT ON COLUMN orchestrator_private.source.sync_counts IS 'How many synchronisations took how long, from reading to merged: the buckets of orchestrator_sync_duration_seconds.';
 
 COMMENT ON COLUMN orchestrator_private.source.sync_sum IS 'How many seconds all synchronisations took.';
+
+COMMENT ON COLUMN orchestrator_private.source.failure_event_id IS 'Its last synchronisation that failed.';
 
 CREATE FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) RETURNS void
     LANGUAGE plpgsql
@@ -2701,6 +2769,12 @@ CREATE FUNCTION orchestrator_private.timing_settings() RETURNS TABLE(reset text,
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.timing_settings() IS 'Whether the timing inequalities hold, as things are (reset is null) and with one setting at its default.';
+
+CREATE FUNCTION orchestrator_private.transaction_started_at() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.transaction_started_at() IS 'When this transaction began.';
 
 CREATE FUNCTION orchestrator_private.unexplained_difference(p_instance_id text, p_streams bigint[], p_epochs bigint[]) RETURNS jsonb
     LANGUAGE sql
@@ -2883,7 +2957,8 @@ CREATE VIEW orchestrator.alerts AS
     ( SELECT max(d.changed_at) AS max
            FROM orchestrator_private.alert_delivery d
           WHERE ((d.alert_id = a.alert_id) AND (d.state = 'sent'::text))) AS delivered_at,
-    reminders
+    reminders,
+    event_id
    FROM orchestrator_private.alert a;
 
 COMMENT ON VIEW orchestrator.alerts IS 'Alerts, open (resolved_at is null) and closed. delivered_at: when somebody was last told of it; reminders: how often somebody was reminded, as nobody acknowledged it.';
@@ -2920,25 +2995,80 @@ CREATE VIEW orchestrator.decisions AS
     least_moves,
     still_waiting,
     duration,
-    detail
+    detail,
+    event_id
    FROM orchestrator_private.decision d;
 
 COMMENT ON VIEW orchestrator.decisions IS 'Every decision: the rule, what set it off and who, streams moved or asked to move, the least number that could have reached the same loads, and in detail the loads and thresholds of that moment.';
+
+CREATE TABLE orchestrator_private.job_run (
+    job_run_id bigint NOT NULL,
+    job text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    run_by text NOT NULL,
+    outcome text NOT NULL,
+    result jsonb,
+    error jsonb,
+    event_id uuid,
+    CONSTRAINT outcome_is_known CHECK ((outcome = ANY (ARRAY['claimed'::text, 'done'::text, 'failed'::text, 'abandoned'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.job_run IS 'A run of a job that did something or failed; runs that found nothing to do only count in job.';
+
+COMMENT ON COLUMN orchestrator_private.job_run.event_id IS 'The id of what the run did; of all its transactions when it needs the outside world. Null: before there were any.';
+
+CREATE VIEW orchestrator.events AS
+ SELECT d.event_id,
+    d.decided_at AS at,
+    'decision'::text AS kind,
+    d.rule AS what,
+    COALESCE((d.detail ->> 'instance_id'::text), ( SELECT string_agg(i.value, ', '::text) AS string_agg
+           FROM jsonb_array_elements_text((d.detail -> 'instances'::text)) i(value)), ('stream '::text || (d.detail ->> 'stream_id'::text)), ('plan '::text || (d.detail ->> 'plan_id'::text))) AS subject,
+    concat_ws('; '::text, d.reason, (d.moves || ' moves'::text), (d.still_waiting || ' still waiting'::text), ((('by '::text || d.trigger) || ', '::text) || d.actor)) AS text,
+    d.decision_id AS id
+   FROM orchestrator_private.decision d
+  WHERE (d.event_id IS NOT NULL)
+UNION ALL
+ SELECT r.event_id,
+    r.started_at AS at,
+    'job run'::text AS kind,
+    r.job AS what,
+    r.run_by AS subject,
+    concat_ws(': '::text, r.outcome, COALESCE((r.error ->> 'message'::text), "left"((r.result)::text, 500))) AS text,
+    r.job_run_id AS id
+   FROM orchestrator_private.job_run r
+  WHERE (r.event_id IS NOT NULL)
+UNION ALL
+ SELECT a.event_id,
+    a.opened_at AS at,
+    'alert'::text AS kind,
+    a.code AS what,
+    NULLIF(a.subject, ''::text) AS subject,
+    ((a.severity || ': '::text) || a.message) AS text,
+    a.alert_id AS id
+   FROM orchestrator_private.alert a
+  WHERE (a.event_id IS NOT NULL);
+
+COMMENT ON VIEW orchestrator.events IS 'Everything that bears an event id: decisions, runs of jobs, alerts, each with its own id among its kind. What has the same id is one story: explain_event tells it.';
 
 CREATE TABLE orchestrator_private.station_fault (
     stream_id bigint NOT NULL,
     found_at timestamp with time zone NOT NULL,
     last_failed_at timestamp with time zone NOT NULL,
     failures bigint DEFAULT 1 NOT NULL,
-    evidence jsonb NOT NULL
+    evidence jsonb NOT NULL,
+    event_id uuid
 );
 
 COMMENT ON TABLE orchestrator_private.station_fault IS 'A station that failed on instance after instance: its own fault. It stays where it is and is not moved for failing until it works again.';
 
+COMMENT ON COLUMN orchestrator_private.station_fault.event_id IS 'What found the fault.';
+
 CREATE VIEW orchestrator.failing_stations AS
  SELECT f.stream_id,
     s.name,
-    s.url,
+    orchestrator_private.without_secrets(s.url) AS url,
     a.instance_id,
     f.found_at,
     f.last_failed_at,
@@ -2948,7 +3078,7 @@ CREATE VIEW orchestrator.failing_stations AS
      JOIN orchestrator_private.stream s ON ((f.stream_id = s.stream_id)))
      JOIN orchestrator_private.assignment a ON ((f.stream_id = a.stream_id)));
 
-COMMENT ON VIEW orchestrator.failing_stations IS 'Stations that failed on instance after instance: their own fault. They stay where they are. evidence: which instances failed, with which errors, when.';
+COMMENT ON VIEW orchestrator.failing_stations IS 'Stations that failed on instance after instance: their own fault. They stay where they are. evidence: which instances failed, with which errors, when. url: without what may be a secret; the view streams has it whole.';
 
 CREATE VIEW orchestrator.failure_streaks AS
  SELECT reporter,
@@ -2975,6 +3105,7 @@ CREATE TABLE orchestrator_private.controller (
     recovery_since timestamp with time zone,
     recovery_ended_at timestamp with time zone,
     recovery_detail jsonb,
+    recovery_event_id uuid,
     CONSTRAINT there_is_only_one CHECK (only_one)
 );
 
@@ -2983,6 +3114,8 @@ COMMENT ON TABLE orchestrator_private.controller IS 'The one row of what the orc
 COMMENT ON COLUMN orchestrator_private.controller.silence_trusted_from IS 'No instance is lost by silence before this moment: all were away together, and have until then to return.';
 
 COMMENT ON COLUMN orchestrator_private.controller.recovery_since IS 'Since when recovery mode is on (balancing frozen, failover never); null when it is off.';
+
+COMMENT ON COLUMN orchestrator_private.controller.recovery_event_id IS 'What switched recovery mode on last.';
 
 CREATE TABLE orchestrator_private.settle_request (
     settle_request_id bigint NOT NULL,
@@ -3127,20 +3260,6 @@ CREATE VIEW orchestrator.instances AS
 
 COMMENT ON VIEW orchestrator.instances IS 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself.';
 
-CREATE TABLE orchestrator_private.job_run (
-    job_run_id bigint NOT NULL,
-    job text NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    finished_at timestamp with time zone,
-    run_by text NOT NULL,
-    outcome text NOT NULL,
-    result jsonb,
-    error jsonb,
-    CONSTRAINT outcome_is_known CHECK ((outcome = ANY (ARRAY['claimed'::text, 'done'::text, 'failed'::text, 'abandoned'::text])))
-);
-
-COMMENT ON TABLE orchestrator_private.job_run IS 'A run of a job that did something or failed; runs that found nothing to do only count in job.';
-
 CREATE VIEW orchestrator.job_runs AS
  SELECT job_run_id,
     job,
@@ -3149,7 +3268,8 @@ CREATE VIEW orchestrator.job_runs AS
     run_by,
     outcome,
     result,
-    error
+    error,
+    event_id
    FROM orchestrator_private.job_run r;
 
 COMMENT ON VIEW orchestrator.job_runs IS 'Runs of jobs that did something or failed.';
@@ -3211,7 +3331,8 @@ CREATE VIEW orchestrator.movements AS
     m.reason,
     m.decision_id,
     d.rule,
-    d.actor
+    d.actor,
+    d.event_id
    FROM (orchestrator_private.movement m
      JOIN orchestrator_private.decision d ON ((m.decision_id = d.decision_id)));
 
@@ -3314,7 +3435,7 @@ COMMENT ON TABLE orchestrator_private.stall IS 'A stream that its owner runs and
 CREATE VIEW orchestrator.stalled_streams AS
  SELECT t.stream_id,
     s.name,
-    s.url,
+    orchestrator_private.without_secrets(s.url) AS url,
     t.instance_id,
     t.epoch,
     t.silent_since,
@@ -3327,7 +3448,7 @@ CREATE VIEW orchestrator.stalled_streams AS
      JOIN orchestrator_private.assignment a ON (((t.stream_id = a.stream_id) AND (t.instance_id = a.instance_id) AND (t.epoch = a.epoch))))
      LEFT JOIN orchestrator_private.station_fault f ON ((t.stream_id = f.stream_id)));
 
-COMMENT ON VIEW orchestrator.stalled_streams IS 'Streams that run and are silent: since when, when they were last restarted where they are, and whether their station is to blame.';
+COMMENT ON VIEW orchestrator.stalled_streams IS 'Streams that run and are silent: since when, when they were last restarted where they are, and whether their station is to blame. url: without what may be a secret; the view streams has it whole.';
 
 CREATE TABLE orchestrator_private.instance_transition (
     from_status text NOT NULL,
@@ -3721,6 +3842,8 @@ ALTER TABLE ONLY orchestrator_private.withdrawal
 
 CREATE INDEX stream_staging_by_batch ON orchestrator.stream_staging USING btree (batch);
 
+CREATE INDEX alert_by_event ON orchestrator_private.alert USING btree (event_id);
+
 CREATE INDEX alert_delivery_pending ON orchestrator_private.alert_delivery USING btree (target, happened_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
 
 CREATE UNIQUE INDEX alert_is_open_once ON orchestrator_private.alert USING btree (code, subject) WHERE (resolved_at IS NULL);
@@ -3735,9 +3858,13 @@ CREATE INDEX assignment_releasing ON orchestrator_private.assignment USING btree
 
 CREATE INDEX assignment_waiting ON orchestrator_private.assignment USING btree (requirement_id, waiting_since, stream_id) WHERE (waiting_since IS NOT NULL);
 
+CREATE INDEX decision_by_event ON orchestrator_private.decision USING btree (event_id);
+
 CREATE INDEX decision_for_failing ON orchestrator_private.decision USING btree (decided_at) WHERE (rule = ANY (ARRAY['failing stream'::text, 'stalled stream'::text]));
 
 CREATE INDEX incident_pattern_by_last_seen ON orchestrator_private.incident_pattern USING btree (last_seen_at);
+
+CREATE INDEX job_run_by_event ON orchestrator_private.job_run USING btree (event_id);
 
 CREATE INDEX job_run_by_start ON orchestrator_private.job_run USING btree (started_at);
 
@@ -3769,7 +3896,7 @@ CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF severity, acknowledged_at,
 
 CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF paused_at, recovery_since ON orchestrator_private.controller FOR EACH ROW WHEN (((old.paused_at IS DISTINCT FROM new.paused_at) OR (old.recovery_since IS DISTINCT FROM new.recovery_since))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
 
-CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF status ON orchestrator_private.instance FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF status ON orchestrator_private.instance FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (new.status_event <> 'beat'::text))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
 
 ALTER TABLE ONLY orchestrator_private.activity_sample
     ADD CONSTRAINT activity_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
@@ -3888,6 +4015,10 @@ GRANT ALL ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason t
 
 REVOKE ALL ON FUNCTION orchestrator.end_recovery() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.end_recovery() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.explain_event(p_event_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.explain_event(p_event_id text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.explain_event(p_event_id text) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.explain_instance(p_instance_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.explain_instance(p_instance_id text) TO orchestrator_reader;
@@ -4016,8 +4147,8 @@ GRANT ALL ON FUNCTION orchestrator.rebalance(p_reason text) TO orchestrator_admi
 REVOKE ALL ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) TO orchestrator_worker;
@@ -4084,8 +4215,8 @@ REVOKE ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incar
 GRANT ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean, p_event_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean, p_event_id uuid) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.undrain_instance(p_instance_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.undrain_instance(p_instance_id text) TO orchestrator_admin;
@@ -4144,6 +4275,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.capacity_of(p_given jsonb) FROM PUBL
 
 REVOKE ALL ON FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_is_same_process boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.cause_of_alert(p_code text, p_subject text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.cause_of_waiting() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.check_balance() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_failures(p_failures jsonb) FROM PUBLIC;
@@ -4190,6 +4325,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_
 
 REVOKE ALL ON FUNCTION orchestrator_private.confirmed_digest(p_instance_id text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.continue_event(p_event_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.count_assignments() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_decision(p_decision orchestrator_private.decision) FROM PUBLIC;
@@ -4230,6 +4367,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.dashboard_jobs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_findings jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.detail_of_event(p_kind text, p_id bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text) FROM PUBLIC;
@@ -4247,6 +4386,12 @@ REVOKE ALL ON FUNCTION orchestrator_private.error_rates() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.evacuate(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.evaluate_alerts() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.event_id() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.event_named(p_event_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.events_like(p_event_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.events_of_instance(p_instance_id text) FROM PUBLIC;
 
@@ -4472,6 +4617,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.movable_assignment(p_stream_id bigin
 
 REVOKE ALL ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text, p_stay boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.moves_of_event(p_event_id uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) FROM PUBLIC;
@@ -4684,6 +4831,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.thresholds() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.timing_settings() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.transaction_started_at() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.unexplained_difference(p_instance_id text, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.unknown_alert(p_alert_id bigint) FROM PUBLIC;
@@ -4719,6 +4868,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigin
 REVOKE ALL ON FUNCTION orchestrator_private.without_progress() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) FROM PUBLIC;
 
@@ -4736,6 +4887,9 @@ GRANT SELECT ON TABLE orchestrator.assignments TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.decisions TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.decisions TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.events TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.events TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.failing_stations TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.failing_stations TO orchestrator_admin;

@@ -48,6 +48,7 @@ def test_what_is_claimed_says_all_that_a_message_needs(fleet: Fleet) -> None:
         "happened_at": opened_at,
         "acknowledged_by": None,
         "resolved_at": None,
+        "event_id": fleet.view("alerts")[0]["event_id"],
     }
     assert _finish(fleet, "log")["events"] == 1
     assert _claim(fleet, "log") == []

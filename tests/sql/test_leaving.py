@@ -188,7 +188,8 @@ def test_a_drained_instance_hands_over_everything_without_losing_a_second(fleet:
     """Operations: drain."""
     first, second = fleet.start(10, 10, streams=6)
     [row] = fleet.admin("drain_instance", instance_id="fv-1", reason="new kernel")
-    assert row == {"instance_id": "fv-1", "status": "draining", "streams_to_hand_over": 3}
+    event_id = fleet.decisions("drain")[0]["event_id"]
+    assert row == {"instance_id": "fv-1", "status": "draining", "streams_to_hand_over": 3, "event_id": event_id}
     [decision] = fleet.decisions("drain")
     assert decision["reason"] == "new kernel"
     fleet.clock.advance("2 seconds")
@@ -273,11 +274,10 @@ def test_a_removed_instance_cannot_be_drained_back_into_the_fleet(fleet: Fleet) 
 
 def test_a_removed_instance_gives_up_its_streams_at_once_and_is_fenced(fleet: Fleet) -> None:
     first, _ = fleet.start(10, 10, streams=6)
-    assert fleet.admin("remove_instance", instance_id="fv-1", reason="broken") == [
-        {"instance_id": "fv-1", "moved": 3, "still_waiting": 0}
-    ]
+    removed = fleet.one("remove_instance", instance_id="fv-1", reason="broken")
     [decision] = fleet.decisions("removed")
     assert decision["reason"] == "broken"
+    assert removed == {"instance_id": "fv-1", "moved": 3, "still_waiting": 0, "event_id": decision["event_id"]}
     with refused("OR301"):
         first.beat()
     for stream_id, epoch in first.running.items():

@@ -16,6 +16,7 @@ VIEWS = (
     "alerts",
     "assignments",
     "decisions",
+    "events",
     "failing_stations",
     "failure_streaks",
     "fleet",

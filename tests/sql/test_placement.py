@@ -103,7 +103,8 @@ def test_an_inactive_stream_is_taken_from_its_owner(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=2)
     stream_id = min(worker.running)
     row = fleet.one("set_stream_active", stream_id=stream_id, active=False)
-    assert row == {"stream_id": stream_id, "state": "idle", "instance_id": None}
+    event_id = fleet.last_decision()["event_id"]
+    assert row == {"stream_id": stream_id, "state": "idle", "instance_id": None, "event_id": event_id}
     assert [command["action"] for command in worker.obey()] == ["remove"]
     assert fleet.stream(stream_id)["active"] is False
     [decision] = fleet.decisions("stream deactivated")
@@ -262,7 +263,8 @@ def test_a_pinned_stream_stays(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=6)
     pinned = sorted(worker.running)[:5]
     for stream_id in pinned:
-        assert fleet.one("pin_stream", stream_id=stream_id) == {"stream_id": stream_id, "pinned_to": "fv-1"}
+        answered = {"stream_id": stream_id, "pinned_to": "fv-1", "event_id": None}
+        assert fleet.one("pin_stream", stream_id=stream_id) == answered
     fleet.register("fv-2")
     fleet.settle()
     fleet.admin("rebalance")

@@ -1,0 +1,27 @@
+"""What a process shows of itself: its command line can be read by every user of the host, its environment cannot."""
+
+import os
+import sys
+
+from orchestrator.printable import without_secrets
+
+
+def hide_password() -> None:
+    """When the DSN on the command line holds a password, start anew with the DSN in the environment instead."""
+    arguments, dsn = _without_dsn(sys.orig_argv[1:])
+    if dsn is not None and without_secrets(dsn) != dsn:
+        os.execve(sys.executable, [sys.executable, *arguments], {**os.environ, "ORCHESTRATOR_DSN": dsn})
+
+
+def _without_dsn(arguments: list[str]) -> tuple[list[str], str | None]:
+    """The other arguments, and the last DSN."""
+    others, dsn = [], None
+    words = iter(arguments)
+    for word in words:
+        if word == "--dsn":
+            dsn = next(words, None)
+        elif word.startswith("--dsn="):
+            dsn = word.removeprefix("--dsn=")
+        else:
+            others.append(word)
+    return others, dsn
