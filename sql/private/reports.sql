@@ -91,8 +91,8 @@ exception
             errcode = 'OR101',
             message = 'bad argument',
             detail = jsonb_build_object(
-                'argument', 'p_report', 'problem', sqlerrm,
-                'given', case when length(p_report::text) > 10000 then to_jsonb('too long to be said again'::text) else p_report end
+                'argument', 'p_report', 'problem', left(sqlerrm, 200),
+                'given', case when pg_column_size(p_report) > 10000 or length(p_report::text) > 10000 then to_jsonb('too long to be said again'::text) else p_report end
             )::text,
             hint = 'counts are integers, cpu_usage and memory_usage percentages, last_activity and timestamp ISO 8601 with a time zone, heartbeat_interval and round_trip seconds, breaker closed, half-open or open, stalled at most 1000 of {"stream_id", "epoch", "silent_for" in seconds}';
 end

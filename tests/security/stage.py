@@ -65,7 +65,9 @@ class Stage:
     def rows(self, text: str, *parameters: Any) -> list[Row]:
         """A question of the superuser's; {a}, {p} and {owner} are the schemas and the owner."""
         query = sql.SQL(cast(LiteralString, text)).format(
-            a=sql.Identifier(self.names.api), p=sql.Identifier(self.names.private), owner=sql.Identifier(self.names.owner)
+            a=sql.Identifier(self.names.api),
+            p=sql.Identifier(self.names.private),
+            owner=sql.Identifier(self.names.owner),
         )
         cursor = self.superuser.execute(query, parameters or None)
         return cursor.fetchall() if cursor.description else []
@@ -108,9 +110,9 @@ class Stage:
     def snapshot(self) -> dict[str, str]:
         """A checksum of each table's rows."""
         parts = [
-            sql.SQL("select {} as name, md5(coalesce(string_agg(t::text, E'\\n' order by t::text), '')) as sum from {} as t").format(
-                sql.Literal(row["name"]), sql.Identifier(row["schema"], row["name"])
-            )
+            sql.SQL(
+                "select {} as name, md5(coalesce(string_agg(t::text, E'\\n' order by t::text), '')) as sum from {} as t"
+            ).format(sql.Literal(row["name"]), sql.Identifier(row["schema"], row["name"]))
             for row in self.relations
             if row["kind"] == "r"
         ]
@@ -155,7 +157,9 @@ class Stage:
 
     def arguments(self, function: str, of: str = OWN) -> dict[str, Any]:
         """Arguments that make sense, for the instance of that name."""
-        streams = [row["stream_id"] for row in self.rows("select stream_id from {p}.assignment where instance_id = %s", of)]
+        streams = [
+            row["stream_id"] for row in self.rows("select stream_id from {p}.assignment where instance_id = %s", of)
+        ]
         by_name: Mapping[str, Any] = {
             "p_instance_id": of,
             "p_incarnation": self.incarnations.get(of),
@@ -223,7 +227,9 @@ class Stage:
         query = sql.SQL("select * from {}({})").format(
             sql.Identifier(self.names.api, function),
             sql.SQL(", ").join(
-                sql.SQL("{} => {}::{}").format(sql.Identifier(name), sql.Placeholder(), sql.SQL(cast(LiteralString, types[name])))
+                sql.SQL("{} => {}::{}").format(
+                    sql.Identifier(name), sql.Placeholder(), sql.SQL(cast(LiteralString, types[name]))
+                )
                 for name in arguments
             ),
         )

@@ -26,7 +26,9 @@ def test_a_function_answers_its_roles_only(stage: Stage, function: str, role: st
         for parameter in stage.parameters.get(function, [])
     )
     before = stage.snapshot()
-    code = code_of(stage.logins[role], sql.SQL("select {}({})").format(sql.Identifier(stage.names.api, function), nulls))
+    code = code_of(
+        stage.logins[role], sql.SQL("select {}({})").format(sql.Identifier(stage.names.api, function), nulls)
+    )
     assert (code != DENIED) == may_call(role, function)
     assert stage.snapshot() == before
 
@@ -100,7 +102,10 @@ def test_nothing_private_can_be_read_written_locked_or_built_upon(stage: Stage, 
     for relation in stage.relations:
         if relation["schema"] != stage.names.private:
             continue
-        name, column = sql.Identifier(relation["schema"], relation["name"]), sql.Identifier((relation["columns"] or ["x"])[0])
+        name, column = (
+            sql.Identifier(relation["schema"], relation["name"]),
+            sql.Identifier((relation["columns"] or ["x"])[0]),
+        )
         for text in _PRIVATE_SEQUENCE if relation["kind"] == "S" else _PRIVATE_TABLE:
             statement = sql.SQL(text).format(name, column)
             assert code_of(conn, statement) == DENIED, statement.as_string()
@@ -227,7 +232,9 @@ _TAKEN = (
 def test_no_login_can_become_the_owner_or_change_or_plant_anything(stage: Stage, role: str) -> None:
     conn = stage.logins[role]
     for text in _TAKEN:
-        statement = sql.SQL(text).format(**{name: sql.Identifier(value) for name, value in stage.names.as_dict().items()})
+        statement = sql.SQL(text).format(
+            **{name: sql.Identifier(value) for name, value in stage.names.as_dict().items()}
+        )
         assert code_of(conn, statement) in {DENIED, "0A000"}, text
 
 
@@ -238,7 +245,11 @@ def test_no_login_can_end_the_session_of_another(stage: Stage, role: str) -> Non
     for function in ("pg_terminate_backend", "pg_cancel_backend"):
         assert code_of(stage.logins[role], f"select {function}({pid})") == DENIED
     for reader in ("pg_read_all_stats", "pg_read_all_data", "pg_signal_backend", "pg_monitor"):
-        [row] = stage.logins[role].execute("select pg_has_role(current_user, %s, 'member') as is_member", [reader]).fetchall()
+        [row] = (
+            stage.logins[role]
+            .execute("select pg_has_role(current_user, %s, 'member') as is_member", [reader])
+            .fetchall()
+        )
         assert row == {"is_member": False}
 
 

@@ -69,7 +69,9 @@ def test_what_a_worker_says_of_streams_that_are_anothers_changes_nothing(stage: 
     silent = [{"stream_id": stream_id, "epoch": 1, "silent_for": 100000} for stream_id in theirs]
     started = {"p_started": theirs, "p_started_epochs": [1] * len(theirs)}
     for _ in range(5):
-        [said] = stage.call(conn, "acknowledge", {**own, **started, "p_stopped": theirs, "p_failed": json.dumps(failed)})
+        [said] = stage.call(
+            conn, "acknowledge", {**own, **started, "p_stopped": theirs, "p_failed": json.dumps(failed)}
+        )
         assert said == {"started": 0, "stopped": 0, "failed": 0, "ignored": 3 * len(theirs)}
     assert stage.call(conn, "release_streams", {**own, "p_streams": theirs}) == []
     stage.call(conn, "heartbeat", {**own, "p_report": json.dumps({"stalled": silent, "progressing": 0})})
@@ -199,7 +201,7 @@ def test_under_no_collation_is_one_name_taken_for_another(stage: Stage) -> None:
             assert stage.of_the_victim() == before, (function, text)
     assert {code for (function, _), code in answers.items() if function in BY_ID} == {"OR101"}, answers
     # a collation that tells texts apart is nobody's concern
-    query = sql.SQL("select * from {}({} collate \"C\", {})").format(
+    query = sql.SQL('select * from {}({} collate "C", {})').format(
         sql.Identifier(stage.names.api, "get_assignments"), sql.Literal(twin), sql.Literal(row["incarnation"])
     )
     conn.execute(query)
