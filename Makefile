@@ -6,7 +6,6 @@ BIN := $(VENV)/bin
 # Each process of the tests has a server of its own. Much of their time is waiting, so there are more than cores.
 PROCESSES ?= 4
 PYTEST := $(BIN)/pytest -q -n $(PROCESSES) --dist loadgroup
- tests/security/test_strangers.py
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 DEMO ?=
 CHAOS ?=

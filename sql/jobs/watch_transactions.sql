@@ -25,8 +25,8 @@ create or replace function {{ private }}.lock_holding_sessions()
 begin atomic
     select l.pid
     from pg_locks as l
-    left join pg_class as c on c.oid = l.relation
-    left join pg_namespace as n on n.oid = c.relnamespace
+    left join pg_class as c on l.relation = c.oid
+    left join pg_namespace as n on c.relnamespace = n.oid
     where l.granted
         and l.database = (select d.oid from pg_database as d where d.datname = current_database())
         and (
@@ -45,8 +45,8 @@ begin atomic
         l.pid, a.usename::text, a.application_name, a.state, {{ private }}.may_end(r.oid),
         case when i.instance_id is null then 'decision' else 'session of ' || i.instance_id end
     from pg_locks as l
-    join pg_stat_activity as a on a.pid = l.pid
-    join pg_roles as r on r.oid = a.usesysid
+    join pg_stat_activity as a on l.pid = a.pid
+    join pg_roles as r on a.usesysid = r.oid
     left join {{ private }}.instance as i
         on {{ private }}.session_lock_key(i.instance_id, i.incarnation) = ((l.classid::bigint << 32) | l.objid::bigint)
     where l.locktype = 'advisory'

@@ -74,8 +74,8 @@ create or replace function {{ private }}.held_sessions()
 begin atomic
     select (l.classid::bigint << 32) | l.objid::bigint, l.pid, r.rolname
     from pg_locks as l
-    join pg_stat_get_activity(null) as a on a.pid = l.pid
-    join pg_roles as r on r.oid = a.usesysid
+    join pg_stat_get_activity(null) as a on l.pid = a.pid
+    join pg_roles as r on a.usesysid = r.oid
     where l.locktype = 'advisory'
         and l.objsubid = 1
         and l.granted

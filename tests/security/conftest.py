@@ -19,7 +19,7 @@ _numbers = count(1)
 
 @pytest.fixture(scope="module")
 def stage(server: Server, template: NoopExecutor, names: Names) -> Iterator[Stage]:
-    """A fleet and real logins. When a module's tests are over, its objects and roles are as they were in the beginning."""
+    """A fleet and real logins. When a module's tests are over, its objects and roles are as they were before."""
     mark = f"{names.api}_sec_{os.getpid()}_{next(_numbers)}"
     groups = {
         "victim": [names.worker],
@@ -30,7 +30,7 @@ def stage(server: Server, template: NoopExecutor, names: Names) -> Iterator[Stag
     with psycopg.connect(server.dsn(), autocommit=True) as superuser:
 
         def make(name: str, options: str = "") -> None:
-            superuser.execute(sql.SQL("create role {}").format(sql.Identifier(name)) + sql.SQL(f" {options}"))  # type: ignore[arg-type]
+            superuser.execute(sql.SQL("create role {}").format(sql.Identifier(name)) + sql.SQL(f" {options}"))
             made.append(name)
 
         for group in groups["outsider"]:

@@ -1,7 +1,7 @@
-"""One fleet for a module of tests: real logins of every kind, a victim with streams, and what the catalog says of it all.
+"""One fleet for a module of tests: real logins of every kind, a victim with streams, and what the catalog says.
 
-The functions and views are those of the files, which are named after them, so that each has a test of its own before any
-server runs; test_roles.py holds files, catalog and the table of roles equal.
+The functions and views are those of the files, which are named after them, so that each has a test of its own before
+any server runs; test_roles.py holds files, catalog and the table of roles equal.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -31,6 +31,7 @@ ADDRESS = "192.0.2.1"
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
+Statement = sql.SQL | sql.Composed
 
 
 def may_call(role: str, function: str) -> bool:
@@ -64,7 +65,7 @@ class Stage:
 
     def rows(self, text: str, *parameters: Any) -> list[Row]:
         """A question of the superuser's; {a}, {p} and {owner} are the schemas and the owner."""
-        query = sql.SQL(cast(LiteralString, text)).format(
+        query = sql.SQL(text).format(
             a=sql.Identifier(self.names.api),
             p=sql.Identifier(self.names.private),
             owner=sql.Identifier(self.names.owner),
@@ -77,8 +78,8 @@ class Stage:
         """Tables, views and sequences of both schemas."""
         return self.rows(
             "select c.oid, n.nspname as schema, c.relname as name, c.relkind::text as kind, "
-            "array(select a.attname::text from pg_attribute as a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped "
-            "order by a.attnum) as columns "
+            "array(select a.attname::text from pg_attribute as a where a.attrelid = c.oid and a.attnum > 0 "
+            "and not a.attisdropped order by a.attnum) as columns "
             "from pg_class as c join pg_namespace as n on n.oid = c.relnamespace "
             "where n.nspname in (%s, %s) and c.relkind in ('r', 'v', 'm', 'p', 'S', 'f') order by 2, 3",
             self.names.api,
@@ -121,15 +122,15 @@ class Stage:
 
     def catalog(self) -> list[Row]:
         """Every object of the two schemas with its definition's checksum, and whatever else a login could have made."""
-        objects = templates.render("runner/catalog.sql", self.names)
-        return self.rows(
-            f"select o.kind, o.identity, o.checksum from ({objects.replace('{', '{{').replace('}', '}}')}) as o order by 1, 2"
-        ) + self.rows(
-            "select 'role' as kind, r.rolname as identity, md5(r::text || coalesce(string_agg(m.roleid::text, ' ' order by m.roleid), '')) "
-            "as checksum from pg_roles as r left join pg_auth_members as m on m.member = r.oid "
+        objects = templates.render("runner/catalog.sql", self.names).replace("{", "{{").replace("}", "}}")
+        return self.rows(f"select o.kind, o.identity, o.checksum from ({objects}) as o order by 1, 2") + self.rows(
+            "select 'role' as kind, r.rolname as identity, "
+            "md5(r::text || coalesce(string_agg(m.roleid::text, ' ' order by m.roleid), '')) as checksum "
+            "from pg_roles as r left join pg_auth_members as m on m.member = r.oid "
             "where r.rolname like %s group by r, r.rolname "
             "union all select 'trigger on events', evtname, '' from pg_event_trigger "
-            "union all select 'cast', c.castsource::regtype || ' as ' || c.casttarget::regtype, '' from pg_cast as c where c.oid > 16383",
+            "union all select 'cast', c.castsource::regtype || ' as ' || c.casttarget::regtype, '' "
+            "from pg_cast as c where c.oid > 16383",
             f"{self.names.api}%",
         )
 
@@ -227,9 +228,7 @@ class Stage:
         query = sql.SQL("select * from {}({})").format(
             sql.Identifier(self.names.api, function),
             sql.SQL(", ").join(
-                sql.SQL("{} => {}::{}").format(
-                    sql.Identifier(name), sql.Placeholder(), sql.SQL(cast(LiteralString, types[name]))
-                )
+                sql.SQL("{} => {}::{}").format(sql.Identifier(name), sql.Placeholder(), sql.SQL(types[name]))
                 for name in arguments
             ),
         )
@@ -247,9 +246,9 @@ def undone(conn: Connection) -> Iterator[None]:
         conn.autocommit = True
 
 
-def code_of(conn: Connection, statement: sql.Composable | str, parameters: list[Any] | None = None) -> str:
+def code_of(conn: Connection, statement: Statement | str, parameters: list[Any] | None = None) -> str:
     """The SQLSTATE that a statement ends with ("00000" when it succeeds); whatever it did is undone."""
-    query = sql.SQL(cast(LiteralString, statement)) if isinstance(statement, str) else statement
+    query = sql.SQL(statement) if isinstance(statement, str) else statement
     with undone(conn):
         try:
             conn.execute(query, parameters)

@@ -1,5 +1,5 @@
-"""Texts that were written to be taken for something else: by SQL, by a template, by a shell. Each goes through every text of
-every function, through HTTP and through the command line, and is refused or kept as it was given."""
+"""Texts that were written to be taken for something else: by SQL, by a template, by a shell. Each goes through every
+text of every function, through HTTP and through the command line, and is refused or kept as it was given."""
 
 import json
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ HOSTILE = (
     "-1",
 )
 DEEP = "[" * 1000 + "]" * 1000
-# What a text that was run instead of read would end with: errors of syntax and of names, and whatever is nobody's fault.
+# What a text that was run instead of read would end with: errors of syntax and of names, and what is nobody's fault.
 _CONFUSED = ("42", "XX", "P0", "2F", "39")
 
 
@@ -102,7 +102,7 @@ def _shapes(text: str, sensible: str | None) -> Iterator[Any]:
         if isinstance(document, dict):
             for key in document:
                 yield {**document, key: text}
-            yield dict.fromkeys(document, {text: [text]})
+            yield {key: {text: [text]} for key in document}
 
 
 # -- kept as given -----------------------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """What a login plants in a schema of its own, under the names of what our functions use, is never run by the owner.
 
 Everything is planted that PostgreSQL lets a login plant: functions and operators with the very signatures of those in
-pg_catalog that our texts name, tables, views, types and domains named as ours and as the built-in ones, in its own schema and in pg_temp,
-casts from types of its own; and all that stands first in its search_path. Whoever runs planted code leaves a trace, and
-an error that nothing catches.
+pg_catalog that our texts name, tables, views and domains named as ours and as the built-in ones, in its own schema and
+in pg_temp, casts from a type of its own; and all that stands first in its search_path. Whoever runs planted code leaves
+a trace, and an error that nothing catches.
 """
 
 import re
@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from orchestrator import templates
-from tests.security.stage import FUNCTIONS, VIEWS, Connection, Stage, may_call, may_read, undone
+from tests.security.stage import FUNCTIONS, VIEWS, Connection, Stage, Statement, may_call, may_read, undone
 
 CAUGHT = "EV666"
 # The types that the arguments of our functions and the columns of our tables have.
@@ -40,15 +40,16 @@ def _plant(stage: Stage, conn: Connection) -> int:
     conn.execute(sql.SQL("grant usage on schema {} to public").format(login))
     body = sql.SQL(
         "language plpgsql as $planted$ begin "
-        "if current_user operator(pg_catalog.<>) session_user then raise exception 'planted code ran as %', current_user using errcode = {}; end if; "
+        "if current_user operator(pg_catalog.<>) session_user then "
+        "raise exception 'planted code ran as %', current_user using errcode = {}; end if; "
         "insert into {}.loot (what) values ({}); return null; end $planted$"
     )
     functions = stage.rows(
         "select p.proname as name, string_agg(format_type(t.oid, null), ', ' order by t.place) as arguments, "
         "format_type(p.prorettype, null) as result "
         "from pg_proc as p, unnest(p.proargtypes::oid[]) with ordinality as t (oid, place) "
-        "where p.pronamespace = 'pg_catalog'::regnamespace and p.prokind = 'f' and not p.proretset and p.proname = any(%s) "
-        "and p.provariadic = 0 and format_type(p.prorettype, null) = any(%s) "
+        "where p.pronamespace = 'pg_catalog'::regnamespace and p.prokind = 'f' and not p.proretset "
+        "and p.proname = any(%s) and p.provariadic = 0 and format_type(p.prorettype, null) = any(%s) "
         "group by p.oid having bool_and(format_type(t.oid, null) = any(%s))",
         _words(), list(TYPES), list(TYPES),
     )  # fmt: skip
@@ -59,7 +60,7 @@ def _plant(stage: Stage, conn: Connection) -> int:
         "and format_type(o.oprright, null) = any(%s) and format_type(o.oprresult, null) = any(%s)",
         list(TYPES), list(TYPES), list(TYPES),
     )  # fmt: skip
-    statements: list[sql.Composable] = []
+    statements: list[Statement] = []
     for each in functions:
         statements.append(
             sql.SQL("create function {}.{}({}) returns {} ").format(
@@ -104,7 +105,8 @@ def _plant(stage: Stage, conn: Connection) -> int:
         statements.append(
             sql.SQL(
                 "create function {}({}.trojan) returns pg_catalog.{} language plpgsql as $planted$ begin "
-                "if current_user operator(pg_catalog.<>) session_user then raise exception 'planted' using errcode = {}; end if; "
+                "if current_user operator(pg_catalog.<>) session_user then "
+                "raise exception 'planted' using errcode = {}; end if; "
                 "return $1.given; end $planted$"
             ).format(
                 cast,
@@ -130,7 +132,7 @@ def _plant(stage: Stage, conn: Connection) -> int:
 
 @pytest.mark.parametrize("role", ["reader", "admin"])
 def test_a_condition_that_tells_what_it_sees_sees_nothing_that_the_views_do_not_show(stage: Stage, role: str) -> None:
-    """A cheap function in a WHERE may be run before a view's own joins and conditions: all that it meets is shown anyway."""
+    """A cheap function in a WHERE may be run before a view's own conditions: all that it meets is shown anyway."""
     conn = stage.logins[role]
     conn.execute("create table seen (value text)")
     conn.execute(
@@ -179,7 +181,7 @@ def planter(request: pytest.FixtureRequest, stage: Stage) -> Iterator[tuple[str,
     conn.execute("reset search_path")
 
 
-def _run(conn: Connection, statement: sql.Composable, parameters: list[Any] | None = None) -> str:
+def _run(conn: Connection, statement: Statement, parameters: list[Any] | None = None) -> str:
     """The SQLSTATE; the trace of code that ran as somebody else would be an error or in the loot."""
     with undone(conn):
         code = "00000"
@@ -201,7 +203,8 @@ def test_what_is_planted_is_what_the_login_itself_meets(planter: tuple[str, Conn
     _, conn = planter
     with undone(conn):
         conn.execute(
-            "select length('x'::pg_catalog.text), 'a'::pg_catalog.text = 'b'::pg_catalog.text, 1::pg_catalog.int8 < 2::pg_catalog.int8"
+            "select length('x'::pg_catalog.text), 'a'::pg_catalog.text = 'b'::pg_catalog.text, "
+            "1::pg_catalog.int8 < 2::pg_catalog.int8"
         )
         found = conn.execute("select what from loot").fetchall()
     assert {row["what"] for row in found} == {"length", "=", "<"}

@@ -22,8 +22,7 @@ def test_whatever_is_installed_is_tried_here(stage: Stage) -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_answers_its_roles_only(stage: Stage, function: str, role: str) -> None:
     nulls = sql.SQL(", ").join(
-        sql.SQL("null::{}").format(sql.SQL(parameter.type))  # type: ignore[arg-type]  # a type's name
-        for parameter in stage.parameters.get(function, [])
+        sql.SQL("null::{}").format(sql.SQL(parameter.type)) for parameter in stage.parameters.get(function, [])
     )
     before = stage.snapshot()
     code = code_of(
@@ -40,7 +39,7 @@ def test_a_view_is_read_by_its_roles_and_written_by_nobody(stage: Stage, view: s
     [column] = [row["columns"][0] for row in stage.relations if (row["schema"], row["name"]) == (stage.names.api, view)]
 
     def code(text: str) -> str:
-        return code_of(conn, sql.SQL(text).format(name, sql.Identifier(column)))  # type: ignore[arg-type]  # it is below
+        return code_of(conn, sql.SQL(text).format(name, sql.Identifier(column)))
 
     assert (code("select * from {} limit 1") != DENIED) == may_read(role)
     for write in (
@@ -52,7 +51,8 @@ def test_a_view_is_read_by_its_roles_and_written_by_nobody(stage: Stage, view: s
         "select from {} for update",
         "lock table {} in row exclusive mode",
         "lock table {} in share mode",
-        "create trigger planted instead of insert on {} for each row execute function suppress_redundant_updates_trigger()",
+        "create trigger planted instead of insert on {} for each row "
+        "execute function suppress_redundant_updates_trigger()",
         "create rule planted as on insert to {} do instead nothing",
         "comment on view {} is 'planted'",
         "alter view {} set (security_invoker = true)",
@@ -67,7 +67,7 @@ def test_only_an_administrator_may_stage_rows_and_do_nothing_else_with_them(stag
     conn, name = stage.logins[role], sql.Identifier(stage.names.api, "stream_staging")
 
     def code(text: str) -> str:
-        return code_of(conn, sql.SQL(text).format(name))  # type: ignore[arg-type]  # it is below
+        return code_of(conn, sql.SQL(text).format(name))
 
     assert (code("insert into {} (batch, line) values (gen_random_uuid(), 1)") == "00000") == (role == "admin")
     for other in (
@@ -149,9 +149,11 @@ _PRIVATE_TABLE = (
 def test_no_private_function_or_type_can_be_used(stage: Stage, role: str) -> None:
     conn, schema = stage.logins[role], stage.names.private
     functions = stage.rows(
-        "select p.proname as name, (select coalesce(string_agg('null::' || format_type(t.oid, null), ', ' order by t.place), '') "
-        "from unnest(p.proargtypes::oid[]) with ordinality as t (oid, place) where t.oid not in (select oid from pg_type "
-        "where typnamespace = p.pronamespace)) as nulls from pg_proc as p where p.pronamespace = %s::regnamespace",
+        "select p.proname as name, array_to_string(array("
+        "select 'null::' || format_type(t.oid, null) "
+        "from unnest(p.proargtypes::oid[]) with ordinality as t (oid, place) "
+        "where t.oid not in (select oid from pg_type where typnamespace = p.pronamespace) order by t.place"
+        "), ', ') as nulls from pg_proc as p where p.pronamespace = %s::regnamespace",
         schema,
     )
     assert len(functions) > 100
@@ -184,7 +186,8 @@ _TAKEN = (
     "create view {api}.planted as select 1",
     "create function {api}.planted() returns void language sql as ''",
     "create function {private}.planted() returns void language sql as ''",
-    "create or replace function {api}.is_current(p_stream_id bigint, p_epoch bigint) returns boolean language sql as 'select true'",
+    "create or replace function {api}.is_current(p_stream_id bigint, p_epoch bigint) returns boolean "
+    "language sql as 'select true'",
     "create type {private}.planted as (x integer)",
     "create operator {api}.= (leftarg = text, rightarg = text, function = texteq)",
     "alter function {api}.is_current(bigint, bigint) reset search_path",

@@ -81,7 +81,7 @@ def test_what_a_worker_says_of_streams_that_are_anothers_changes_nothing(stage: 
 
 
 def test_a_lie_about_epochs_moves_no_stream_is_bounded_and_on_record(stage: Stage) -> None:
-    """A worker may hold a later epoch than the database knows of, after a restore; so it is believed, as far as it goes."""
+    """After a restore a worker may hold a later epoch than the database knows of; so it is believed, within limits."""
     theirs = stage.arguments("report_streams", VICTIM)["p_streams"]
     conn, own = stage.logins["worker"], {"p_instance_id": OWN, "p_incarnation": stage.incarnations[OWN]}
     too_far = {**own, "p_streams": theirs, "p_epochs": [9223372036854775807] * len(theirs)}
@@ -187,7 +187,7 @@ def test_under_no_collation_is_one_name_taken_for_another(stage: Stage) -> None:
                     sql.SQL("{} => {}::{}{}").format(
                         sql.Identifier(parameter.name),
                         sql.Literal(arguments[parameter.name]),
-                        sql.SQL(parameter.type),  # type: ignore[arg-type]  # a type's name
+                        sql.SQL(parameter.type),
                         sql.SQL(' collate "loose"' if parameter.name == text else ""),
                     )
                     for parameter in parameters
