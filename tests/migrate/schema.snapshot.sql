@@ -150,7 +150,7 @@ CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. p_digest, a signed 64-bit integer, is the digest of what the instance runs; it is compared with what it should run; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times).';
+COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. p_digest, a signed 64-bit integer, is the digest of what the instance runs; it is compared with what it should run; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).';
 
 CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -206,7 +206,7 @@ CREATE FUNCTION orchestrator.http_metrics() RETURNS TABLE(status integer, body j
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_metrics() IS 'GET /metrics as JSON: the HTTP status and the answer. Decisions are those of the last hour.';
+COMMENT ON FUNCTION orchestrator.http_metrics() IS 'GET /metrics as JSON: the HTTP status and the answer. Decisions are those of the last hour; series has all that is measured and does not belong to one instance, by the names that Prometheus knows.';
 
 CREATE FUNCTION orchestrator.http_rebalance(p_request jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -273,6 +273,14 @@ CREATE FUNCTION orchestrator.lock_holders() RETURNS TABLE(lock text, mode text, 
     AS …;
 
 COMMENT ON FUNCTION orchestrator.lock_holders() IS 'Who holds the decision lock or locks on this system''s tables: the login, its program, how old the transaction is and how many wait for it; at most ten, whom most wait for first.';
+
+CREATE FUNCTION orchestrator.metrics() RETURNS TABLE(name text, kind text, unit text, help text, labels jsonb, value double precision, bounds double precision[], counts bigint[], sum double precision, count bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.metrics() IS 'Everything that is measured: name (as Prometheus has it), kind (counter, gauge, histogram), unit, meaning, labels; of a counter or gauge its value, of a histogram the upper bounds of its buckets (inclusive), how many observations fell into each (one bucket more, for what is above all bounds), their sum and number.';
 
 CREATE FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text DEFAULT 'manual'::text) RETURNS TABLE(decision_id bigint, from_instance_id text, to_instance_id text, epoch bigint)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -676,12 +684,24 @@ CREATE TABLE orchestrator_private.job (
     failures bigint DEFAULT 0 NOT NULL,
     consecutive_failures integer DEFAULT 0 NOT NULL,
     description text NOT NULL,
+    duration_counts bigint[],
+    duration_sum double precision DEFAULT 0 NOT NULL,
+    lag_counts bigint[],
+    lag_sum double precision DEFAULT 0 NOT NULL,
     CONSTRAINT runs_in_is_known CHECK ((runs_in = ANY (ARRAY['database'::text, 'driver'::text]))),
     CONSTRAINT timeout_is_positive CHECK ((timeout > '00:00:00'::interval))
 )
 WITH (fillfactor='50');
 
 COMMENT ON TABLE orchestrator_private.job IS 'A periodic job. Schedule: an interval such as 1 second, or five cron fields in UTC. A job of the database is a function; a job of the driver needs the outside world and runs in Python.';
+
+COMMENT ON COLUMN orchestrator_private.job.duration_counts IS 'How many runs took how long: the buckets of orchestrator_job_duration_seconds.';
+
+COMMENT ON COLUMN orchestrator_private.job.duration_sum IS 'How many seconds all runs took.';
+
+COMMENT ON COLUMN orchestrator_private.job.lag_counts IS 'How many runs began how late: the buckets of orchestrator_job_lag_seconds.';
+
+COMMENT ON COLUMN orchestrator_private.job.lag_sum IS 'How many seconds all runs began after they were due.';
 
 CREATE FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) RETURNS record
     LANGUAGE plpgsql
@@ -912,11 +932,11 @@ CREATE FUNCTION orchestrator_private.claim_job(p_outside boolean) RETURNS orches
 
 COMMENT ON FUNCTION orchestrator_private.claim_job(p_outside boolean) IS 'The most overdue job that nobody else is running, locked until the end of the transaction.';
 
-CREATE FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer DEFAULT NULL::integer, p_least_moves integer DEFAULT NULL::integer) RETURNS orchestrator_private.decision
+CREATE FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer DEFAULT NULL::integer, p_least_moves integer DEFAULT NULL::integer, p_keep boolean DEFAULT true) RETURNS orchestrator_private.decision
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer, p_least_moves integer) IS 'End a decision: count its moves and the least possible, record loads and thresholds, and tell each affected instance once.';
+COMMENT ON FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer, p_least_moves integer, p_keep boolean) IS 'End a decision: count its moves and the least possible, record loads and thresholds, and tell each affected instance once. One that is not to be kept and moved nothing was none.';
 
 CREATE FUNCTION orchestrator_private.close_repairs(p_instance_id text) RETURNS void
     LANGUAGE plpgsql
@@ -960,11 +980,29 @@ CREATE FUNCTION orchestrator_private.count_assignments() RETURNS trigger
 
 COMMENT ON FUNCTION orchestrator_private.count_assignments() IS 'Keeps instance_load and requirement_load equal to a recount of assignment.';
 
+CREATE FUNCTION orchestrator_private.count_decision(p_decision orchestrator_private.decision) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_decision(p_decision orchestrator_private.decision) IS 'A decision is made: how long it took, how many streams it moved, and how few could have done.';
+
+CREATE FUNCTION orchestrator_private.count_failover(p_decision orchestrator_private.decision) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_failover(p_decision orchestrator_private.decision) IS 'Streams of lost instances were given to others: how long after their last beat, or after their sessions were gone.';
+
 CREATE FUNCTION orchestrator_private.count_failures(p_reporter text, p_failures jsonb, p_now timestamp with time zone) RETURNS bigint
     LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.count_failures(p_reporter text, p_failures jsonb, p_now timestamp with time zone) IS 'Count failures into the ten seconds in which they happened, an hour back at most; returns how many there were in all.';
+
+CREATE FUNCTION orchestrator_private.count_into(p_counts bigint[], p_metric text, p_values double precision[]) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_into(p_counts bigint[], p_metric text, p_values double precision[]) IS 'These counts of a histogram''s buckets (null: none yet) with these values counted in.';
 
 CREATE TABLE orchestrator_private.movement (
     stream_id bigint NOT NULL,
@@ -984,11 +1022,29 @@ CREATE FUNCTION orchestrator_private.count_moved(p_decision_id bigint) RETURNS i
 
 COMMENT ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) IS 'How many streams a decision gave to somebody; the others that it moved wait.';
 
+CREATE FUNCTION orchestrator_private.count_retries(p_failures jsonb) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_retries(p_failures jsonb) IS 'Calls failed and were left for later: how many of which class. The last thing that a report writes.';
+
+CREATE FUNCTION orchestrator_private.count_round_trips(p_now timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_round_trips(p_now timestamp with time zone) IS 'Add up the round trips that beats told since the last time. Each beat counts once at most: of several in between only the last one is known.';
+
 CREATE FUNCTION orchestrator_private.count_stalled(p_stalled jsonb) RETURNS integer
     LANGUAGE plpgsql IMMUTABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.count_stalled(p_stalled jsonb) IS 'How many streams a beat reports as silent; a data exception when the list cannot be read.';
+
+CREATE FUNCTION orchestrator_private.count_up(p_metric text, p_label text, p_by double precision) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_up(p_metric text, p_label text, p_by double precision) IS 'Let a counter grow.';
 
 CREATE TABLE orchestrator_private.assignment (
     stream_id bigint NOT NULL,
@@ -1104,7 +1160,7 @@ CREATE FUNCTION orchestrator_private.evaluate_alerts() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.evaluate_alerts() IS 'Job evaluate_alerts: opens and closes alerts.';
+COMMENT ON FUNCTION orchestrator_private.evaluate_alerts() IS 'Job evaluate_alerts: opens and closes alerts; adds up the round trips of the beats.';
 
 CREATE FUNCTION orchestrator_private.events_of_instance(p_instance_id text) RETURNS TABLE(at timestamp with time zone, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb)
     LANGUAGE sql
@@ -1310,10 +1366,10 @@ CREATE TABLE orchestrator_private.heartbeat (
     beat_at timestamp with time zone NOT NULL,
     sent_at timestamp with time zone,
     last_activity timestamp with time zone,
-    digest bigint DEFAULT 0 NOT NULL,
+    beats bigint DEFAULT 0 CONSTRAINT heartbeat_digest_not_null NOT NULL,
     in_step boolean DEFAULT true NOT NULL,
     status text,
-    current_streams integer,
+    round_trip real,
     processed_count bigint DEFAULT 0 NOT NULL,
     error_count bigint DEFAULT 0 NOT NULL,
     cpu_usage real,
@@ -1323,11 +1379,19 @@ CREATE TABLE orchestrator_private.heartbeat (
     progress_at timestamp with time zone,
     stalled integer DEFAULT 0 NOT NULL,
     breaker text,
-    breaker_opened integer
+    breaker_opened integer,
+    digest bigint DEFAULT 0 CONSTRAINT heartbeat_digest_not_null1 NOT NULL,
+    current_streams integer,
+    missed integer DEFAULT 0 NOT NULL,
+    CONSTRAINT counts_of_beats_are_not_negative CHECK (((beats >= 0) AND (missed >= 0) AND (round_trip >= (0)::double precision)))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='200');
 
 COMMENT ON TABLE orchestrator_private.heartbeat IS 'The last beat of each instance. Narrow and without an index but its key, so that each beat is one HOT update.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.beats IS 'How many beats there were.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.round_trip IS 'Seconds that the beat before this one took there and back, by the worker''s own clock; null when it does not say.';
 
 COMMENT ON COLUMN orchestrator_private.heartbeat.attempts IS 'How many times in a row the digest differed in a way that nothing under way explains; 0 when in step.';
 
@@ -1340,6 +1404,8 @@ COMMENT ON COLUMN orchestrator_private.heartbeat.stalled IS 'How many streams it
 COMMENT ON COLUMN orchestrator_private.heartbeat.breaker IS 'State of its circuit breaker for this database: closed, half-open or open.';
 
 COMMENT ON COLUMN orchestrator_private.heartbeat.breaker_opened IS 'How often that breaker has opened since the process started.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.missed IS 'How many beats did not come that its interval promised, counted at the beat that did.';
 
 CREATE FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.heartbeat) RETURNS void
     LANGUAGE plpgsql
@@ -1365,7 +1431,7 @@ CREATE FUNCTION orchestrator_private.heirless_with_room() RETURNS text[]
 
 COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams somebody could take now; null when there are none.';
 
-CREATE FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text)
+CREATE FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text, releasing_since timestamp with time zone)
     LANGUAGE sql ROWS 10
     AS …;
 
@@ -1403,6 +1469,12 @@ CREATE FUNCTION orchestrator_private.http_adopt(p_session orchestrator_private.h
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.http_adopt(p_session orchestrator_private.http_session, p_stream_ids bigint[]) IS 'The client says which streams it has: all that it was told is confirmed or denied by that.';
+
+CREATE FUNCTION orchestrator_private.http_buckets(p_bounds double precision[], p_counts bigint[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_buckets(p_bounds double precision[], p_counts bigint[]) IS 'How many observations were at most each of a histogram''s bounds.';
 
 CREATE FUNCTION orchestrator_private.http_commands(p_instance_id text, p_count bigint) RETURNS jsonb
     LANGUAGE plpgsql
@@ -1470,7 +1542,7 @@ CREATE FUNCTION orchestrator_private.http_instance_id(p_request jsonb, p_name te
 
 COMMENT ON FUNCTION orchestrator_private.http_instance_id(p_request jsonb, p_name text) IS 'The id of the instance that a request speaks for.';
 
-CREATE FUNCTION orchestrator_private.http_instance_rows() RETURNS TABLE(instance_id text, status text, max_streams integer, streams integer, load_percentage numeric, may_have_streams boolean, processed bigint, errors bigint, performance numeric, cpu_usage real, memory_usage real, registered_at timestamp with time zone, last_heartbeat timestamp with time zone, location text, version text, streams_changed_at timestamp with time zone)
+CREATE FUNCTION orchestrator_private.http_instance_rows() RETURNS TABLE(instance_id text, status text, max_streams integer, streams integer, load_percentage numeric, may_have_streams boolean, processed bigint, errors bigint, performance numeric, cpu_usage real, memory_usage real, registered_at timestamp with time zone, last_heartbeat timestamp with time zone, location text, version text, streams_changed_at timestamp with time zone, beats bigint, missed integer, last_sent timestamp with time zone)
     LANGUAGE sql
     AS …;
 
@@ -1542,6 +1614,12 @@ CREATE FUNCTION orchestrator_private.http_report(p_request jsonb, p_count bigint
 
 COMMENT ON FUNCTION orchestrator_private.http_report(p_request jsonb, p_count bigint) IS 'A beat in any dialect, in the words of heartbeat.';
 
+CREATE FUNCTION orchestrator_private.http_series() RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_series() IS 'What is measured and does not belong to one instance, by the part of GET /metrics and by name.';
+
 CREATE FUNCTION orchestrator_private.http_session_of(p_instance_id text) RETURNS orchestrator_private.http_session
     LANGUAGE plpgsql
     AS …;
@@ -1559,6 +1637,12 @@ CREATE FUNCTION orchestrator_private.http_stream_counts() RETURNS TABLE(total bi
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.http_stream_counts() IS 'The streams in one row; assigned are those that an instance has which is not lost, also while they are handed over.';
+
+CREATE FUNCTION orchestrator_private.http_system_row() RETURNS TABLE(open_alerts bigint, jobs_failing bigint, jobs_overdue bigint, drivers bigint, is_paused boolean, is_recovering boolean, last_balanced_at timestamp with time zone)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_system_row() IS 'How the system stands in one row: alerts, jobs, drivers, brakes.';
 
 CREATE FUNCTION orchestrator_private.http_text(p_request jsonb, p_name text, p_required boolean DEFAULT false) RETURNS text
     LANGUAGE plpgsql
@@ -1780,11 +1864,53 @@ CREATE FUNCTION orchestrator_private.may_speak_for(p_login name, p_owner_role na
 
 COMMENT ON FUNCTION orchestrator_private.may_speak_for(p_login name, p_owner_role name) IS 'Whether a login may speak for the instances of another one: it is the same, or an administrator.';
 
+CREATE FUNCTION orchestrator_private.metric_series(p_with_instances boolean) RETURNS TABLE(metric text, part text, kind text, unit text, help text, bounds double precision[], labels jsonb, value double precision, counts bigint[])
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.metric_series(p_with_instances boolean) IS 'All that is measured with its definition; with or without what belongs to one instance each.';
+
+CREATE FUNCTION orchestrator_private.metrics_counted() RETURNS TABLE(metric text, labels jsonb, value double precision, counts bigint[])
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.metrics_counted() IS 'What decisions, failures and round trips have counted.';
+
+CREATE FUNCTION orchestrator_private.metrics_of_instances() RETURNS TABLE(metric text, labels jsonb, value double precision, counts bigint[])
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.metrics_of_instances() IS 'What is known of each instance that is not removed.';
+
+CREATE FUNCTION orchestrator_private.metrics_of_jobs() RETURNS TABLE(metric text, labels jsonb, value double precision, counts bigint[])
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.metrics_of_jobs() IS 'How long the jobs took, how late they began and how often they failed.';
+
+CREATE FUNCTION orchestrator_private.metrics_of_sources() RETURNS TABLE(metric text, labels jsonb, value double precision, counts bigint[])
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.metrics_of_sources() IS 'How long the synchronisation of each source takes, and whether it succeeds.';
+
+CREATE FUNCTION orchestrator_private.metrics_of_the_fleet() RETURNS TABLE(metric text, labels jsonb, value double precision, counts bigint[])
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.metrics_of_the_fleet() IS 'How the fleet as a whole stands.';
+
 CREATE FUNCTION orchestrator_private.miscounts(p_part integer DEFAULT 0, p_parts integer DEFAULT 1) RETURNS TABLE(instance_id text, counted jsonb, recounted jsonb)
     LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.miscounts(p_part integer, p_parts integer) IS 'Instances whose counts or digest differ from a recount of the assignments; there should never be one. Of all, or of one part of so many.';
+
+CREATE FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_report jsonb) RETURNS integer
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_report jsonb) IS 'How many beats should have come between the last one and this.';
 
 CREATE FUNCTION orchestrator_private.missing_rows() RETURNS TABLE(subject text, missing text)
     LANGUAGE sql
@@ -1899,6 +2025,12 @@ CREATE FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decis
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) IS 'A hint to one worker to ask for what differs.';
+
+CREATE FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) IS 'Count values into a histogram. Two must not do so at once for the same label.';
 
 CREATE FUNCTION orchestrator_private.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -2128,6 +2260,12 @@ CREATE FUNCTION orchestrator_private.schema_differences() RETURNS TABLE(kind tex
 
 COMMENT ON FUNCTION orchestrator_private.schema_differences() IS 'Where the two schemas differ from what the last migration left.';
 
+CREATE FUNCTION orchestrator_private.seconds_between(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.seconds_between(p_from timestamp with time zone, p_to timestamp with time zone) IS 'Seconds from one moment to a later one; 0 when it is none.';
+
 CREATE FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -2346,6 +2484,8 @@ CREATE TABLE orchestrator_private.source (
     last_result jsonb,
     last_error jsonb,
     consecutive_failures integer DEFAULT 0 NOT NULL,
+    sync_counts bigint[],
+    sync_sum double precision DEFAULT 0 NOT NULL,
     CONSTRAINT a_table_has_an_address CHECK (((kind <> 'postgresql'::text) OR ((conninfo IS NOT NULL) AND (table_name IS NOT NULL)))),
     CONSTRAINT conninfo_has_no_password CHECK ((conninfo !~* 'password|:[^/@]*@'::text)),
     CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['manual'::text, 'list'::text, 'postgresql'::text]))),
@@ -2355,6 +2495,10 @@ CREATE TABLE orchestrator_private.source (
 );
 
 COMMENT ON TABLE orchestrator_private.source IS 'Where streams come from. No password is kept here: libpq finds it in the environment or the password file of whoever synchronises.';
+
+COMMENT ON COLUMN orchestrator_private.source.sync_counts IS 'How many synchronisations took how long, from reading to merged: the buckets of orchestrator_sync_duration_seconds.';
+
+COMMENT ON COLUMN orchestrator_private.source.sync_sum IS 'How many seconds all synchronisations took.';
 
 CREATE FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) RETURNS void
     LANGUAGE plpgsql
@@ -3214,6 +3358,46 @@ ALTER TABLE orchestrator_private.job_run ALTER COLUMN job_run_id ADD GENERATED A
     CACHE 1
 );
 
+CREATE TABLE orchestrator_private.metric (
+    metric text NOT NULL,
+    part text NOT NULL,
+    kind text NOT NULL,
+    unit text,
+    labels text[] DEFAULT '{}'::text[] NOT NULL,
+    bounds double precision[],
+    help text NOT NULL,
+    CONSTRAINT a_counter_is_a_total CHECK (((kind = 'counter'::text) = (metric ~ '_total$'::text))),
+    CONSTRAINT a_histogram_has_bounds CHECK (((kind = 'histogram'::text) = (bounds IS NOT NULL))),
+    CONSTRAINT a_name_ends_in_its_unit CHECK ((metric ~ (('_'::text || unit) || '(_total)?$'::text))),
+    CONSTRAINT kind_of_metric_is_known CHECK ((kind = ANY (ARRAY['counter'::text, 'gauge'::text, 'histogram'::text]))),
+    CONSTRAINT part_is_known CHECK ((part = ANY (ARRAY['system'::text, 'stream'::text, 'instance'::text, 'rebalancing'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.metric IS 'What is measured: its name as Prometheus has it, kind, unit, labels, meaning, and the bounds of a histogram.';
+
+COMMENT ON COLUMN orchestrator_private.metric.part IS 'The part of the JSON of GET /metrics that it stands in.';
+
+COMMENT ON COLUMN orchestrator_private.metric.bounds IS 'The upper bounds of a histogram''s buckets, each inclusive; a last bucket holds what is above them all.';
+
+CREATE TABLE orchestrator_private.metric_count (
+    metric text NOT NULL,
+    label text DEFAULT ''::text NOT NULL,
+    value double precision DEFAULT 0 NOT NULL,
+    counts bigint[],
+    counted_to timestamp with time zone
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE orchestrator_private.metric_count IS 'What counters and histograms stand at that have no row of their own to stand in. Written last, and but for failures under the decision lock or by one job only.';
+
+COMMENT ON COLUMN orchestrator_private.metric_count.label IS 'The value of the metric''s one label; empty when it has none.';
+
+COMMENT ON COLUMN orchestrator_private.metric_count.value IS 'Of a counter the total, of a histogram the sum.';
+
+COMMENT ON COLUMN orchestrator_private.metric_count.counts IS 'Of a histogram: how many observations fell into each of its buckets.';
+
+COMMENT ON COLUMN orchestrator_private.metric_count.counted_to IS 'What is counted now and then is counted up to this moment.';
+
 CREATE TABLE orchestrator_private.plan_move (
     plan_id bigint NOT NULL,
     stream_id bigint NOT NULL,
@@ -3392,6 +3576,12 @@ ALTER TABLE ONLY orchestrator_private.job
 ALTER TABLE ONLY orchestrator_private.job_run
     ADD CONSTRAINT job_run_pkey PRIMARY KEY (job_run_id);
 
+ALTER TABLE ONLY orchestrator_private.metric_count
+    ADD CONSTRAINT metric_count_pkey PRIMARY KEY (metric, label);
+
+ALTER TABLE ONLY orchestrator_private.metric
+    ADD CONSTRAINT metric_pkey PRIMARY KEY (metric);
+
 ALTER TABLE ONLY orchestrator_private.movement
     ADD CONSTRAINT movement_pkey PRIMARY KEY (stream_id, epoch);
 
@@ -3496,6 +3686,9 @@ ALTER TABLE ONLY orchestrator_private.assignment
 
 ALTER TABLE ONLY orchestrator_private.assignment
     ADD CONSTRAINT assignment_to_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id);
+
+ALTER TABLE ONLY orchestrator_private.metric_count
+    ADD CONSTRAINT count_of_a_metric FOREIGN KEY (metric) REFERENCES orchestrator_private.metric(metric) ON DELETE CASCADE;
 
 ALTER TABLE ONLY orchestrator_private.alert_delivery
     ADD CONSTRAINT delivery_of_an_alert FOREIGN KEY (alert_id) REFERENCES orchestrator_private.alert(alert_id) ON DELETE CASCADE;
@@ -3694,6 +3887,10 @@ GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_admin;
 GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_reader;
 
+REVOKE ALL ON FUNCTION orchestrator.metrics() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.metrics() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.metrics() TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) TO orchestrator_admin;
 
@@ -3876,7 +4073,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_what_if(p_without text[], p_wi
 
 REVOKE ALL ON FUNCTION orchestrator_private.claim_job(p_outside boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer, p_least_moves integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer, p_least_moves integer, p_keep boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.close_repairs(p_instance_id text) FROM PUBLIC;
 
@@ -3892,11 +4089,23 @@ REVOKE ALL ON FUNCTION orchestrator_private.confirmed_digest(p_instance_id text)
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_assignments() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.count_decision(p_decision orchestrator_private.decision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.count_failover(p_decision orchestrator_private.decision) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.count_failures(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.count_into(p_counts bigint[], p_metric text, p_values double precision[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.count_retries(p_failures jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.count_round_trips(p_now timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.count_stalled(p_stalled jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.count_up(p_metric text, p_label text, p_by double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_waiting(p_limit integer) FROM PUBLIC;
 
@@ -4004,6 +4213,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.hold_alert_target(p_target text) FRO
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_adopt(p_session orchestrator_private.http_session, p_stream_ids bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.http_buckets(p_bounds double precision[], p_counts bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.http_commands(p_instance_id text, p_count bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_confirm(p_session orchestrator_private.http_session, p_count bigint) FROM PUBLIC;
@@ -4050,11 +4261,15 @@ REVOKE ALL ON FUNCTION orchestrator_private.http_registration(p_request jsonb, p
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_report(p_request jsonb, p_count bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.http_series() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.http_session_of(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_speaker(p_request jsonb, p_dialect text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_stream_counts() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_system_row() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_text(p_request jsonb, p_name text, p_required boolean) FROM PUBLIC;
 
@@ -4124,7 +4339,21 @@ REVOKE ALL ON FUNCTION orchestrator_private.may_end(p_login oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.may_speak_for(p_login name, p_owner_role name) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.metric_series(p_with_instances boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.metrics_counted() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.metrics_of_instances() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.metrics_of_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.metrics_of_sources() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.metrics_of_the_fleet() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.miscounts(p_part integer, p_parts integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_report jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.missing_rows() FROM PUBLIC;
 
@@ -4163,6 +4392,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failu
 REVOKE ALL ON FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_incoming integer, p_report jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb) FROM PUBLIC;
 
@@ -4239,6 +4470,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.return_of(p_instance_id text) FROM P
 REVOKE ALL ON FUNCTION orchestrator_private.sample_activity(p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.schema_differences() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.seconds_between(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) FROM PUBLIC;
 
