@@ -262,6 +262,7 @@ def test_no_function_trusts_a_setting_that_a_session_can_make_up(stage: Stage) -
         "application_name",  # shown, never believed
         "max_connections",
         "reserved_connections",
+        "server_version",
         "server_version_num",
         "superuser_reserved_connections",
         "transaction_isolation",
