@@ -24,7 +24,7 @@ test: $(VENV)/dev.stamp  ## all tests, on the embedded PostgreSQL 18
 test-other: $(VENV)/dev.stamp  ## the tests of the SQL under another schema name, on Debian's PostgreSQL 15 where it is installed
 	@if [ -x $(POSTGRES_15)/initdb ]; then \
 		export ORCHESTRATOR_TEST_PROGRAMS=$(POSTGRES_15); \
-		$(PYTEST) -m "not slow" tests/lint tests/migrate; \
+		$(PYTEST) -m "not slow" tests/lint tests/migrate tests/security/test_strangers.py; \
 	elif [ "$$CI" = true ]; then \
 		echo "there is no PostgreSQL 15 in $(POSTGRES_15)" >&2; exit 1; \
 	else \

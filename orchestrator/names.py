@@ -7,7 +7,7 @@ from typing import Self
 from orchestrator.errors import BadArgument
 
 # 14 characters leave room for "<schema>.<instance_id>" (48) in a channel name, which must stay under 64 bytes.
-_SCHEMA = re.compile(r"^[a-z][a-z0-9_]{0,13}$")
+_SCHEMA = re.compile(r"[a-z][a-z0-9_]{0,13}")
 
 DEFAULT_SCHEMA = "orchestrator"
 
@@ -23,7 +23,7 @@ class Names:
 
     @classmethod
     def for_schema(cls, schema: str = DEFAULT_SCHEMA) -> Self:
-        if not _SCHEMA.match(schema) or schema.startswith("pg_") or schema == "public":
+        if not _SCHEMA.fullmatch(schema) or schema.startswith("pg_") or schema == "public":
             raise BadArgument(
                 f"{schema!r} cannot be the schema of a fleet",
                 detail={"schema": schema},

@@ -32,6 +32,9 @@ begin
     perform {{ private }}.require_argument(
         'p_failed', p_failed is null or jsonb_typeof(p_failed) = 'array', p_failed, 'a JSON array of {"stream_id", "epoch", "error"}'
     );
+    perform {{ private }}.require_few('p_started', cardinality(p_started));
+    perform {{ private }}.require_few('p_stopped', cardinality(p_stopped));
+    perform {{ private }}.require_few('p_failed', jsonb_array_length(p_failed));
     v_said := coalesce(cardinality(p_started), 0) + coalesce(cardinality(p_stopped), 0) + coalesce(jsonb_array_length(p_failed), 0);
     if coalesce(cardinality(p_stopped), 0) + coalesce(jsonb_array_length(p_failed), 0) > 0 then
         perform {{ private }}.lock_decisions();

@@ -1,7 +1,7 @@
 -- Tie the calling connection to an instance, so that losing it is noticed within a second.
 -- Locks     session (until the connection ends)
 -- Writes    instance
--- Raises    OR103 unknown instance · OR106 another login's · OR301 stale incarnation
+-- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
 create or replace function {{ api }}.attach_session(p_instance_id text, p_incarnation bigint)
     returns table (attached boolean)
     language plpgsql volatile security definer

@@ -2,7 +2,7 @@
 -- Locks     decision; instance; stream and assignment rows (by id)
 -- Writes    instance, assignment, decision, movement
 -- Notifies  the new owners
--- Raises    OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
+-- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
 create or replace function {{ api }}.deregister_instance(p_instance_id text, p_incarnation bigint)
     returns table (moved integer, still_waiting integer)
     language plpgsql volatile security definer

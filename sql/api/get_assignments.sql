@@ -1,6 +1,6 @@
 -- Everything an instance should be running. Its digest is the instance's digest.
 -- Reads     assignment, stream
--- Raises    OR103 unknown instance · OR106 another login's · OR301 stale incarnation
+-- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
 create or replace function {{ api }}.get_assignments(p_instance_id text, p_incarnation bigint)
     returns table (stream_id bigint, epoch bigint, state text, name text, url text, metadata jsonb)
     language plpgsql volatile security definer

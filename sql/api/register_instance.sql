@@ -29,7 +29,9 @@ declare
     v_process text := p_metadata ->> 'process';
     v_is_same_process boolean := false;
 begin
-    perform {{ private }}.check_registration(p_instance_id, p_max_streams, p_capabilities, p_lease, p_metadata, p_stop_within);
+    perform {{ private }}.check_registration(
+        p_instance_id, p_max_streams, p_capabilities, p_version, p_location, p_lease, p_metadata, p_stop_within
+    );
     perform {{ private }}.lock_decisions();
     select * into v_known from {{ private }}.instance as i where i.instance_id = p_instance_id for no key update;
     if v_known.instance_id is null then

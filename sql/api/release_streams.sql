@@ -19,6 +19,10 @@ declare
     v_decision_id bigint;
 begin
     perform {{ private }}.require_argument('p_streams', p_streams is not null, null, 'the ids of the streams to give back');
+    perform {{ private }}.require_few('p_streams', cardinality(p_streams));
+    perform {{ private }}.require_argument(
+        'p_reason', p_reason is null or length(p_reason) <= 1000, to_jsonb(left(p_reason, 100)), 'at most 1000 characters'
+    );
     perform {{ private }}.lock_decisions();
     perform {{ private }}.speak_for(p_instance_id, p_incarnation);
     v_held := array(

@@ -47,7 +47,8 @@ create or replace function {{ private }}.sessions_changed()
 as $function$
     select i.instance_id, s.session_key is not null
     from {{ private }}.instance as i
-    left join (select distinct h.session_key from {{ private }}.held_sessions() as h) as s on s.session_key = i.session_key
+    left join (select distinct h.session_key, h.login from {{ private }}.held_sessions() as h) as s
+        on s.session_key = i.session_key and {{ private }}.may_speak_for(s.login, i.owner_role)
     where i.session_key is not null
         and i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
         and (i.session_lost_at is null) <> (s.session_key is not null)

@@ -106,7 +106,7 @@ exception
         raise exception using
             errcode = 'OR101',
             message = 'bad argument',
-            detail = jsonb_build_object('argument', 'p_failed', 'given', p_value)::text,
+            detail = jsonb_build_object('argument', 'p_failed', 'given', left(p_value::text, 200))::text,
             hint = 'stream_id and epoch are integers';
 end
 $function$;

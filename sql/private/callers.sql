@@ -1,13 +1,13 @@
 -- Who may speak for an instance.
 -- Reads     instance
 
-create or replace function {{ private }}.caller_is_admin()
+create or replace function {{ private }}.may_speak_for(p_login name, p_owner_role name)
     returns boolean
     language sql stable
 begin atomic
-    select pg_has_role(session_user, '{{ admin }}', 'member');
+    select p_login = p_owner_role or pg_has_role(p_login, '{{ admin }}', 'member');
 end;
-comment on function {{ private }}.caller_is_admin() is 'Whether the login behind this call is an administrator.';
+comment on function {{ private }}.may_speak_for(name, name) is 'Whether a login may speak for the instances of another one: it is the same, or an administrator.';
 
 create or replace function {{ private }}.actor()
     returns text
@@ -59,6 +59,29 @@ end
 $function$;
 comment on function {{ private }}.unknown_alert(bigint) is 'Refuse with OR107.';
 
+create or replace function {{ private }}.require_exact_text(p_name text, p_text text)
+    returns void
+    language plpgsql volatile
+as $function$
+declare
+    v_collation text collate "C" := collation for (p_text);
+begin
+    -- A text brings its collation along, into every comparison with it: under one of the caller's own making
+    -- 'FV-1' = 'fv-1', and whoever speaks for the one speaks for the other.
+    if v_collation <> '"default"' and not exists (
+        select from pg_collation as c
+        where c.collisdeterministic
+            and v_collation = case
+                when c.collnamespace = 'pg_catalog'::regnamespace then quote_ident(c.collname)
+                else format('%s.%I', c.collnamespace::regnamespace, c.collname)
+            end
+    ) then
+        perform {{ private }}.require_argument(p_name, false, null, 'a text whose collation tells different texts apart: leave the collate away');
+    end if;
+end
+$function$;
+comment on function {{ private }}.require_exact_text(text, text) is 'Refuse (OR101) a text under a collation that takes different texts for equal.';
+
 create or replace function {{ private }}.speak_for(p_instance_id text, p_incarnation bigint)
     returns {{ private }}.instance
     language plpgsql volatile
@@ -66,11 +89,12 @@ as $function$
 declare
     v_instance {{ private }}.instance;
 begin
+    perform {{ private }}.require_exact_text('p_instance_id', p_instance_id);
     select * into v_instance from {{ private }}.instance as i where i.instance_id = p_instance_id;
     if not found then
         perform {{ private }}.unknown_instance(p_instance_id);
     end if;
-    if v_instance.owner_role <> session_user and not {{ private }}.caller_is_admin() then
+    if not {{ private }}.may_speak_for(session_user, v_instance.owner_role) then
         raise exception using
             errcode = 'OR106',
             message = 'the instance belongs to another login',
@@ -101,7 +125,10 @@ begin
         raise exception using
             errcode = 'OR101',
             message = 'bad argument',
-            detail = jsonb_build_object('argument', p_name, 'given', p_given)::text,
+            detail = jsonb_build_object('argument', p_name, 'given', case
+                when pg_column_size(p_given) > 10000 or length(p_given::text) > 10000 then to_jsonb('too long to be said again'::text)
+                else p_given
+            end)::text,
             hint = p_hint;
     end if;
 end

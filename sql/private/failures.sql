@@ -124,7 +124,7 @@ exception
         raise exception using
             errcode = 'OR101',
             message = 'bad argument',
-            detail = jsonb_build_object('argument', 'p_failures', 'given', left(p_failures::text, 200), 'problem', sqlerrm)::text,
+            detail = jsonb_build_object('argument', 'p_failures', 'given', left(p_failures::text, 200), 'problem', left(sqlerrm, 200))::text,
             hint = 'objects with function, sqlstate, message and detail (texts), count, first_ago, last_ago (seconds), consecutive (numbers) and over (boolean)';
 end
 $function$;

@@ -18,7 +18,7 @@ create or replace function {{ private }}.findings_sessions()
 as $function$
     with session as materialized (
         select
-            a.pid, a.datname, a.usename, a.application_name, a.state, a.wait_event_type, a.wait_event, a.xact_start,
+            a.pid, a.datname, a.usesysid, a.usename, a.application_name, a.state, a.wait_event_type, a.wait_event, a.xact_start,
             {{ private }}.now() - a.xact_start as age,
             'session ' || a.pid as subject,
             coalesce(nullif(a.application_name, ''), 'a program without a name') || ' of ' || coalesce(a.usename, 'nobody') as who,
@@ -60,7 +60,7 @@ as $function$
     where s.datname = current_database()
         and s.age > {{ private }}.setting_interval('transaction_timeout')
         -- a migration may take its time
-        and s.application_name <> 'orchestrator:migrate'
+        and not (s.application_name = 'orchestrator:migrate' and pg_has_role(s.usesysid, '{{ owner }}', 'member'))
     union all
     select 'warning', 'lock_wait', coalesce(s.subject, 'prepared transaction'),
         h.waiting || ' sessions have waited for it for up to ' || date_trunc('second', h.waited),

@@ -25,7 +25,8 @@ begin
             set session_key = s.session_key
             from {{ private }}.held_sessions() as s
             where i.instance_id = (p_instance).instance_id
-                and s.session_key = {{ private }}.session_lock_key(i.instance_id, i.incarnation);
+                and s.session_key = {{ private }}.session_lock_key(i.instance_id, i.incarnation)
+                and {{ private }}.may_speak_for(s.login, i.owner_role);
             perform {{ private }}.request_settle({{ private }}.return_of((p_instance).instance_id), (p_instance).instance_id);
             perform {{ private }}.begin_probation((p_instance).instance_id);
         end if;

@@ -151,7 +151,7 @@ exception
         raise exception using
             errcode = 'OR101',
             message = 'bad argument',
-            detail = jsonb_build_object('argument', p_name, 'given', v_value)::text,
+            detail = jsonb_build_object('argument', p_name, 'given', left(v_value::text, 200))::text,
             hint = 'a moment in ISO 8601';
 end
 $function$;

@@ -69,15 +69,17 @@ $function$;
 comment on function {{ private }}.lock_session(bigint) is 'Tie the calling session to a key until it ends. Shared, so that a half-open connection left behind cannot keep its own worker out.';
 
 create or replace function {{ private }}.held_sessions()
-    returns table (session_key bigint, pid integer)
+    returns table (session_key bigint, pid integer, login name)
     language sql volatile
 begin atomic
-    select (l.classid::bigint << 32) | l.objid::bigint, l.pid
+    select (l.classid::bigint << 32) | l.objid::bigint, l.pid, r.rolname
     from pg_locks as l
+    join pg_stat_get_activity(null) as a on l.pid = a.pid
+    join pg_roles as r on a.usesysid = r.oid
     where l.locktype = 'advisory'
         and l.objsubid = 1
         and l.granted
         and l.mode = 'ShareLock'
         and l.database = (select d.oid from pg_database as d where d.datname = current_database());
 end;
-comment on function {{ private }}.held_sessions() is 'Which session locks are held, and by which server process.';
+comment on function {{ private }}.held_sessions() is 'Which session locks are held, by which server process and whose it is: the key of a lock is no secret, so that only the lock of a login that may speak for the instance says anything.';

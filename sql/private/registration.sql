@@ -2,7 +2,8 @@
 -- Every caller but check_registration holds the decision lock and the instance's row.
 
 create or replace function {{ private }}.check_registration(
-    p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb, p_stop_within interval
+    p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval,
+    p_metadata jsonb, p_stop_within interval
 )
     returns void
     language plpgsql volatile
@@ -12,6 +13,7 @@ declare
     -- two clocks run apart by less than a hundredth; whoever is given a stream starts at once
     v_margin interval := greatest(interval '1 second', p_lease / 100);
 begin
+    perform {{ private }}.require_exact_text('p_instance_id', p_instance_id);
     perform {{ private }}.require_argument(
         'p_instance_id', p_instance_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$', to_jsonb(p_instance_id),
         'an id of 1 to 48 letters, digits, dots, underscores and hyphens, beginning with a letter or digit'
@@ -20,7 +22,20 @@ begin
         'p_max_streams', p_max_streams between 1 and 1000, to_jsonb(p_max_streams), 'a capacity from 1 to 1000 streams'
     );
     perform {{ private }}.require_argument(
-        'p_metadata', p_metadata is null or jsonb_typeof(p_metadata) = 'object', p_metadata, 'a JSON object'
+        'p_metadata',
+        -- its size as it is kept comes first: a short 1e100000 is a long text
+        case
+            when p_metadata is not null
+                then jsonb_typeof(p_metadata) = 'object' and pg_column_size(p_metadata) <= 10000 and octet_length(p_metadata::text) <= 10000
+            else true
+        end,
+        p_metadata, 'a JSON object of at most 10000 bytes'
+    );
+    perform {{ private }}.require_argument(
+        'p_version', p_version is null or length(p_version) <= 200, to_jsonb(left(p_version, 200)), 'at most 200 characters'
+    );
+    perform {{ private }}.require_argument(
+        'p_location', p_location is null or length(p_location) <= 200, to_jsonb(left(p_location, 200)), 'at most 200 characters'
     );
     perform {{ private }}.require_argument(
         'p_lease', p_lease is null or (p_lease >= 2 * v_interval and p_lease < {{ private }}.setting_interval('removal_timeout')),
@@ -42,7 +57,11 @@ begin
         end
     );
     perform {{ private }}.require_argument(
-        'p_capabilities', array_position(p_capabilities, null) is null, to_jsonb(p_capabilities), 'names of capabilities, none of them null'
+        'p_capabilities',
+        coalesce(cardinality(p_capabilities), 0) <= 100
+        and array_position(p_capabilities, null) is null
+        and not exists (select from unnest(p_capabilities) as c(capability) where length(c.capability) > 200),
+        to_jsonb(p_capabilities), 'at most 100 names of capabilities of at most 200 characters, none of them null'
     );
     if p_capabilities is not null and not coalesce('audio_fingerprinting' = any(p_capabilities), false) then
         raise exception using
@@ -53,7 +72,7 @@ begin
     end if;
 end
 $function$;
-comment on function {{ private }}.check_registration(text, integer, text[], interval, jsonb, interval) is 'Refuse a registration that says impossible things.';
+comment on function {{ private }}.check_registration(text, integer, text[], text, text, interval, jsonb, interval) is 'Refuse a registration that says impossible things.';
 
 create or replace function {{ private }}.is_alive(p_instance {{ private }}.instance)
     returns boolean
@@ -75,7 +94,9 @@ as $function$
             )
             or exists (
                 select from {{ private }}.held_sessions() as s
-                where s.session_key = (p_instance).session_key and s.pid <> pg_backend_pid()
+                where s.session_key = (p_instance).session_key
+                    and s.pid <> pg_backend_pid()
+                    and {{ private }}.may_speak_for(s.login, (p_instance).owner_role)
             )
         )
 $function$;
@@ -86,7 +107,7 @@ create or replace function {{ private }}.check_return(p_known {{ private }}.inst
     language plpgsql volatile
 as $function$
 begin
-    if p_known.owner_role <> session_user and not {{ private }}.caller_is_admin() then
+    if not {{ private }}.may_speak_for(session_user, p_known.owner_role) then
         raise exception using
             errcode = 'OR106',
             message = 'the instance belongs to another login',

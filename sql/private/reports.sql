@@ -1,14 +1,23 @@
 -- What a worker says about itself: the report of its beat, and the full set of what it runs.
 
-create or replace function {{ private }}.check_reported_streams(p_streams bigint[], p_epochs bigint[])
+create or replace function {{ private }}.require_few(p_name text, p_count integer)
     returns void
     language plpgsql immutable
 as $function$
 begin
     perform {{ private }}.require_argument(
-        'p_streams', cardinality(p_streams) <= 10000, to_jsonb(cardinality(p_streams)),
-        'at most 10000 streams: an instance has 1000 at most'
+        p_name, coalesce(p_count, 0) <= 10000, to_jsonb(p_count), 'at most 10000 streams: an instance has 1000 at most'
     );
+end
+$function$;
+comment on function {{ private }}.require_few(text, integer) is 'Refuse (OR101) more streams in one call than any instance can mean.';
+
+create or replace function {{ private }}.check_reported_streams(p_streams bigint[], p_epochs bigint[])
+    returns void
+    language plpgsql immutable
+as $function$
+begin
+    perform {{ private }}.require_few('p_streams', cardinality(p_streams));
     perform {{ private }}.require_argument(
         'p_streams', array_position(p_streams, null) is null
             and cardinality(p_streams) = (select count(distinct u.stream_id) from unnest(p_streams) as u(stream_id)),
@@ -82,8 +91,8 @@ exception
             errcode = 'OR101',
             message = 'bad argument',
             detail = jsonb_build_object(
-                'argument', 'p_report', 'problem', sqlerrm,
-                'given', case when length(p_report::text) > 10000 then to_jsonb('too long to be said again'::text) else p_report end
+                'argument', 'p_report', 'problem', left(sqlerrm, 200),
+                'given', case when pg_column_size(p_report) > 10000 or length(p_report::text) > 10000 then to_jsonb('too long to be said again'::text) else p_report end
             )::text,
             hint = 'counts are integers, cpu_usage and memory_usage percentages, last_activity and timestamp ISO 8601 with a time zone, heartbeat_interval and round_trip seconds, breaker closed, half-open or open, stalled at most 1000 of {"stream_id", "epoch", "silent_for" in seconds}';
 end

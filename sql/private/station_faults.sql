@@ -89,7 +89,7 @@ declare
     v_refused integer := 0;
 begin
     for v_held in
-        select a.stream_id, max(f.value ->> 'error') as error
+        select a.stream_id, left(max(f.value ->> 'error'), 1000) as error
         from jsonb_array_elements(p_failed) as f
         join {{ private }}.assignment as a on a.stream_id = {{ private }}.as_bigint(f.value -> 'stream_id')
         where a.instance_id = p_instance_id

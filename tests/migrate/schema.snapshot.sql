@@ -775,12 +775,6 @@ CREATE FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) RET
 
 COMMENT ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) IS 'Give pinned streams back to the instance that they are pinned to, where it is there and has room.';
 
-CREATE FUNCTION orchestrator_private.caller_is_admin() RETURNS boolean
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.caller_is_admin() IS 'Whether the login behind this call is an administrator.';
-
 CREATE FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -859,11 +853,11 @@ CREATE FUNCTION orchestrator_private.check_recovery() RETURNS TABLE(status text,
 
 COMMENT ON FUNCTION orchestrator_private.check_recovery() IS 'Health of the calls: how many fail, and whether that is so many that recovery mode is on.';
 
-CREATE FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb, p_stop_within interval) RETURNS void
+CREATE FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_metadata jsonb, p_stop_within interval) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb, p_stop_within interval) IS 'Refuse a registration that says impossible things.';
+COMMENT ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_metadata jsonb, p_stop_within interval) IS 'Refuse a registration that says impossible things.';
 
 CREATE FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
@@ -1560,11 +1554,11 @@ CREATE FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) RETURNS TABLE(
 
 COMMENT ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) IS 'Who gets these streams out of their hand-overs; null where the next owner was lost, drained or filled meanwhile.';
 
-CREATE FUNCTION orchestrator_private.held_sessions() RETURNS TABLE(session_key bigint, pid integer)
+CREATE FUNCTION orchestrator_private.held_sessions() RETURNS TABLE(session_key bigint, pid integer, login name)
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.held_sessions() IS 'Which session locks are held, and by which server process.';
+COMMENT ON FUNCTION orchestrator_private.held_sessions() IS 'Which session locks are held, by which server process and whose it is: the key of a lock is no secret, so that only the lock of a login that may speak for the instance says anything.';
 
 CREATE FUNCTION orchestrator_private.hold_alert_target(p_target text) RETURNS boolean
     LANGUAGE plpgsql
@@ -1920,6 +1914,12 @@ CREATE FUNCTION orchestrator_private.lock_decisions_shared() RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.lock_decisions_shared() IS 'Keep decisions out while a worker confirms what it has; many workers may at once. Never followed by lock_decisions() in the same transaction.';
 
+CREATE FUNCTION orchestrator_private.lock_holding_sessions() RETURNS TABLE(pid integer)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lock_holding_sessions() IS 'Server processes that hold the decision lock, or rows of this system''s tables.';
+
 CREATE FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) RETURNS text[]
     LANGUAGE sql
     AS …;
@@ -1968,6 +1968,18 @@ CREATE FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report or
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.heartbeat) IS 'Whether an instance that made no progress does now, or has nothing left to make progress with.';
+
+CREATE FUNCTION orchestrator_private.may_end(p_login oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.may_end(p_login oid) IS 'Whether the owner may end the sessions of this login.';
+
+CREATE FUNCTION orchestrator_private.may_speak_for(p_login name, p_owner_role name) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.may_speak_for(p_login name, p_owner_role name) IS 'Whether a login may speak for the instances of another one: it is the same, or an administrator.';
 
 CREATE FUNCTION orchestrator_private.metric_series(p_with_instances boolean) RETURNS TABLE(metric text, part text, kind text, unit text, help text, bounds double precision[], labels jsonb, value double precision, counts bigint[])
     LANGUAGE sql
@@ -2316,6 +2328,18 @@ CREATE FUNCTION orchestrator_private.require_argument(p_name text, p_is_good boo
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.require_argument(p_name text, p_is_good boolean, p_given jsonb, p_hint text) IS 'Refuse with OR101, naming the argument, what was given and what is wanted.';
+
+CREATE FUNCTION orchestrator_private.require_exact_text(p_name text, p_text text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.require_exact_text(p_name text, p_text text) IS 'Refuse (OR101) a text under a collation that takes different texts for equal.';
+
+CREATE FUNCTION orchestrator_private.require_few(p_name text, p_count integer) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.require_few(p_name text, p_count integer) IS 'Refuse (OR101) more streams in one call than any instance can mean.';
 
 CREATE FUNCTION orchestrator_private.require_read_committed() RETURNS void
     LANGUAGE plpgsql
@@ -2692,6 +2716,12 @@ CREATE FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event t
 
 COMMENT ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) IS 'Let an event happen to an instance; returns its new status.';
 
+CREATE FUNCTION orchestrator_private.stray_locks() RETURNS TABLE(pid integer, login text, application_name text, state text, may_end boolean, lock text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.stray_locks() IS 'Who holds one of this system''s advisory locks as nobody of this system does.';
+
 CREATE FUNCTION orchestrator_private.strays() RETURNS TABLE(stream_id bigint, instance_id text, state text, pinned_to text)
     LANGUAGE sql
     AS …;
@@ -2858,7 +2888,7 @@ CREATE FUNCTION orchestrator_private.watch_transactions() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.watch_transactions() IS 'Job watch_transactions: ends transactions that run too long, and says whom they blocked.';
+COMMENT ON FUNCTION orchestrator_private.watch_transactions() IS 'Job watch_transactions: ends transactions that run too long, and says whom they blocked; and sessions that hold locks which are not theirs.';
 
 CREATE FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.instance, p_max_streams integer) RETURNS void
     LANGUAGE plpgsql
@@ -4265,8 +4295,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.bring_into_region(p_decision_id bigi
 
 REVOKE ALL ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.caller_is_admin() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.candidates(p_stream_id bigint) FROM PUBLIC;
@@ -4293,7 +4321,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_jobs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_recovery() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_lease interval, p_metadata jsonb, p_stop_within interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_metadata jsonb, p_stop_within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
@@ -4579,6 +4607,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions_shared() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.lock_holding_sessions() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) FROM PUBLIC;
@@ -4594,6 +4624,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.lost_sources() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.heartbeat) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.may_end(p_login oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.may_speak_for(p_login name, p_owner_role name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.metric_series(p_with_instances boolean) FROM PUBLIC;
 
@@ -4711,6 +4745,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.request_settle(p_reason text, p_subj
 
 REVOKE ALL ON FUNCTION orchestrator_private.require_argument(p_name text, p_is_good boolean, p_given jsonb, p_hint text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.require_exact_text(p_name text, p_text text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.require_few(p_name text, p_count integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.require_read_committed() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.requirement_of(p_capabilities text[], p_region text) FROM PUBLIC;
@@ -4808,6 +4846,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.stalls_due() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.stalls_over() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.stray_locks() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.strays() FROM PUBLIC;
 

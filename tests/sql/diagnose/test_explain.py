@@ -62,6 +62,13 @@ def test_a_stream_that_is_heard_says_who_else_could_have_it(fleet: Fleet) -> Non
     """R6.1: alternatives."""
     fleet.start(10, 10, 10, streams=3)
     owner = fleet.stream(1)["instance_id"]
+    since = fleet.stream(1)["assigned_at"]
+    fleet.clock.advance("1 hour")
+    now, *_ = fleet.admin("explain_stream", stream_id=1)
+    assert (now["what"], now["from_instance_id"], now["epoch"], now["at"]) == ("now running", owner, 1, since)
+    [decision] = [row for row in fleet.decisions() if row["decision_id"] == now["decision_id"]]
+    for column in ("rule", "trigger", "actor"):
+        assert now[column] == decision[column] is not None
     detail = _now(fleet, 1)
     assert "waits_because" not in detail
     assert {row["instance_id"] for row in detail["candidates"]} == {"fv-1", "fv-2", "fv-3"} - {owner}

@@ -1,6 +1,6 @@
 """R6.1, R6.2: instances that are not as they should be."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -48,13 +48,38 @@ def test_a_lost_instance_is_found_until_it_is_back_or_removed(fleet: Fleet, doct
     assert first.status == "removed"
 
 
-@pytest.mark.parametrize("column", ["crashes = 3", "losses = 3", "probation_until = {p}.now() + '1 minute'"])
-def test_an_instance_that_comes_and_goes_is_taken_out_of_service(fleet: Fleet, doctor: Doctor, column: str) -> None:
+def _crash(fleet: Fleet, worker: Worker, number: int) -> None:
+    """Its process is killed, and another one comes before anybody has missed it."""
+    fleet.query("update {p}.heartbeat set beat_at = beat_at - interval '61 seconds' where instance_id = 'fv-2'")
+    fleet.register("fv-2", process=f"crash {number}").obey()
+
+
+def _relapse(fleet: Fleet, worker: Worker, number: int) -> None:
+    """It falls silent until it is lost, and comes back."""
+    _beat_for(fleet, 300, fleet.workers["fv-1"])
+    worker.beat()
+
+
+@pytest.mark.parametrize(("fail", "counted"), [(_crash, "crashes"), (_relapse, "losses")])
+def test_an_instance_that_comes_and_goes_is_taken_out_of_service(
+    fleet: Fleet, doctor: Doctor, fail: Callable[[Fleet, Worker, int], None], counted: str
+) -> None:
     """R6.2"""
+    _, second = fleet.start(10, 10, streams=2)
+    for number in range(3):
+        doctor.sees_no("instance_flapping")
+        fail(fleet, second, number)
+    assert doctor.cures("instance_flapping", "instance fv-2")["evidence"][counted] == 3
+    assert second.status == "draining"
+
+
+def test_an_instance_on_probation_flaps_until_that_is_over(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: whatever it has counted since."""
     fleet.start(10, 10, streams=2)
-    fleet.query(f"update {{p}}.instance set {column} where instance_id = 'fv-2'")
-    doctor.cures("instance_flapping", "instance fv-2")
-    assert fleet.workers["fv-2"].status == "draining"
+    fleet.query("update {p}.instance set probation_until = {p}.now() + '1 minute' where instance_id = 'fv-2'")
+    doctor.sees("instance_flapping", "instance fv-2")
+    fleet.clock.advance("1 minute")
+    doctor.sees_no("instance_flapping")
 
 
 def test_an_instance_above_its_share_is_levelled(fleet: Fleet, doctor: Doctor) -> None:
