@@ -100,12 +100,21 @@ as $function$
             count(*) filter (where i.status in ('registered', 'active', 'recovering', 'draining')) as well,
             count(*) filter (where i.status = 'warning') as late,
             count(*) filter (where i.status = 'inactive') as lost,
-            count(*) filter (where i.status <> 'removed') as total
+            count(*) filter (where i.status <> 'removed') as total,
+            -- as it was installed
+            count(*) filter (where i.status <> 'removed') = 0
+                and not exists (select from {{ private }}.assignment as a where a.state <> 'idle') as is_idle
         from {{ private }}.instance as i
     )
     select
-        case when c.well + c.late = 0 then 'unhealthy' when c.late + c.lost > 0 then 'degraded' else 'healthy' end,
         case
+            when c.is_idle then 'healthy'
+            when c.well + c.late = 0 then 'unhealthy'
+            when c.late + c.lost > 0 then 'degraded'
+            else 'healthy'
+        end,
+        case
+            when c.is_idle then 'no instance is there, and no stream to listen to'
             when c.well + c.late = 0 then 'no instance is there to listen'
             when c.late + c.lost > 0 then c.late || ' late, ' || c.lost || ' lost, of ' || c.total
             else c.well || ' instances'

@@ -106,6 +106,12 @@ def test_late_and_lost_instances_are_found(fleet: Fleet) -> None:
     assert _health(fleet, "instances")[:2] == ("healthy", "1 instances")
 
 
+def test_an_empty_installation_is_well_until_there_is_something_to_listen_to(fleet: Fleet) -> None:
+    assert _health(fleet, "instances")[:2] == ("healthy", "no instance is there, and no stream to listen to")
+    fleet.add_streams(1)
+    assert _health(fleet, "instances")[0] == "unhealthy"
+
+
 def test_waiting_streams_are_found_with_the_reason(fleet: Fleet) -> None:
     fleet.start(2, streams=3)
     assert _health(fleet, "streams")[:2] == ("degraded", "1 streams wait: every instance is full")
