@@ -135,6 +135,8 @@ def answers(cli: Cli, fleet: Fleet, dsn: str) -> dict[str, Any]:
     ask("settings list")
     ask("settings get", "strategy")
     ask("settings set", "strategy", "capacity")
+    event_id = ask("event")[0]["event_id"]
+    told["event EVENT_ID"] = keys_of(cli("event", event_id, "--json").json)
     ask("top", "--once")
     told["an error"] = {"error": keys_of(cli("instance", "show", "nobody", "--json").error)}
     told["wrong usage"] = {"error": keys_of(cli("instance", "show", "--json").error)}
