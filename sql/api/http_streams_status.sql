@@ -15,7 +15,7 @@ begin
         group by a.instance_id
     ),
     change as (
-        select d.decision_id, d.decided_at, d.rule, d.moves, d.least_moves, d.still_waiting, coalesce(d.reason, d.trigger) as reason
+        select d.decision_id, d.decided_at, d.rule, d.moves, d.least_moves, d.still_waiting, d.event_id, coalesce(d.reason, d.trigger) as reason
         from {{ private }}.decision as d
         where d.moves > 0
         order by d.decision_id desc

@@ -20,6 +20,7 @@ VIEWS = (
     "failing_stations",
     "failure_streaks",
     "fleet",
+    "fleet_samples",
     "incident_patterns",
     "instances",
     "job_runs",
