@@ -208,6 +208,7 @@ def _busy(fleet: Fleet) -> None:
         "insert into {p}.station_fault (stream_id, found_at, last_failed_at, evidence) values (%s, now(), now(), '[]')",
         stream_id,
     )
+    fleet.run("sample_fleet")
     fleet.admin("request_job", job="settle")
     fleet.query("insert into {p}.job_run (job, started_at, run_by, outcome) values ('settle', now(), 'test', 'done')")
 
