@@ -209,6 +209,7 @@ def _busy(fleet: Fleet) -> None:
         stream_id,
     )
     fleet.admin("request_job", job="settle")
+    fleet.run("sample_fleet")
     fleet.query("insert into {p}.job_run (job, started_at, run_by, outcome) values ('settle', now(), 'test', 'done')")
 
 
