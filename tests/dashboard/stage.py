@@ -94,11 +94,13 @@ class Stage:
         page = opened.new_page()
         page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(self.face.url + address)
-        if context.get("java_script_enabled", True):
-            page.locator("#connection.live").wait_for()
-        yield page
-        opened.close()
+        try:
+            page.goto(self.face.url + address)
+            if context.get("java_script_enabled", True):
+                page.locator("#connection.live").wait_for()
+            yield page
+        finally:
+            opened.close()
 
     def get(self, address: str, **headers: str) -> httpx.Response:
         """What the server answers to somebody with a key, and no browser."""

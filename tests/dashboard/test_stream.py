@@ -78,8 +78,10 @@ def _server(
         options=Options(pace=pace, limits=Limits(rate=0, patience=patience)),
         environment=stage.environment,
     )
-    yield other
-    other.stop()
+    try:
+        yield other
+    finally:
+        other.stop()
     assert "Traceback" not in other.log.read_text(), other.log.read_text()
 
 

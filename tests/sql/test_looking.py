@@ -210,6 +210,7 @@ def _busy(fleet: Fleet) -> None:
     )
     fleet.run("sample_fleet")
     fleet.admin("request_job", job="settle")
+    fleet.run("sample_fleet")
     fleet.query("insert into {p}.job_run (job, started_at, run_by, outcome) values ('settle', now(), 'test', 'done')")
 
 
