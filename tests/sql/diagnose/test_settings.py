@@ -28,6 +28,7 @@ def test_a_broken_timing_inequality_is_mended_by_resetting_one_setting(
     finding = doctor.cures("settings_contradict", "settings of heartbeats")
     assert finding["severity"] == "critical"
     assert finding["evidence"][name] == value
+    assert len(finding["evidence"]) == 4
     assert fleet.value("select {p}.setting_interval(%s)::text", name) != value
 
 

@@ -20,6 +20,60 @@ def test_streams_wait_because_nobody_may_be_given_any(fleet: Fleet, doctor: Doct
     doctor.sees_no("streams_wait_for_an_instance")
 
 
+def test_what_a_lost_instance_keeps_waits_for_an_instance(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: nobody else could take it."""
+    fleet.start(10, streams=2)
+    for _ in range(2):
+        fleet.clock.advance("6 minutes")
+        fleet.run("watch_instances")
+    assert fleet.instance("fv-1")["status"] == "inactive"
+    assert doctor.sees("streams_wait_for_an_instance")["evidence"]["stream_ids"] == [1, 2]
+
+
+def test_each_stream_waits_for_one_reason(fleet: Fleet, doctor: Doctor) -> None:
+    """R6.2: who gave it back, who is unable and who is full are told apart, stream by stream."""
+
+    def reasons() -> dict[str, int]:
+        rows = fleet.query("select reason, count(*) as streams from {p}.waiting_reasons() group by reason")
+        codes = {row["code"] for row in fleet.admin("diagnose") if row["code"].startswith("streams_")}
+        found = {row["reason"]: row["streams"] for row in rows}
+        names = {"no ability": "ability", "no room": "room"}
+        assert codes == {f"streams_wait_for_{names[reason]}" for reason in found if reason in names} | {
+            "streams_refused" for reason in found if reason == "refused"
+        }
+        return found
+
+    aac = ["audio_fingerprinting", "aac"]
+    first = fleet.register("fv-1", 2, capabilities=aac)
+    fleet.register("unable", 9)
+    fleet.register("full", 1, capabilities=aac)
+    given_back, *_ = fleet.add_streams(3, required_capabilities=["aac"])
+    fleet.settle()
+    owner = fleet.workers[str(fleet.stream(given_back)["instance_id"])]
+    if owner.instance_id != "fv-1":
+        given_back = next(iter(first.running))
+    first.running.pop(given_back)
+    # one that is able and full, and one that has room and is unable, are no reason not to call it refused
+    first.call("release_streams", streams=[given_back], reason="no disk")
+    assert reasons() == {"refused": 1}
+    # one that gave another stream back has not given back this one
+    other = fleet.register("other", 1, capabilities=aac)
+    assert reasons() == {"room": 1}
+    fleet.query(
+        "insert into {p}.refusal (stream_id, instance_id, reason, refused_at, until, times, for_failing) "
+        "select %s, 'other', 'x', {p}.now(), {p}.now() + '1 hour', 1, false",
+        next(iter(first.running)),
+    )
+    assert reasons() == {"room": 1}
+    fleet.settle()
+    assert reasons() == {}
+    assert list(other.running) == [given_back]
+    fleet.admin("set_capacity", instance_id="fv-1", max_streams=1)
+    fleet.add_streams(1, first=4, required_capabilities=["aac"])
+    fleet.add_streams(2, first=5, required_capabilities=["hls"])
+    assert reasons() == {"no room": 1, "no ability": 2}
+
+
 def test_streams_wait_for_an_ability_that_nobody_has(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2: each ability is counted by itself."""
     fleet.start(10, 10)
@@ -110,6 +164,27 @@ def test_a_silent_stream_among_others_is_a_matter_for_ears(fleet: Fleet, doctor:
     fleet.all_obey()
     fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-1")
     fleet.all_obey()
+    doctor.sees_no("streams_stalled")
+
+
+def test_a_stall_is_told_with_each_beat_or_over_and_a_stations_fault_is_none_of_an_instance(
+    fleet: Fleet, doctor: Doctor
+) -> None:
+    """R6.2"""
+    first, _ = fleet.start(10, 10, streams=4)
+    stream_id = min(first.running)
+    _stall(first, [stream_id])
+    doctor.sees("streams_stalled")
+    fleet.query(
+        "insert into {p}.station_fault (stream_id, found_at, last_failed_at, failures, evidence) "
+        "select %s, {p}.now(), {p}.now(), 1, '[]'",
+        stream_id,
+    )
+    doctor.sees_no("streams_stalled")
+    fleet.query("delete from {p}.station_fault")
+    fleet.clock.advance("89 seconds")
+    doctor.sees("streams_stalled")
+    fleet.clock.advance("1 second")
     doctor.sees_no("streams_stalled")
 
 
