@@ -39,8 +39,11 @@ create or replace trigger tell_lookers_on_insert
 
 create or replace trigger tell_lookers_on_update
     after update of severity, acknowledged_at, resolved_at on {{ private }}.alert
+    -- one by one: what PostgreSQL makes of a comparison of rows reads differently after a restore (db check)
     for each row when (
-        (old.severity, old.acknowledged_at, old.resolved_at) is distinct from (new.severity, new.acknowledged_at, new.resolved_at)
+        old.severity is distinct from new.severity
+        or old.acknowledged_at is distinct from new.acknowledged_at
+        or old.resolved_at is distinct from new.resolved_at
     )
     execute function {{ private }}.tell_lookers_of_a_row();
 

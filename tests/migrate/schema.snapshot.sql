@@ -3922,7 +3922,7 @@ CREATE TRIGGER tell_lookers_on_insert AFTER INSERT ON orchestrator_private.alert
 
 CREATE TRIGGER tell_lookers_on_insert AFTER INSERT ON orchestrator_private.instance FOR EACH ROW EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
 
-CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF severity, acknowledged_at, resolved_at ON orchestrator_private.alert FOR EACH ROW WHEN ((((old.severity IS DISTINCT FROM new.severity) OR (old.acknowledged_at IS DISTINCT FROM new.acknowledged_at)) OR (old.resolved_at IS DISTINCT FROM new.resolved_at))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF severity, acknowledged_at, resolved_at ON orchestrator_private.alert FOR EACH ROW WHEN (((old.severity IS DISTINCT FROM new.severity) OR (old.acknowledged_at IS DISTINCT FROM new.acknowledged_at) OR (old.resolved_at IS DISTINCT FROM new.resolved_at))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
 
 CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF paused_at, recovery_since ON orchestrator_private.controller FOR EACH ROW WHEN (((old.paused_at IS DISTINCT FROM new.paused_at) OR (old.recovery_since IS DISTINCT FROM new.recovery_since))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
 
