@@ -29,6 +29,7 @@ def an_event(**more: Any) -> dict[str, Any]:
         "happened_at": NOW,
         "acknowledged_by": None,
         "resolved_at": None,
+        "event_id": None,
     } | more
 
 
