@@ -3,13 +3,19 @@
 import os
 import sys
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from orchestrator.printable import without_secrets
 
 
 def hide_password() -> None:
-    """When the DSN on the command line holds a password, start anew with the DSN in the environment instead."""
+    """When the DSN on the command line holds a password, start anew with the DSN in the environment instead.
+
+    One that cannot be read is refused as what was typed; that ends the process, too.
+    """
     arguments, dsn = _without_dsn(sys.orig_argv[1:])
-    if dsn is not None and without_secrets(dsn) != dsn:
+    if dsn is not None and without_secrets(dsn) != dsn and _is_readable(dsn):
         os.execve(sys.executable, [sys.executable, *arguments], {**os.environ, "ORCHESTRATOR_DSN": dsn})
 
 
@@ -25,3 +31,11 @@ def _without_dsn(arguments: list[str]) -> tuple[list[str], str | None]:
         else:
             others.append(word)
     return others, dsn
+
+
+def _is_readable(dsn: str) -> bool:
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        return False
+    return True

@@ -175,6 +175,7 @@ def test_who_held_a_lock_that_was_not_free_is_logged(jobs: Jobs, start_driver: S
 
 
 def test_the_health_is_logged_at_the_start_when_wanted(jobs: Jobs, start_driver: StartDriver) -> None:
+    db.call(jobs.conn, "add_stream", url="http://radio.example/1")
     driver = start_driver(RUN_HEALTH_CHECK="true")
 
     driver.wait_for_line(event="connected")
