@@ -3,10 +3,12 @@
 import io
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, TypeVar
 
 import click
@@ -40,15 +42,29 @@ def watch(
     """
     reader = _Reader(connect, read)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the screen has to be put back
+    stop = _on_interrupt()
     try:
         if as_json:
-            _print_each(reader, lambda page: output.as_json_text(page, one_line=True), every, as_json=True)
-        elif not output.is_terminal() or not _watch_on_terminal(reader, show, title, every):
-            _print_each(reader, _and_an_empty_line(show), every, as_json=False)
+            _print_each(reader, lambda page: output.as_json_text(page, one_line=True), every, stop, as_json=True)
+        elif not output.is_terminal() or not _watch_on_terminal(reader, show, title, every, stop):
+            _print_each(reader, _and_an_empty_line(show), every, stop, as_json=False)
     except KeyboardInterrupt:
         pass  # which is how it ends
     finally:
         reader.close()
+
+
+def _on_interrupt() -> threading.Event:
+    """Set by Ctrl-C, which interrupts what runs as ever. Where that goes unheard (Python ignores what is raised while
+    it tidies up), the watch ends with its next page."""
+    stop = threading.Event()
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    return stop
 
 
 def _and_an_empty_line(show: Callable[[Page], None]) -> Callable[[Page], None]:
@@ -80,9 +96,11 @@ class _Reader:
             self._conn.close()
 
 
-def _print_each(reader: _Reader, show: Callable[[Any], object], every: float, *, as_json: bool) -> None:
+def _print_each(
+    reader: _Reader, show: Callable[[Any], object], every: float, stop: threading.Event, *, as_json: bool
+) -> None:
     """For a pipe: page after page; an error is told on standard error in between."""
-    while True:
+    while not stop.is_set():
         try:
             page = reader.page()
         except OrchestratorError as error:
@@ -92,7 +110,7 @@ def _print_each(reader: _Reader, show: Callable[[Any], object], every: float, *,
         else:
             show(page)
         sys.stdout.flush()
-        time.sleep(every)
+        stop.wait(every)
 
 
 @dataclass
@@ -122,7 +140,9 @@ def _clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
-def _watch_on_terminal(reader: _Reader, show: Callable[[Any], None], title: str, every: float) -> bool:
+def _watch_on_terminal(
+    reader: _Reader, show: Callable[[Any], None], title: str, every: float, stop: threading.Event
+) -> bool:
     """Redraw in place; False where rich is not installed. The last picture stays on the screen afterwards."""
     try:
         from rich.console import Console, Group
@@ -148,10 +168,10 @@ def _watch_on_terminal(reader: _Reader, show: Callable[[Any], None], title: str,
         get_renderable=lambda: drawn(console.height), console=console, screen=True, refresh_per_second=_TICK,
         redirect_stdout=False, redirect_stderr=False,
     ) as live:  # fmt: skip
-        while True:
+        while not stop.is_set():
             _take(reader, show, screen)
             live.refresh()
-            time.sleep(every)
+            stop.wait(every)
     console.print(drawn())
     return True
 

@@ -39,10 +39,11 @@ class Terminal:
             assert self._read(), f"it ended without {wanted!r}: {self.text[-2000:]}"
         return self.text[start:]
 
-    def end(self) -> int:
+    def end(self, seconds: float = 60.0) -> int:
         """Read to the end; the exit status."""
+        end = time.monotonic() + seconds
         while self._read():
-            pass
+            assert time.monotonic() < end, f"it does not end: {self.text[-2000:]}"
         return self.process.wait(30)
 
     def press(self, keys: str) -> None:
