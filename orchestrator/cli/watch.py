@@ -56,7 +56,8 @@ def watch(
 
 def _on_interrupt() -> threading.Event:
     """Set by Ctrl-C, which interrupts what runs as ever. Where that goes unheard (Python ignores what is raised while
-    it tidies up), the watch ends with its next page."""
+    it tidies up), the watch ends with its next page. A shell that starts this in the background would have SIGINT
+    ignored."""
     stop = threading.Event()
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
