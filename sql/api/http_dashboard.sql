@@ -1,6 +1,7 @@
 -- GET /: all that the dashboard shows, in one round trip. diagnose() costs more than all the rest: whoever asks again and again
 -- passes the diagnosis of an earlier answer, and it is taken for granted.
 -- Reads     everything that health() and diagnose() read; the public views
+-- Raises    OR101 that is no diagnosis
 create or replace function {{ api }}.http_dashboard(p_diagnosis jsonb default null)
     returns table (status integer, body jsonb)
     language plpgsql volatile security definer
@@ -13,6 +14,11 @@ declare
     v_diagnosis jsonb := p_diagnosis;
     v_imbalance double precision := (select i.load_difference from {{ private }}.imbalance() as i);
 begin
+    perform {{ private }}.require_argument(
+        'p_diagnosis',
+        p_diagnosis is null or (jsonb_typeof(p_diagnosis) = 'object' and jsonb_typeof(p_diagnosis -> 'findings') = 'array') is true,
+        to_jsonb(left(p_diagnosis::text, 200)), 'the diagnosis of an earlier answer, or null'
+    );
     select jsonb_agg(to_jsonb(h) - 'response_time') into v_health from {{ api }}.health() as h;
     if v_diagnosis is null then
         select jsonb_build_object(

@@ -261,6 +261,7 @@ def test_no_function_trusts_a_setting_that_a_session_can_make_up(stage: Stage) -
     known = {
         "application_name",  # shown, never believed
         "max_connections",
+        f"{stage.names.api}.event_id",  # which rows belong together, for the transaction that it names alone
         "reserved_connections",
         "server_version",
         "server_version_num",
