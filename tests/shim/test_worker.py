@@ -239,6 +239,7 @@ async def test_what_three_attempts_do_not_repair_is_registered_anew_and_no_handl
     async with fleet.work("fingerv7-001", recorder):
         await in_step(fleet, "fingerv7-001", recorder, 3)
         with caplog.at_level(logging.INFO, "worker_shim"), monkeypatch.context() as wrong:
+            caplog.clear()
             wrong.setattr(client, "digest", lambda streams: 42)
             await fleet.until(lambda: fleet.instance("fingerv7-001")["incarnation"] == 3)
         told = [r.getMessage().split(" instance_id")[0] for r in caplog.records if "instance_id=f" in r.getMessage()]

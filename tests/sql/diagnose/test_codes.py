@@ -27,7 +27,7 @@ def test_each_header_lists_the_codes_below_it() -> None:
 
 
 def test_the_documentation_lists_every_code() -> None:
-    text = (ROOT / "docs" / "diagnosis.md").read_text()
+    text, _, _ = (ROOT / "docs" / "diagnosis.md").read_text().partition("\n## Is all well?\n")
     listed = re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE)
     assert len(listed) == len(set(listed))
     assert set(listed) == _codes() | OF_THE_COMMAND
