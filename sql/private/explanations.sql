@@ -5,32 +5,35 @@ create or replace function {{ private }}.candidates(p_stream_id bigint)
     returns table (instance_id text, streams integer, max_streams integer, excluded_by text)
     language sql volatile
 as $function$
-    select
-        i.instance_id, l.owned - l.outgoing + l.incoming, i.max_streams,
-        case
-            when i.instance_id = a.instance_id then 'it has the stream'
-            when i.status = 'inactive' then 'it is lost'
-            when i.status = 'draining' or i.standing_order = 'drain' then 'it is being drained'
-            when i.status = 'warning' then 'it is late'
-            when i.suspended_until is not null then 'it is suspended until ' || i.suspended_until
-            when not i.capabilities @> r.capabilities then 'it lacks ' || array_to_string(
-                array(select c.name from unnest(r.capabilities) as c(name) where c.name <> all(i.capabilities) order by c.name), ', '
-            )
-            when f.until is not null then 'it gave the stream back (' || f.reason || '), and gets it no more until ' || f.until
-            when i.probation_until is not null
-                then 'it is on probation until ' || i.probation_until || ': it gets what nobody else has room for'
-            when p.instance_id is null then 'it may not have new streams'
-            when p.planned >= p.ceiling then 'it is full'
-        end
-    from {{ private }}.assignment as a
-    join {{ private }}.requirement as r on r.requirement_id = a.requirement_id
-    cross join {{ private }}.instance as i
-    join {{ private }}.instance_load as l on l.instance_id = i.instance_id
-    left join {{ private }}.placeable_instances() as p on p.instance_id = i.instance_id
-    left join {{ private }}.refusal as f
-        on f.stream_id = a.stream_id and f.instance_id = i.instance_id and f.until > {{ private }}.now()
-    where a.stream_id = p_stream_id and i.status <> 'removed'
-    order by 4 is not null, (l.owned - l.outgoing + l.incoming) / i.max_streams::double precision, i.instance_id
+    select c.*
+    from (
+        select
+            i.instance_id, l.owned - l.outgoing + l.incoming as streams, i.max_streams,
+            case
+                when i.instance_id = a.instance_id then 'it has the stream'
+                when i.status = 'inactive' then 'it is lost'
+                when i.status = 'draining' or i.standing_order = 'drain' then 'it is being drained'
+                when i.status = 'warning' then 'it is late'
+                when i.suspended_until is not null then 'it is suspended until ' || i.suspended_until
+                when not i.capabilities @> r.capabilities then 'it lacks ' || array_to_string(
+                    array(select c.name from unnest(r.capabilities) as c(name) where c.name <> all(i.capabilities) order by c.name), ', '
+                )
+                when f.until is not null then 'it gave the stream back (' || f.reason || '), and gets it no more until ' || f.until
+                when i.probation_until is not null
+                    then 'it is on probation until ' || i.probation_until || ': it gets what nobody else has room for'
+                when p.instance_id is null then 'it may not have new streams'
+                when p.planned >= p.ceiling then 'it is full'
+            end as excluded_by
+        from {{ private }}.assignment as a
+        join {{ private }}.requirement as r on r.requirement_id = a.requirement_id
+        cross join {{ private }}.instance as i
+        join {{ private }}.instance_load as l on l.instance_id = i.instance_id
+        left join {{ private }}.placeable_instances() as p on p.instance_id = i.instance_id
+        left join {{ private }}.refusal as f
+            on f.stream_id = a.stream_id and f.instance_id = i.instance_id and f.until > {{ private }}.now()
+        where a.stream_id = p_stream_id and i.status <> 'removed'
+    ) as c
+    order by c.excluded_by is not null, c.streams / c.max_streams::double precision, c.instance_id
 $function$;
 comment on function {{ private }}.candidates(bigint) is 'Every instance, and what keeps it from having a stream; null: it could have it. The least loaded of those first.';
 

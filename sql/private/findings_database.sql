@@ -217,10 +217,24 @@ as $function$
     select 'warning', 'schema_left_over', d.kind || ' ' || d.identity, 'nobody here has made it',
         jsonb_build_object('kind', d.kind, 'identity', d.identity),
         'These schemas belong to the orchestrator alone. Keep what you need elsewhere; the repair drops it, as a superuser or as {{ owner }}.',
-        case when d.kind in ('function', 'view', 'materialized view', 'table', 'sequence', 'index', 'type', 'statistics')
-            then 'drop ' || d.kind || ' ' || d.identity
+        case
+            when d.kind = 'constraint' then (
+                select format('alter table %s drop constraint %I', o.conrelid::regclass, o.conname)
+                from pg_constraint as o
+                where o.conrelid <> 0 and d.identity = format('%I on %s', o.conname, o.conrelid::regclass)
+            )
+            -- a procedure and an aggregate are of this kind, too
+            when d.kind = 'function' then 'drop routine ' || d.identity
+            else 'drop ' || d.kind || ' ' || d.identity
         end
     from difference as d
     where d.difference = 'left over'
+        -- the index of a constraint and the sequence of a column go with those
+        and not exists (
+            select from pg_depend as p
+            where p.classid = 'pg_class'::regclass
+                and p.objid = case when d.kind in ('index', 'sequence') then to_regclass(d.identity) end
+                and (p.deptype = 'i' or (d.kind = 'sequence' and p.deptype = 'a'))
+        )
 $function$;
 comment on function {{ private }}.findings_schema() is 'Findings: what differs from what migrations have left.';

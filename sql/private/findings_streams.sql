@@ -142,10 +142,8 @@ as $function$
     union all
     select e.severity, 'streams_wait_with_room', 'fleet', e.streams || ' streams wait although there is room', e.evidence,
         'The jobs settle and check_balance place them by themselves within seconds: see whether a driver runs them.',
-        case
-            when c.paused_at is null then format('select * from {{ api }}.rebalance(%L)', 'streams wait although there is room')
-            else 'select * from {{ api }}.resume_balancing()'
-        end
+        case when c.paused_at is null then '' else 'select * from {{ api }}.resume_balancing(); ' end
+        || format('select * from {{ api }}.rebalance(%L)', 'streams wait although there is room')
     from evident as e cross join {{ private }}.controller as c
     -- new ones are placed when the settle window is over
     where e.reason = 'room' and e.oldest <= {{ private }}.now() - {{ private }}.setting_interval('settle_window') - interval '10 seconds'

@@ -56,6 +56,33 @@ def test_a_refused_stream_says_who_gave_it_back_and_why(fleet: Fleet) -> None:
     assert detail["waits_because"] == "every able instance with room gave it back lately"
     [candidate] = detail["candidates"]
     assert candidate["excluded_by"].startswith("it gave the stream back (no disk), and gets it no more until 2026-")
+    fleet.clock.advance("1 hour")
+    worker.beat()
+    assert _excluded(_now(fleet, 1)) == {"fv-1": None}
+
+
+def test_the_least_loaded_candidate_comes_first_and_the_excluded_last(fleet: Fleet) -> None:
+    """R6.1: of a stream that is heard, that waits, and that nobody is able to take."""
+    fleet.start(10, 10, 10, streams=5)
+    [least] = [name for name, streams in fleet.loads().items() if streams == 1]
+    first, second = sorted({"fv-1", "fv-2", "fv-3"} - {least})
+    stream_id = fleet.streams_of(first)[0]
+    candidates = [(row["instance_id"], row["streams"]) for row in _now(fleet, stream_id)["candidates"]]
+    assert candidates == [(least, 1), (second, 2)]
+    fleet.admin("pin_stream", stream_id=stream_id)
+    assert _now(fleet, stream_id)["pinned_to"] == first
+    for name in fleet.workers:
+        fleet.admin("set_capacity", instance_id=name, max_streams=1)
+    [waiting] = fleet.add_streams(1, first=6)
+    for name in fleet.workers:
+        fleet.admin("set_capacity", instance_id=name, max_streams=10)
+    fleet.query("update {p}.instance set probation_until = {p}.now() + '1 minute' where instance_id = %s", least)
+    detail = _now(fleet, waiting)
+    assert (detail["waits_because"], detail["instances"]) == ("it could be placed: the next settlement does", 3)
+    assert [row["instance_id"] for row in detail["candidates"]] == [first, second, least]
+    assert detail["candidates"][2]["excluded_by"].startswith("it is on probation until 2026-")
+    [unable] = fleet.add_streams(1, first=7, required_capabilities=["aac"])
+    assert _now(fleet, unable)["waits_because"] == "no instance has the capabilities"
 
 
 def test_a_stream_that_is_heard_says_who_else_could_have_it(fleet: Fleet) -> None:

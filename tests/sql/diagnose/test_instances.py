@@ -82,20 +82,33 @@ def test_an_instance_on_probation_flaps_until_that_is_over(fleet: Fleet, doctor:
     doctor.sees_no("instance_flapping")
 
 
-def test_an_instance_above_its_share_is_levelled(fleet: Fleet, doctor: Doctor) -> None:
-    """R6.2, R1.4"""
-    fleet.start(20, 20, streams=4)
+@pytest.mark.parametrize(("capacity", "tolerated", "streams"), [(100, 4, 6), (5, 1, 2)], ids=["streams", "load"])
+def test_an_instance_above_its_share_is_levelled(
+    fleet: Fleet, doctor: Doctor, capacity: int, tolerated: int, streams: int
+) -> None:
+    """R6.2, R1.3, R1.4: more than two streams above its share, or a load of more than 20 points above the least."""
+    fleet.start(capacity, capacity)
     fleet.admin("pause_balancing")
-    for stream_id in fleet.add_streams(6, first=5):
-        fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-1")
-    fleet.all_obey()
-    for stream_id in fleet.streams_of("fv-2"):
-        fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-1")
-    fleet.all_obey()
+    ids = fleet.add_streams(streams)
+    _give(fleet, ids[:tolerated], "fv-1")
+    doctor.sees_no("instance_above_share")
+    _give(fleet, ids[tolerated:], "fv-1")
+    # what may not be moved cannot make it even
+    for stream_id in ids:
+        fleet.admin("pin_stream", stream_id=stream_id)
+    doctor.sees_no("instance_above_share")
+    for stream_id in ids:
+        fleet.admin("unpin_stream", stream_id=stream_id)
     finding = doctor.cures("instance_above_share", "instance fv-1")
-    assert (finding["evidence"]["streams"], finding["evidence"]["fair_share"]) == (10, 5)
+    assert (finding["evidence"]["streams"], finding["evidence"]["fair_share"]) == (streams, streams / 2)
     fleet.all_obey()
-    assert fleet.loads() == {"fv-1": 5, "fv-2": 5}
+    assert set(fleet.loads().values()) == {streams / 2}
+
+
+def _give(fleet: Fleet, stream_ids: list[int], instance_id: str) -> None:
+    for stream_id in stream_ids:
+        fleet.admin("move_stream", stream_id=stream_id, instance_id=instance_id)
+    fleet.all_obey()
 
 
 def test_what_only_one_instance_is_able_to_do_is_no_reason_to_level(fleet: Fleet, doctor: Doctor) -> None:
@@ -108,9 +121,14 @@ def test_what_only_one_instance_is_able_to_do_is_no_reason_to_level(fleet: Fleet
     doctor.sees_no("instance_above_share")
 
 
-def test_an_instance_above_its_lowered_capacity_gives_the_rest_to_others(fleet: Fleet, doctor: Doctor) -> None:
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_an_instance_above_its_lowered_capacity_gives_the_rest_to_others(
+    fleet: Fleet, doctor: Doctor, is_paused: bool
+) -> None:
     """R6.2"""
     fleet.start(10, 10, streams=10)
+    if is_paused:
+        fleet.admin("pause_balancing")
     fleet.admin("set_capacity", instance_id="fv-1", max_streams=2)
     finding = doctor.cures("instance_overfull", "instance fv-1")
     assert (finding["evidence"]["streams"], finding["evidence"]["max_streams"]) == (5, 2)
@@ -132,9 +150,14 @@ def test_an_instance_that_beats_without_its_session_is_found_until_it_has_one(fl
     sessions = [worker.attach() for worker in workers]
     fleet.run("watch_instances")
     doctor.sees_no("instance_without_listener")
-    _kill(fleet, sessions[0].info.backend_pid)
+    # the second is silent, too, and will be lost
+    for session in sessions[:2]:
+        _kill(fleet, session.info.backend_pid)
     fleet.run("watch_instances")
-    _beat_for(fleet, 20, *workers)
+    fleet.clock.advance("9 seconds")
+    workers[0].beat()
+    doctor.sees_no("instance_without_listener")
+    fleet.clock.advance("1 second")
     assert doctor.sees("instance_without_listener", "instance fv-1")["repair"] is None
     workers[0].attach()
     fleet.run("watch_instances")
@@ -157,6 +180,13 @@ def test_a_worker_that_is_connected_without_a_session_is_behind_a_pooler(
     doctor.sees_no("pooler_between")
     _beat_for(fleet, 60, first, second)
     assert doctor.sees("pooler_between", "instance fv-1")["repair"] is None
+    # a process that has not yet said a word may be about to attach
+    first = fleet.register("fv-1", process="2", takeover=True)
+    fleet.clock.advance("1 minute")
+    doctor.sees_no("pooler_between")
+    fleet.clock.advance("1 second")
+    first.beat()
+    doctor.sees("pooler_between", "instance fv-1")
     first.attach()
     doctor.sees_no("pooler_between")
 
@@ -185,18 +215,22 @@ def test_a_breaker_that_is_open_is_found_until_it_closes(fleet: Fleet, doctor: D
     doctor.sees_no("breaker_open")
 
 
-def test_an_instance_that_cannot_be_brought_in_step_is_found_until_it_is(fleet: Fleet, doctor: Doctor) -> None:
-    """R6.2, R3.1"""
+@pytest.mark.parametrize(("pauses", "attempts"), [((10, 10), 3), ((59, 1), 1)])
+def test_an_instance_that_cannot_be_brought_in_step_is_found_until_it_is(
+    fleet: Fleet, doctor: Doctor, pauses: tuple[int, int], attempts: int
+) -> None:
+    """R6.2, R3.1: after three attempts, or the time of two beats."""
     first, _ = fleet.start(10, 10, streams=4)
     right = dict(first.running)
     first.running[99] = 1
     first.beat()
-    doctor.sees_no("instance_out_of_step")
-    for _ in range(3):
-        fleet.clock.advance("20 seconds")
-        first.beat()
+    for pause in pauses:
+        doctor.sees_no("instance_out_of_step")
+        fleet.clock.advance(f"{pause} seconds")
+        if attempts > 1:
+            first.beat()
     finding = doctor.sees("instance_out_of_step", "instance fv-1")
-    assert finding["evidence"]["attempts"] >= 2
+    assert finding["evidence"]["attempts"] == attempts
     assert finding["repair"] is None
     first.running = right
     first.beat()

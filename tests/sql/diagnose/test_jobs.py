@@ -51,7 +51,8 @@ def test_that_nobody_runs_jobs_is_found_until_a_driver_is_started(database: Data
     db.call(conn, "run_due_jobs")
     assert "no_driver" not in [row["code"] for row in db.call(conn, "diagnose")]
     conn.execute(
-        f"update {database.names.private}.job set next_run_at = now() - interval '1 minute', last_started_at = null"
+        f"update {database.names.private}.job "
+        "set next_run_at = now() - interval '1 minute', last_started_at = now() - interval '31 seconds'"
     )
     [finding] = [
         row for row in db.call(conn, "diagnose") if row["code"] in ("no_driver", "job_overdue", "job_never_run")
@@ -133,6 +134,12 @@ def test_history_that_nobody_purges_is_purged(fleet: Fleet, doctor: Doctor) -> N
     """R6.2"""
     fleet.admin("schedule_job", job="purge_history", enabled=False)
     fleet.start(10, streams=1)
+    # who is lost keeps the decision that says so
+    fleet.register("fv-3").attach().close()
+    for _ in range(2):
+        fleet.run("watch_instances")
+        fleet.clock.advance("11 seconds")
+    assert fleet.instance("fv-3")["status"] == "inactive"
     for _ in range(2):
         fleet.admin("move_stream", stream_id=1, instance_id=fleet.register("fv-2").instance_id)
         fleet.all_obey()
@@ -171,18 +178,26 @@ def test_a_source_that_fails_is_found_until_it_can_be_read(
     _sync(fleet, fails=True)
     finding = doctor.sees("source_failing", "source field")
     assert (finding["severity"], finding["evidence"]["consecutive_failures"]) == ("warning", 1)
+    _sync(fleet, fails=True)
+    assert doctor.sees("source_failing")["severity"] == "warning"
+    _sync(fleet, fails=True)
+    assert doctor.sees("source_failing")["severity"] == "critical"
+    fleet.clock.advance("1 hour")
+    doctor.sees_no("source_stale")  # one finding is enough
     source.execute("alter table public.hidden rename to stations")
     doctor.cures("source_failing")
     assert len(fleet.view("streams")) == 10
 
 
 def test_a_source_that_nobody_reads_is_stale(fleet: Fleet, doctor: Doctor, source: psycopg.Connection[Any]) -> None:
-    """R6.2"""
-    _sync(fleet)
-    fleet.clock.advance("4 minutes")
-    doctor.sees_no("source_stale")
-    fleet.clock.advance("1 second")
-    doctor.cures("source_stale", "source field")
+    """R6.2: neither at first nor any more; a list and one that is switched off are not read by themselves."""
+    fleet.admin("add_source", source="list")
+    fleet.admin("add_source", source="off", conninfo=fleet.database.dsn, table_name="public.stations", enabled=False)
+    for told in ("it has never been synchronised", f"it was last synchronised at {fleet.clock.now:%Y-%m-%d}"):
+        fleet.clock.advance("4 minutes")
+        doctor.sees_no("source_stale")
+        fleet.clock.advance("1 second")
+        assert doctor.cures("source_stale", "source field")["finding"].startswith(told)
 
 
 def test_a_source_that_has_lost_most_of_its_streams_is_synchronised_only_on_purpose(

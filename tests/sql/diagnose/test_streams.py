@@ -109,15 +109,22 @@ def test_streams_that_everybody_gave_back_are_tried_again_by_the_repair(fleet: F
         if ids := list(worker.running):
             worker.running.clear()
             worker.call("release_streams", streams=ids, reason="no disk")
-    finding = doctor.cures("streams_refused")
+    # the one that is asked first has room for one of them only
+    fleet.admin("set_capacity", instance_id="fv-1", max_streams=1)
+    finding = doctor.sees("streams_refused")
     assert finding["evidence"]["streams"] == 2
+    doctor.do(finding["repair"])
+    assert doctor.cures("streams_refused")["evidence"]["streams"] == 1
     assert fleet.waiting() == []
 
 
+@pytest.mark.parametrize("is_paused", [False, True])
 def test_streams_that_nobody_places_although_there_is_room_are_placed_by_the_repair(
-    fleet: Fleet, doctor: Doctor
+    fleet: Fleet, doctor: Doctor, is_paused: bool
 ) -> None:
     """R6.2: no driver has run since they came."""
+    if is_paused:
+        fleet.admin("pause_balancing")
     fleet.add_streams(2)
     fleet.register("fv-1", 10).beat()
     doctor.sees_no("streams_wait_with_room")
@@ -126,12 +133,20 @@ def test_streams_that_nobody_places_although_there_is_room_are_placed_by_the_rep
     assert fleet.waiting() == []
 
 
-def test_a_hand_over_that_nobody_finishes_is_finished_by_the_repair(fleet: Fleet, doctor: Doctor) -> None:
-    """R6.2"""
-    first, _ = fleet.start(10, 10, streams=2)
+@pytest.mark.parametrize(
+    ("lease", "seconds"), [({}, 40), ({"lease": "60 seconds", "stop_within": "20 seconds"}, 70)], ids=["told", "lease"]
+)
+def test_a_hand_over_that_nobody_finishes_is_finished_by_the_repair(
+    fleet: Fleet, doctor: Doctor, lease: dict[str, str], seconds: int
+) -> None:
+    """R6.2: one that stops by its own clock is left the time of its lease."""
+    first = fleet.register("fv-1", **lease)
+    fleet.register("fv-2")
+    fleet.add_streams(2)
+    fleet.settle()
     [stream_id] = first.running
     fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")
-    fleet.clock.advance("39 seconds")
+    fleet.clock.advance(f"{seconds - 1} seconds")
     doctor.sees_no("handovers_stuck")
     fleet.clock.advance("1 second")
     finding = doctor.cures("handovers_stuck", "instance fv-1")
@@ -194,11 +209,12 @@ def test_a_station_that_fails_everywhere_is_switched_off_by_the_repair(fleet: Fl
     fleet.start(10, 10)
     [stream_id] = fleet.add_streams(1, name=name)
     fleet.settle()
-    fleet.query(
-        "insert into {p}.station_fault (stream_id, found_at, last_failed_at, evidence) "
-        "values (%s, {p}.now(), {p}.now(), '{{}}')",
-        stream_id,
-    )
+    for _ in range(2):
+        doctor.sees_no("station_failing")
+        owner = fleet.workers[str(fleet.stream(stream_id)["instance_id"])]
+        for _ in range(3):
+            owner.fail(stream_id)
+        fleet.all_obey()
     finding = doctor.cures("station_failing", f"stream {stream_id}")
     assert finding["evidence"]["name"] == name
     assert fleet.stream(stream_id)["active"] is False
