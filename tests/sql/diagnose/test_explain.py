@@ -145,6 +145,19 @@ def test_an_instance_tells_its_life(fleet: Fleet) -> None:
     assert (lost["lost"], lost["rule"]) == (2, "silence")
 
 
+def test_a_life_tells_a_goodbye_from_a_removal(fleet: Fleet) -> None:
+    """R6.1"""
+    first, *_ = fleet.start(10, 10, 10, streams=3)
+    first.call("deregister_instance")
+    fleet.all_obey(but="fv-1")
+    held = fleet.loads()["fv-2"]
+    fleet.admin("remove_instance", instance_id="fv-2")
+    for instance_id, end in (("fv-1", ("goodbye", 0, 1)), ("fv-2", ("removed", 0, held))):
+        rows = fleet.admin("explain_instance", instance_id=instance_id)
+        [last] = [row for row in rows if row["what"] in ("goodbye", "removed", "lost")]
+        assert (last["what"], last["gained"], last["lost"]) == end
+
+
 def test_an_unknown_instance_has_no_life(fleet: Fleet) -> None:
     """R6.1"""
     with refused("OR103"):

@@ -70,7 +70,7 @@ def test_a_job_that_only_drivers_run_is_found_where_none_is(database: Database) 
     found = {row["subject"]: row for row in db.call(conn, "diagnose") if row["code"] == "job_never_run"}
     assert found.keys() == {"job sync_source", "job deliver_alerts"}
     with _running(found["job sync_source"]["repair"], database):
-        _wait_until_gone(conn, "job_never_run")
+        _wait_until_gone(conn, *DRIVEN)
 
 
 def test_a_job_that_is_overdue_while_others_run_is_run(fleet: Fleet, doctor: Doctor) -> None:
@@ -149,6 +149,7 @@ def test_history_that_nobody_purges_is_purged(fleet: Fleet, doctor: Doctor) -> N
     doctor.sees_no("history_not_purged")
     fleet.clock.advance("1 minute")
     doctor.sees("history_not_purged", "fleet")
+    fleet.all_obey()  # who keeps its stream keeps the decision that gave it
     fleet.admin("schedule_job", job="purge_history", enabled=True)
     doctor.cures("history_not_purged", "fleet")
 

@@ -1,5 +1,7 @@
 """R6.1, R6.2: streams that nobody hears, and why."""
 
+from typing import Any
+
 import pytest
 
 from tests.sql.diagnose.doctor import Doctor
@@ -14,7 +16,9 @@ def test_streams_wait_because_nobody_may_be_given_any(fleet: Fleet, doctor: Doct
     finding = doctor.sees("streams_wait_for_an_instance", "fleet")
     assert (finding["severity"], finding["repair"]) == ("warning", None)
     assert (finding["evidence"]["streams"], finding["evidence"]["stream_ids"]) == (2, ids)
-    fleet.clock.advance("2 minutes")
+    fleet.clock.advance("59 seconds")
+    assert doctor.sees("streams_wait_for_an_instance")["severity"] == "warning"
+    fleet.clock.advance("1 second")
     assert doctor.sees("streams_wait_for_an_instance")["severity"] == "critical"
     worker.beat()
     doctor.sees_no("streams_wait_for_an_instance")
@@ -137,7 +141,7 @@ def test_streams_that_nobody_places_although_there_is_room_are_placed_by_the_rep
     ("lease", "seconds"), [({}, 40), ({"lease": "60 seconds", "stop_within": "20 seconds"}, 70)], ids=["told", "lease"]
 )
 def test_a_hand_over_that_nobody_finishes_is_finished_by_the_repair(
-    fleet: Fleet, doctor: Doctor, lease: dict[str, str], seconds: int
+    fleet: Fleet, doctor: Doctor, lease: dict[str, Any], seconds: int
 ) -> None:
     """R6.2: one that stops by its own clock is left the time of its lease."""
     first = fleet.register("fv-1", **lease)
