@@ -76,7 +76,7 @@ class _OwnFile:
 
     def _was_moved(self) -> bool:
         try:
-            return not os.path.samestat(os.stat(self.baseFilename), os.fstat(self.stream.fileno()))  # noqa: PTH116
+            return not os.path.samestat(Path(self.baseFilename).stat(), os.fstat(self.stream.fileno()))
         except FileNotFoundError:
             return True
 
