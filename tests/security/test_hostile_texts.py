@@ -325,7 +325,8 @@ _TYPED = ("'; " + _PWN + "; --", '"', "$(id) `id` ; id | id > planted", "{{ owne
 
 
 def _commands(command: click.Command, name: str, parent: click.Context | None = None) -> Iterator[click.Context]:
-    ctx = click.Context(command, parent, name, **command.context_settings)  # click remembers what the help option is called
+    # (click remembers what the help option is called)
+    ctx = click.Context(command, parent, name, **command.context_settings)
     if isinstance(command, click.Group):
         for child in command.list_commands(ctx):
             found = command.get_command(ctx, child)
