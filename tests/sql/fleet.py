@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 
 from orchestrator import db
 from orchestrator.errors import OrchestratorError
+from tests.driver.processes import wait_until
 from tests.support import Clock, Database
 
 Row = dict[str, Any]
@@ -103,6 +104,15 @@ class Worker:
         conn = self.fleet.database.connect("worker")
         db.call(conn, "attach_session", instance_id=self.instance_id, incarnation=self.incarnation)
         return conn
+
+    def vanish(self) -> None:
+        """It had a session, and the server has noticed that it is gone."""
+        session = self.attach()
+        pid = session.info.backend_pid
+        session.close()
+        wait_until(
+            lambda: not self.fleet.query("select from pg_stat_activity where pid = %s", pid), what="its session is gone"
+        )
 
     @property
     def row(self) -> Row:

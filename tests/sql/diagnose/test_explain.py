@@ -167,7 +167,7 @@ def test_an_unknown_instance_has_no_life(fleet: Fleet) -> None:
 def test_a_stream_that_a_lost_instance_keeps_waits_and_says_why(fleet: Fleet) -> None:
     """R6.1: nobody else could take it."""
     [worker] = fleet.start(10, streams=1)
-    worker.attach().close()
+    worker.vanish()
     for _ in range(2):
         fleet.clock.advance("6 minutes")
         fleet.run("watch_instances")

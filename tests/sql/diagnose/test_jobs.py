@@ -135,7 +135,7 @@ def test_history_that_nobody_purges_is_purged(fleet: Fleet, doctor: Doctor) -> N
     fleet.admin("schedule_job", job="purge_history", enabled=False)
     fleet.start(10, streams=1)
     # who is lost keeps the decision that says so
-    fleet.register("fv-3").attach().close()
+    fleet.register("fv-3").vanish()
     for _ in range(2):
         fleet.run("watch_instances")
         fleet.clock.advance("11 seconds")
