@@ -111,7 +111,7 @@ class Worker:
         pid = session.info.backend_pid
         session.close()
         wait_until(
-            lambda: not self.fleet.query("select from pg_stat_activity where pid = %s", pid), what="its session is gone"
+            lambda: not self.fleet.query("select pid from pg_stat_activity where pid = %s", pid), what="it is gone"
         )
 
     @property
