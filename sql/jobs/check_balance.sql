@@ -59,7 +59,7 @@ comment on function {{ private }}.check_balance() is 'Job check_balance: rebalan
 
 create or replace function {{ private }}.is_imbalanced()
     returns boolean
-    language sql volatile
+    language sql stable
 as $function$
     -- more than the threshold, and not more by a rounding error
     select

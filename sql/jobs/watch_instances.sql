@@ -6,12 +6,12 @@
 -- again after restart_grace, and silence counts from the server's return. When most fall silent together, silence is believed
 -- restart_grace later than otherwise; when nobody is left, nothing moves before somebody is there again (private/heirless.sql).
 -- Locks     decision (only when there is something to do); instance (by id); stream and assignment rows (by id)
--- Writes    controller, instance, assignment, decision, movement, withdrawal, settle_request
+-- Writes    controller, instance, assignment, decision, movement, withdrawal, settle_request; session_watch
 -- Notifies  each affected instance
 
 create or replace function {{ private }}.server_returned()
     returns boolean
-    language sql volatile
+    language sql stable
 as $function$
     select (c.server_started_at, c.server_timeline) is distinct from ({{ private }}.server_started_at(), {{ private }}.server_timeline())
     from {{ private }}.controller as c
@@ -43,15 +43,20 @@ comment on function {{ private }}.watch_server() is 'After a restart or promotio
 
 create or replace function {{ private }}.sessions_changed()
     returns table (instance_id text, is_held boolean)
-    language sql volatile
+    language sql stable
 as $function$
-    select i.instance_id, s.session_key is not null
+    with held as materialized (
+        select h.session_key, h.login, {{ private }}.may_speak_for(h.login, null) as is_for_all from {{ private }}.held_sessions() as h
+    )
+    select i.instance_id, i.session_lost_at is not null
     from {{ private }}.instance as i
-    left join (select distinct h.session_key, h.login from {{ private }}.held_sessions() as h) as s
-        on s.session_key = i.session_key and {{ private }}.may_speak_for(s.login, i.owner_role)
     where i.session_key is not null
         and i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
-        and (i.session_lost_at is null) <> (s.session_key is not null)
+        -- looked up, not joined: that costs the same however few locks the planner expects
+        and (i.session_lost_at is null) <> (
+            (i.session_key, i.owner_role) in (select h.session_key, h.login from held as h)
+            or i.session_key in (select h.session_key from held as h where h.is_for_all)
+        )
 $function$;
 comment on function {{ private }}.sessions_changed() is 'Instances whose session is gone or back since the last look.';
 
@@ -86,38 +91,80 @@ end
 $function$;
 comment on function {{ private }}.watch_sessions(text[]) is 'Note which of these instances'' attached sessions are gone or back, and whether most of them went together.';
 
+create or replace function {{ private }}.not_heard_since(p_moment timestamptz)
+    returns setof text
+    language sql stable rows 10
+as $function$
+    select h.instance_id from {{ private }}.heartbeat as h where h.beat_at <= p_moment
+$function$;
+comment on function {{ private }}.not_heard_since(timestamptz) is 'Instances, of whatever status, whose last beat is that old: nearly always few, and all that silence can be about.';
+
+create or replace function {{ private }}.shortest_silence(p_limit interval)
+    returns interval
+    language sql stable
+as $function$
+    select least(p_limit, (select min(i.lease) from {{ private }}.instance as i where i.lease is not null))
+$function$;
+comment on function {{ private }}.shortest_silence(interval) is 'A limit of silence, or the shortest lease if that is shorter: nobody is silent before.';
+
+create or replace function {{ private }}.silence_matters()
+    returns boolean
+    language sql stable
+as $function$
+    with limits as materialized (
+        select
+            {{ private }}.now() as now,
+            {{ private }}.shortest_silence(
+                least({{ private }}.setting_interval('heartbeat_warning'), {{ private }}.setting_interval('heartbeat_timeout'))
+            ) as shortest
+    )
+    select exists (select {{ private }}.not_heard_since((select l.now - l.shortest from limits as l)))
+        or exists (select from {{ private }}.controller as c cross join limits as l where c.silence_trusted_from > l.now)
+$function$;
+comment on function {{ private }}.silence_matters() is 'Whether any instance has been silent for as long as the first limit, or the belief in silence is suspended.';
+
 create or replace function {{ private }}.silent_together()
     returns timestamptz
-    language sql volatile
+    language sql stable
 as $function$
     with limits as materialized (
         select
             {{ private }}.now() as now, {{ private }}.setting_interval('heartbeat_warning') as warning,
             {{ private }}.setting_interval('heartbeat_interval') + {{ private }}.setting_interval('disconnect_grace') as together
     ),
-    watched as (
-        select
-            greatest(h.beat_at, c.silence_counts_from) as heard_at, l.together,
-            l.now >= greatest(h.beat_at, c.silence_counts_from) + least(i.lease, l.warning) as is_silent
+    silent as materialized (
+        select greatest(h.beat_at, c.silence_counts_from) as heard_at, l.together
         from {{ private }}.instance as i
         join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
         cross join {{ private }}.controller as c
         cross join limits as l
-        where i.status in ('registered', 'active', 'warning', 'recovering', 'draining') and i.suspended_until is null
+        where i.instance_id = any(array(select {{ private }}.not_heard_since((select l.now - {{ private }}.shortest_silence(l.warning) from limits as l))))
+            and i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+            and i.suspended_until is null
+            and l.now >= greatest(h.beat_at, c.silence_counts_from) + least(i.lease, l.warning)
     ),
     latest as (
-        select max(w.heard_at) as heard_at from watched as w where w.is_silent
+        select max(s.heard_at) as heard_at from silent as s
+    ),
+    near as (
+        select l.heard_at, count(*) as instances
+        from silent as s join latest as l on s.heard_at >= l.heard_at - s.together
+        group by l.heard_at
     )
-    select l.heard_at
-    from watched as w cross join latest as l
-    group by l.heard_at
-    having count(*) filter (where w.is_silent and w.heard_at >= l.heard_at - w.together) >= greatest(2, count(*) / 2 + 1)
+    select n.heard_at
+    from near as n
+    where case
+        when n.instances >= 2 then n.instances > (
+            select count(*) / 2 from {{ private }}.instance as i
+            where i.status in ('registered', 'active', 'warning', 'recovering', 'draining') and i.suspended_until is null
+        )
+    end
 $function$;
 comment on function {{ private }}.silent_together() is 'When the last of them was heard, if most instances fell silent together (their last beats no further apart than one interval and the grace); else null.';
 
 create or replace function {{ private }}.silence_trust()
     returns timestamptz
-    language sql volatile
+    language sql stable
 as $function$
     select case
         -- nobody was left; now somebody is there, and the others have their time from here
@@ -140,29 +187,45 @@ as $function$
 $function$;
 comment on function {{ private }}.silence_trust() is 'From when on silence is to be believed, as things are now; infinity while nobody is left. Null: always.';
 
+create or replace function {{ private }}.silence_trusted_from()
+    returns timestamptz
+    language sql stable
+as $function$
+    select case
+        -- when nobody can take anything, nothing moves whoever is lost
+        when {{ private }}.somebody_is_there() then coalesce(nullif(c.silence_trusted_from, 'infinity'), '-infinity')
+        else '-infinity'
+    end
+    from {{ private }}.controller as c
+$function$;
+comment on function {{ private }}.silence_trusted_from() is 'From when on silence is believed.';
+
 create or replace function {{ private }}.instances_lost()
     returns table (instance_id text, rule text, last_beat_at timestamptz, session_lost_at timestamptz)
-    language sql volatile
+    language sql stable
 as $function$
     -- looked up once, not for each instance
     with limits as materialized (
         select
             {{ private }}.now() as now, {{ private }}.setting_interval('heartbeat_timeout') as timeout,
-            {{ private }}.setting_interval('disconnect_grace') as grace,
-            -- when nobody can take anything, nothing moves whoever is lost
-            case when {{ private }}.somebody_is_there() then nullif(c.silence_trusted_from, 'infinity') end as silence_trusted_from
-        from {{ private }}.controller as c
+            {{ private }}.setting_interval('disconnect_grace') as grace
     ),
     watched as (
         select
             i.instance_id, i.session_lost_at, i.suspended_until, i.lease, h.beat_at,
-            greatest(h.beat_at, c.silence_counts_from) as heard_at, c.sessions_trusted_from, l.silence_trusted_from,
-            l.now, l.timeout, l.grace
+            greatest(h.beat_at, c.silence_counts_from) as heard_at, c.sessions_trusted_from, l.now, l.timeout, l.grace
         from {{ private }}.instance as i
         join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
         cross join {{ private }}.controller as c
         cross join limits as l
-        where i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+        where i.instance_id = any(
+                array(
+                    select {{ private }}.not_heard_since((select l.now - {{ private }}.shortest_silence(l.timeout) from limits as l))
+                    union
+                    select u.instance_id from {{ private }}.instance as u where u.is_unusual
+                )
+            )
+            and i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
     )
     select w.instance_id, r.rule, w.beat_at, w.session_lost_at
     from watched as w
@@ -170,8 +233,7 @@ as $function$
         select case
             when w.suspended_until is not null
                 then case when w.now >= w.suspended_until and w.now >= w.beat_at + coalesce(w.lease, '0') then 'suspension over' end
-            when w.now >= w.heard_at + coalesce(w.lease, w.timeout) and w.now >= coalesce(w.silence_trusted_from, '-infinity')
-                then 'silence'
+            when w.now >= w.heard_at + coalesce(w.lease, w.timeout) and w.now >= (select {{ private }}.silence_trusted_from()) then 'silence'
             when w.session_lost_at <= w.now - w.grace
                 and w.beat_at <= w.now - w.grace
                 and w.now >= coalesce(w.sessions_trusted_from, '-infinity')
@@ -184,7 +246,7 @@ comment on function {{ private }}.instances_lost() is 'Instances that are to be 
 
 create or replace function {{ private }}.instances_late()
     returns table (instance_id text)
-    language sql volatile
+    language sql stable
 as $function$
     with limits as materialized (
         select {{ private }}.now() - {{ private }}.setting_interval('heartbeat_warning') as late_since
@@ -194,7 +256,8 @@ as $function$
     join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
     cross join {{ private }}.controller as c
     cross join limits as l
-    where i.status in ('registered', 'active', 'recovering')
+    where i.instance_id = any(array(select {{ private }}.not_heard_since((select l.late_since from limits as l))))
+        and i.status in ('registered', 'active', 'recovering')
         and i.suspended_until is null
         and greatest(h.beat_at, c.silence_counts_from) <= l.late_since
 $function$;
@@ -202,15 +265,36 @@ comment on function {{ private }}.instances_late() is 'Instances that are to be 
 
 create or replace function {{ private }}.instances_forgotten()
     returns table (instance_id text)
-    language sql volatile
+    language sql stable
 as $function$
     select i.instance_id
     from {{ private }}.instance as i
-    where i.status = 'inactive' and i.status_changed_at <= {{ private }}.now() - {{ private }}.setting_interval('removal_timeout')
+    where i.is_unusual and i.status = 'inactive' and i.status_changed_at <= {{ private }}.now() - {{ private }}.setting_interval('removal_timeout')
 $function$;
 comment on function {{ private }}.instances_forgotten() is 'Instances that were lost long ago and are to be removed now.';
 
-create or replace function {{ private }}.lock_watched()
+create or replace function {{ private }}.something_is_due()
+    returns boolean
+    language plpgsql volatile
+as $function$
+begin
+    return {{ private }}.server_returned()
+        or exists (select from {{ private }}.instance as i where i.is_unusual) and (
+            exists (select from {{ private }}.instances_lost())
+            or exists (select from {{ private }}.instances_forgotten())
+            or {{ private }}.heirless_with_room() is not null
+            or exists (select from {{ private }}.probations_over())
+        )
+        or {{ private }}.silence_matters() and (
+            exists (select from {{ private }}.instances_late())
+            or exists (select from {{ private }}.instances_lost())
+            or (select c.silence_trusted_from is distinct from {{ private }}.silence_trust() from {{ private }}.controller as c)
+        );
+end
+$function$;
+comment on function {{ private }}.something_is_due() is 'Whether there is something to do about an instance, its session aside. The cheapest questions come first, and nearly always answer the others.';
+
+create or replace function {{ private }}.lock_watched(p_sessions_changed boolean)
     returns text[]
     language sql volatile
 as $function$
@@ -218,7 +302,7 @@ as $function$
         select i.instance_id
         from {{ private }}.instance as i
         where i.instance_id in (
-            select s.instance_id from {{ private }}.sessions_changed() as s
+            select s.instance_id from {{ private }}.sessions_changed() as s where p_sessions_changed
             union all
             select l.instance_id from {{ private }}.instances_late() as l
             union all
@@ -231,11 +315,13 @@ as $function$
     )
     select coalesce(array_agg(f.instance_id), '{}') from free as f
 $function$;
-comment on function {{ private }}.lock_watched() is 'Instances to do something about, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
+comment on function {{ private }}.lock_watched(boolean) is 'Instances to do something about, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
 
 create or replace function {{ private }}.watch_instances()
     returns jsonb
     language plpgsql volatile
+    -- what is done every second is not to be planned every second
+    set plan_cache_mode = 'force_generic_plan'
 as $function$
 declare
     v_result jsonb := jsonb '{}';
@@ -243,18 +329,18 @@ declare
     v_ids text[];
     v_lost record;
     v_decision {{ private }}.decision;
+    v_sessions bigint := {{ private }}.sessions_checksum(); -- before they are compared
+    v_is_known boolean;
 begin
     -- a look first: nearly always there is nothing, and then no lock is taken
-    if not (
-        {{ private }}.server_returned()
-        or exists (select from {{ private }}.sessions_changed())
-        or exists (select from {{ private }}.instances_late())
-        or exists (select from {{ private }}.instances_lost())
-        or exists (select from {{ private }}.instances_forgotten())
-        or {{ private }}.heirless_with_room() is not null
-        or exists (select from {{ private }}.probations_over())
-        or (select c.silence_trusted_from is distinct from {{ private }}.silence_trust() from {{ private }}.controller as c)
-    ) then
+    v_is_known := exists (
+        select from {{ private }}.session_watch as w
+        where w.checksum = v_sessions and w.compared_at > {{ private }}.now() - interval '10 seconds'
+    );
+    if (v_is_known or not exists (select from {{ private }}.sessions_changed())) and not {{ private }}.something_is_due() then
+        if not v_is_known then
+            update {{ private }}.session_watch set checksum = v_sessions, compared_at = {{ private }}.now();
+        end if;
         return null;
     end if;
     perform {{ private }}.lock_decisions();
@@ -267,8 +353,10 @@ begin
     from {{ private }}.silence_trust() as t(moment)
     where c.silence_trusted_from is distinct from t.moment;
     -- and looked at once more, now that they stand still
-    v_free := {{ private }}.lock_watched();
-    perform {{ private }}.watch_sessions(v_free);
+    v_free := {{ private }}.lock_watched(not v_is_known);
+    if not v_is_known then
+        perform {{ private }}.watch_sessions(v_free);
+    end if;
 
     select array_agg(l.instance_id order by l.instance_id) into v_ids
     from {{ private }}.instances_late() as l

@@ -12,17 +12,19 @@
 
 create or replace function {{ private }}.imbalance()
     returns table (load_difference double precision, stream_difference double precision)
-    language sql volatile
+    language sql stable
 as $function$
-    with fleet as (
-        select p.planned, p.max_streams, p.planned / p.max_streams::double precision as load,
-            sum(p.planned) over () * p.weight / sum(p.weight) over () as share
+    with fleet as materialized (
+        select p.planned::double precision as planned, p.max_streams::double precision as max_streams, p.weight
         from {{ private }}.placeable_instances() as p
+    ),
+    total as (
+        select sum(f.planned) as planned, sum(f.weight) as weight from fleet as f
     )
     select
-        coalesce(max(f.load) - min(f.load), 0),
-        coalesce(max(abs(f.planned - least(f.share, f.max_streams))), 0)
-    from fleet as f
+        coalesce(max(f.planned / f.max_streams) - min(f.planned / f.max_streams), 0),
+        coalesce(max(abs(f.planned - least(t.planned * f.weight / t.weight, f.max_streams))), 0)
+    from fleet as f cross join total as t
 $function$;
 comment on function {{ private }}.imbalance() is 'The greatest difference of load between two instances (0 to 1, of their capacities), and the greatest distance of one from its fair share, in streams.';
 
@@ -109,7 +111,7 @@ comment on function {{ private }}.shift(bigint, integer[], text[], integer) is '
 
 create or replace function {{ private }}.requirement_reach()
     returns table (requirement_id integer, instance_ids text[], reaches_all boolean)
-    language sql volatile
+    language sql stable
 as $function$
     with placeable as (
         select p.instance_id, p.capabilities, p.location from {{ private }}.placeable_instances() as p
@@ -293,7 +295,7 @@ comment on function {{ private }}.rebalance_fleet(bigint) is 'Bring every instan
 
 create or replace function {{ private }}.strays()
     returns table (stream_id bigint, instance_id text, state text, pinned_to text)
-    language sql volatile
+    language sql stable
 as $function$
     select s.stream_id, s.instance_id, s.state, s.pinned_to
     from (

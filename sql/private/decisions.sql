@@ -239,7 +239,7 @@ begin atomic
         select coalesce(sum(l.owned), 0) as streams
         from {{ private }}.instance as i
         join {{ private }}.instance_load as l on i.instance_id = l.instance_id
-        where i.status = 'inactive'
+        where i.is_unusual and i.status = 'inactive'
     ) as k;
 end;
 comment on function {{ private }}.count_waiting(integer) is 'How many streams wait for an instance that lives: nobody has them, or a lost one that nobody could succeed. Counted up to a limit so that the cost is bounded.';

@@ -7,7 +7,7 @@
 
 create or replace function {{ private }}.somebody_is_there()
     returns boolean
-    language sql volatile
+    language sql stable
 begin atomic
     select exists (select from {{ private }}.placeable_instances()) or exists (select from {{ private }}.placeable_instances(true));
 end;
@@ -15,13 +15,14 @@ comment on function {{ private }}.somebody_is_there() is 'Whether any instance m
 
 create or replace function {{ private }}.heirless()
     returns table (instance_id text)
-    language sql volatile
+    language sql stable
 as $function$
     select i.instance_id
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
     cross join {{ private }}.controller as c
-    where i.status = 'inactive'
+    where i.is_unusual
+        and i.status = 'inactive'
         and l.owned > 0
         and coalesce(greatest(c.sessions_trusted_from, c.silence_trusted_from), '-infinity') <= {{ private }}.now()
 $function$;
@@ -29,7 +30,7 @@ comment on function {{ private }}.heirless() is 'Lost instances that still hold 
 
 create or replace function {{ private }}.heirless_with_room()
     returns text[]
-    language sql volatile
+    language sql stable
 as $function$
     with room as materialized (
         select p.capabilities from {{ private }}.placeable_instances() as p where p.planned < p.ceiling

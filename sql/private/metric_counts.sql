@@ -38,26 +38,27 @@ begin atomic
 end;
 comment on function {{ private }}.seconds_between(timestamptz, timestamptz) is 'Seconds from one moment to a later one; 0 when it is none.';
 
+create or replace function {{ private }}.sum_of_counts(p_counts bigint[], p_more bigint[])
+    returns bigint[]
+    language sql immutable parallel safe
+begin atomic
+    select array_agg(coalesce(u.count, 0) + coalesce(u.more, 0) order by u.place)
+    from unnest(p_counts, p_more) with ordinality as u(count, more, place);
+end;
+comment on function {{ private }}.sum_of_counts(bigint[], bigint[]) is 'The counts of two histograms with the same buckets (null: none), put together.';
+
 create or replace function {{ private }}.observe(p_metric text, p_label text, p_values double precision[])
     returns void
-    language plpgsql volatile
+    language sql volatile
 as $function$
-declare
-    v_sum double precision := (select sum(u.value) from unnest(p_values) as u(value));
-begin
-    if v_sum is null then
-        return;
-    end if;
-    update {{ private }}.metric_count as c
-    set value = c.value + v_sum, counts = {{ private }}.count_into(c.counts, p_metric, p_values)
-    where c.metric = p_metric and c.label = p_label;
-    if not found then
-        insert into {{ private }}.metric_count (metric, label, value, counts)
-        values (p_metric, p_label, v_sum, {{ private }}.count_into(null, p_metric, p_values));
-    end if;
-end
+    insert into {{ private }}.metric_count as c (metric, label, value, counts)
+    select p_metric, p_label, sum(u.value), {{ private }}.count_into(null, p_metric, p_values)
+    from unnest(p_values) as u(value)
+    having count(*) > 0
+    on conflict (metric, label) do update
+    set value = c.value + excluded.value, counts = {{ private }}.sum_of_counts(c.counts, excluded.counts)
 $function$;
-comment on function {{ private }}.observe(text, text, double precision[]) is 'Count values into a histogram. Two must not do so at once for the same label.';
+comment on function {{ private }}.observe(text, text, double precision[]) is 'Count values into a histogram.';
 
 create or replace function {{ private }}.count_up(p_metric text, p_label text, p_by double precision)
     returns void
@@ -75,12 +76,19 @@ create or replace function {{ private }}.count_decision(p_decision {{ private }}
     returns void
     language plpgsql volatile
 as $function$
+declare
+    v_seconds double precision := extract(epoch from (p_decision).duration);
 begin
-    perform {{ private }}.observe(
-        'orchestrator_decision_duration_seconds', (p_decision).rule, array[extract(epoch from (p_decision).duration)::double precision]
-    );
-    perform {{ private }}.count_up('orchestrator_moves_total', (p_decision).rule, (p_decision).moves);
-    perform {{ private }}.count_up('orchestrator_least_moves_total', (p_decision).rule, (p_decision).least_moves);
+    insert into {{ private }}.metric_count as c (metric, label, value, counts)
+    values
+        (
+            'orchestrator_decision_duration_seconds', (p_decision).rule, v_seconds,
+            {{ private }}.count_into(null, 'orchestrator_decision_duration_seconds', array[v_seconds])
+        ),
+        ('orchestrator_least_moves_total', (p_decision).rule, (p_decision).least_moves, null),
+        ('orchestrator_moves_total', (p_decision).rule, (p_decision).moves, null)
+    on conflict (metric, label) do update
+    set value = c.value + excluded.value, counts = {{ private }}.sum_of_counts(c.counts, excluded.counts);
 end
 $function$;
 comment on function {{ private }}.count_decision({{ private }}.decision) is 'A decision is made: how long it took, how many streams it moved, and how few could have done.';

@@ -9,7 +9,7 @@ create or replace function {{ private }}.placeable_instances(p_on_probation bool
         instance_id text, max_streams integer, weight double precision, planned integer, ceiling integer,
         capabilities text[], location text
     )
-    language sql volatile
+    language sql stable
 as $function$
     select
         i.instance_id,
@@ -27,7 +27,12 @@ as $function$
         i.location
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
-    join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
+    -- not even read under the other strategies
+    left join (
+        select b.instance_id, b.processed_count, b.error_count
+        from {{ private }}.heartbeat as b
+        where (select p.value = 'performance' from {{ private }}.setting as p where p.name = 'strategy')
+    ) as h on h.instance_id = i.instance_id
     cross join {{ private }}.setting as s
     where i.status in ('registered', 'active', 'recovering')
         and i.standing_order is null

@@ -21,6 +21,9 @@ as $function$
             and p.planned < p.ceiling
             and (p_in_region is null or p.location = p_in_region)
             and (p_not_in_region is null or p.location is distinct from p_not_in_region)
+        -- given one by one, each to whoever is then furthest below its share (Webster), they would reach nobody else
+        order by (p.planned + 0.5) / p.weight, p.instance_id
+        limit p_count
     ),
     fleet as (
         select
@@ -141,7 +144,10 @@ begin
         end if;
     end if;
     v_to := {{ private }}.spread(
-        p_requirement_id, cardinality(p_stream_ids), not p_live and (select bool_and({{ private }}.is_alone(u.from_id)) from unnest(p_from) as u(from_id))
+        p_requirement_id, cardinality(p_stream_ids),
+        not p_live and not exists (
+            select from {{ private }}.instance as i where i.instance_id = any(p_from) and i.status not in ('inactive', 'removed')
+        )
     );
     if p_live then
         return v_moved + {{ private }}.hand_over(p_decision_id, p_stream_ids, v_to);
@@ -183,23 +189,32 @@ declare
     v_from text[];
     v_to text[];
     v_moved integer := 0;
+    v_is_heir boolean;
+    v_has_heirs boolean;
     -- a slow owner is better than none; one that is gone for good is none
     v_stay boolean := not exists (
         select from {{ private }}.instance as i where i.instance_id = any(p_instance_ids) and i.status = 'removed'
     );
 begin
-    perform {{ private }}.cancel_handovers_to(p_instance_ids);
-
-    -- what was on its way to somebody arrives there now
-    select array_agg(h.stream_id), array_agg(h.from_id), array_agg(h.to_id)
-    into v_stream_ids, v_from, v_to
-    from {{ private }}.heirs(array(
-        select a.stream_id from {{ private }}.assignment as a
-        where a.instance_id = any(p_instance_ids) and a.releasing_since is not null
-    )) as h
-    where h.to_id is not null;
-    if v_stream_ids is not null then
-        v_moved := {{ private }}.give_streams(p_decision_id, v_stream_ids, v_from, v_to, p_reason);
+    select sum(l.incoming) > 0, sum(l.outgoing) > 0
+    into v_is_heir, v_has_heirs
+    from {{ private }}.instance_load as l
+    where l.instance_id = any(p_instance_ids);
+    if v_is_heir then
+        perform {{ private }}.cancel_handovers_to(p_instance_ids);
+    end if;
+    if v_has_heirs then
+        -- what was on its way to somebody arrives there now
+        select array_agg(h.stream_id), array_agg(h.from_id), array_agg(h.to_id)
+        into v_stream_ids, v_from, v_to
+        from {{ private }}.heirs(array(
+            select a.stream_id from {{ private }}.assignment as a
+            where a.instance_id = any(p_instance_ids) and a.releasing_since is not null
+        )) as h
+        where h.to_id is not null;
+        if v_stream_ids is not null then
+            v_moved := {{ private }}.give_streams(p_decision_id, v_stream_ids, v_from, v_to, p_reason);
+        end if;
     end if;
 
     -- whatever asks most of its instance goes first, before its few places are taken
@@ -217,9 +232,11 @@ begin
         where a.instance_id = any(p_instance_ids) and a.requirement_id = v_requirement_id;
         v_moved := v_moved + {{ private }}.distribute(p_decision_id, v_requirement_id, v_stream_ids, v_from, false, v_stay, p_reason);
     end loop;
-    update {{ private }}.assignment as a
-    set state = 'running', next_instance_id = null, releasing_since = null
-    where a.instance_id = any(p_instance_ids) and a.releasing_since is not null;
+    if v_has_heirs then
+        update {{ private }}.assignment as a
+        set state = 'running', next_instance_id = null, releasing_since = null
+        where a.instance_id = any(p_instance_ids) and a.releasing_since is not null;
+    end if;
     return v_moved;
 end
 $function$;
@@ -227,7 +244,7 @@ comment on function {{ private }}.fail_over(bigint, text[], text) is 'Give the s
 
 create or replace function {{ private }}.waiting_with_room()
     returns table (requirement_id integer, room bigint)
-    language sql volatile
+    language sql stable
 as $function$
     select r.requirement_id, sum(p.ceiling - p.planned)
     from {{ private }}.requirement as r
@@ -299,7 +316,7 @@ comment on function {{ private }}.place_waiting(bigint, text) is 'Give waiting s
 
 create or replace function {{ private }}.leaving()
     returns table (instance_id text, streams integer)
-    language sql volatile
+    language sql stable
 as $function$
     select i.instance_id, l.owned - l.outgoing - case when d.is_draining then 0 else i.max_streams end
     from {{ private }}.instance as i

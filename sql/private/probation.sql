@@ -59,7 +59,12 @@ as $function$
     where i.instance_id = any(p_instance_ids)
         -- when most are lost together, it was not them
         and cardinality(p_instance_ids) <= (
-            select count(*) from {{ private }}.instance as o where o.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+            select count(*)
+            from (
+                select from {{ private }}.instance as o
+                where o.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+                limit cardinality(p_instance_ids)
+            ) as s
         )
 $function$;
 comment on function {{ private }}.note_losses(text[]) is 'Count the losses of these instances that follow one another.';
@@ -93,14 +98,15 @@ comment on function {{ private }}.relieve(text) is 'Give what an instance on pro
 
 create or replace function {{ private }}.probations_over()
     returns table (instance_id text)
-    language sql volatile
+    language sql stable
 as $function$
     select i.instance_id
     from {{ private }}.instance as i
     cross join (select {{ private }}.now() as now) as n
-    where i.probation_until <= n.now
-        or (
-            greatest(i.crashes, i.losses) > 0
+    where i.is_unusual
+        and (
+            i.probation_until <= n.now
+            or greatest(i.crashes, i.losses) > 0
             and i.probation_until is null
             and i.status = 'active'
             and greatest(i.registered_at, i.last_lost_at) <= n.now - interval '1 hour'

@@ -38,7 +38,7 @@ begin
             coalesce(sum(p.outgoing), 0) as outgoing, coalesce(bit_xor(p.digest), 0) as digest
         from {{ private }}.instance as i
         left join (
-            select r.* from {{ private }}.assignment as a cross join lateral {{ private }}.load_of(a) as r
+            select r.* from {{ private }}.assignment as a cross join lateral {{ private }}.load_of(a.stream_id, a.epoch, a.instance_id, a.next_instance_id, a.requirement_id, a.state, a.pinned_to) as r
         ) as p on p.instance_id = i.instance_id
         group by i.instance_id
     ) as c
@@ -46,7 +46,7 @@ begin
 
     insert into {{ private }}.requirement_load as l (instance_id, requirement_id, movable)
     select r.instance_id, r.requirement_id, sum(r.movable)
-    from {{ private }}.assignment as a cross join lateral {{ private }}.load_of(a) as r
+    from {{ private }}.assignment as a cross join lateral {{ private }}.load_of(a.stream_id, a.epoch, a.instance_id, a.next_instance_id, a.requirement_id, a.state, a.pinned_to) as r
     group by r.instance_id, r.requirement_id
     on conflict (instance_id, requirement_id) do update set movable = excluded.movable where l.movable <> excluded.movable;
     update {{ private }}.requirement_load as l

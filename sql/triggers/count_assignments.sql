@@ -4,37 +4,37 @@
 -- Writes    instance_load, requirement_load
 -- Raises    OR901 an instance would hold more than max_streams
 
-create or replace function {{ private }}.load_of(p_assignment {{ private }}.assignment)
+create or replace function {{ private }}.load_of(
+    p_stream_id bigint, p_epoch bigint, p_instance_id text, p_next_instance_id text, p_requirement_id integer, p_state text, p_pinned_to text
+)
     returns table (
         instance_id text, requirement_id integer, owned integer, incoming integer, outgoing integer, movable integer, digest bigint
     )
     language sql immutable
 as $function$
     select
-        p_assignment.instance_id,
-        p_assignment.requirement_id,
+        p_instance_id,
+        p_requirement_id,
         1,
         0,
-        (p_assignment.state = 'releasing')::integer,
-        (p_assignment.state <> 'releasing' and p_assignment.pinned_to is null)::integer,
+        (p_state = 'releasing')::integer,
+        (p_state <> 'releasing' and p_pinned_to is null)::integer,
         case
-            when p_assignment.state = 'releasing' then 0
-            else ('x' || substr(md5(p_assignment.stream_id::text || ':' || p_assignment.epoch::text), 1, 16))::bit(64)::bigint
+            when p_state = 'releasing' then 0
+            else ('x' || substr(md5(p_stream_id::text || ':' || p_epoch::text), 1, 16))::bit(64)::bigint
         end
-    where p_assignment.instance_id is not null
+    where p_instance_id is not null
     union all
-    select p_assignment.next_instance_id, p_assignment.requirement_id, 0, 1, 0, 0, 0
-    where p_assignment.next_instance_id is not null
+    select p_next_instance_id, p_requirement_id, 0, 1, 0, 0, 0
+    where p_next_instance_id is not null
 $function$;
-comment on function {{ private }}.load_of({{ private }}.assignment) is 'What one assignment adds to the load of its owner, and of its next owner.';
+comment on function {{ private }}.load_of(bigint, bigint, text, text, integer, text, text) is 'What one assignment adds to the load of its owner, and of its next owner.';
 
 create or replace function {{ private }}.count_assignments()
     returns trigger
     language plpgsql volatile
 as $function$
 declare
-    v_before {{ private }}.assignment[];
-    v_after {{ private }}.assignment[];
     v_instance_ids text[];
     v_requirement_ids integer[];
     v_owned integer[];
@@ -44,73 +44,97 @@ declare
     v_digests bigint[];
     v_over jsonb;
 begin
-    -- an insert has no old rows and a delete no new ones: naming the missing table is an error
-    if tg_op <> 'INSERT' then
-        v_before := array(select o from old_rows as o where o.instance_id is not null);
-    end if;
-    if tg_op <> 'DELETE' then
-        v_after := array(select n from new_rows as n where n.instance_id is not null);
-    end if;
-
-    with part as (
-        select 1 as sign, l.* from unnest(v_after) as a cross join lateral {{ private }}.load_of(a) as l
-        union all
-        select -1, l.* from unnest(v_before) as b cross join lateral {{ private }}.load_of(b) as l
-    ),
-    change as (
+    -- an insert has no old rows and a delete no new ones, and a statement that names a missing table is an error
+    if tg_op = 'UPDATE' then
+        with part as (
+            select 1 as sign, l.*
+            from new_rows as n
+            cross join lateral {{ private }}.load_of(n.stream_id, n.epoch, n.instance_id, n.next_instance_id, n.requirement_id, n.state, n.pinned_to) as l
+            union all
+            select -1, l.*
+            from old_rows as o
+            cross join lateral {{ private }}.load_of(o.stream_id, o.epoch, o.instance_id, o.next_instance_id, o.requirement_id, o.state, o.pinned_to) as l
+        ),
+        change as (
+            select
+                p.instance_id, p.requirement_id, sum(p.sign * p.owned) as owned, sum(p.sign * p.incoming) as incoming,
+                sum(p.sign * p.outgoing) as outgoing, sum(p.sign * p.movable) as movable, bit_xor(p.digest) as digest
+            from part as p
+            group by p.instance_id, p.requirement_id
+        )
         select
-            p.instance_id, p.requirement_id, sum(p.sign * p.owned) as owned, sum(p.sign * p.incoming) as incoming,
-            sum(p.sign * p.outgoing) as outgoing, sum(p.sign * p.movable) as movable, bit_xor(p.digest) as digest
-        from part as p
-        group by p.instance_id, p.requirement_id
-    )
-    select
-        array_agg(c.instance_id), array_agg(c.requirement_id), array_agg(c.owned), array_agg(c.incoming),
-        array_agg(c.outgoing), array_agg(c.movable), array_agg(c.digest)
-    into v_instance_ids, v_requirement_ids, v_owned, v_incoming, v_outgoing, v_movable, v_digests
-    from change as c
-    where (c.owned, c.incoming, c.outgoing, c.movable, c.digest) <> (0, 0, 0, 0, 0);
+            array_agg(c.instance_id), array_agg(c.requirement_id), array_agg(c.owned), array_agg(c.incoming),
+            array_agg(c.outgoing), array_agg(c.movable), array_agg(c.digest)
+        into v_instance_ids, v_requirement_ids, v_owned, v_incoming, v_outgoing, v_movable, v_digests
+        from change as c
+        where (c.owned, c.incoming, c.outgoing, c.movable, c.digest) <> (0, 0, 0, 0, 0);
+    elsif tg_op = 'INSERT' then
+        select
+            array_agg(c.instance_id), array_agg(c.requirement_id), array_agg(c.owned), array_agg(c.incoming),
+            array_agg(c.outgoing), array_agg(c.movable), array_agg(c.digest)
+        into v_instance_ids, v_requirement_ids, v_owned, v_incoming, v_outgoing, v_movable, v_digests
+        from (
+            select
+                l.instance_id, l.requirement_id, sum(l.owned) as owned, sum(l.incoming) as incoming, sum(l.outgoing) as outgoing,
+                sum(l.movable) as movable, bit_xor(l.digest) as digest
+            from new_rows as n
+            cross join lateral {{ private }}.load_of(n.stream_id, n.epoch, n.instance_id, n.next_instance_id, n.requirement_id, n.state, n.pinned_to) as l
+            group by l.instance_id, l.requirement_id
+        ) as c;
+    else
+        select
+            array_agg(c.instance_id), array_agg(c.requirement_id), array_agg(-c.owned), array_agg(-c.incoming),
+            array_agg(-c.outgoing), array_agg(-c.movable), array_agg(c.digest)
+        into v_instance_ids, v_requirement_ids, v_owned, v_incoming, v_outgoing, v_movable, v_digests
+        from (
+            select
+                l.instance_id, l.requirement_id, sum(l.owned) as owned, sum(l.incoming) as incoming, sum(l.outgoing) as outgoing,
+                sum(l.movable) as movable, bit_xor(l.digest) as digest
+            from old_rows as o
+            cross join lateral {{ private }}.load_of(o.stream_id, o.epoch, o.instance_id, o.next_instance_id, o.requirement_id, o.state, o.pinned_to) as l
+            group by l.instance_id, l.requirement_id
+        ) as c;
+    end if;
     if v_instance_ids is null then
         return null;
     end if;
 
-    update {{ private }}.instance_load as l
-    set
-        owned = l.owned + c.owned,
-        incoming = l.incoming + c.incoming,
-        outgoing = l.outgoing + c.outgoing,
-        digest = l.digest # c.digest,
-        changed_at = {{ private }}.now()
-    from (
-        select u.instance_id, sum(u.owned) as owned, sum(u.incoming) as incoming, sum(u.outgoing) as outgoing, bit_xor(u.digest) as digest
-        from unnest(v_instance_ids, v_owned, v_incoming, v_outgoing, v_digests) as u(instance_id, owned, incoming, outgoing, digest)
-        group by u.instance_id
-    ) as c
-    where l.instance_id = c.instance_id;
+    with changed as (
+        update {{ private }}.instance_load as l
+        set
+            owned = l.owned + c.owned,
+            incoming = l.incoming + c.incoming,
+            outgoing = l.outgoing + c.outgoing,
+            digest = l.digest # c.digest,
+            changed_at = c.now
+        from (
+            select
+                u.instance_id, sum(u.owned) as owned, sum(u.incoming) as incoming, sum(u.outgoing) as outgoing,
+                bit_xor(u.digest) as digest, n.now
+            from unnest(v_instance_ids, v_owned, v_incoming, v_outgoing, v_digests) as u(instance_id, owned, incoming, outgoing, digest)
+            cross join (select {{ private }}.now() as now) as n
+            group by u.instance_id, n.now
+        ) as c
+        where l.instance_id = c.instance_id
+        returning l.instance_id, l.owned, c.owned as more
+    )
+    select jsonb_agg(jsonb_build_object('instance_id', i.instance_id, 'max_streams', i.max_streams, 'owned', c.owned))
+    into v_over
+    from changed as c
+    join {{ private }}.instance as i on i.instance_id = c.instance_id
+    -- above a capacity that was lowered nothing more may come; what is there may change its requirement
+    where c.more > 0 and c.owned > i.max_streams;
 
     insert into {{ private }}.requirement_load (instance_id, requirement_id)
     select u.instance_id, u.requirement_id
     from unnest(v_instance_ids, v_requirement_ids, v_movable) as u(instance_id, requirement_id, movable)
-    where u.movable <> 0
+    where u.movable > 0
     on conflict (instance_id, requirement_id) do nothing;
 
     update {{ private }}.requirement_load as r
     set movable = r.movable + u.movable
     from unnest(v_instance_ids, v_requirement_ids, v_movable) as u(instance_id, requirement_id, movable)
     where r.instance_id = u.instance_id and r.requirement_id = u.requirement_id and u.movable <> 0;
-
-    select jsonb_agg(jsonb_build_object('instance_id', i.instance_id, 'max_streams', i.max_streams, 'owned', l.owned))
-    into v_over
-    from (
-        -- above a capacity that was lowered nothing more may come; what is there may change its requirement
-        select u.instance_id
-        from unnest(v_instance_ids, v_owned) as u(instance_id, owned)
-        group by u.instance_id
-        having sum(u.owned) > 0
-    ) as c
-    join {{ private }}.instance as i on i.instance_id = c.instance_id
-    join {{ private }}.instance_load as l on l.instance_id = c.instance_id
-    where l.owned > i.max_streams;
     if v_over is not null then
         raise exception using
             errcode = 'OR901',

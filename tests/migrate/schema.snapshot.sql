@@ -891,6 +891,7 @@ CREATE TABLE orchestrator_private.instance (
     last_lost_at timestamp with time zone,
     probation_until timestamp with time zone,
     probation_event_id uuid,
+    is_unusual boolean GENERATED ALWAYS AS (((status <> 'removed'::text) AND ((status = 'inactive'::text) OR (session_lost_at IS NOT NULL) OR (suspended_until IS NOT NULL) OR (probation_until IS NOT NULL) OR (crashes > 0) OR (losses > 0)))) STORED NOT NULL,
     CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
     CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
     CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
@@ -934,6 +935,8 @@ COMMENT ON COLUMN orchestrator_private.instance.last_lost_at IS 'When it was las
 COMMENT ON COLUMN orchestrator_private.instance.probation_until IS 'It came and went too often: until then it gets streams only when nobody else has room.';
 
 COMMENT ON COLUMN orchestrator_private.instance.probation_event_id IS 'What began its last probation: a loss, or its new registration after a crash.';
+
+COMMENT ON COLUMN orchestrator_private.instance.is_unusual IS 'Whether there is more to look at than its last beat and its session: it is lost, restarts, is on probation, or has crashes or losses that will be forgotten.';
 
 CREATE FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) RETURNS void
     LANGUAGE plpgsql
@@ -1537,13 +1540,13 @@ CREATE FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled j
 COMMENT ON FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) IS 'Note which of its streams an instance hears nothing of; returns the commands to restart those where that is new.';
 
 CREATE FUNCTION orchestrator_private.heirless() RETURNS TABLE(instance_id text)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.heirless() IS 'Lost instances that still hold streams, and have had their time to return.';
 
 CREATE FUNCTION orchestrator_private.heirless_with_room() RETURNS text[]
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams somebody could take now; null when there are none.';
@@ -1555,7 +1558,7 @@ CREATE FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) RETURNS TABLE(
 COMMENT ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) IS 'Who gets these streams out of their hand-overs; null where the next owner was lost, drained or filled meanwhile.';
 
 CREATE FUNCTION orchestrator_private.held_sessions() RETURNS TABLE(session_key bigint, pid integer, login name)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.held_sessions() IS 'Which session locks are held, by which server process and whose it is: the key of a lock is no secret, so that only the lock of a login that may speak for the instance says anything.';
@@ -1774,7 +1777,7 @@ CREATE FUNCTION orchestrator_private.http_uptime() RETURNS double precision
 COMMENT ON FUNCTION orchestrator_private.http_uptime() IS 'For how many seconds the database server, which is the orchestrator, has been up.';
 
 CREATE FUNCTION orchestrator_private.imbalance() RETURNS TABLE(load_difference double precision, stream_difference double precision)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.imbalance() IS 'The greatest difference of load between two instances (0 to 1, of their capacities), and the greatest distance of one from its fair share, in streams.';
@@ -1792,19 +1795,19 @@ CREATE FUNCTION orchestrator_private.inherit(p_instance_ids text[]) RETURNS orch
 COMMENT ON FUNCTION orchestrator_private.inherit(p_instance_ids text[]) IS 'Give what these lost instances still hold to others, as far as those have room.';
 
 CREATE FUNCTION orchestrator_private.instances_forgotten() RETURNS TABLE(instance_id text)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.instances_forgotten() IS 'Instances that were lost long ago and are to be removed now.';
 
 CREATE FUNCTION orchestrator_private.instances_late() RETURNS TABLE(instance_id text)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.instances_late() IS 'Instances that are to be warned of now.';
 
 CREATE FUNCTION orchestrator_private.instances_lost() RETURNS TABLE(instance_id text, rule text, last_beat_at timestamp with time zone, session_lost_at timestamp with time zone)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.instances_lost() IS 'Instances that are to be declared lost now, and by which rule.';
@@ -1828,7 +1831,7 @@ CREATE FUNCTION orchestrator_private.is_alone(p_instance_id text) RETURNS boolea
 COMMENT ON FUNCTION orchestrator_private.is_alone(p_instance_id text) IS 'Whether a stream of this owner has nobody that lives: then an instance on probation is better than none.';
 
 CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.is_imbalanced() IS 'Whether two loads differ by more than imbalance_threshold, or an instance is more than max_stream_difference from its share.';
@@ -1864,7 +1867,7 @@ CREATE FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zo
 COMMENT ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) IS 'End recovery mode, and let whatever has become unfair meanwhile be levelled; null when it was off.';
 
 CREATE FUNCTION orchestrator_private.leaving() RETURNS TABLE(instance_id text, streams integer)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.leaving() IS 'How many streams draining and overfull instances have still to be asked for.';
@@ -1875,11 +1878,11 @@ CREATE FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams b
 
 COMMENT ON FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[]) IS 'Streams of which a worker holds a later epoch than was ever given here (the database was restored from a backup) stay with their owners under epochs above that, or a fence that has seen it would refuse them for ever.';
 
-CREATE FUNCTION orchestrator_private.load_of(p_assignment orchestrator_private.assignment) RETURNS TABLE(instance_id text, requirement_id integer, owned integer, incoming integer, outgoing integer, movable integer, digest bigint)
+CREATE FUNCTION orchestrator_private.load_of(p_stream_id bigint, p_epoch bigint, p_instance_id text, p_next_instance_id text, p_requirement_id integer, p_state text, p_pinned_to text) RETURNS TABLE(instance_id text, requirement_id integer, owned integer, incoming integer, outgoing integer, movable integer, digest bigint)
     LANGUAGE sql IMMUTABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.load_of(p_assignment orchestrator_private.assignment) IS 'What one assignment adds to the load of its owner, and of its next owner.';
+COMMENT ON FUNCTION orchestrator_private.load_of(p_stream_id bigint, p_epoch bigint, p_instance_id text, p_next_instance_id text, p_requirement_id integer, p_state text, p_pinned_to text) IS 'What one assignment adds to the load of its owner, and of its next owner.';
 
 CREATE TABLE orchestrator_private.alert_target (
     target text NOT NULL,
@@ -1932,11 +1935,11 @@ CREATE FUNCTION orchestrator_private.lock_session(p_session_key bigint) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) IS 'Tie the calling session to a key until it ends. Shared, so that a half-open connection left behind cannot keep its own worker out.';
 
-CREATE FUNCTION orchestrator_private.lock_watched() RETURNS text[]
+CREATE FUNCTION orchestrator_private.lock_watched(p_sessions_changed boolean) RETURNS text[]
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.lock_watched() IS 'Instances to do something about, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
+COMMENT ON FUNCTION orchestrator_private.lock_watched(p_sessions_changed boolean) IS 'Instances to do something about, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
 
 CREATE FUNCTION orchestrator_private.long_transactions() RETURNS TABLE(pid integer, login text, application_name text, state text, age interval, may_end boolean, blocking jsonb)
     LANGUAGE sql
@@ -2089,6 +2092,12 @@ CREATE FUNCTION orchestrator_private.no_driver() RETURNS TABLE(code text, subjec
 
 COMMENT ON FUNCTION orchestrator_private.no_driver() IS 'Alert: jobs of the database have been due for no_driver_alert, and nobody runs them. Opened by a beat, as nobody else is there.';
 
+CREATE FUNCTION orchestrator_private.not_heard_since(p_moment timestamp with time zone) RETURNS SETOF text
+    LANGUAGE sql STABLE ROWS 10
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.not_heard_since(p_moment timestamp with time zone) IS 'Instances, of whatever status, whose last beat is that old: nearly always few, and all that silence can be about.';
+
 CREATE FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -2150,10 +2159,10 @@ CREATE FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decis
 COMMENT ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) IS 'A hint to one worker to ask for what differs.';
 
 CREATE FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) RETURNS void
-    LANGUAGE plpgsql
+    LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) IS 'Count values into a histogram. Two must not do so at once for the same label.';
+COMMENT ON FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) IS 'Count values into a histogram.';
 
 CREATE FUNCTION orchestrator_private.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -2204,7 +2213,7 @@ CREATE FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reaso
 COMMENT ON FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) IS 'Give waiting streams to instances that have room, longest waiting first.';
 
 CREATE FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean DEFAULT false) RETURNS TABLE(instance_id text, max_streams integer, weight double precision, planned integer, ceiling integer, capabilities text[], location text)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean) IS 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';
@@ -2216,7 +2225,7 @@ CREATE FUNCTION orchestrator_private.planned_loads() RETURNS jsonb
 COMMENT ON FUNCTION orchestrator_private.planned_loads() IS 'What each instance will have when all hand-overs are done, and its capacity.';
 
 CREATE FUNCTION orchestrator_private.probations_over() RETURNS TABLE(instance_id text)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.probations_over() IS 'Instances whose probation is over, or whose past is to be forgotten.';
@@ -2354,7 +2363,7 @@ CREATE FUNCTION orchestrator_private.requirement_of(p_capabilities text[], p_reg
 COMMENT ON FUNCTION orchestrator_private.requirement_of(p_capabilities text[], p_region text) IS 'The requirement of these capabilities and this region, made when it is new.';
 
 CREATE FUNCTION orchestrator_private.requirement_reach() RETURNS TABLE(requirement_id integer, instance_ids text[], reaches_all boolean)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.requirement_reach() IS 'Which instances may have the streams of each requirement in use (under the strategy location: those of its region, where there are any).';
@@ -2402,7 +2411,7 @@ CREATE FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment 
 COMMENT ON FUNCTION orchestrator_private.send_to(p_decision_id bigint, p_assignment orchestrator_private.assignment, p_instance_id text, p_reason text) IS 'Send one stream to one instance: by hand-over from a living owner, at once when it waits or its owner is lost.';
 
 CREATE FUNCTION orchestrator_private.server_returned() RETURNS boolean
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.server_returned() IS 'Whether the server was restarted or promoted since the last look.';
@@ -2426,10 +2435,16 @@ CREATE FUNCTION orchestrator_private.session_lock_key(p_instance_id text, p_inca
 COMMENT ON FUNCTION orchestrator_private.session_lock_key(p_instance_id text, p_incarnation bigint) IS 'The key of the lock that the session of one life of an instance holds.';
 
 CREATE FUNCTION orchestrator_private.sessions_changed() RETURNS TABLE(instance_id text, is_held boolean)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.sessions_changed() IS 'Instances whose session is gone or back since the last look.';
+
+CREATE FUNCTION orchestrator_private.sessions_checksum() RETURNS bigint
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.sessions_checksum() IS 'Changes with the session locks, with who holds them and with each that is taken, and costs a fraction of comparing them with the instances.';
 
 CREATE TABLE orchestrator_private.setting (
     name text NOT NULL,
@@ -2502,29 +2517,53 @@ CREATE FUNCTION orchestrator_private.short_memories() RETURNS TABLE(code text, s
 
 COMMENT ON FUNCTION orchestrator_private.short_memories() IS 'Alert, for each live instance: it uses more memory than memory_alert. Over five points below that.';
 
+CREATE FUNCTION orchestrator_private.shortest_silence(p_limit interval) RETURNS interval
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.shortest_silence(p_limit interval) IS 'A limit of silence, or the shortest lease if that is shorter: nobody is silent before.';
+
 CREATE FUNCTION orchestrator_private.should_progress(p_instance_id text) RETURNS boolean
     LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.should_progress(p_instance_id text) IS 'Whether an instance has run streams for stall_timeout that are not their stations'' own fault.';
 
+CREATE FUNCTION orchestrator_private.silence_matters() RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.silence_matters() IS 'Whether any instance has been silent for as long as the first limit, or the belief in silence is suspended.';
+
 CREATE FUNCTION orchestrator_private.silence_trust() RETURNS timestamp with time zone
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.silence_trust() IS 'From when on silence is to be believed, as things are now; infinity while nobody is left. Null: always.';
 
+CREATE FUNCTION orchestrator_private.silence_trusted_from() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.silence_trusted_from() IS 'From when on silence is believed.';
+
 CREATE FUNCTION orchestrator_private.silent_together() RETURNS timestamp with time zone
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.silent_together() IS 'When the last of them was heard, if most instances fell silent together (their last beats no further apart than one interval and the grace); else null.';
 
 CREATE FUNCTION orchestrator_private.somebody_is_there() RETURNS boolean
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.somebody_is_there() IS 'Whether any instance may be given streams.';
+
+CREATE FUNCTION orchestrator_private.something_is_due() RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.something_is_due() IS 'Whether there is something to do about an instance, its session aside. The cheapest questions come first, and nearly always answer the others.';
 
 CREATE FUNCTION orchestrator_private.source_capabilities(p_required jsonb) RETURNS text[]
     LANGUAGE sql IMMUTABLE
@@ -2723,7 +2762,7 @@ CREATE FUNCTION orchestrator_private.stray_locks() RETURNS TABLE(pid integer, lo
 COMMENT ON FUNCTION orchestrator_private.stray_locks() IS 'Who holds one of this system''s advisory locks as nobody of this system does.';
 
 CREATE FUNCTION orchestrator_private.strays() RETURNS TABLE(stream_id bigint, instance_id text, state text, pinned_to text)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.strays() IS 'Pinned streams that are not with their instance and could be.';
@@ -2751,6 +2790,12 @@ CREATE FUNCTION orchestrator_private.streams_like(p_text text, p_limit integer) 
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.streams_like(p_text text, p_limit integer) IS 'Streams whose name begins with or holds a text in lower case, or whose address holds it; in this order.';
+
+CREATE FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) IS 'The counts of two histograms with the same buckets (null: none), put together.';
 
 CREATE FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -2843,7 +2888,7 @@ CREATE FUNCTION orchestrator_private.waiting_streams() RETURNS TABLE(code text, 
 COMMENT ON FUNCTION orchestrator_private.waiting_streams() IS 'Alert: streams have waited for a minute.';
 
 CREATE FUNCTION orchestrator_private.waiting_with_room() RETURNS TABLE(requirement_id integer, room bigint)
-    LANGUAGE sql
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.waiting_with_room() IS 'The requirements of waiting streams that some instance could take, hardest to place first.';
@@ -2856,6 +2901,7 @@ COMMENT ON FUNCTION orchestrator_private.wake(p_job text) IS 'Tell sleeping driv
 
 CREATE FUNCTION orchestrator_private.watch_instances() RETURNS jsonb
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.watch_instances() IS 'Job watch_instances: late instances are warned of, lost ones give up their streams, long lost ones are removed.';
@@ -3723,6 +3769,30 @@ CREATE TABLE orchestrator_private.schema_repeatable (
 
 COMMENT ON TABLE orchestrator_private.schema_repeatable IS 'A file of functions, views, triggers, data or grants as it was last applied. A different checksum applies all of them again.';
 
+CREATE SEQUENCE orchestrator_private.session_attachment
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE orchestrator_private.session_attachment IS 'Counts attached sessions, so that one that came and went between two looks is seen.';
+
+CREATE TABLE orchestrator_private.session_watch (
+    is_the_only_one boolean DEFAULT true NOT NULL,
+    checksum bigint DEFAULT 0 NOT NULL,
+    compared_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    CONSTRAINT there_is_only_one CHECK (is_the_only_one)
+);
+
+COMMENT ON TABLE orchestrator_private.session_watch IS 'Which session locks were held when they last agreed with the instances. A row of its own, so that the look that writes it takes no lock that a decision could wait for.';
+
+COMMENT ON COLUMN orchestrator_private.session_watch.is_the_only_one IS 'Always true: the key of the only row.';
+
+COMMENT ON COLUMN orchestrator_private.session_watch.checksum IS 'Of the keys, of the server processes that held them, and of how often sessions had been attached.';
+
+COMMENT ON COLUMN orchestrator_private.session_watch.compared_at IS 'When that was.';
+
 ALTER TABLE orchestrator_private.settle_request ALTER COLUMN settle_request_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.settle_request_settle_request_id_seq
     START WITH 1
@@ -3849,6 +3919,9 @@ ALTER TABLE ONLY orchestrator_private.schema_object
 ALTER TABLE ONLY orchestrator_private.schema_repeatable
     ADD CONSTRAINT schema_repeatable_pkey PRIMARY KEY (path);
 
+ALTER TABLE ONLY orchestrator_private.session_watch
+    ADD CONSTRAINT session_watch_pkey PRIMARY KEY (is_the_only_one);
+
 ALTER TABLE ONLY orchestrator_private.setting
     ADD CONSTRAINT setting_pkey PRIMARY KEY (name);
 
@@ -3893,6 +3966,10 @@ CREATE INDEX decision_by_event ON orchestrator_private.decision USING btree (eve
 CREATE INDEX decision_for_failing ON orchestrator_private.decision USING btree (decided_at) WHERE (rule = ANY (ARRAY['failing stream'::text, 'stalled stream'::text]));
 
 CREATE INDEX incident_pattern_by_last_seen ON orchestrator_private.incident_pattern USING btree (last_seen_at);
+
+CREATE INDEX instance_lease ON orchestrator_private.instance USING btree (lease) WHERE (lease IS NOT NULL);
+
+CREATE INDEX instance_unusual ON orchestrator_private.instance USING btree (instance_id) WHERE is_unusual;
 
 CREATE INDEX job_run_by_event ON orchestrator_private.job_run USING btree (event_id);
 
@@ -4599,7 +4676,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.leaving() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.load_of(p_assignment orchestrator_private.assignment) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.load_of(p_stream_id bigint, p_epoch bigint, p_instance_id text, p_next_instance_id text, p_requirement_id integer, p_state text, p_pinned_to text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_alert_target(p_target text) FROM PUBLIC;
 
@@ -4613,7 +4690,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) FRO
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.lock_watched() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.lock_watched(p_sessions_changed boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.long_transactions() FROM PUBLIC;
 
@@ -4664,6 +4741,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due 
 REVOKE ALL ON FUNCTION orchestrator_private.no_active_instance() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.no_driver() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.not_heard_since(p_moment timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) FROM PUBLIC;
 
@@ -4779,6 +4858,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.session_lock_key(p_instance_id text,
 
 REVOKE ALL ON FUNCTION orchestrator_private.sessions_changed() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.sessions_checksum() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.setting_interval(p_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.setting_is_right(p_setting orchestrator_private.setting) FROM PUBLIC;
@@ -4797,13 +4878,21 @@ REVOKE ALL ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requir
 
 REVOKE ALL ON FUNCTION orchestrator_private.short_memories() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.shortest_silence(p_limit interval) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.should_progress(p_instance_id text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.silence_matters() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.silence_trust() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.silence_trusted_from() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.silent_together() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.somebody_is_there() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.something_is_due() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.source_capabilities(p_required jsonb) FROM PUBLIC;
 
@@ -4854,6 +4943,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.strays() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.streams_like(p_text text, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) FROM PUBLIC;
 

@@ -41,6 +41,27 @@ def _attached(fleet: Fleet, count: int, **parameters: Any) -> tuple[list[Worker]
 # -- the session rule --------------------------------------------------------------------------------------------------
 
 
+def test_a_session_that_came_and_went_between_two_looks_is_gone(fleet: Fleet) -> None:
+    """R1.2: the locks are as they were at the last look, and yet an instance has lost its session."""
+    workers = [fleet.register(f"fv-{number}") for number in range(1, 4)]
+    assert _watch(fleet) is None
+    _kill(fleet, workers[0].attach())
+    fleet.clock.advance("1 second")
+    _watch(fleet)
+    assert workers[0].row["has_session"] is False
+
+
+def test_a_lost_session_that_no_lock_told_of_is_noticed_within_ten_seconds(fleet: Fleet) -> None:
+    workers, _ = _attached(fleet, 3)
+    assert _watch(fleet) is None
+    fleet.query("update {p}.instance set session_key = 1 where instance_id = 'fv-1'")
+    _watch(fleet)
+    assert workers[0].row["has_session"] is True
+    fleet.clock.advance("10 seconds")
+    _watch(fleet)
+    assert workers[0].row["has_session"] is False
+
+
 def test_an_instance_whose_session_is_gone_is_lost_after_the_grace(fleet: Fleet) -> None:
     """R1.2: its streams are with others within 60 s; here within disconnect_grace."""
     workers, sessions = _attached(fleet, 3)

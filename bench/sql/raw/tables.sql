@@ -3,7 +3,7 @@
 
 create schema bench_raw;
 
-create table bench_raw.instance (like {{ private }}.instance including all);
+create table bench_raw.instance (like {{ private }}.instance including all excluding generated);
 create table bench_raw.heartbeat (like {{ private }}.heartbeat including all) with (fillfactor = 50);
 create table bench_raw.assignment (like {{ private }}.assignment including all) with (fillfactor = 80);
 create table bench_raw.decision (like {{ private }}.decision including all);
