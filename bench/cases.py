@@ -86,7 +86,8 @@ class Losses:
             self.fleet.timed("job.sql", conn=conn, job="watch_instances")
         # as in life it is late before it is lost
         self.fleet.run("late.sql", {"instance_id": victim["instance_id"]})
-        self.fleet.run("job.sql", job="watch_instances")
+        for _ in range(2):
+            self.fleet.run("job.sql", job="watch_instances")
         self.fleet.run("silent.sql", {"instance_id": victim["instance_id"]})
         rows, sample = self.fleet.timed("job.sql", conn=conn, job="watch_instances")
         if rows[0]["result"]["lost"] != [victim["instance_id"]]:

@@ -401,7 +401,10 @@ begin
     end if;
 
     perform {{ private }}.end_probations();
-    v_ids := {{ private }}.heirless_with_room();
+    v_ids := null;
+    if exists (select from {{ private }}.heirless()) then
+        v_ids := {{ private }}.heirless_with_room();
+    end if;
     if v_ids is not null then
         v_ids := {{ private }}.lock_lost(v_ids);
         v_decision := {{ private }}.inherit(v_ids);

@@ -60,9 +60,8 @@ begin
         )
         where d.decision_id = v_decision_id;
     end if;
-    if {{ private }}.is_imbalanced() or v_kept > 0 then
-        perform {{ private }}.request_settle('lost', p_instance_ids[1]);
-    end if;
+    -- whether the fleet is level now is looked at then: nobody waits for it here
+    perform {{ private }}.request_settle('lost', p_instance_ids[1]);
     v_decision := {{ private }}.close_decision(v_decision_id);
     if p_event = 'lost' then
         perform {{ private }}.count_failover(v_decision);

@@ -27,11 +27,12 @@ as $function$
         i.location
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
-    -- not even read under the other strategies
+    -- not even read under the other strategies: "offset" keeps the question in front of the table
     left join (
         select b.instance_id, b.processed_count, b.error_count
         from {{ private }}.heartbeat as b
         where (select p.value = 'performance' from {{ private }}.setting as p where p.name = 'strategy')
+        offset 0
     ) as h on h.instance_id = i.instance_id
     cross join {{ private }}.setting as s
     where i.status in ('registered', 'active', 'recovering')

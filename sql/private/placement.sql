@@ -22,7 +22,7 @@ as $function$
             and (p_in_region is null or p.location = p_in_region)
             and (p_not_in_region is null or p.location is distinct from p_not_in_region)
         -- given one by one, each to whoever is then furthest below its share (Webster), they would reach nobody else
-        order by (p.planned + 0.5) / p.weight, p.instance_id
+        order by (p.planned + 0.5::double precision) / p.weight, p.instance_id
         limit p_count
     ),
     fleet as (
