@@ -34,7 +34,7 @@ create or replace function {{ private }}.seconds_between(p_from timestamptz, p_t
     returns double precision
     language sql immutable parallel safe
 begin atomic
-    select greatest(extract(epoch from p_to - p_from), 0)::double precision;
+    select greatest(date_part('epoch', p_to - p_from), 0);
 end;
 comment on function {{ private }}.seconds_between(timestamptz, timestamptz) is 'Seconds from one moment to a later one; 0 when it is none.';
 
@@ -140,7 +140,7 @@ as $function$
     -- by the interval that the worker goes by; one that comes a little late is not missed
     select least(greatest(
         floor({{ private }}.seconds_between(p_since, {{ private }}.now()) / coalesce(
-            p_interval, extract(epoch from {{ private }}.setting_interval('heartbeat_interval'))
+            p_interval, date_part('epoch', {{ private }}.setting_interval('heartbeat_interval'))
         )) - 1, 0
     ), 1000000)::integer
 $function$;

@@ -26,9 +26,10 @@ as $function$
     -- a first look that costs next to nothing, on every beat: no_driver_alert cannot be shorter
     select j.*
     from {{ private }}.job as j
-    where j.enabled
+    where j.next_run_at <= {{ private }}.now() - interval '10 seconds'
+        and (j.claimed_until is null or j.claimed_until <= {{ private }}.now() - interval '10 seconds')
+        and j.enabled
         and j.runs_in = 'database'
-        and greatest(j.next_run_at, j.claimed_until) <= {{ private }}.now() - interval '10 seconds'
 $function$;
 comment on function {{ private }}.jobs_waiting() is 'Jobs of the database that have waited so long that there might be no driver.';
 
@@ -38,14 +39,16 @@ create or replace function {{ private }}.wanted_interval(p_lease interval)
 as $function$
     -- spread out in recovery mode, with time for the next beat before anybody warns of it; a lease has room for two, always
     select
-        extract(epoch from least(
-            case when c.recovery_since is null then i.value::interval else least(2 * i.value::interval, l.value::interval * 2 / 3) end,
+        date_part('epoch', least(
+            case
+                when c.recovery_since is null then s.value::interval
+                else least(2 * s.value::interval, {{ private }}.setting_interval('heartbeat_warning') * 2 / 3)
+            end,
             p_lease / 2
-        ))::double precision
+        ))
     from {{ private }}.controller as c
-    cross join {{ private }}.setting as i
-    cross join {{ private }}.setting as l
-    where i.name = 'heartbeat_interval' and l.name = 'heartbeat_warning'
+    cross join {{ private }}.setting as s
+    where s.name = 'heartbeat_interval'
 $function$;
 comment on function {{ private }}.wanted_interval(interval) is 'How often an instance with this lease is to beat now.';
 
