@@ -77,7 +77,7 @@ async def _measure(fleet: Fleet, moves: int, beats: int) -> dict[str, Any]:
             for moved in range(moves):
                 [stream, *_] = db.view(fleet.conn, "assignments", where={"instance_id": "wire-1"}, limit=1)
                 db.call(fleet.conn, "move_stream", stream_id=stream["stream_id"], instance_id="wire-2")
-                await _until(fleet, lambda count=moved + 1: _running(fleet, "wire-2") == count)
+                await _until(fleet, partial(_runs, fleet, "wire-2", moved + 1))
                 await asyncio.sleep(AFTERWARDS)
             gave, got = one.since(before[0], moves), other.since(before[1], moves)
     db.call(fleet.conn, "set_setting", name="heartbeat_interval", value="1 second")
@@ -86,7 +86,14 @@ async def _measure(fleet: Fleet, moves: int, beats: int) -> dict[str, Any]:
         began, at_first = replace(words), _beats(fleet, "wire-3")
         await _until(fleet, lambda: _beats(fleet, "wire-3") >= at_first + beats)
         beat = words.since(began, _beats(fleet, "wire-3") - at_first)
-    return {"start": start, "beat": beat, "move": {"from": gave, "to": got}, "moves": moves, "beats": beats}
+    return {
+        "start": start,
+        "beat": beat,
+        "move": {"from": gave, "to": got},
+        "moves": moves,
+        "beats": beats,
+        "streams": SIZE.streams,
+    }
 
 
 @asynccontextmanager
@@ -153,6 +160,10 @@ def _row(fleet: Fleet, instance_id: str) -> list[db.Row]:
 
 def _running(fleet: Fleet, instance_id: str) -> int:
     return len(db.view(fleet.conn, "assignments", where={"instance_id": instance_id, "state": "running"}))
+
+
+def _runs(fleet: Fleet, instance_id: str, streams: int) -> bool:
+    return _running(fleet, instance_id) == streams
 
 
 def _beats(fleet: Fleet, instance_id: str) -> int:
