@@ -62,9 +62,16 @@ class Fleet:
         self._opened.close()
         self.conn.close()
 
-    def run(self, path: str, parameters: Mapping[str, Any] | None = None, **variables: object) -> list[db.Row]:
+    def run(
+        self,
+        path: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        conn: db.Connection | None = None,
+        **variables: object,
+    ) -> list[db.Row]:
         """Run a file of bench/sql, unmeasured."""
-        return _run(self.conn, path, parameters, **variables)
+        return _run(conn or self.conn, path, parameters, **variables)
 
     def timed(
         self,
@@ -126,6 +133,12 @@ class Server:
         self._admin = _connect(embedded.dsn())
         self._number = 0
 
+    @property
+    def pid(self) -> int:
+        """The postmaster's."""
+        assert self._embedded.pid is not None
+        return self._embedded.pid
+
     def prepare(self, size: Size) -> str:
         """A database with a waiting fleet; returns its name."""
         dbname = f"fleet_{size.streams}_{size.instances}"
@@ -166,12 +179,12 @@ class Server:
 
 
 @contextmanager
-def server() -> Iterator[Server]:
+def server(settings: Mapping[str, str] = SERVER_SETTINGS) -> Iterator[Server]:
     """A server in a directory of its own, gone afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="orch-bench-", dir="/tmp"))
     directory.chmod(0o755)
     try:
-        with Embedded(directory / "pg", settings=SERVER_SETTINGS) as embedded:
+        with Embedded(directory / "pg", settings=settings) as embedded:
             started = Server(embedded)
             try:
                 yield started

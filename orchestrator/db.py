@@ -9,17 +9,17 @@ import asyncio
 import os
 import re
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, lru_cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
@@ -36,6 +36,8 @@ from orchestrator.errors import (
 from orchestrator.names import DEFAULT_SCHEMA, Names
 
 Row = dict[str, Any]
+Result = TypeVar("Result", covariant=True)
+Waited = TypeVar("Waited")
 
 _SECRET = re.compile(r"password|secret|token|conninfo|dsn", re.IGNORECASE)
 
@@ -61,7 +63,28 @@ class Timeouts:
 STANDARD_TIMEOUTS = Timeouts()
 
 
-class Connection(psycopg.Connection[Row]):
+class LimitedConnection(psycopg.Connection[Result]):
+    """A connection that `answered` can end: whatever it does, it waits here, and looks at the clock while it does."""
+
+    hang_up_at: float | None = None  # by the monotonic clock
+
+    def wait(self, gen: PQGen[Waited], *args: Any, **kwargs: Any) -> Waited:
+        return super().wait(self._until(self.hang_up_at, gen) if self.hang_up_at else gen, *args, **kwargs)
+
+    def _until(self, moment: float, gen: PQGen[Waited]) -> PQGen[Waited]:
+        ready = None
+        try:
+            while True:
+                if time.monotonic() >= moment:
+                    _hang_up(self)
+                ready = yield (
+                    gen.send(ready) if ready is not None else next(gen)
+                )  # at the latest a tenth of a second on
+        except StopIteration as end:
+            return cast(Waited, end.value)
+
+
+class Connection(LimitedConnection[Row]):
     """A connection that knows which fleet it serves and how long to wait for an answer (seconds)."""
 
     names: Names
@@ -281,59 +304,56 @@ async def listen_async(conn: AsyncConnection, channel: str) -> bool:
 
 
 @contextmanager
-def answered(conn: psycopg.Connection[Any], within: float | None = None) -> Iterator[None]:
+def answered(conn: LimitedConnection[Any], within: float | None = None) -> Iterator[None]:
     """End the connection when what runs inside takes longer than so many seconds (else as the connection knows)."""
     within = within or getattr(conn, "answer_within", None)
     if within is None:
         yield
         return
-    # a descriptor of its own, for the thread of the timer
-    with socket.socket(fileno=os.dup(conn.fileno())) as line, _deadline(within) as hang_up:
-        timer = threading.Timer(within, hang_up, [line])
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
+    before, conn.hang_up_at = conn.hang_up_at, time.monotonic() + within
+    try:
+        yield
+    except psycopg.Error as error:
+        if time.monotonic() >= conn.hang_up_at and conn.broken:
+            raise _unanswered(within) from error
+        raise
+    finally:
+        conn.hang_up_at = before
 
 
 @contextmanager
 def answered_async(conn: AsyncConnection) -> Iterator[None]:
     """`answered` for asyncio."""
-    if conn.answer_within is None:
+    within = conn.answer_within
+    if within is None:
         yield
         return
-    with _deadline(conn.answer_within) as hang_up:
-
-        def end() -> None:
-            with suppress(psycopg.Error), socket.socket(fileno=os.dup(conn.fileno())) as line:
-                hang_up(line)
-
-        timer = asyncio.get_running_loop().call_later(conn.answer_within, end)
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-
-@contextmanager
-def _deadline(within: float) -> Iterator[Callable[[socket.socket], None]]:
-    """A way to end a connection from outside: libpq, which waits, reads the end of the line."""
     is_ended = False
 
-    def hang_up(line: socket.socket) -> None:
+    def end() -> None:
         nonlocal is_ended
         is_ended = True
-        with suppress(OSError):  # it was over before
-            line.shutdown(socket.SHUT_RDWR)
+        _hang_up(conn)
 
+    timer = asyncio.get_running_loop().call_later(within, end)
     try:
-        yield hang_up
+        yield
     except psycopg.Error as error:
         if is_ended:
-            raise psycopg.OperationalError(f"the server did not answer within {within:g} s") from error
+            raise _unanswered(within) from error
         raise
+    finally:
+        timer.cancel()
+
+
+def _hang_up(conn: psycopg.Connection[Any] | AsyncConnection) -> None:
+    """End a connection from outside: libpq, which waits, reads the end of the line."""
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(conn.fileno())) as line:  # if it is not over
+        line.shutdown(socket.SHUT_RDWR)
+
+
+def _unanswered(within: float) -> psycopg.OperationalError:
+    return psycopg.OperationalError(f"the server did not answer within {within:g} s")
 
 
 @contextmanager

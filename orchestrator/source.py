@@ -379,7 +379,9 @@ def reading(row: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[
     where = {"source": row["source"], "table": row["table_name"], "address": row["conninfo"]}
     try:
         with (
-            psycopg.connect(_complete_conninfo(row["source"], row["conninfo"], timeout, environment)) as conn,
+            db.LimitedConnection[Any].connect(
+                _complete_conninfo(row["source"], row["conninfo"], timeout, environment)
+            ) as conn,
             # The server ends what takes longer than network_timeout; one that is frozen ends nothing.
             db.answered(conn, within=2 * timeout.total_seconds()),
         ):

@@ -1,4 +1,6 @@
 -- An instance is alive. One round trip, one HOT update; never the decision lock, never a notification.
+-- Nearly every beat is an ordinary one: in step, with nothing to be told. It is one statement, which also finds out whether
+-- it is one; only what it leaves goes the long way (hear_beat), and then the same statement again.
 -- Locks     instance (only when its status changes), then its heartbeat row; stream (key share) and stall rows when it
 --           names streams that are silent, but for those that somebody holds
 -- Writes    heartbeat; instance and settle_request when the status changes, or a lost instance is in step again; repair when
@@ -14,85 +16,86 @@ create or replace function {{ api }}.heartbeat(
     set lock_timeout = '5s'
 as $function$
 declare
-    v_instance {{ private }}.instance := {{ private }}.speak_for(p_instance_id, p_incarnation);
-    v_report {{ private }}.heartbeat := {{ private }}.read_report(p_report);
-    v_seen record;
-    v_in_step boolean;
+    v_report {{ private }}.report := {{ private }}.read_report(p_report);
+    v_is_heard boolean := false;
+    v_in_step boolean := true;
     v_is_explained boolean;
-    v_attempts smallint;
+    v_attempts smallint := 0;
+    v_said record;
     v_notice jsonb;
 begin
-    if v_instance.status not in ('active', 'draining') or v_instance.suspended_until is not null or v_report.status = 'draining' then
-        perform {{ private }}.hear_instance(v_instance, v_report);
-    end if;
-
-    -- what it should run, and what its last beat said
-    select l.digest, l.owned, l.incoming, l.outgoing, l.changed_at, h.beat_at as last_beat_at, h.digest as last_digest, h.attempts
-    into v_seen
-    from {{ private }}.instance_load as l
-    join {{ private }}.heartbeat as h on h.instance_id = l.instance_id
-    where l.instance_id = p_instance_id;
-    v_attempts := v_seen.attempts;
-    -- a stream may have to go before the worker has heard of it: no digest tells, and the next owner waits for its word
-    v_in_step := p_digest is null or (p_digest = v_seen.digest and v_seen.outgoing = 0);
-    if not v_in_step then
-        v_is_explained := p_digest in (v_seen.digest, {{ private }}.confirmed_digest(p_instance_id));
-        if v_is_explained then
-            v_attempts := 0;
-        elsif not {{ private }}.is_under_way(
-            p_instance_id, v_seen.changed_at, v_seen.last_beat_at, p_digest is distinct from v_seen.last_digest
-        ) then
-            v_attempts := {{ private }}.record_repair(
-                p_instance_id, p_incarnation, 'heartbeat', 'commands',
-                jsonb_build_object(
-                    'digest', p_digest, 'expected_digest', v_seen.digest,
-                    'reported_streams', v_report.current_streams, 'owned', v_seen.owned
+    loop
+        update {{ private }}.heartbeat as h
+        set
+            beat_at = {{ private }}.now(),
+            beats = h.beats + 1,
+            missed = h.missed + {{ private }}.missed_beats(h.beat_at, v_report.heartbeat_interval),
+            round_trip = v_report.round_trip,
+            sent_at = v_report."timestamp",
+            last_activity = coalesce(v_report.last_activity, h.last_activity),
+            digest = coalesce(p_digest, h.digest),
+            in_step = v_in_step,
+            attempts = v_attempts,
+            status = v_report.status,
+            current_streams = v_report.current_streams,
+            processed_count = coalesce(v_report.processed_count, h.processed_count),
+            error_count = coalesce(v_report.error_count, h.error_count),
+            cpu_usage = v_report.cpu_usage,
+            memory_usage = v_report.memory_usage,
+            progressing = v_report.progressing,
+            progress_at = case
+                when {{ private }}.is_progress(v_report.progressing, v_report.processed_count, h.processed_count) then {{ private }}.now()
+                else h.progress_at
+            end,
+            stalled = coalesce(jsonb_array_length(v_report.stalled), 0),
+            breaker = v_report.breaker,
+            breaker_opened = v_report.breaker_opened
+        from {{ private }}.instance as i
+        join {{ private }}.instance_load as l on l.instance_id = i.instance_id
+        cross join lateral {{ private }}.wanted_interval(i.lease) as w
+        -- no collation of the caller's own making
+        where i.instance_id = p_instance_id collate "default"
+            and h.instance_id = i.instance_id
+            and h.incarnation = p_incarnation
+            and (
+                v_is_heard
+                or (
+                    -- its status is what a beat makes it, and it may speak for the instance
+                    i.status in ('active', 'draining')
+                    and i.incarnation = p_incarnation
+                    and {{ private }}.may_speak_for(session_user, i.owner_role)
+                    and i.suspended_until is null
+                    and v_report.status is distinct from 'draining'
+                    -- it is in step, and was
+                    and (p_digest is null or (p_digest = l.digest and l.outgoing = 0))
+                    and h.attempts = 0
+                    and i.lost_by_decision_id is null
                 )
-            );
+            )
+        returning
+            l.incoming, w.seconds as wanted_interval,
+            not v_is_heard
+            and v_report.stalled is null
+            and l.incoming = 0
+            and (v_report.heartbeat_interval is null or abs(v_report.heartbeat_interval - w.seconds) < 0.001)
+            and not exists (select from {{ private }}.jobs_waiting()) as is_all
+        into v_said;
+        exit when found;
+        if v_is_heard then
+            -- another process took the name over meanwhile: it must not hear of streams under the new epochs
+            perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+            exit;
         end if;
-    elsif p_digest is not null then
-        v_attempts := 0;
-        if v_instance.lost_by_decision_id is not null then
-            -- it has stopped what was given to others when it was lost
-            update {{ private }}.instance as i
-            set lost_by_decision_id = null
-            where i.instance_id = p_instance_id and i.lost_by_decision_id = v_instance.lost_by_decision_id;
-        end if;
-    end if;
-    if v_attempts < v_seen.attempts then
-        perform {{ private }}.close_repairs(p_instance_id);
+        select b.* into v_in_step, v_is_explained, v_attempts
+        from {{ private }}.hear_beat(p_instance_id, p_incarnation, p_digest, v_report) as b;
+        v_is_heard := true;
+    end loop;
+    if v_said.is_all then
+        return;
     end if;
 
-    update {{ private }}.heartbeat as h
-    set
-        beat_at = {{ private }}.now(),
-        beats = h.beats + 1,
-        missed = h.missed + {{ private }}.missed_beats(h.beat_at, p_report),
-        round_trip = v_report.round_trip,
-        sent_at = v_report.sent_at,
-        last_activity = coalesce(v_report.last_activity, h.last_activity),
-        digest = coalesce(p_digest, h.digest),
-        in_step = v_in_step,
-        attempts = v_attempts,
-        status = v_report.status,
-        current_streams = v_report.current_streams,
-        processed_count = coalesce(v_report.processed_count, h.processed_count),
-        error_count = coalesce(v_report.error_count, h.error_count),
-        cpu_usage = v_report.cpu_usage,
-        memory_usage = v_report.memory_usage,
-        progressing = v_report.progressing,
-        progress_at = case when {{ private }}.is_progress(h, v_report) then {{ private }}.now() else h.progress_at end,
-        stalled = v_report.stalled,
-        breaker = v_report.breaker,
-        breaker_opened = v_report.breaker_opened
-    where h.instance_id = p_instance_id and h.incarnation = p_incarnation;
-    if not found then
-        -- another process took the name over meanwhile: it must not hear of streams under the new epochs
-        perform {{ private }}.speak_for(p_instance_id, p_incarnation);
-    end if;
-
-    if v_report.stalled > 0 then
-        return query select c.* from {{ private }}.hear_stalls(p_instance_id, p_report -> 'stalled') as c;
+    if jsonb_array_length(v_report.stalled) > 0 then
+        return query select c.* from {{ private }}.hear_stalls(p_instance_id, v_report.stalled) as c;
     end if;
 
     if not v_in_step then
@@ -100,7 +103,7 @@ begin
     end if;
 
     -- what it should know
-    v_notice := {{ private }}.notice_for(v_instance, v_seen.incoming, p_report);
+    v_notice := {{ private }}.notice_for(v_said.wanted_interval, v_said.incoming, v_report.heartbeat_interval);
     if v_notice is not null then
         return query select 'notice', null::bigint, null::bigint, null::text, null::text, v_notice;
     end if;

@@ -2,7 +2,7 @@
 -- Locks     instance
 -- Writes    instance, settle_request
 
-create or replace function {{ private }}.hear_instance(p_instance {{ private }}.instance, p_report {{ private }}.heartbeat)
+create or replace function {{ private }}.hear_instance(p_instance {{ private }}.instance, p_report {{ private }}.report)
     returns void
     language plpgsql volatile
 as $function$
@@ -41,4 +41,4 @@ begin
     end if;
 end
 $function$;
-comment on function {{ private }}.hear_instance({{ private }}.instance, {{ private }}.heartbeat) is 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
+comment on function {{ private }}.hear_instance({{ private }}.instance, {{ private }}.report) is 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';

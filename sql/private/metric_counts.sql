@@ -34,7 +34,7 @@ create or replace function {{ private }}.seconds_between(p_from timestamptz, p_t
     returns double precision
     language sql immutable parallel safe
 begin atomic
-    select greatest(extract(epoch from p_to - p_from), 0)::double precision;
+    select greatest(date_part('epoch', p_to - p_from), 0);
 end;
 comment on function {{ private }}.seconds_between(timestamptz, timestamptz) is 'Seconds from one moment to a later one; 0 when it is none.';
 
@@ -133,16 +133,15 @@ end
 $function$;
 comment on function {{ private }}.count_round_trips(timestamptz) is 'Add up the round trips that beats told since the last time. Each beat counts once at most: of several in between only the last one is known.';
 
-create or replace function {{ private }}.missed_beats(p_since timestamptz, p_report jsonb)
+create or replace function {{ private }}.missed_beats(p_since timestamptz, p_interval double precision)
     returns integer
     language sql volatile
 as $function$
     -- by the interval that the worker goes by; one that comes a little late is not missed
     select least(greatest(
         floor({{ private }}.seconds_between(p_since, {{ private }}.now()) / coalesce(
-            (p_report ->> 'heartbeat_interval')::double precision,
-            extract(epoch from {{ private }}.setting_interval('heartbeat_interval'))
+            p_interval, date_part('epoch', {{ private }}.setting_interval('heartbeat_interval'))
         )) - 1, 0
     ), 1000000)::integer
 $function$;
-comment on function {{ private }}.missed_beats(timestamptz, jsonb) is 'How many beats should have come between the last one and this.';
+comment on function {{ private }}.missed_beats(timestamptz, double precision) is 'How many beats should have come between the last one and this, by the interval in seconds that the worker goes by (null: it does not say).';

@@ -19,21 +19,49 @@ as $function$
 $function$;
 comment on function {{ private }}.overdue_job() is 'The job of the database that is overdue for longest, when that is so long that no driver can be there (no_driver_alert).';
 
-create or replace function {{ private }}.notice_for(p_instance {{ private }}.instance, p_incoming integer, p_report jsonb)
+create or replace function {{ private }}.jobs_waiting()
+    returns setof {{ private }}.job
+    language sql stable
+as $function$
+    -- a first look that costs next to nothing, on every beat: no_driver_alert cannot be shorter
+    select j.*
+    from {{ private }}.job as j
+    where j.next_run_at <= {{ private }}.now() - interval '10 seconds'
+        and (j.claimed_until is null or j.claimed_until <= {{ private }}.now() - interval '10 seconds')
+        and j.enabled
+        and j.runs_in = 'database'
+$function$;
+comment on function {{ private }}.jobs_waiting() is 'Jobs of the database that have waited so long that there might be no driver.';
+
+create or replace function {{ private }}.wanted_interval(p_lease interval)
+    returns table (seconds double precision)
+    language sql stable
+as $function$
+    -- spread out in recovery mode, with time for the next beat before anybody warns of it; a lease has room for two, always
+    select
+        date_part('epoch', least(
+            case
+                when c.recovery_since is null then s.value::interval
+                else least(2 * s.value::interval, {{ private }}.setting_interval('heartbeat_warning') * 2 / 3)
+            end,
+            p_lease / 2
+        ))
+    from {{ private }}.controller as c
+    cross join {{ private }}.setting as s
+    where s.name = 'heartbeat_interval'
+$function$;
+comment on function {{ private }}.wanted_interval(interval) is 'How often an instance with this lease is to beat now.';
+
+create or replace function {{ private }}.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision)
     returns jsonb
     language plpgsql volatile
 as $function$
 declare
-    v_now timestamptz := {{ private }}.now();
     v_job text;
     v_overdue interval;
-    v_wanted double precision;
+    v_told double precision := case when abs(p_interval - p_wanted) >= 0.001 then p_wanted end;
 begin
-    -- a first look that costs next to nothing: no_driver_alert cannot be shorter
-    if exists (
-        select from {{ private }}.job as j
-        where j.enabled and j.runs_in = 'database' and greatest(j.next_run_at, j.claimed_until) <= v_now - interval '10 seconds'
-    ) then
+    if exists (select from {{ private }}.jobs_waiting()) then
         select o.job, o.overdue into v_job, v_overdue from {{ private }}.overdue_job() as o;
         if v_job is not null and not {{ private }}.alert_is_open('no_driver', '') then
             -- whoever holds the job's row runs it after all, or is opening the alert: no beat waits for that
@@ -43,33 +71,18 @@ begin
             end if;
         end if;
     end if;
-    if not coalesce(p_report ? 'heartbeat_interval', false) then
+    if p_interval is null then
         return null; -- it would not understand
     end if;
-
-    -- spread out in recovery mode, with time for the next beat before anybody warns of it; a lease has room for two, always
-    select w.seconds into v_wanted
-    from {{ private }}.controller as c
-    cross join {{ private }}.setting as i
-    cross join {{ private }}.setting as l
-    cross join lateral (
-        select extract(epoch from least(
-            case when c.recovery_since is null then i.value::interval else least(2 * i.value::interval, l.value::interval * 2 / 3) end,
-            p_instance.lease / 2
-        ))::double precision as seconds
-    ) as w
-    where i.name = 'heartbeat_interval'
-        and l.name = 'heartbeat_warning'
-        and abs((p_report ->> 'heartbeat_interval')::double precision - w.seconds) >= 0.001;
-    if v_wanted is null and p_incoming = 0 and v_overdue is null then
+    if v_told is null and p_incoming = 0 and v_overdue is null then
         return null;
     end if;
     return jsonb_strip_nulls(jsonb_build_object(
-        'heartbeat_interval', v_wanted,
+        'heartbeat_interval', v_told,
         -- its owner may let go at any moment, and the notification of that may get lost
         'next_beat_in', case when p_incoming > 0 then 2 end,
         'no_driver_for', extract(epoch from date_trunc('second', v_overdue))
     ));
 end
 $function$;
-comment on function {{ private }}.notice_for({{ private }}.instance, integer, jsonb) is 'What this worker should know: another interval of beats than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
+comment on function {{ private }}.notice_for(double precision, integer, double precision) is 'What a worker that goes by p_interval (seconds; null: it would not understand) should know: another interval of beats than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';

@@ -32,8 +32,8 @@ end
 $function$;
 comment on function {{ private }}.check_reported_streams(bigint[], bigint[]) is 'Refuse a full set that says impossible things.';
 
-create or replace function {{ private }}.count_stalled(p_stalled jsonb)
-    returns integer
+create or replace function {{ private }}.check_stalled(p_stalled jsonb)
+    returns void
     language plpgsql immutable
 as $function$
 begin
@@ -46,45 +46,37 @@ begin
     ) then
         raise exception using errcode = 'invalid_parameter_value', message = 'stalled is no list of silent streams';
     end if;
-    return jsonb_array_length(p_stalled);
 end
 $function$;
-comment on function {{ private }}.count_stalled(jsonb) is 'How many streams a beat reports as silent; a data exception when the list cannot be read.';
+comment on function {{ private }}.check_stalled(jsonb) is 'A data exception when the list of streams that a beat reports as silent cannot be read.';
 
 create or replace function {{ private }}.read_report(p_report jsonb)
-    returns {{ private }}.heartbeat
+    returns {{ private }}.report
     language plpgsql stable
 as $function$
 declare
-    v_beat {{ private }}.heartbeat;
+    v_report {{ private }}.report;
 begin
-    v_beat.status := p_report ->> 'status';
-    v_beat.current_streams := (p_report ->> 'current_streams')::integer;
-    v_beat.processed_count := (p_report ->> 'processed_count')::bigint;
-    v_beat.error_count := (p_report ->> 'error_count')::bigint;
-    v_beat.cpu_usage := (p_report ->> 'cpu_usage')::real;
-    v_beat.memory_usage := (p_report ->> 'memory_usage')::real;
-    v_beat.last_activity := (p_report ->> 'last_activity')::timestamptz;
-    v_beat.sent_at := (p_report ->> 'timestamp')::timestamptz;
-    v_beat.progressing := (p_report ->> 'progressing')::integer;
-    v_beat.breaker := p_report ->> 'breaker';
-    v_beat.breaker_opened := (p_report ->> 'breaker_opened')::integer;
-    v_beat.round_trip := (p_report ->> 'round_trip')::real;
-    v_beat.stalled := case when p_report -> 'stalled' <> 'null' then {{ private }}.count_stalled(p_report -> 'stalled') else 0 end;
+    -- in one step, because each expression has to be made ready anew in each transaction, and a beat is one
+    v_report := jsonb_populate_record(null::{{ private }}.report, case when jsonb_typeof(p_report) = 'object' then p_report end);
     -- what nobody can have counted, and moments that no client could read back out of a view
-    if least(v_beat.current_streams, v_beat.processed_count, v_beat.error_count, v_beat.progressing, v_beat.breaker_opened) < 0
-        or greatest(v_beat.current_streams, v_beat.processed_count, v_beat.error_count) > 1000000000000000
-        or not (coalesce(v_beat.cpu_usage, 0) between 0 and 100000 and coalesce(v_beat.memory_usage, 0) between 0 and 100000)
-        or coalesce((p_report ->> 'heartbeat_interval')::double precision, 1) not between 0.001 and 86400
-        or coalesce(v_beat.round_trip, 0) not between 0 and 86400
-        or v_beat.breaker not in ('closed', 'half-open', 'open')
-        or length(v_beat.status) > 100
-        or least(v_beat.last_activity, v_beat.sent_at) < '2000-01-01'
-        or greatest(v_beat.last_activity, v_beat.sent_at) > '3000-01-01'
+    if least(v_report.current_streams, v_report.processed_count, v_report.error_count, v_report.progressing, v_report.breaker_opened) < 0
+        or greatest(v_report.current_streams, v_report.processed_count, v_report.error_count) > 1000000000000000
+        or greatest(v_report.cpu_usage, v_report.memory_usage) > 100000
+        or least(v_report.cpu_usage, v_report.memory_usage, v_report.round_trip) < 0
+        or v_report.heartbeat_interval not between 0.001 and 86400
+        or v_report.round_trip > 86400
+        or v_report.breaker not in ('closed', 'half-open', 'open')
+        or length(v_report.status) > 100
+        or least(v_report.last_activity, v_report."timestamp") < '2000-01-01'
+        or greatest(v_report.last_activity, v_report."timestamp") > '3000-01-01'
     then
         raise exception using errcode = 'numeric_value_out_of_range', message = 'a value is out of range';
     end if;
-    return v_beat;
+    if v_report.stalled is not null then
+        perform {{ private }}.check_stalled(v_report.stalled);
+    end if;
+    return v_report;
 exception
     when data_exception then
         raise exception using
@@ -97,4 +89,4 @@ exception
             hint = 'counts are integers, cpu_usage and memory_usage percentages, last_activity and timestamp ISO 8601 with a time zone, heartbeat_interval and round_trip seconds, breaker closed, half-open or open, stalled at most 1000 of {"stream_id", "epoch", "silent_for" in seconds}';
 end
 $function$;
-comment on function {{ private }}.read_report(jsonb) is 'The columns of a beat out of its report; OR101 when a value cannot be read.';
+comment on function {{ private }}.read_report(jsonb) is 'What a beat reports; OR101 when a value cannot be read.';

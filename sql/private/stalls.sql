@@ -108,14 +108,14 @@ as $function$
 $function$;
 comment on function {{ private }}.stalls_due() is 'Streams that are still silent stall_timeout after they were restarted.';
 
-create or replace function {{ private }}.is_progress(p_before {{ private }}.heartbeat, p_report {{ private }}.heartbeat)
+create or replace function {{ private }}.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint)
     returns boolean
     language sql immutable
 begin atomic
     -- a client that does not say shows it by its count
-    select coalesce((p_report).progressing > 0, (p_report).processed_count > (p_before).processed_count, false);
+    select coalesce(p_progressing > 0, p_processed > p_processed_before, false);
 end;
-comment on function {{ private }}.is_progress({{ private }}.heartbeat, {{ private }}.heartbeat) is 'Whether a beat tells of progress with any stream.';
+comment on function {{ private }}.is_progress(integer, bigint, bigint) is 'Whether a beat tells of progress with any stream.';
 
 create or replace function {{ private }}.should_progress(p_instance_id text)
     returns boolean
@@ -131,15 +131,17 @@ as $function$
 $function$;
 comment on function {{ private }}.should_progress(text) is 'Whether an instance has run streams for stall_timeout that are not their stations'' own fault.';
 
-create or replace function {{ private }}.may_be_well(p_instance_id text, p_report {{ private }}.heartbeat)
+create or replace function {{ private }}.may_be_well(p_instance_id text, p_report {{ private }}.report)
     returns boolean
     language sql volatile
 as $function$
-    select {{ private }}.is_progress(h, p_report) or not {{ private }}.should_progress(p_instance_id)
+    select
+        {{ private }}.is_progress((p_report).progressing, (p_report).processed_count, h.processed_count)
+        or not {{ private }}.should_progress(p_instance_id)
     from {{ private }}.heartbeat as h
     where h.instance_id = p_instance_id
 $function$;
-comment on function {{ private }}.may_be_well(text, {{ private }}.heartbeat) is 'Whether an instance that made no progress does now, or has nothing left to make progress with.';
+comment on function {{ private }}.may_be_well(text, {{ private }}.report) is 'Whether an instance that made no progress does now, or has nothing left to make progress with.';
 
 create or replace function {{ private }}.without_progress()
     returns table (instance_id text)

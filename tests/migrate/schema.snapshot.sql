@@ -2,6 +2,25 @@ CREATE SCHEMA orchestrator;
 
 CREATE SCHEMA orchestrator_private;
 
+CREATE TYPE orchestrator_private.report AS (
+	status text,
+	current_streams integer,
+	processed_count bigint,
+	error_count bigint,
+	cpu_usage real,
+	memory_usage real,
+	last_activity timestamp with time zone,
+	"timestamp" timestamp with time zone,
+	heartbeat_interval double precision,
+	progressing integer,
+	stalled jsonb,
+	breaker text,
+	breaker_opened integer,
+	round_trip real
+);
+
+COMMENT ON TYPE orchestrator_private.report IS 'The report of a beat, as heartbeat() describes it; what it does not say is null.';
+
 CREATE FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[] DEFAULT '{}'::bigint[], p_started_epochs bigint[] DEFAULT '{}'::bigint[], p_stopped bigint[] DEFAULT '{}'::bigint[], p_failed jsonb DEFAULT '[]'::jsonb) RETURNS TABLE(started integer, stopped integer, failed integer, ignored integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -962,6 +981,12 @@ CREATE FUNCTION orchestrator_private.check_sources() RETURNS TABLE(status text, 
 
 COMMENT ON FUNCTION orchestrator_private.check_sources() IS 'Health of the sources.';
 
+CREATE FUNCTION orchestrator_private.check_stalled(p_stalled jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_stalled(p_stalled jsonb) IS 'A data exception when the list of streams that a beat reports as silent cannot be read.';
+
 CREATE FUNCTION orchestrator_private.check_streams() RETURNS TABLE(status text, finding text, detail jsonb)
     LANGUAGE sql
     AS …;
@@ -1087,12 +1112,6 @@ CREATE FUNCTION orchestrator_private.count_round_trips(p_now timestamp with time
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.count_round_trips(p_now timestamp with time zone) IS 'Add up the round trips that beats told since the last time. Each beat counts once at most: of several in between only the last one is known.';
-
-CREATE FUNCTION orchestrator_private.count_stalled(p_stalled jsonb) RETURNS integer
-    LANGUAGE plpgsql IMMUTABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.count_stalled(p_stalled jsonb) IS 'How many streams a beat reports as silent; a data exception when the list cannot be read.';
 
 CREATE FUNCTION orchestrator_private.count_up(p_metric text, p_label text, p_by double precision) RETURNS void
     LANGUAGE plpgsql
@@ -1480,58 +1499,17 @@ CREATE FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_id
 
 COMMENT ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) IS 'Ask the owners of these streams to stop, so that the next ones can have them.';
 
-CREATE TABLE orchestrator_private.heartbeat (
-    instance_id text NOT NULL,
-    incarnation bigint NOT NULL,
-    beat_at timestamp with time zone NOT NULL,
-    sent_at timestamp with time zone,
-    last_activity timestamp with time zone,
-    beats bigint DEFAULT 0 CONSTRAINT heartbeat_digest_not_null NOT NULL,
-    in_step boolean DEFAULT true NOT NULL,
-    status text,
-    round_trip real,
-    processed_count bigint DEFAULT 0 NOT NULL,
-    error_count bigint DEFAULT 0 NOT NULL,
-    cpu_usage real,
-    memory_usage real,
-    attempts smallint DEFAULT 0 NOT NULL,
-    progressing integer,
-    progress_at timestamp with time zone,
-    stalled integer DEFAULT 0 NOT NULL,
-    breaker text,
-    breaker_opened integer,
-    digest bigint DEFAULT 0 CONSTRAINT heartbeat_digest_not_null1 NOT NULL,
-    current_streams integer,
-    missed integer DEFAULT 0 NOT NULL,
-    CONSTRAINT counts_of_beats_are_not_negative CHECK (((beats >= 0) AND (missed >= 0) AND (round_trip >= (0)::double precision)))
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='200');
-
-COMMENT ON TABLE orchestrator_private.heartbeat IS 'The last beat of each instance. Narrow and without an index but its key, so that each beat is one HOT update.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.beats IS 'How many beats there were.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.round_trip IS 'Seconds that the beat before this one took there and back, by the worker''s own clock; null when it does not say.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.attempts IS 'How many times in a row the digest differed in a way that nothing under way explains; 0 when in step.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.progressing IS 'How many of its streams make progress, as it says; null when it does not say.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.progress_at IS 'When it was last seen to make progress with any stream.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.stalled IS 'How many streams it reported as silent in its last beat.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.breaker IS 'State of its circuit breaker for this database: closed, half-open or open.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.breaker_opened IS 'How often that breaker has opened since the process started.';
-
-COMMENT ON COLUMN orchestrator_private.heartbeat.missed IS 'How many beats did not come that its interval promised, counted at the beat that did.';
-
-CREATE FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.heartbeat) RETURNS void
+CREATE FUNCTION orchestrator_private.hear_beat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) RETURNS record
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.heartbeat) IS 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
+COMMENT ON FUNCTION orchestrator_private.hear_beat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) IS 'A beat that is not an ordinary one: hear the instance, compare digests, record what nothing explains. Whether it is in step, whether what differs is explained, and which attempt to get in step this is.';
+
+CREATE FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.report) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.report) IS 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
 
 CREATE FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE sql
@@ -1836,11 +1814,11 @@ CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
 
 COMMENT ON FUNCTION orchestrator_private.is_imbalanced() IS 'Whether two loads differ by more than imbalance_threshold, or an instance is more than max_stream_difference from its share.';
 
-CREATE FUNCTION orchestrator_private.is_progress(p_before orchestrator_private.heartbeat, p_report orchestrator_private.heartbeat) RETURNS boolean
+CREATE FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.is_progress(p_before orchestrator_private.heartbeat, p_report orchestrator_private.heartbeat) IS 'Whether a beat tells of progress with any stream.';
+COMMENT ON FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) IS 'Whether a beat tells of progress with any stream.';
 
 CREATE FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) RETURNS boolean
     LANGUAGE sql
@@ -1853,6 +1831,12 @@ CREATE FUNCTION orchestrator_private.is_weekday(p_day timestamp without time zon
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.is_weekday(p_day timestamp without time zone, p_weekdays integer[]) IS 'Whether a day is one of these cron weekdays.';
+
+CREATE FUNCTION orchestrator_private.jobs_waiting() RETURNS SETOF orchestrator_private.job
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.jobs_waiting() IS 'Jobs of the database that have waited so long that there might be no driver.';
 
 CREATE FUNCTION orchestrator_private.known_instance(p_instance_id text) RETURNS orchestrator_private.instance
     LANGUAGE plpgsql
@@ -1966,11 +1950,11 @@ CREATE FUNCTION orchestrator_private.make_room(p_decision_id bigint) RETURNS int
 
 COMMENT ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) IS 'Where waiting streams need one of a few able instances and those are full, move streams that anybody can take away from them.';
 
-CREATE FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.heartbeat) RETURNS boolean
+CREATE FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.report) RETURNS boolean
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.heartbeat) IS 'Whether an instance that made no progress does now, or has nothing left to make progress with.';
+COMMENT ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.report) IS 'Whether an instance that made no progress does now, or has nothing left to make progress with.';
 
 CREATE FUNCTION orchestrator_private.may_end(p_login oid) RETURNS boolean
     LANGUAGE sql STABLE
@@ -2026,11 +2010,11 @@ CREATE FUNCTION orchestrator_private.miscounts(p_part integer DEFAULT 0, p_parts
 
 COMMENT ON FUNCTION orchestrator_private.miscounts(p_part integer, p_parts integer) IS 'Instances whose counts or digest differ from a recount of the assignments; there should never be one. Of all, or of one part of so many.';
 
-CREATE FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_report jsonb) RETURNS integer
+CREATE FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_interval double precision) RETURNS integer
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_report jsonb) IS 'How many beats should have come between the last one and this.';
+COMMENT ON FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_interval double precision) IS 'How many beats should have come between the last one and this, by the interval in seconds that the worker goes by (null: it does not say).';
 
 CREATE FUNCTION orchestrator_private.missing_rows() RETURNS TABLE(subject text, missing text)
     LANGUAGE sql
@@ -2146,11 +2130,11 @@ CREATE FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jso
 
 COMMENT ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) IS 'How many failures in a row a reporter has seen; too many open an alert at once (R4.2).';
 
-CREATE FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_incoming integer, p_report jsonb) RETURNS jsonb
+CREATE FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision) RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_incoming integer, p_report jsonb) IS 'What this worker should know: another interval of beats than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
+COMMENT ON FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision) IS 'What a worker that goes by p_interval (seconds; null: it would not understand) should know: another interval of beats than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
 
 CREATE FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) RETURNS void
     LANGUAGE plpgsql
@@ -2242,11 +2226,11 @@ CREATE FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_now times
 
 COMMENT ON FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_now timestamp with time zone) IS 'Failures as a reporter tells them, with its ages as times; without refusals, which are answers.';
 
-CREATE FUNCTION orchestrator_private.read_report(p_report jsonb) RETURNS orchestrator_private.heartbeat
+CREATE FUNCTION orchestrator_private.read_report(p_report jsonb) RETURNS orchestrator_private.report
     LANGUAGE plpgsql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.read_report(p_report jsonb) IS 'The columns of a beat out of its report; OR101 when a value cannot be read.';
+COMMENT ON FUNCTION orchestrator_private.read_report(p_report jsonb) IS 'What a beat reports; OR101 when a value cannot be read.';
 
 CREATE FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) RETURNS integer
     LANGUAGE plpgsql
@@ -2899,6 +2883,12 @@ CREATE FUNCTION orchestrator_private.wake(p_job text) RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.wake(p_job text) IS 'Tell sleeping drivers that a job became due.';
 
+CREATE FUNCTION orchestrator_private.wanted_interval(p_lease interval) RETURNS TABLE(seconds double precision)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.wanted_interval(p_lease interval) IS 'How often an instance with this lease is to beat now.';
+
 CREATE FUNCTION orchestrator_private.watch_instances() RETURNS jsonb
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -3286,6 +3276,53 @@ CREATE VIEW orchestrator.incident_patterns AS
    FROM orchestrator_private.incident_pattern p;
 
 COMMENT ON VIEW orchestrator.incident_patterns IS 'Errors that recur: their text with placeholders for what differs, how often, first and last seen, and the latest one as an example.';
+
+CREATE TABLE orchestrator_private.heartbeat (
+    instance_id text NOT NULL,
+    incarnation bigint NOT NULL,
+    beat_at timestamp with time zone NOT NULL,
+    sent_at timestamp with time zone,
+    last_activity timestamp with time zone,
+    beats bigint DEFAULT 0 CONSTRAINT heartbeat_digest_not_null NOT NULL,
+    in_step boolean DEFAULT true NOT NULL,
+    status text,
+    round_trip real,
+    processed_count bigint DEFAULT 0 NOT NULL,
+    error_count bigint DEFAULT 0 NOT NULL,
+    cpu_usage real,
+    memory_usage real,
+    attempts smallint DEFAULT 0 NOT NULL,
+    progressing integer,
+    progress_at timestamp with time zone,
+    stalled integer DEFAULT 0 NOT NULL,
+    breaker text,
+    breaker_opened integer,
+    digest bigint DEFAULT 0 CONSTRAINT heartbeat_digest_not_null1 NOT NULL,
+    current_streams integer,
+    missed integer DEFAULT 0 NOT NULL,
+    CONSTRAINT counts_of_beats_are_not_negative CHECK (((beats >= 0) AND (missed >= 0) AND (round_trip >= (0)::double precision)))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='200');
+
+COMMENT ON TABLE orchestrator_private.heartbeat IS 'The last beat of each instance. Narrow and without an index but its key, so that each beat is one HOT update.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.beats IS 'How many beats there were.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.round_trip IS 'Seconds that the beat before this one took there and back, by the worker''s own clock; null when it does not say.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.attempts IS 'How many times in a row the digest differed in a way that nothing under way explains; 0 when in step.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.progressing IS 'How many of its streams make progress, as it says; null when it does not say.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.progress_at IS 'When it was last seen to make progress with any stream.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.stalled IS 'How many streams it reported as silent in its last beat.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.breaker IS 'State of its circuit breaker for this database: closed, half-open or open.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.breaker_opened IS 'How often that breaker has opened since the process started.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.missed IS 'How many beats did not come that its interval promised, counted at the beat that did.';
 
 CREATE VIEW orchestrator.instances AS
  SELECT i.instance_id,
@@ -4410,6 +4447,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_settings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_sources() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.check_stalled(p_stalled jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.check_streams() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_what_if(p_without text[], p_with jsonb, p_capacity jsonb) FROM PUBLIC;
@@ -4447,8 +4486,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) FR
 REVOKE ALL ON FUNCTION orchestrator_private.count_retries(p_failures jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_round_trips(p_now timestamp with time zone) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.count_stalled(p_stalled jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_up(p_metric text, p_label text, p_by double precision) FROM PUBLIC;
 
@@ -4564,7 +4601,9 @@ REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p
 
 REVOKE ALL ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.heartbeat) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.hear_beat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.report) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) FROM PUBLIC;
 
@@ -4662,11 +4701,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_alone(p_instance_id text) FROM PU
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.is_progress(p_before orchestrator_private.heartbeat, p_report orchestrator_private.heartbeat) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_weekday(p_day timestamp without time zone, p_weekdays integer[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.jobs_waiting() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.known_instance(p_instance_id text) FROM PUBLIC;
 
@@ -4700,7 +4741,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.lost_sources() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.heartbeat) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.report) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.may_end(p_login oid) FROM PUBLIC;
 
@@ -4720,7 +4761,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.metrics_of_the_fleet() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.miscounts(p_part integer, p_parts integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_report jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_interval double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.missing_rows() FROM PUBLIC;
 
@@ -4760,7 +4801,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_silence() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.notice_for(p_instance orchestrator_private.instance, p_incoming integer, p_report jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) FROM PUBLIC;
 
@@ -4979,6 +5020,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.waiting_streams() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.waiting_with_room() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.wake(p_job text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.wanted_interval(p_lease interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.watch_instances() FROM PUBLIC;
 

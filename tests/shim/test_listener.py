@@ -17,6 +17,8 @@ CHANNEL = "orchestrator.fingerv7-001"
 FUNCTIONS = """
     create schema shim_test;
     create function shim_test.answer() returns table (answer integer) language sql begin atomic select 42; end;
+    create function shim_test.prepared() returns table (prepared bigint) language sql as '
+        select count(*) from pg_prepared_statements where statement like ''%answer%''';
     create function shim_test.nap(p_seconds integer) returns void language sql as 'select pg_sleep(p_seconds)';
     create function shim_test.set_session(p_name text, p_value text) returns text
         language sql as 'select set_config(p_name, p_value, false)';
@@ -178,3 +180,19 @@ def test_a_broken_dsn_is_refused_without_quoting_it() -> None:
     with pytest.raises(ValueError, match="cannot be parsed") as refused:
         Listener("postgres//user:secret@host", "orchestrator", CHANNEL, 5)
     assert "secret" not in str(refused.value) and refused.value.__cause__ is None
+
+
+async def test_only_in_a_session_of_its_own_are_calls_prepared(empty_database: str, pooler: Pooler) -> None:
+    """What one process behind a pooler prepared another does not know: it must neither be prepared nor asked for."""
+
+    async def prepared(dsn: str) -> tuple[bool, int]:
+        listener = Listener(dsn, "shim_test", CHANNEL, 5)
+        await listener.connect()
+        answers = [await listener.call("answer") for _ in range(6)]
+        (row,) = await listener.call("prepared")
+        await listener.close()
+        assert answers == [[{"answer": 42}]] * 6
+        return listener.pooled, row["prepared"]
+
+    assert await prepared(empty_database) == (False, 1)
+    assert await prepared(pooler.dsn(empty_database)) == (True, 0)
