@@ -189,28 +189,31 @@ def _plot_of_time(figures: Figures) -> Figure:
 
 
 def _plot_of_moves(figures: Figures) -> Figure:
-    """At the smallest size, where all of them have an answer to every event."""
+    """At the smallest size, where all of them have an answer to every event that moves something."""
     smallest = min(each["streams"] for each in figures["results"])
-    events = [each["event"] for each in figures["peers"] if each["peer"] == peers.RANK and each["streams"] == smallest]
-    made: dict[str, dict[str, float]] = {"least possible": {}, "ours": {peers.NOTHING: 0}}
-    for each in figures["results"]:
-        if each["streams"] == smallest and each["case"] in events:
-            made["ours"][each["case"]] = each["moves"] / each["rounds"]
-    for each in figures["peers"]:
-        if each["streams"] == smallest and each["moves"] is not None:
-            made["least possible"][each["event"]] = each["least_moves"]
-            made.setdefault(each["peer"], {})[each["event"]] = each["moves"]
+    beside = [each for each in figures["peers"] if each["streams"] == smallest and each["moves"]]
+    events = list(dict.fromkeys(each["event"] for each in beside))
+    made: dict[str, dict[str, float]] = {
+        "least possible": {each["event"]: each["least_moves"] for each in beside},
+        "ours": {
+            each["case"]: each["moves"] / each["rounds"]
+            for each in figures["results"]
+            if each["streams"] == smallest and each["case"] in events
+        },
+    }
+    for each in beside:
+        made.setdefault(each["peer"], dict.fromkeys(events, 0))[each["event"]] = each["moves"]
     plot = Figure(figsize=(7, 4))
     axes = plot.subplots()
     width = 0.8 / len(made)
     for number, (name, by_event) in enumerate(made.items()):
-        places = [place + width * number for place, event in enumerate(events) if event in by_event]
-        axes.bar(places, [by_event[event] for event in events if event in by_event], width, label=name)
+        places = [place + width * number for place in range(len(events))]
+        axes.bar(places, [by_event[event] for event in events], width, label=name)
     axes.set_xticks([place + 0.4 - width / 2 for place in range(len(events))], events, fontsize=8)
-    axes.set(yscale="symlog", ylabel="streams moved", title=f"{smallest:,} streams: moves by event")
-    axes.set_ylim(bottom=0)
+    axes.set(yscale="log", ylabel="streams moved", title=f"Moves by event, {smallest:,} streams")
+    axes.set_ylim(1, 1.5 * smallest)
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3)
     return plot
 
 

@@ -1,6 +1,6 @@
 """Others that divide streams among instances: kafka-python's assignors in memory, and rank modulo n in SQL.
 
-They have the same events. Each starts from a balanced assignment of its own. None of them knows capacities: all instances are alike here.
+Each starts from a balanced assignment of its own. None of them knows capacities: all instances are alike here.
 """
 
 import multiprocessing
@@ -150,7 +150,7 @@ def _assign_all(peer: str, size: Size, outcomes: Connection) -> None:
     for event in events(size.instances):
         before = balanced(size.streams, event.before)
         members = [f"member-{place:05}" for place in range(event.after)]
-        after, spent = _assign(ASSIGNORS[peer], members, before, size.streams + event.added)
+        after, spent = assign(ASSIGNORS[peer], members, before, size.streams + event.added)
         outcomes.send(_outcome(peer, event, size, 1000 * spent, moves(before, after)))
 
 
@@ -172,7 +172,7 @@ class _Cluster:
         return set(range(self.streams))
 
 
-def _assign(assignor: Any, members: Sequence[str], owners: Owners, streams: int) -> tuple[Owners, float]:
+def assign(assignor: Any, members: Sequence[str], owners: Owners, streams: int) -> tuple[Owners, float]:
     """Rounds until every stream has an owner (the cooperative one takes away first), and the seconds that they took."""
     spent = 0.0
     while True:
