@@ -24,7 +24,7 @@ MOST_MS_FOR_NOTHING = 1.0
 
 @dataclass(frozen=True)
 class Effort:
-    """How often each thing is measured at one size. Warm-up rounds come on top and are not counted."""
+    """How often each thing is measured at one size. Warm-up rounds, fewer than these, come on top."""
 
     first_assignments: int
     rounds: dict[str, int]
@@ -74,7 +74,6 @@ QUICK = {
         nothing=10,
     ),
 }
-TENTH_WARM_UP = 1  # it moves so much that planning is nothing beside it
 
 
 def measure(quick: bool) -> dict[str, Any]:
@@ -110,7 +109,7 @@ def measure_size(measured: Server, size: Size, effort: Effort) -> tuple[list[Res
             progress(f"  {case}")
             if case == cases.LOSE_ONE_LISTENED:
                 events.listen()
-            events.repeat(case, rounds, TENTH_WARM_UP if case == cases.LOSE_TENTH else effort.warm_up)
+            events.repeat(case, rounds, min(rounds - 1, effort.warm_up))
         nothing = cases.nothing_to_do(fleet, effort.nothing, effort.warm_up)
         by_rank = peers.by_rank(fleet)
     return [result(first, size.streams, size.instances), *events.results(), *nothing], by_rank
