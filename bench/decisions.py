@@ -20,6 +20,17 @@ TITLE = "Decisions"
 
 MOST_TIMES_THE_LIMIT = {cases.LOSE_ONE: 3.0, cases.FIRST_ASSIGNMENT: 1.5}
 MOST_MS_FOR_NOTHING = 1.0
+REASONS = {
+    cases.LOSE_ONE: (
+        "beside the rows, ours looks at every beat and every session lock, plans over the instances and records their "
+        "loads, which grows with the instances and not with the streams; in a small fleet it is the number of "
+        "statements that have to be started."
+    ),
+    cases.FIRST_ASSIGNMENT: (
+        "the triggers go over every written row once more, for the counters and digests that the limit does not keep."
+    ),
+    cases.NOTHING: "the slowest is a pass over all instances: their beats and session locks, or their loads.",
+}
 
 
 @dataclass(frozen=True)
@@ -132,6 +143,7 @@ def _goals_of_time(results: Sequence[Figures]) -> Iterator[Goal]:
                     wanted=f"at most {most:g} × the limit",
                     found=f"{each['ratio']:.1f} × ({milliseconds(each['ours']['median_ms'])} ms)",
                     is_reached=each["ratio"] <= most,
+                    reason=REASONS[case],
                 )
 
 
@@ -146,6 +158,7 @@ def _goals_of_nothing(results: Sequence[Figures]) -> Iterator[Goal]:
             wanted=f"under {MOST_MS_FOR_NOTHING:g} ms each",
             found=f"{milliseconds(slowest['ours']['median_ms'])} ms ({slowest['case'].removeprefix(cases.NOTHING)})",
             is_reached=slowest["ours"]["median_ms"] < MOST_MS_FOR_NOTHING,
+            reason=REASONS[cases.NOTHING],
         )
 
 

@@ -25,12 +25,13 @@ Figures = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Goal:
-    """One promise and what came of it. Texts carry their units."""
+    """One promise and what came of it. Texts carry their units. The reason is told where it was not kept."""
 
     what: str
     wanted: str
     found: str
     is_reached: bool
+    reason: str = ""
 
 
 class Part(Protocol):
