@@ -59,10 +59,10 @@ chaos: $(VENV)/dev.stamp  ## break a real fleet in every way, check the laws all
 chaos-quick: $(VENV)/dev.stamp  ## the same with a small fleet and the quickest faults, about a minute
 	$(BIN)/python -m tests.chaos --quick $(CHAOS)
 
-bench: $(VENV)/dev.stamp  ## how fast, beside the raw SQL that any solution must do
+bench: $(VENV)/dev.stamp  ## docs/benchmarks.md anew: how fast, beside the limit and beside peers; leave the machine alone meanwhile
 	$(BIN)/python -m bench
 
-bench-quick: $(VENV)/dev.stamp  ## the same at the smallest size
+bench-quick: $(VENV)/dev.stamp  ## the same, small, in two minutes: to see that it works, not to quote
 	$(BIN)/python -m bench --quick
 
 wheel: $(VENV)/dev.stamp  ## dist/radio_orchestrator-….whl

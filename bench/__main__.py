@@ -1,103 +1,72 @@
-"""The command line of the benchmark."""
+"""The command line of the benchmark: every part in one run, and the report."""
 
-import json
 import os
 import platform
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import psutil
+from matplotlib.figure import Figure
 
-from bench import cases, report, shim_memory
-from bench.fleet import Server, Size, server
-from bench.measure import Comparison, Result, result
+from bench import report
+from bench.fleet import server
+from bench.part import Part
 
 RESULTS = Path(__file__).parent / "results"
-PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How often each thing is measured at one size. Warm-up rounds come on top and are not counted."""
-
-    first_assignments: int
-    losses: int
-    listened: int
-    no_ops: int
-    beat_blocks: int
-    warm_up: int
-
-
-WHOLE = {
-    Size(1_000, 50): Effort(first_assignments=7, losses=40, listened=30, no_ops=300, beat_blocks=60, warm_up=8),
-    Size(10_000, 500): Effort(first_assignments=5, losses=30, listened=0, no_ops=200, beat_blocks=60, warm_up=8),
-    Size(100_000, 1_000): Effort(first_assignments=3, losses=20, listened=0, no_ops=100, beat_blocks=60, warm_up=8),
-    # as many streams on each instance as in the largest fleet, and a hundredth of the streams
-    Size(1_000, 10): Effort(first_assignments=1, losses=30, listened=0, no_ops=0, beat_blocks=0, warm_up=8),
-}
-QUICK = {
-    Size(1_000, 50): Effort(first_assignments=2, losses=8, listened=5, no_ops=30, beat_blocks=10, warm_up=6),
-    Size(10_000, 500): Effort(first_assignments=1, losses=5, listened=0, no_ops=20, beat_blocks=10, warm_up=6),
-}
+PARTS = ("decisions", "beats", "listening", "failover", "growth", "wire")
+PACKAGES = ("psycopg", "kafka-python", "kazoo", "matplotlib")
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Few rounds and no large fleet: to see that it works, not to quote.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Where the figures go as JSON.")
-def main(quick: bool, json_file: Path | None) -> None:
-    """Measure the orchestrator beside the raw SQL that any solution must do, on a server of its own.
+@click.option("--quick", is_flag=True, help="Small and short, two minutes: to see that it works, not to quote.")
+@click.option("--part", "names", multiple=True, type=click.Choice(PARTS), help="Only this one; may be repeated.")
+def main(quick: bool, names: Sequence[str]) -> None:
+    """Measure every part of the orchestrator beside its limits and its peers, on servers of its own.
 
-    The whole run also writes docs/benchmarks.md.
+    The whole run writes docs/benchmarks.md, its plots and figures.json. A quick run, or one of some parts, writes its
+    figures to bench/results only.
     """
-    results: list[Result] = []
-    beats: dict[str, cases.Beats] = {}
+    run = describe()
+    parts: list[dict[str, Any]] = []
+    plots: dict[str, Figure] = {}
+    started = time.monotonic()
+    for name in names or PARTS:
+        report.progress(f"{name} …")
+        run["load_average"][name] = os.getloadavg()[0]
+        part = cast(Part, import_module(f"bench.{name}"))
+        figures = part.measure(quick)
+        parts.append({"name": name, "title": part.TITLE, "goals": part.goals(figures), "figures": figures})
+        plots |= part.plots(figures)
+    run["load_average"]["end"] = os.getloadavg()[0]
+    run["minutes"] = (time.monotonic() - started) / 60
+    report.show([goal for part in parts for goal in part["goals"]])
+    if not quick and not names:
+        report.write(parts, run, plots)
+        report.progress(f"page in {report.DOCS / 'benchmarks.md'}")
+        return
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(names or ['quick'])}.json"
+    file.write_text(report.as_json(run, parts))
+    report.progress(f"figures in {file}")
+
+
+def describe() -> dict[str, Any]:
+    """When, on what, and with which settings and versions."""
     with server() as measured:
-        for size, effort in (QUICK if quick else WHOLE).items():
-            report.progress(f"{size} streams / instances")
-            found, beat = measure(measured, size, effort)
-            results += found
-            if beat is not None:
-                beats[str(size)] = beat
-        machine = describe_machine() | measured.describe()
-    figures = {
+        described = measured.describe()
+    return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "quick": quick,
-        "machine": machine,
-        "results": [asdict(each) for each in results],
-        "beats": [asdict(each) for each in beats.values()],
-        "shim": shim_memory.measure(),
+        "machine": describe_machine(),
+        "server": described,
+        "packages": {name: version(name) for name in PACKAGES},
+        "load_average": {},
     }
-    report.show(figures)
-    json_file = json_file or RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}{'-quick' if quick else ''}.json"
-    json_file.parent.mkdir(parents=True, exist_ok=True)
-    json_file.write_text(json.dumps(figures, indent=2) + "\n")
-    report.progress(f"figures in {json_file}")
-    if not quick:
-        PAGE.write_text(report.page(figures))
-        report.progress(f"page in {PAGE}")
-
-
-def measure(measured: Server, size: Size, effort: Effort) -> tuple[list[Result], cases.Beats | None]:
-    """Everything at one size. The fleet of the last first assignment is the one that instances are lost from."""
-    first = Comparison(cases.FIRST_ASSIGNMENT)
-    template = measured.prepare(size)
-    for _ in range(effort.first_assignments - 1):
-        with measured.clone(template, size) as fleet:
-            cases.first_assignment(fleet, first)
-    with measured.clone(template, size) as fleet:
-        cases.first_assignment(fleet, first)
-        results = [result(first, size.streams, size.instances)]
-        losses = cases.Losses(fleet)
-        results += losses.measure(effort.losses, effort.warm_up)
-        if effort.no_ops:
-            results += cases.no_op(fleet, effort.no_ops, effort.warm_up)
-        beat = cases.beats(fleet, effort.beat_blocks) if effort.beat_blocks else None
-        if effort.listened:
-            results += losses.measure_listened(effort.listened, effort.warm_up)
-    return results, beat
 
 
 def describe_machine() -> dict[str, Any]:
@@ -113,7 +82,6 @@ def describe_machine() -> dict[str, Any]:
         "cpu": model,
         "cpus": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
-        "load_average": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
         "python": platform.python_version(),
     }

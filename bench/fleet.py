@@ -24,6 +24,7 @@ _NO_LIMIT = db.Timeouts(statement_timeout=0, transaction_timeout=0, idle_in_tran
 SERVER_SETTINGS = {
     "shared_buffers": "256MB",
     "max_wal_size": "8GB",
+    "max_locks_per_transaction": "256",  # one session holds the locks of 5,000 workers
     "checkpoint_timeout": "1h",
     "autovacuum": "off",
     "log_min_duration_statement": "-1",
@@ -157,12 +158,8 @@ class Server:
         return dbname
 
     @contextmanager
-    def clone(self, template: str, size: Size) -> Iterator[Fleet]:
-        self._number += 1
-        dbname = f"run_{self._number}"
-        self._admin.execute(
-            sql.SQL("create database {} template {}").format(sql.Identifier(dbname), sql.Identifier(template))
-        )
+    def opened(self, dbname: str, size: Size) -> Iterator[Fleet]:
+        """The prepared database itself, gone afterwards."""
         dsn = self._embedded.dsn(dbname)
         fleet = Fleet(dsn, size, _connect(dsn))
         try:
@@ -171,7 +168,18 @@ class Server:
             fleet.close()
             self._admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(dbname)))
 
+    @contextmanager
+    def clone(self, template: str, size: Size) -> Iterator[Fleet]:
+        self._number += 1
+        dbname = f"run_{self._number}"
+        self._admin.execute(
+            sql.SQL("create database {} template {}").format(sql.Identifier(dbname), sql.Identifier(template))
+        )
+        with self.opened(dbname, size) as fleet:
+            yield fleet
+
     def describe(self) -> db.Row:
+        """Its version, and what is not as it was delivered."""
         return _run(self._admin, "server.sql")[0]
 
     def close(self) -> None:

@@ -17,6 +17,14 @@ class Sample:
     rows: int
 
 
+@dataclass(frozen=True)
+class Moves:
+    """Of one decision."""
+
+    made: int
+    least: int
+
+
 @dataclass
 class Comparison:
     """The same work done by the orchestrator and by raw SQL, in turns."""
@@ -24,10 +32,15 @@ class Comparison:
     case: str
     ours: list[Sample] = field(default_factory=list)
     raw: list[Sample] = field(default_factory=list)
+    moves: list[Moves] = field(default_factory=list)
+    whole: list[tuple[float, float]] = field(default_factory=list)
+    """Milliseconds of ours and raw from the decision to the last hand-over that it asked for, where it asks for any."""
 
-    def add(self, ours: Sample, raw: Sample) -> None:
+    def add(self, ours: Sample, raw: Sample, moves: Moves | None = None) -> None:
         self.ours.append(ours)
         self.raw.append(raw)
+        if moves is not None:
+            self.moves.append(moves)
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,9 @@ class Figures:
     p95_ms: float
     cpu_ms: float
     wal_bytes: int
+    whole_ms: float | None
+    """With all hand-overs that the decision asked for."""
+    all_ms: list[float]
 
 
 @dataclass(frozen=True)
@@ -53,8 +69,11 @@ class Result:
     raw: Figures
     ratio: float
     """Our median over the raw one."""
-    microseconds_per_row: float | None
-    """Our median for each row that changed; None where none did."""
+    moves: int | None
+    """Of all rounds, as the next two; None where nothing is decided."""
+    least_moves: int | None
+    rounds_with_more: int | None
+    """How many made more moves than the least possible."""
 
 
 def percentile(values: Sequence[float], part: float) -> float:
@@ -63,27 +82,32 @@ def percentile(values: Sequence[float], part: float) -> float:
     return ordered[max(math.ceil(part * len(ordered)) - 1, 0)]
 
 
-def figures(samples: Sequence[Sample]) -> Figures:
+def figures(samples: Sequence[Sample], whole: Sequence[float] = ()) -> Figures:
     milliseconds = [sample.milliseconds for sample in samples]
     return Figures(
         median_ms=statistics.median(milliseconds),
         p95_ms=percentile(milliseconds, 0.95),
         cpu_ms=statistics.median(sample.cpu_milliseconds for sample in samples),
         wal_bytes=round(statistics.median(sample.wal_bytes for sample in samples)),
+        whole_ms=statistics.median(whole) if whole else None,
+        all_ms=milliseconds,
     )
 
 
 def result(comparison: Comparison, streams: int, instances: int) -> Result:
-    ours, raw = figures(comparison.ours), figures(comparison.raw)
-    rows = round(statistics.median(sample.rows for sample in comparison.ours))
+    ours = figures(comparison.ours, [pair[0] for pair in comparison.whole])
+    raw = figures(comparison.raw, [pair[1] for pair in comparison.whole])
+    moves = comparison.moves
     return Result(
         case=comparison.case,
         streams=streams,
         instances=instances,
         rounds=len(comparison.ours),
-        rows=rows,
+        rows=round(statistics.median(sample.rows for sample in comparison.ours)),
         ours=ours,
         raw=raw,
         ratio=ours.median_ms / raw.median_ms,
-        microseconds_per_row=1000 * ours.median_ms / rows if rows else None,
+        moves=sum(each.made for each in moves) if moves else None,
+        least_moves=sum(each.least for each in moves) if moves else None,
+        rounds_with_more=sum(each.made > each.least for each in moves) if moves else None,
     )

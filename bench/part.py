@@ -6,7 +6,8 @@ A part is a module `bench.NAME` with
 - `measure(quick) -> Figures`, everything that JSON can hold, raw numbers included, from a server of its own;
 - `goals(figures) -> list[Goal]`, what is promised beside what was found;
 - `plots(figures) -> dict[str, Figure]`, by the name of the SVG file (without `.svg`);
-- `NAME.md.j2`, its section of docs/benchmarks.md; it sees the part's own `figures` and the filters of bench.report.
+- `NAME.md.j2`, its section of docs/benchmarks.md, below its heading; it sees the part's own `figures` and the filters
+  of bench.report, and shows its plots as `benchmarks/NAME-….svg`.
 
 `python -m bench.NAME [--quick]` runs it alone (`run_alone`).
 """
@@ -24,12 +25,13 @@ Figures = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Goal:
-    """One promise and what came of it. Texts carry their units."""
+    """One promise and what came of it. Texts carry their units. The reason is told where it was not kept."""
 
     what: str
     wanted: str
     found: str
     is_reached: bool
+    reason: str = ""
 
 
 class Part(Protocol):

@@ -66,18 +66,18 @@ def main(streams: int, instances: int, plans: Path | None) -> None:
     size = Size(streams, instances)
     with server() as measured, measured.clone(measured.prepare(size), size) as fleet:
         cases.first_assignment(fleet, Comparison(""))
-        losses = cases.Losses(fleet)
-        losses.measure(rounds=1, warm_up=6)
+        cases.Events(fleet).repeat(cases.LOSE_ONE, rounds=1, warm_up=6)
         profile = Profile(fleet, plans)
         victim = fleet.run("instances.sql")[0]
         for check in cases.CHECKS:
             profile.run(check, check)
-        fleet.run("late.sql", {"instance_id": victim["instance_id"]})
+        who = {"instance_ids": [victim["instance_id"]]}
+        fleet.run("late.sql", who)
         fleet.run("job.sql", job="watch_instances")
-        fleet.run("silent.sql", {"instance_id": victim["instance_id"]})
+        fleet.run("silent.sql", who)
         profile.run("lose", "watch_instances")
         db.call(fleet.conn, "register_instance", instance_id=victim["instance_id"], max_streams=victim["max_streams"])
-        fleet.run("revive.sql", {"instance_id": victim["instance_id"]})
+        fleet.run("revive.sql", who)
         profile.run("join", "settle")
 
 

@@ -4,11 +4,11 @@
 create schema bench_raw;
 
 create table bench_raw.instance (like {{ private }}.instance including all excluding generated);
-create table bench_raw.heartbeat (like {{ private }}.heartbeat including all) with (fillfactor = 50);
-create table bench_raw.assignment (like {{ private }}.assignment including all) with (fillfactor = 80);
-create table bench_raw.decision (like {{ private }}.decision including all);
-create table bench_raw.movement (like {{ private }}.movement including all);
-create table bench_raw.job (like {{ private }}.job including all) with (fillfactor = 50);
+create table bench_raw.heartbeat (like {{ private }}.heartbeat including all excluding generated) with (fillfactor = 50);
+create table bench_raw.assignment (like {{ private }}.assignment including all excluding generated) with (fillfactor = 80);
+create table bench_raw.decision (like {{ private }}.decision including all excluding generated);
+create table bench_raw.movement (like {{ private }}.movement including all excluding generated);
+create table bench_raw.job (like {{ private }}.job including all excluding generated) with (fillfactor = 50);
 
 insert into bench_raw.instance select * from {{ private }}.instance;
 insert into bench_raw.heartbeat select * from {{ private }}.heartbeat;
