@@ -186,10 +186,9 @@ class Events:
             self._comparisons.setdefault(case, Comparison(case)).add(ours, raw, moves)
 
     def _next_victim(self) -> Iterator[Row]:
+        """Each in its turn, as it is: since the list was made it has not been one."""
         while True:
-            for known in self.fleet.run("instances.sql"):
-                present = self.fleet.run("instances.sql")
-                yield next(row for row in present if row["instance_id"] == known["instance_id"])
+            yield from self.fleet.run("instances.sql")
 
 
 def nothing_to_do(fleet: Fleet, rounds: int, warm_up: int) -> list[Result]:

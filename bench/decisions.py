@@ -96,7 +96,7 @@ def measure(quick: bool) -> dict[str, Any]:
             found, by_rank = measure_size(measured, size, effort)
             results += found
             beside += by_rank
-    sizes, seconds = (list(QUICK)[:1], 3) if quick else (list(WHOLE), 60)
+    sizes, seconds = (list(QUICK)[:1], 10) if quick else (list(WHOLE), 60)
     beside += peers.in_memory(sizes, seconds)
     return {
         "results": [asdict(each) for each in results],
