@@ -140,6 +140,8 @@ as $function$
             d.detail, '$.instances[*] == $id || $.instance_id == $id || $.subjects[*] == $id || $.loads[*].instance_id == $id',
             jsonb_build_object('id', p_instance_id)
         )
+        order by d.decision_id desc
+        limit 200 -- nobody is shown more
     )
     select d.decided_at, d.what, m.gained, m.lost, d.rule, d.trigger, d.actor, d.reason, d.decision_id, d.detail, d.event_id
     from decided as d
