@@ -1,6 +1,6 @@
 """An hour of churn in a few minutes: what it does to the memory of a driver and of two workers.
 
-The jobs run and the workers beat so many times as often as in life, and streams move from one worker to the other and
+The jobs are due and the workers beat many times as often as in life, and streams move from one worker to the other and
 back all the time. Both are processes as they run in life; their memory is read from outside.
 """
 
@@ -18,16 +18,19 @@ from bench.shim_memory import MIB, working
 from orchestrator import db
 
 KINDS = ("driver", "worker")
+_STARTING = 2
 
 
-def measure(seconds: float, streams: int = 200, times: int = 20, moves_a_second: float = 25) -> dict[str, Any]:
+def measure(seconds: float, streams: int = 200, times: int = 40, moves_a_second: float = 50) -> dict[str, Any]:
     """Resident memory of each process over the time, and how it grew over the second half."""
     with server() as measured, measured.clone(measured.prepare(Size(0, 0)), Size(0, 0)) as fleet:
+        runs_an_hour = fleet.run("growth/runs_an_hour.sql")[0]["runs"]
         fleet.run("growth/hurry.sql", times=times)
         fleet.run("growth/add_streams.sql", streams=streams)
         held = {"bench-a": streams // 2, "bench-b": streams - streams // 2}
         with working(fleet, "coroutines", streams, held) as [worker, _], driver(fleet) as process:
             watched = {"driver": psutil.Process(process.pid), "worker": worker}
+            time.sleep(_STARTING)
             before = fleet.run("growth/job_runs.sql")[0]
             samples = _sample(fleet, watched, seconds, moves_a_second)
             after = fleet.run("growth/job_runs.sql")[0]
@@ -36,7 +39,7 @@ def measure(seconds: float, streams: int = 200, times: int = 20, moves_a_second:
         "seconds": seconds,
         "streams": streams,
         "times": times,
-        "hours": round(seconds * times / 3600, 2),
+        "hours": round(done["runs"] / runs_an_hour, 2),
         **done,
         **{name: _growth([sample[0] for sample in samples], [sample[1][name] for sample in samples]) for name in KINDS},
         "samples": [[round(at, 1), memory] for at, memory in samples],

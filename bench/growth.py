@@ -17,6 +17,7 @@ from bench.report import progress
 TITLE = "Growth"
 
 _LOOK_MS = 50
+_ROWS_OF_A_RUN = 5_000
 _GROWN_MIB = 1.0
 _HELD_UP_MS = 100
 _LOCKS_OF_ROWS = {"relation RowExclusiveLock", "relation RowShareLock"}
@@ -25,7 +26,7 @@ _LOCKS_OF_ROWS = {"relation RowExclusiveLock", "relation RowShareLock"}
 def measure(quick: bool) -> dict[str, Any]:
     """Some five minutes; half a minute when quick."""
     size = Size(1_000, 50) if quick else Size(10_000, 500)
-    amount = Amount(days=60, decisions=100, moves=10) if quick else Amount(days=365, decisions=1_000, moves=10)
+    amount = Amount(days=60, decisions=100, moves=10) if quick else Amount(days=365, decisions=1_000, moves=7)
     rounds = 3 if quick else 20
     figures: dict[str, Any] = {"quick": quick, "streams": size.streams, "instances": size.instances}
     with server() as measured, measured.clone(measured.prepare(size), size) as fleet:
@@ -46,46 +47,57 @@ def measure(quick: bool) -> dict[str, Any]:
 
 
 def goals(figures: Figures) -> list[Goal]:
-    looks = [each for each in figures["looks"] if each["kind"] != "whole"]
-    slowest = max(looks, key=lambda each: each["p95_ms"])
-    slow = [each for each in looks if each["p95_ms"] >= _LOOK_MS]
-    purge, beats, decisions = figures["purge"], figures["purge"]["beats"], figures["purge"]["decisions"]
-    held_up = max(beats["purging"]["p95_ms"], decisions["purging"]["p95_ms"])
+    return [
+        _goal_of_looks(figures["looks"], figures["history"]["days"]),
+        *_goals_of_purge(figures["purge"]),
+        *(_goal_of_memory(name, figures["churn"]) for name in churn.KINDS),
+    ]
+
+
+def _goal_of_looks(looks: list[dict[str, Any]], days: int) -> Goal:
+    counted = [each for each in looks if each["kind"] != "whole"]
+    slow = [each for each in counted if each["p95_ms"] >= _LOOK_MS]
+    slowest = max(counted, key=lambda each: each["p95_ms"])
+    return Goal(
+        f"Views and explain over {days} days of history, p95",
+        f"each of {len(counted)} under {_LOOK_MS} ms",
+        f"{len(slow)} above; the slowest, {slowest['question']}, {slowest['p95_ms']:.1f} ms",
+        not slow,
+    )
+
+
+def _goals_of_purge(purge: Figures) -> list[Goal]:
+    calls = [purge[name] for name in ("beats", "decisions")]
+    beats, decisions = (f"{each['purging']['p95_ms']:.1f} ms (quiet {each['quiet']['p95_ms']:.1f})" for each in calls)
     return [
         Goal(
-            f"Views and explain over {figures['history']['days']} days of history, p95",
-            f"each of {len(looks)} under {_LOOK_MS} ms",
-            f"{len(slow)} above; the slowest, {slowest['question']}, {slowest['p95_ms']:.1f} ms",
-            not slow,
-        ),
-        Goal(
             "Purge keeps up, in small batches",
-            "every run at most 5,000 rows, and faster than rows are written",
-            f"{purge['most_rows_of_a_run']:,} rows at most; {purge['rows_deleted']:,} rows in {purge['seconds']:.1f} s, "
-            f"{purge['runs']:,} runs; a day's {purge['rows_a_day']:,} in {purge['seconds_a_day']:.2f} s",
-            purge["most_rows_of_a_run"] <= 5_000 and purge["seconds_a_day"] < 3_600,
+            f"at most {_ROWS_OF_A_RUN:,} rows a run, and a day's rows within a minute",
+            f"{purge['most_rows_of_a_run']:,} rows at most; {purge['rows_deleted']:,} rows in {purge['runs']:,} runs "
+            f"and {purge['seconds']:.1f} s, a day's {purge['rows_a_day']:,} in {purge['seconds_a_day']:.2f} s",
+            purge["most_rows_of_a_run"] <= _ROWS_OF_A_RUN and purge["seconds_a_day"] < 60,
         ),
         Goal(
             "Purge takes no long lock",
-            f"row locks only, no run over a second; beats and decisions meanwhile under {_HELD_UP_MS} ms (p95)",
+            f"locks of rows only, no run over a second; beats and decisions meanwhile within {_HELD_UP_MS} ms (p95)",
             f"{', '.join(purge['locks'])}; longest run {purge['run_max_ms']:.0f} ms; "
-            f"beats {beats['purging']['p95_ms']:.1f} ms (quiet {beats['quiet']['p95_ms']:.1f}), decisions {decisions['purging']['p95_ms']:.1f} ms "
-            f"(quiet {decisions['quiet']['p95_ms']:.1f})",
-            set(purge["locks"]) <= _LOCKS_OF_ROWS and purge["run_max_ms"] < 1_000 and held_up < _HELD_UP_MS,
-        ),
-        *(
-            Goal(
-                f"Memory of the {name} over an hour of churn",
-                f"flat: less than {_GROWN_MIB:.0f} MiB more over the second half",
-                f"{grown['grown_mib']:+.2f} MiB ({grown['half_mib']:.1f} → {grown['last_mib']:.1f} MiB; "
-                f"{figures['churn']['moves']:,} moves and {figures['churn']['runs']:,} runs of jobs "
-                f"in {figures['churn']['seconds']} s)",
-                grown["grown_mib"] < _GROWN_MIB,
-            )
-            for name in churn.KINDS
-            for grown in [figures["churn"][name]]
+            f"beats {beats}, decisions {decisions}",
+            set(purge["locks"]) <= _LOCKS_OF_ROWS
+            and purge["run_max_ms"] < 1_000
+            and all(each["purging"]["p95_ms"] <= _HELD_UP_MS for each in calls),
         ),
     ]
+
+
+def _goal_of_memory(name: str, churned: Figures) -> Goal:
+    grown = churned[name]
+    return Goal(
+        f"Memory of the {name} over {churned['hours']} hours of churn",
+        f"flat: less than {_GROWN_MIB:.0f} MiB more over the second half",
+        f"{grown['grown_mib']:+.2f} MiB ({grown['half_mib']:.1f} → {grown['last_mib']:.1f} MiB; "
+        f"{churned['moves']:,} moves and {churned['runs']:,} runs of jobs in {churned['seconds']} s)",
+        grown["grown_mib"] < _GROWN_MIB,
+    )
 
 
 def plots(figures: Figures) -> dict[str, Figure]:
@@ -117,7 +129,7 @@ def _plot_memory(churned: Figures) -> Figure:
         axes.plot([at for at, _ in churned["samples"]], [mib[name] for _, mib in churned["samples"]], label=name)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("resident, MiB")
-    axes.set_xlabel(f"seconds, each as {churned['times']} in life")
+    axes.set_xlabel(f"seconds ({churned['hours']} hours of a driver's jobs, {churned['moves']:,} moves)")
     axes.legend()
     return figure
 

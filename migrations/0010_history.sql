@@ -1,5 +1,5 @@
--- History that is asked by time, and by job. Each index has its question, its figures and its cost in
--- docs/decisions/0018-history-without-partitions.md.
+-- History is asked by time, and runs by their job. docs/decisions has, in its note on history without partitions, the questions
+-- that these indexes answer and what they cost whoever writes.
 
 create index decision_by_time on {{ private }}.decision (decided_at);
 create index movement_by_time on {{ private }}.movement (moved_at);
