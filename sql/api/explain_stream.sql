@@ -40,6 +40,6 @@ begin
     limit 200;
 end
 $function$;
-comment on function {{ api }}.explain_stream(bigint) is 'Who has a stream and why, or why it waits and what excludes each candidate; then every change of hands before, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
+comment on function {{ api }}.explain_stream(bigint) is 'Who has a stream and why, or why it waits and what excludes each candidate; then the changes of hands before, at most the latest two hundred, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
 revoke all on function {{ api }}.explain_stream(bigint) from public;
 grant execute on function {{ api }}.explain_stream(bigint) to {{ reader }}, {{ admin }};

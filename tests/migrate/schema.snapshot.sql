@@ -137,7 +137,7 @@ CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Who has a stream and why, or why it waits and what excludes each candidate; then every change of hands before, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
+COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Who has a stream and why, or why it waits and what excludes each candidate; then the changes of hands before, at most the latest two hundred, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
 
 CREATE FUNCTION orchestrator.find_streams(p_text text, p_limit integer DEFAULT 20) RETURNS TABLE(stream_id bigint, name text, url text, state text, instance_id text, found_by text)
     LANGUAGE plpgsql SECURITY DEFINER
