@@ -18,6 +18,7 @@ from psycopg import Rollback, sql
 from bench.fleet import Fleet, statement
 from bench.measure import percentile
 from orchestrator import db
+from orchestrator.errors import NotEligible
 
 INDEXES_BY_TIME = ("decision_by_time", "movement_by_time")
 
@@ -276,10 +277,13 @@ class Work:
                 return
             if stream["instance_id"] == heir["instance_id"]:
                 continue
-            with _timed(self.decisions):
-                db.call(conn, "move_stream", stream_id=stream["stream_id"], instance_id=heir["instance_id"])
-                owner = {"instance_id": stream["instance_id"], "incarnation": stream["incarnation"]}
-                db.call(conn, "acknowledge", **owner, stopped=[stream["stream_id"]])
+            owner = {"instance_id": stream["instance_id"], "incarnation": stream["incarnation"]}
+            try:
+                with _timed(self.decisions):
+                    db.call(conn, "move_stream", stream_id=stream["stream_id"], instance_id=heir["instance_id"])
+                    db.call(conn, "acknowledge", **owner, stopped=[stream["stream_id"]])
+            except NotEligible:
+                continue  # it is full by now
 
 
 @contextmanager
