@@ -66,7 +66,9 @@ def _busy(process: psutil.Process) -> float:
 def working(fleet: Fleet, kind: str, max_streams: int, held: dict[str, int]) -> Iterator[list[psutil.Process]]:
     """A worker process for each of these instances, as soon as each has confirmed so many streams."""
     command = [sys.executable, "-m", "bench.shim_memory", "--worker", fleet.dsn, kind, str(max_streams)]
-    workers = [subprocess.Popen([*command, name], cwd=Path(__file__).parent.parent) for name in held]
+    root = Path(__file__).parent.parent
+    # what a worker logs is no figure
+    workers = [subprocess.Popen([*command, name], cwd=root, stdout=subprocess.DEVNULL) for name in held]
     try:
         deadline = time.monotonic() + 120
         while {row["instance_id"]: row["streams"] for row in fleet.run("growth/confirmed.sql")} != held:
