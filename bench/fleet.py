@@ -41,7 +41,7 @@ class Size:
 
     @property
     def max_streams(self) -> int:
-        return -(-self.streams * 5 // (self.instances * 4))
+        return -(-self.streams * 5 // max(self.instances * 4, 1))
 
     def __str__(self) -> str:
         return f"{self.streams:,} / {self.instances:,}"

@@ -1,6 +1,6 @@
-"""What a worker with many streams costs beside its handlers: memory of one worker process, as JSON.
+"""What a worker with many streams costs beside its handlers: memory and CPU of one worker process, as JSON.
 
-    python bench/shim_memory.py [STREAMS]
+    python -m bench.shim_memory [STREAMS]
 
 A worker process of its own holds the streams with handlers that do nothing: coroutines, threads, and programs (whose
 own memory is not counted).
@@ -12,69 +12,79 @@ import asyncio
 import json
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
+
+from bench.fleet import Fleet, Size, server
 
 MIB = 1024 * 1024
 GOAL_MIB = 60
 KINDS = ("coroutines", "threads", "programs")
+INSTANCE = "bench"
 
 
-def measure(streams: int = 200) -> dict[str, Any]:
-    """Memory in MiB of a worker without and with so many streams.
+def measure(streams: int = 200, *, kinds: Sequence[str] = KINDS, seconds: float = 0) -> dict[str, Any]:
+    """Memory in MiB of a worker without and with so many streams, and what it is on a CPU for while nothing happens.
 
     rss counts pages shared with other processes, too (the interpreter, libpq); uss only what this worker adds.
     """
-    from orchestrator.embedded import Embedded
-    from orchestrator.migrate import migrate
-
-    with tempfile.TemporaryDirectory(prefix="shim-memory-", dir="/tmp") as directory:
-        Path(directory).chmod(0o755)
-        with Embedded(Path(directory) / "pg", settings={"fsync": "off"}) as server:
-            migrate(server.dsn())
-            with psycopg.connect(server.dsn(), autocommit=True) as admin:
-                admin.execute("select * from orchestrator.set_setting('settle_window', '0 seconds')")
-                result: dict[str, Any] = {"streams": streams, "goal_mib": GOAL_MIB}
-                result["idle"] = _memory_of(server.dsn(), "coroutines", 0, admin)
-                admin.execute(
-                    "select from generate_series(1, %s) as n, orchestrator.add_stream('http://station.example/' || n)",
-                    [streams],
-                )
-                for kind in KINDS:
-                    result[kind] = _memory_of(server.dsn(), kind, streams, admin)
-    result["within_goal"] = max(result[kind]["rss_mib"] for kind in KINDS) < GOAL_MIB
+    result: dict[str, Any] = {"streams": streams, "goal_mib": GOAL_MIB, "seconds": seconds}
+    with server() as measured, ExitStack() as stack:
+        nobody = Size(0, 0)
+        template = measured.prepare(nobody)
+        workers = {}
+        for kind in ("idle", *kinds):
+            fleet = stack.enter_context(measured.clone(template, nobody))
+            held = 0 if kind == "idle" else streams
+            fleet.run("growth/add_streams.sql", streams=held)
+            handler = "coroutines" if kind == "idle" else kind
+            [workers[kind]] = stack.enter_context(working(fleet, handler, max(streams, 1), {INSTANCE: held}))
+        time.sleep(3)  # past the beat that checks the registration
+        before = {kind: _busy(worker) for kind, worker in workers.items()}
+        time.sleep(seconds)
+        for kind, worker in workers.items():
+            memory = worker.memory_full_info()
+            result[kind] = {"rss_mib": round(memory.rss / MIB, 1), "uss_mib": round(memory.uss / MIB, 1)}
+            if seconds:
+                result[kind]["cpu_percent"] = round(100 * (_busy(worker) - before[kind]) / seconds, 2)
+    result["within_goal"] = max(result[kind]["rss_mib"] for kind in kinds) < GOAL_MIB
     return result
 
 
-def _memory_of(dsn: str, kind: str, streams: int, admin: psycopg.Connection[Any]) -> dict[str, float]:
-    worker = subprocess.Popen([sys.executable, __file__, "--worker", dsn, kind, str(max(streams, 1))])
+def _busy(process: psutil.Process) -> float:
+    """Seconds on a CPU so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+@contextmanager
+def working(fleet: Fleet, kind: str, max_streams: int, held: dict[str, int]) -> Iterator[list[psutil.Process]]:
+    """A worker process for each of these instances, as soon as each has confirmed so many streams."""
+    command = [sys.executable, "-m", "bench.shim_memory", "--worker", fleet.dsn, kind, str(max_streams)]
+    root = Path(__file__).parent.parent
+    # what a worker logs is no figure
+    workers = [subprocess.Popen([*command, name], cwd=root, stdout=subprocess.DEVNULL) for name in held]
     try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            admin.execute("select * from orchestrator.run_due_jobs()")
-            row = admin.execute(
-                "select count(*) filter (where state = 'running') from orchestrator_private.assignment"
-            ).fetchone()
-            beat = admin.execute("select 1 from orchestrator_private.heartbeat where status = 'active'").fetchone()
-            if row is not None and row[0] == streams and beat:
-                break
+        deadline = time.monotonic() + 120
+        while {row["instance_id"]: row["streams"] for row in fleet.run("growth/confirmed.sql")} != held:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{held} streams were not confirmed")
+            fleet.run("growth/due_jobs.sql")
             time.sleep(0.1)
-        else:
-            raise TimeoutError(f"{streams} streams were not confirmed")
-        time.sleep(3)  # past the beat that checks the registration
-        memory = psutil.Process(worker.pid).memory_full_info()
-        return {"rss_mib": round(memory.rss / MIB, 1), "uss_mib": round(memory.uss / MIB, 1)}
+        yield [psutil.Process(worker.pid) for worker in workers]
     finally:
-        worker.terminate()
-        worker.wait()
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait()
 
 
-def _work(dsn: str, kind: str, streams: int) -> None:
+def _work(dsn: str, kind: str, max_streams: int, instance_id: str) -> None:
     from worker_shim import Context, Stop, Stream, Worker
     from worker_shim.handlers import program
 
@@ -85,11 +95,11 @@ def _work(dsn: str, kind: str, streams: int) -> None:
         stop.wait()
 
     handlers: dict[str, Any] = {"coroutines": wait, "threads": wait_in_thread, "programs": program("sleep 3600", 5)}
-    Worker(dsn, "bench", streams, handlers[kind], on_exit="leave").run()
+    Worker(dsn, instance_id, max_streams, handlers[kind], on_exit="leave").run()
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
-        _work(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        _work(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5])
     else:
         print(json.dumps(measure(int(sys.argv[1]) if len(sys.argv) > 1 else 200), indent=2))

@@ -1,4 +1,5 @@
--- Why a stream is where it is, or why nobody has it: what is now, then each change of hands with its decision, latest first.
+-- Why a stream is where it is, or why nobody has it: what is now, then each change of hands with its decision, latest first;
+-- of those at most two hundred, the view movements has them all.
 -- now:   detail has waits_because and, for each candidate, what excludes it; or the candidates that could have it as well
 -- moves: detail has loads and thresholds of that moment, and the alternatives among those loads
 -- Reads     assignment, movement, decision, instance, instance_load, requirement, refusal
@@ -35,9 +36,10 @@ begin
     from {{ private }}.movement as m
     join {{ private }}.decision as d on d.decision_id = m.decision_id
     where m.stream_id = p_stream_id
-    order by m.epoch desc;
+    order by m.epoch desc
+    limit 200;
 end
 $function$;
-comment on function {{ api }}.explain_stream(bigint) is 'Who has a stream and why, or why it waits and what excludes each candidate; then every change of hands before, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
+comment on function {{ api }}.explain_stream(bigint) is 'Who has a stream and why, or why it waits and what excludes each candidate; then the changes of hands before, at most the latest two hundred, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
 revoke all on function {{ api }}.explain_stream(bigint) from public;
 grant execute on function {{ api }}.explain_stream(bigint) to {{ reader }}, {{ admin }};

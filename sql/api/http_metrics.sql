@@ -47,7 +47,7 @@ begin
                 'series', v_series -> 'rebalancing'
             )
             from {{ private }}.decision as d
-            where d.decided_at > {{ private }}.now() - interval '1 hour'
+            where d.decided_at > (select {{ private }}.now() - interval '1 hour') -- asked once, so that the index is of use
         )
     )
     from {{ private }}.http_fleet_row() as f

@@ -1,7 +1,54 @@
--- Job: delete history older than history_retention, in batches small enough to hold no lock for long.
+-- Job: delete history older than history_retention. A run deletes a bounded number of rows, the oldest first, so that it is
+-- over in a fraction of a second; while there is more, the next run is due at once (record_run). What goes with an alert or a
+-- plan is not counted.
 -- A decision that a stream's present state still points to is kept.
--- Locks     none that a decision waits for
+-- Locks     the rows that it deletes; none that a decision or a beat waits for
 -- Writes    decision, movement, job_run, alert, alert_delivery, failure_streak, plan, repair, refusal, fleet_sample
+
+create or replace function {{ private }}.purge_decisions(p_before timestamptz, p_most integer, out decisions integer, out movements integer)
+    language plpgsql volatile
+as $function$
+declare
+    v_old bigint[] := array(
+        select d.decision_id
+        from {{ private }}.decision as d
+        where d.decided_at < p_before
+            -- not in: asked of each as the index has them, where a join would read and sort them all
+            and d.decision_id not in (select a.decision_id from {{ private }}.assignment as a where a.decision_id is not null)
+            and d.decision_id not in (select i.lost_by_decision_id from {{ private }}.instance as i where i.lost_by_decision_id is not null)
+        order by d.decided_at
+        limit p_most / 5
+    );
+begin
+    -- those whose movements earlier runs have deleted, then movements for the next runs: one decision can have more than a run may take
+    delete from {{ private }}.decision as d
+    where d.decision_id = any(v_old) and not exists (select from {{ private }}.movement as m where m.decision_id = d.decision_id);
+    get diagnostics decisions = row_count;
+    delete from {{ private }}.movement as m
+    where m.ctid = any(array(
+        select o.ctid from {{ private }}.movement as o where o.decision_id = any(v_old) order by o.decision_id limit p_most - decisions
+    ));
+    get diagnostics movements = row_count;
+end
+$function$;
+comment on function {{ private }}.purge_decisions(timestamptz, integer) is 'Delete old decisions and their movements, at most so many rows; 0 and 0 when there is none left.';
+
+create or replace function {{ private }}.purge_rows(p_table text, p_column text, p_before timestamptz, p_most integer)
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_deleted integer;
+begin
+    execute format(
+        'delete from {{ private }}.%1$I where ctid = any(array(select ctid from {{ private }}.%1$I where %2$I < $1 order by %2$I limit $2))',
+        p_table, p_column
+    ) using p_before, p_most;
+    get diagnostics v_deleted = row_count;
+    return v_deleted;
+end
+$function$;
+comment on function {{ private }}.purge_rows(text, text, timestamptz, integer) is 'Delete the rows of one table that are from before a time, at most so many, the oldest first.';
 
 create or replace function {{ private }}.purge_history()
     returns jsonb
@@ -9,53 +56,39 @@ create or replace function {{ private }}.purge_history()
 as $function$
 declare
     v_before timestamptz := {{ private }}.now() - {{ private }}.setting_interval('history_retention');
-    v_old bigint[];
-    v_movements integer;
-    v_decisions integer;
-    v_runs integer;
-    v_alerts integer;
-    v_plans integer;
-    v_repairs integer;
-    v_refusals integer;
-    v_samples integer;
+    v_left integer := 5000; -- what this run may still delete
+    v_deleted integer;
+    v_is_deciding boolean;
+    v_result jsonb;
+    v_part record;
 begin
-    -- at most ten thousand at once, the oldest first
-    v_old := array(
-        select d.decision_id
-        from {{ private }}.decision as d
-        where d.decided_at < v_before
-            and not exists (select from {{ private }}.assignment as a where a.decision_id = d.decision_id)
-            and not exists (select from {{ private }}.instance as i where i.lost_by_decision_id = d.decision_id)
-        order by d.decision_id
-        limit 10000
-    );
-    delete from {{ private }}.movement as m where m.decision_id = any(v_old);
-    get diagnostics v_movements = row_count;
-    delete from {{ private }}.decision as d where d.decision_id = any(v_old);
-    get diagnostics v_decisions = row_count;
-    delete from {{ private }}.job_run as r
-    where r.job_run_id in (select o.job_run_id from {{ private }}.job_run as o where o.started_at < v_before order by o.started_at limit 10000);
-    get diagnostics v_runs = row_count;
+    select p.decisions + p.movements, jsonb_build_object('decisions', p.decisions, 'movements', p.movements)
+    into v_deleted, v_result
+    from {{ private }}.purge_decisions(v_before, v_left) as p;
+    -- a decision goes one run after its last movement
+    v_is_deciding := v_deleted > 0;
+    v_left := v_left - v_deleted;
+    for v_part in
+        select p.*
+        from (
+            values ('job_run', 'started_at'), ('fleet_sample', 'sampled_at'), ('repair', 'found_at'), ('alert', 'resolved_at'), ('plan', 'planned_at')
+        ) as p(table_name, column_name)
+    loop
+        v_deleted := {{ private }}.purge_rows(v_part.table_name, v_part.column_name, v_before, v_left);
+        v_result := v_result || jsonb_build_object(v_part.table_name || 's', v_deleted);
+        v_left := v_left - v_deleted;
+    end loop;
+    -- a row for each reporter
     delete from {{ private }}.failure_streak as s where s.last_failed_at < v_before;
-    -- with its deliveries
-    delete from {{ private }}.alert as a where a.resolved_at < v_before;
-    get diagnostics v_alerts = row_count;
-    delete from {{ private }}.plan as p where p.planned_at < v_before;
-    get diagnostics v_plans = row_count;
-    delete from {{ private }}.repair as r
-    where r.repair_id in (select o.repair_id from {{ private }}.repair as o where o.found_at < v_before order by o.found_at limit 10000);
-    get diagnostics v_repairs = row_count;
     -- after a quiet day a refusal would begin anew anyway
     delete from {{ private }}.refusal as f
     where greatest(f.refused_at, f.until) < {{ private }}.now() - interval '1 day';
-    get diagnostics v_refusals = row_count;
-    delete from {{ private }}.fleet_sample as s
-    where s.sampled_at in (select o.sampled_at from {{ private }}.fleet_sample as o where o.sampled_at < v_before order by o.sampled_at limit 10000);
-    get diagnostics v_samples = row_count;
-    return case when v_movements + v_decisions + v_runs + v_alerts + v_plans + v_repairs + v_refusals + v_samples > 0 then jsonb_build_object(
-        'movements', v_movements, 'decisions', v_decisions, 'job_runs', v_runs, 'alerts', v_alerts, 'plans', v_plans,
-        'repairs', v_repairs, 'refusals', v_refusals, 'fleet_samples', v_samples
-    ) end;
+    get diagnostics v_deleted = row_count;
+    v_result := v_result || jsonb_build_object('refusals', v_deleted);
+    if not exists (select from jsonb_each_text(v_result) as r where r.value <> '0') then
+        return null;
+    end if;
+    return v_result || jsonb_build_object('more', v_left <= 0 or v_is_deciding);
 end
 $function$;
-comment on function {{ private }}.purge_history() is 'Job purge_history: deletes what is older than history_retention.';
+comment on function {{ private }}.purge_history() is 'Job purge_history: deletes what is older than history_retention, some thousand rows in a run; more: the next run is due at once.';

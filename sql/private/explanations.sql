@@ -135,12 +135,13 @@ as $function$
                 else 'moves'
             end as what
         from (select r.* from {{ private }}.decision as r order by r.decision_id desc limit 10000) as d
-        where d.detail -> 'instances' ? p_instance_id
-            or d.detail ->> 'instance_id' = p_instance_id
-            or d.detail -> 'subjects' ? p_instance_id
-            or exists (
-                select from jsonb_array_elements(d.detail -> 'loads') as l(load) where l.load ->> 'instance_id' = p_instance_id
-            )
+        -- as one path: of ten thousand decisions each detail is unpacked once
+        where jsonb_path_match(
+            d.detail, '$.instances[*] == $id || $.instance_id == $id || $.subjects[*] == $id || $.loads[*].instance_id == $id',
+            jsonb_build_object('id', p_instance_id)
+        )
+        order by d.decision_id desc
+        limit 200 -- nobody is shown more
     )
     select d.decided_at, d.what, m.gained, m.lost, d.rule, d.trigger, d.actor, d.reason, d.decision_id, d.detail, d.event_id
     from decided as d

@@ -121,16 +121,16 @@ create or replace function {{ private }}.findings_history()
 as $function$
     select 'warning', 'history_not_purged', 'fleet', 'there is history from ' || d.decided_at || ', older than history_retention',
         jsonb_build_object('oldest', d.decided_at, 'history_retention', {{ private }}.setting_text('history_retention')),
-        'The job purge_history deletes it once a day, ten thousand decisions at a time: see whether a driver runs it. The repair runs it now.',
+        'The job purge_history deletes it once a day, in as many runs as it takes: see whether a driver runs it. The repair runs it now.',
         format('select * from {{ api }}.request_job(%L); select * from {{ api }}.run_due_jobs()', 'purge_history')
     from (
         select o.decided_at
         from {{ private }}.decision as o
-        where o.decided_at < {{ private }}.now() - {{ private }}.setting_interval('history_retention') - interval '2 days'
+        where o.decided_at < (select {{ private }}.now() - {{ private }}.setting_interval('history_retention') - interval '2 days')
             -- what a stream's present state points to is kept
-            and not exists (select from {{ private }}.assignment as a where a.decision_id = o.decision_id)
-            and not exists (select from {{ private }}.instance as i where i.lost_by_decision_id = o.decision_id)
-        order by o.decision_id
+            and o.decision_id not in (select a.decision_id from {{ private }}.assignment as a where a.decision_id is not null)
+            and o.decision_id not in (select i.lost_by_decision_id from {{ private }}.instance as i where i.lost_by_decision_id is not null)
+        order by o.decided_at
         limit 1
     ) as d
 $function$;

@@ -57,7 +57,11 @@ declare
 begin
     update {{ private }}.job as j
     set
-        next_run_at = {{ private }}.next_run(j.schedule, (p_job).next_run_at, v_ended_at),
+        -- who has not done all at once goes on as soon as those that are overdue have had their turn
+        next_run_at = case
+            when p_result @> '{"more": true}' then v_ended_at
+            else {{ private }}.next_run(j.schedule, (p_job).next_run_at, v_ended_at)
+        end,
         claimed_by = null,
         claimed_until = null,
         last_started_at = p_started_at,
@@ -93,7 +97,7 @@ begin
     return v_job_run_id;
 end
 $function$;
-comment on function {{ private }}.record_run({{ private }}.job, bigint, text, timestamptz, jsonb, jsonb) is 'A job has run: when it is next due and how it went. A run that found nothing to do leaves no row of its own.';
+comment on function {{ private }}.record_run({{ private }}.job, bigint, text, timestamptz, jsonb, jsonb) is 'A job has run: when it is next due and how it went. A run that found nothing to do leaves no row of its own; one whose result says "more": true is due again at once.';
 
 create or replace function {{ private }}.next_due_in(p_outside boolean)
     returns interval

@@ -36,6 +36,19 @@ def _decisions(fleet: Fleet, rule: str) -> list[dict[str, object]]:
     return [dict(d) for d in fleet.look_again().decisions.values() if d["rule"] == rule]
 
 
+def _make_old_history(session: Session) -> None:
+    """A decision of last month that moved four streams; of all jobs only the purge is due."""
+    for text in (
+        "insert into {p}.decision (decided_at, rule, trigger, actor) "
+        "values ({p}.now() - interval '31 days', 'old', 'test', 'test')",
+        "insert into {p}.movement (stream_id, epoch, decision_id, reason, moved_at) "
+        "select 1000 + n, 1, d.decision_id, 'old', d.decided_at "
+        "from {p}.decision as d, generate_series(1, 4) as n where d.rule = 'old'",
+        "update {p}.job set next_run_at = case when job = 'purge_history' then {p}.now() else 'infinity' end",
+    ):
+        session.conn.execute(text.format(p=session.conn.names.private).encode())
+
+
 # -- two drivers ---------------------------------------------------------------
 
 
@@ -75,6 +88,31 @@ def test_two_drivers_settle_once(fleet: Fleet, session: Open) -> None:
         waiting = two.start_and_wait_for(lambda: two.private("settle"), one)
     assert result(waiting) is None
     assert [d["moves"] for d in _decisions(fleet, "settle")][-1] == 2
+
+
+def test_a_purge_keeps_no_decision_and_no_beat_waiting_and_waits_for_none(fleet: Fleet, session: Open) -> None:
+    first, second = fleet.start(6, 6, streams=4)
+    driver, purge = session(), session()
+    _make_old_history(driver)
+    with purge.transaction():
+        assert purge.private("purge_history")["movements"] == 4
+        assert _beat(driver, first) == []
+        assert driver.call("deregister_instance", instance_id=first.name, incarnation=first.incarnation)
+        with driver.transaction():
+            driver.private("lock_decisions")
+            assert purge.private("purge_history")["decisions"] == 1
+    fleet.beat(second)
+
+
+def test_two_drivers_purge_side_by_side(fleet: Fleet, session: Open) -> None:
+    """One at a time; the other passes it over, and goes on with it when it is free."""
+    one, two = session(), session()
+    _make_old_history(one)
+    with one.transaction():
+        assert one.call("run_next_job")[0]["result"]["more"]
+        assert two.call("run_next_job")[0]["job"] is None
+    [rest] = two.call("run_next_job")
+    assert (rest["job"], rest["result"]["decisions"]) == ("purge_history", 1)
 
 
 def test_a_rebalance_that_waited_decides_on_what_it_finds_then(fleet: Fleet, session: Open) -> None:

@@ -137,7 +137,7 @@ CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Who has a stream and why, or why it waits and what excludes each candidate; then every change of hands before, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
+COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Who has a stream and why, or why it waits and what excludes each candidate; then the changes of hands before, at most the latest two hundred, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
 
 CREATE FUNCTION orchestrator.find_streams(p_text text, p_limit integer DEFAULT 20) RETURNS TABLE(stream_id bigint, name text, url text, state text, instance_id text, found_by text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2214,11 +2214,23 @@ CREATE FUNCTION orchestrator_private.probations_over() RETURNS TABLE(instance_id
 
 COMMENT ON FUNCTION orchestrator_private.probations_over() IS 'Instances whose probation is over, or whose past is to be forgotten.';
 
+CREATE FUNCTION orchestrator_private.purge_decisions(p_before timestamp with time zone, p_most integer, OUT decisions integer, OUT movements integer) RETURNS record
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.purge_decisions(p_before timestamp with time zone, p_most integer, OUT decisions integer, OUT movements integer) IS 'Delete old decisions and their movements, at most so many rows; 0 and 0 when there is none left.';
+
 CREATE FUNCTION orchestrator_private.purge_history() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.purge_history() IS 'Job purge_history: deletes what is older than history_retention.';
+COMMENT ON FUNCTION orchestrator_private.purge_history() IS 'Job purge_history: deletes what is older than history_retention, some thousand rows in a run; more: the next run is due at once.';
+
+CREATE FUNCTION orchestrator_private.purge_rows(p_table text, p_column text, p_before timestamp with time zone, p_most integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.purge_rows(p_table text, p_column text, p_before timestamp with time zone, p_most integer) IS 'Delete the rows of one table that are from before a time, at most so many, the oldest first.';
 
 CREATE FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_now timestamp with time zone) RETURNS TABLE(function text, sqlstate text, message text, detail text, occurrences bigint, first_seen_at timestamp with time zone, last_seen_at timestamp with time zone, consecutive integer, is_over boolean)
     LANGUAGE sql STABLE
@@ -2248,7 +2260,7 @@ CREATE FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, 
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) IS 'A job has run: when it is next due and how it went. A run that found nothing to do leaves no row of its own.';
+COMMENT ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) IS 'A job has run: when it is next due and how it went. A run that found nothing to do leaves no row of its own; one whose result says "more": true is due again at once.';
 
 CREATE FUNCTION orchestrator_private.recount_loads() RETURNS void
     LANGUAGE plpgsql
@@ -3085,36 +3097,41 @@ COMMENT ON TABLE orchestrator_private.job_run IS 'A run of a job that did someth
 COMMENT ON COLUMN orchestrator_private.job_run.event_id IS 'The id of what the run did; of all its transactions when it needs the outside world. Null: before there were any.';
 
 CREATE VIEW orchestrator.events AS
- SELECT d.event_id,
-    d.decided_at AS at,
-    'decision'::text AS kind,
-    d.rule AS what,
-    COALESCE((d.detail ->> 'instance_id'::text), ( SELECT string_agg(i.value, ', '::text) AS string_agg
-           FROM jsonb_array_elements_text((d.detail -> 'instances'::text)) i(value)), ('stream '::text || (d.detail ->> 'stream_id'::text)), ('plan '::text || (d.detail ->> 'plan_id'::text))) AS subject,
-    concat_ws('; '::text, d.reason, (d.moves || ' moves'::text), (d.still_waiting || ' still waiting'::text), ((('by '::text || d.trigger) || ', '::text) || d.actor)) AS text,
-    d.decision_id AS id
-   FROM orchestrator_private.decision d
-  WHERE (d.event_id IS NOT NULL)
-UNION ALL
- SELECT r.event_id,
-    r.started_at AS at,
-    'job run'::text AS kind,
-    r.job AS what,
-    r.run_by AS subject,
-    concat_ws(': '::text, r.outcome, COALESCE((r.error ->> 'message'::text), "left"((r.result)::text, 500))) AS text,
-    r.job_run_id AS id
-   FROM orchestrator_private.job_run r
-  WHERE (r.event_id IS NOT NULL)
-UNION ALL
- SELECT a.event_id,
-    a.opened_at AS at,
-    'alert'::text AS kind,
-    a.code AS what,
-    NULLIF(a.subject, ''::text) AS subject,
-    ((a.severity || ': '::text) || a.message) AS text,
-    a.alert_id AS id
-   FROM orchestrator_private.alert a
-  WHERE (a.event_id IS NOT NULL);
+ SELECT event_id,
+    at,
+    kind,
+    what,
+    subject,
+    text,
+    id
+   FROM ( SELECT d.event_id,
+            d.decided_at AS at,
+            'decision'::text AS kind,
+            d.rule AS what,
+            COALESCE((d.detail ->> 'instance_id'::text), ( SELECT string_agg(i.value, ', '::text) AS string_agg
+                   FROM jsonb_array_elements_text((d.detail -> 'instances'::text)) i(value)), ('stream '::text || (d.detail ->> 'stream_id'::text)), ('plan '::text || (d.detail ->> 'plan_id'::text))) AS subject,
+            concat_ws('; '::text, d.reason, (d.moves || ' moves'::text), (d.still_waiting || ' still waiting'::text), ((('by '::text || d.trigger) || ', '::text) || d.actor)) AS text,
+            d.decision_id AS id
+           FROM orchestrator_private.decision d
+        UNION ALL
+         SELECT r.event_id,
+            r.started_at,
+            'job run'::text,
+            r.job,
+            r.run_by,
+            concat_ws(': '::text, r.outcome, COALESCE((r.error ->> 'message'::text), "left"((r.result)::text, 500))) AS concat_ws,
+            r.job_run_id
+           FROM orchestrator_private.job_run r
+        UNION ALL
+         SELECT a.event_id,
+            a.opened_at,
+            'alert'::text,
+            a.code,
+            NULLIF(a.subject, ''::text) AS "nullif",
+            ((a.severity || ': '::text) || a.message),
+            a.alert_id
+           FROM orchestrator_private.alert a) e
+  WHERE (event_id IS NOT NULL);
 
 COMMENT ON VIEW orchestrator.events IS 'Everything that bears an event id: decisions, runs of jobs, alerts, each with its own id among its kind. What has the same id is one story: explain_event tells it.';
 
@@ -3984,6 +4001,8 @@ CREATE INDEX stream_staging_by_batch ON orchestrator.stream_staging USING btree 
 
 CREATE INDEX alert_by_event ON orchestrator_private.alert USING btree (event_id);
 
+CREATE INDEX alert_by_time ON orchestrator_private.alert USING btree (opened_at);
+
 CREATE INDEX alert_delivery_pending ON orchestrator_private.alert_delivery USING btree (target, happened_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
 
 CREATE UNIQUE INDEX alert_is_open_once ON orchestrator_private.alert USING btree (code, subject) WHERE (resolved_at IS NULL);
@@ -4000,6 +4019,8 @@ CREATE INDEX assignment_waiting ON orchestrator_private.assignment USING btree (
 
 CREATE INDEX decision_by_event ON orchestrator_private.decision USING btree (event_id);
 
+CREATE INDEX decision_by_time ON orchestrator_private.decision USING btree (decided_at);
+
 CREATE INDEX decision_for_failing ON orchestrator_private.decision USING btree (decided_at) WHERE (rule = ANY (ARRAY['failing stream'::text, 'stalled stream'::text]));
 
 CREATE INDEX incident_pattern_by_last_seen ON orchestrator_private.incident_pattern USING btree (last_seen_at);
@@ -4010,9 +4031,15 @@ CREATE INDEX instance_unusual ON orchestrator_private.instance USING btree (inst
 
 CREATE INDEX job_run_by_event ON orchestrator_private.job_run USING btree (event_id);
 
+CREATE INDEX job_run_by_job ON orchestrator_private.job_run USING btree (job, job_run_id);
+
 CREATE INDEX job_run_by_start ON orchestrator_private.job_run USING btree (started_at);
 
+CREATE INDEX job_run_failed ON orchestrator_private.job_run USING btree (job_run_id) WHERE (outcome = 'failed'::text);
+
 CREATE INDEX movement_by_decision ON orchestrator_private.movement USING btree (decision_id);
+
+CREATE INDEX movement_by_time ON orchestrator_private.movement USING btree (moved_at);
 
 CREATE INDEX repair_by_time ON orchestrator_private.repair USING btree (found_at);
 
@@ -4829,7 +4856,11 @@ REVOKE ALL ON FUNCTION orchestrator_private.planned_loads() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.probations_over() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.purge_decisions(p_before timestamp with time zone, p_most integer, OUT decisions integer, OUT movements integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.purge_history() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.purge_rows(p_table text, p_column text, p_before timestamp with time zone, p_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
 

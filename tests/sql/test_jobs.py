@@ -396,9 +396,10 @@ def test_history_older_than_its_retention_is_deleted_and_nothing_else(fleet: Fle
     assert fleet.run("purge_history") is None
     fleet.query(a_run)
     fleet.clock.advance("2 hours")
-    result: dict[str, Any] = fleet.run("purge_history")
+    result, last = _purge(fleet)
     assert result["movements"] > 0
     assert (result["job_runs"], result["alerts"], result["plans"]) == (1, 1, 1)
+    assert last["decisions"] > 0
     assert fleet.view("movements", stream_id=gone[0]) == []
     assert len(fleet.view("job_runs")) == 1
     assert [row["resolved_at"] for row in fleet.view("alerts")] == [None]
@@ -406,6 +407,57 @@ def test_history_older_than_its_retention_is_deleted_and_nothing_else(fleet: Fle
     assert fleet.view("failure_streaks") == []
     assert len(fleet.view("incident_patterns")) == 1  # for later analysis
     assert fleet.run("purge_history") is None
+
+
+def _purge(fleet: Fleet) -> list[dict[str, Any]]:
+    """What each run deleted, until there was nothing left; all but the last knew that there was more."""
+    return list(iter(lambda: fleet.run("purge_history"), None))
+
+
+def _old_history(fleet: Fleet) -> None:
+    """One decision that moved six thousand streams, another four thousand, each with as many runs of jobs."""
+    fleet.query(
+        "with made as ("
+        "insert into {p}.decision (decided_at, rule, trigger, actor, moves) "
+        "select {p}.now() - interval '31 days', 'test', 'test', 'test', m from unnest(array[6000, 4000]) as m "
+        "returning decision_id, moves) "
+        "insert into {p}.movement (stream_id, epoch, decision_id, reason, moved_at) "
+        "select 1000 + n, d.decision_id, d.decision_id, 'test', {p}.now() - interval '31 days' "
+        "from made as d, generate_series(1, d.moves) as n"
+    )
+    fleet.query(
+        "insert into {p}.job_run (job, started_at, run_by, outcome) "
+        "select 'settle', {p}.now() - interval '31 days', 'test', 'done' from {p}.movement"
+    )
+
+
+def test_a_run_deletes_a_bounded_number_of_rows_and_the_last_one_the_rest(fleet: Fleet) -> None:
+    _old_history(fleet)
+    deleted = [(run["decisions"], run["movements"], run["job_runs"], run["more"]) for run in _purge(fleet)]
+    assert deleted == [
+        (0, 5000, 0, True),
+        (0, 5000, 0, True),
+        (2, 0, 4998, True),
+        (0, 0, 5000, True),
+        (0, 0, 2, False),
+    ]
+    assert fleet.value("select count(*) from {p}.movement") == 0
+
+
+def test_a_purge_that_left_something_goes_on_at_once_and_keeps_nobody_waiting(fleet: Fleet) -> None:
+    """The next run is due, but behind whatever became due before it."""
+    _old_history(fleet)
+    fleet.query("update {p}.job set next_run_at = {p}.now() + interval '1 hour'")
+    fleet.admin("request_job", job="purge_history")
+    fleet.clock.advance("2 seconds")
+    runs = [_run_next(fleet)]
+    fleet.query("update {p}.job set next_run_at = {p}.now() - interval '1 second' where job = 'sample_fleet'")
+    runs += [_run_next(fleet) for _ in range(6)]
+    assert [run["job"] for run in runs] == [
+        "purge_history", "sample_fleet", *["purge_history"] * 4, None,
+    ]  # fmt: skip
+    [job] = fleet.view("jobs", job="purge_history")
+    assert (job["last_result"]["more"], job["next_run_at"] > fleet.clock.now) == (False, True)
 
 
 def test_a_decision_that_explains_where_a_stream_is_now_is_kept(fleet: Fleet) -> None:

@@ -149,6 +149,19 @@ def test_a_failing_source_is_found(fleet: Fleet) -> None:
 # -- explain_stream ----------------------------------------------------------------------------------------------------
 
 
+def test_a_long_story_is_told_from_its_end(fleet: Fleet) -> None:
+    """At most two hundred moves, the latest; the view has them all."""
+    fleet.start(10, streams=1)
+    [stream_id] = fleet.owners()
+    fleet.query(
+        "insert into {p}.movement (stream_id, epoch, decision_id, reason, moved_at) "
+        "select stream_id, epoch + n, decision_id, reason, moved_at from {p}.movement, generate_series(1, 249) as n"
+    )
+    rows = fleet.admin("explain_stream", stream_id=stream_id)
+    assert [row["epoch"] for row in rows[1:]] == list(range(250, 50, -1))
+    assert len(fleet.view("movements", stream_id=stream_id)) == 250
+
+
 def test_a_stream_explains_its_whole_life(fleet: Fleet) -> None:
     """Every move explained: who had it, who has it, which rule moved it."""
     first, second = fleet.start(10, 10, streams=2)

@@ -1,0 +1,2 @@
+-- What was set is in force.
+select pg_reload_conf()
