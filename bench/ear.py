@@ -1,7 +1,9 @@
-"""What hears in the benchmark of listening, in a process of its own; a line with the time (system-wide, seconds) for each sound.
+"""What hears in the benchmark of listening: a process that prints a line with the time (system-wide) for each sound.
 
 python -m bench.ear bare DSN CHANNEL            a client that LISTENs, and nothing else
-python -m bench.ear workers DSN INSTANCE_ID     a worker; its handler's start is the sound
+python -m bench.ear worker DSN INSTANCE_ID      a worker; its handler's start is the sound
+python -m bench.ear workers DSN INSTANCE_ID     so many workers as one host has, over one connection
+python -m bench.ear polling DSN INSTANCE_ID     a worker that asks and does not LISTEN
 """
 
 import asyncio
@@ -11,7 +13,9 @@ import time
 import psycopg
 
 from bench.fleet import statement
-from worker_shim import Context, Stream, Worker
+from worker_shim import Context, Stream, Worker, run_workers
+
+PER_HOST = 30
 
 
 def hear(dsn: str, channel: str) -> None:
@@ -37,4 +41,7 @@ if __name__ == "__main__":
         hear(dsn, name)
     else:
         _say("ready")
-        Worker(dsn, name, 10, handle, on_exit="leave").run()
+        others = [f"{name}-{number}" for number in range(2, PER_HOST + 1)] if kind == "workers" else []
+        run_workers(
+            [Worker(dsn, each, 10, handle, on_exit="leave", listen=kind != "polling") for each in (name, *others)]
+        )

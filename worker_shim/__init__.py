@@ -1,7 +1,8 @@
 """Puts a program into the fleet: streams are started and stopped as the orchestrator decides.
 
 A handler runs per stream; `Worker` keeps the set of running handlers equal to what the database says. Read
-`client` (the protocol), `caller` and `listener` (calls, the connection), `supervisor` (the handlers) and `patience`; `together` for many in one process.
+`client` (the protocol), `caller` and `listener` (calls, the connection), `supervisor` (the handlers) and `patience`;
+`together` is for many workers in one process.
 """
 
 from worker_shim.client import Worker

@@ -1,8 +1,8 @@
 """The worker's side of the protocol: what is held, what the database says, and how the two become equal.
 
 One task talks to the database, step by step (`_step`): register when there is no incarnation, beat when one is
-due, ask for news when a notification hinted at some, acknowledge what started and stopped, then wait. Any failure ends the step
-and the next one begins where the database stands, so there is no other path for recovery.
+due, ask for news when a notification hinted at some, acknowledge what started and stopped, then wait. Any failure
+ends the step and the next one begins where the database stands, so there is no other path for recovery.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Worker:
 
     All times are in seconds. on_exit says what SIGTERM and `stop()` do: drain (hand everything over first, at most
     drain_timeout), suspend (a planned restart: keep the streams for suspend_for), leave (others get them at once).
+    Without `listen`, and behind a pooler, changes are asked for with a beat each poll_interval.
     on_isolation says what happens while the database is away: continue, or stop every handler before the lease is over.
     """
 
@@ -79,6 +80,7 @@ class Worker:
         suspend_for: float = 120,
         stop_timeout: float = 10,
         network_timeout: float = 30,
+        listen: bool = True,
         poll_interval: float = 2,
         wait_for_id: float = 0,
     ) -> None:
@@ -125,7 +127,7 @@ class Worker:
         self._progress = Progress()
         self._usage = Usage()
         self._breaker = Breaker()
-        self._listener = Listener(dsn, schema, f"{schema}.{instance_id}", network_timeout)
+        self._listener = Listener(dsn, schema, f"{schema}.{instance_id}", network_timeout, listen)
         self._caller = Caller(self._listener, self._connected)
 
         self._incarnation: int | None = None
@@ -461,7 +463,7 @@ class Worker:
             interval = min(interval, self._lease / 4)
         if self._leaving:
             interval = min(interval, CHECK_AFTER)
-        if self._listener.pooled:
+        if self._listener.polls:
             interval = min(interval, self._poll_interval)
         # a fleet that was started together does not beat together
         earliest, self._spread_next = 0.0 if self._spread_next else 0.9, False
@@ -559,7 +561,7 @@ class Worker:
             logger.warning("left without a word instance_id=%s error=%r", self.instance_id, one_line(error))
 
     async def _end_session(self) -> None:
-        """Others go on over a shared connection, and only what is ours is given back; else it ends for all, and they return."""
+        """Give back what is ours and leave the connection to the others; failing that, it ends, and they return."""
         if self._listener.shared and self._listener.connected and self._incarnation is not None:
             with contextlib.suppress(psycopg.Error, OSError):
                 mine = {"instance_id": self.instance_id, "incarnation": self._incarnation}

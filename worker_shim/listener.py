@@ -226,11 +226,12 @@ class Listener:
     """A worker's end of a line: its calls, and its channel.
 
     Behind a pooler in transaction mode (`pooled`) there is no session to listen or to hold a lock in, so nothing
-    of the kind is tried and the caller has to poll.
+    of the kind is tried and the caller has to poll; without `listens` it polls, too, and keeps its session.
     """
 
-    def __init__(self, dsn: str, schema: str, channel: str, network_timeout: float) -> None:
+    def __init__(self, dsn: str, schema: str, channel: str, network_timeout: float, listens: bool = True) -> None:
         self.channel = channel
+        self._listens = listens
         self._line = Line(dsn, schema, network_timeout)
         self._line.listeners.append(self)
         self._joined: object = None  # the connection that listens to the channel
@@ -246,6 +247,11 @@ class Listener:
     def pooled(self) -> bool:
         """Whether the line is a pooler's."""
         return self._line.pooled
+
+    @property
+    def polls(self) -> bool:
+        """Whether no notification comes: because of the pooler, or because none is wanted."""
+        return self.pooled or not self._listens
 
     @property
     def shared(self) -> bool:
@@ -271,7 +277,7 @@ class Listener:
         """Connect anew, or join the others; when there is a session of our own, LISTEN before anything is read."""
         await self._line.connect()
         joined = self._line.connection
-        if not self.pooled:
+        if not self.polls:
             await self._line.execute(sql.SQL("listen {}").format(sql.Identifier(self.channel)))
         self._joined = joined
 

@@ -1,7 +1,7 @@
-"""Several workers in one process, over one connection: the way out for fleets with more workers than listeners are good for.
+"""Several workers in one process, over one connection: the way out for very large fleets.
 
-Until PostgreSQL 19 each notification wakes every session that LISTENs. Each worker stays an instance of its own, with its beats,
-its channel and its session lock; when their connection is lost, each of them comes back as it would alone.
+Until PostgreSQL 19 each notification wakes every session that LISTENs. Each worker stays an instance of its own, with
+its beats, its channel and its session lock; when the connection is lost, each comes back as it would alone.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ logger = logging.getLogger("worker_shim")
 def run_workers(workers: Sequence[Worker]) -> None:
     """Work until all are stopped; SIGTERM and SIGINT stop them when this is the main thread.
 
-    They need the same DSN, schema and network_timeout. One that ends with an error (Refused) leaves the others alone; the first
-    such error is raised at the end.
+    They need the same DSN, schema and network_timeout. One that ends with an error (Refused) leaves the others alone;
+    the first such error is raised at the end.
     """
     asyncio.run(run_workers_async(workers, signals=threading.current_thread() is threading.main_thread()))
 

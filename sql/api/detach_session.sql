@@ -1,6 +1,7 @@
 -- Untie the calling connection from an instance, as its end would: for a worker that leaves a connection which others go on using.
 -- Only what this connection holds is given back, so nobody is asked who the instance belongs to; it may be gone already.
--- Locks     gives session back
+-- Locks     session, which is given back
+-- Reads     no table
 -- Raises    OR101 bad argument
 create or replace function {{ api }}.detach_session(p_instance_id text, p_incarnation bigint)
     returns table (detached boolean)

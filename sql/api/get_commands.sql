@@ -1,7 +1,7 @@
 -- What an instance has to do to be in step: the commands of a beat, without the beat. A read, so that after a notification nothing
 -- is written, and no commit waited for, before the worker obeys.
 -- Reads     assignment, stream, withdrawal, movement
--- Raises    OR103 unknown instance · OR106 another login's · OR301 stale incarnation
+-- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
 create or replace function {{ api }}.get_commands(p_instance_id text, p_incarnation bigint)
     returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     language plpgsql volatile security definer
