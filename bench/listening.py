@@ -122,7 +122,16 @@ def from_decision_to_sound(fleet: Fleet, kind: str, listeners: int, effort: Effo
             if number >= effort.warm_up:
                 for name, value in taken.items():
                     samples[name].append(value)
-    return {"listeners": listeners, **samples}
+    return {"listeners": listeners, **samples, **summary(samples)}
+
+
+def summary(samples: dict[str, list[float]]) -> dict[str, Any]:
+    """The median and the 99th percentile of each, and of what came after the commit of the decision."""
+    after = [ours - commit for ours, commit in zip(samples["ours"], samples["ours_commit"], strict=True)]
+    every = {**samples, "after": after}
+    return {
+        f"p{100 * part:.0f}": {name: percentile(each, part) for name, each in every.items()} for part in (0.5, 0.99)
+    }
 
 
 def _commit(conn: db.Connection, ear: "Ear") -> tuple[float, float]:
