@@ -234,7 +234,7 @@ def cost_of_a_commit(fleet: Fleet, listeners: int, effort: Effort) -> dict[str, 
 
 def cost_of_a_beat(fleet: Fleet) -> float:
     """What the server is on a CPU for during one beat that finds nothing new."""
-    workers = fleet.run("instances.sql")[:50]
+    workers = [row for row in fleet.run("instances.sql") if row["instance_id"].startswith("worker-")][:50]
     report = {"status": "active", "heartbeat_interval": 30}
     for number in range(6):  # the first of a session are planned
         if number == 1:
