@@ -27,7 +27,7 @@ import psycopg
 from matplotlib.figure import Figure
 
 from bench.ear import PER_HOST
-from bench.fleet import Fleet, Size, server, session_cpu_milliseconds, statement
+from bench.fleet import SERVER_SETTINGS, Fleet, Size, server, session_cpu_milliseconds, statement
 from bench.measure import percentile
 from bench.part import Figures, Goal, run_alone
 from orchestrator import db
@@ -57,7 +57,7 @@ def measure(quick: bool) -> dict[str, Any]:
     """Milliseconds throughout."""
     effort = QUICK if quick else WHOLE
     size = Size(2_000, 50 if quick else max(LISTENERS))
-    with server({"max_connections": str(max(LISTENERS) + 100)}) as measured:
+    with server({**SERVER_SETTINGS, "max_connections": str(max(LISTENERS) + 100)}) as measured:
         template = measured.prepare(size)
         with measured.clone(template, size) as fleet:
             rows, count = [], 0

@@ -23,6 +23,7 @@ from worker_shim.patience import one_line
 logger = logging.getLogger("worker_shim")
 
 LOCK_TIMEOUT = 5.0  # as the functions set it for themselves
+PREPARE_AFTER = 2  # calls of a function in a session of our own, until it is only named
 
 
 def connection_options(network_timeout: float) -> dict[str, str]:
@@ -134,18 +135,26 @@ class Line:
                     self.conninfo,
                     autocommit=True,
                     row_factory=dict_row,
-                    prepare_threshold=None,  # calls are rare, and prepared statements break behind old poolers
+                    prepare_threshold=None,  # behind a pooler, what one server process prepared another does not know
                     application_name=f"worker_shim {first}{f'+{len(others)}' if others else ''}"[:63],
                 )
             connection.add_notify_handler(self._hear)
             self.connection = connection
             try:
-                (row,) = await self.execute(sql.SQL("select pg_backend_pid() as pid"))
-                self.pooled = row["pid"] != connection.info.backend_pid
+                settings = session_settings(self.timeout, connection.info.server_version)
+                # in one round trip; on a process that is not the one that introduced itself, which is shared, nothing is set
+                each = sql.SQL(", ").join([sql.SQL("set_config(%s, %s, false)")] * len(settings))
+                (row,) = await self.execute(
+                    sql.SQL(
+                        "select is_own, case when is_own then concat({}) end"
+                        " from (select pg_backend_pid() = %s) as p (is_own)"
+                    ).format(each),
+                    *itertools.chain(*settings.items()),
+                    connection.info.backend_pid,
+                )
+                self.pooled = not row["is_own"]
                 if not self.pooled:
-                    settings = session_settings(self.timeout, connection.info.server_version)
-                    each = sql.SQL(", ").join([sql.SQL("set_config(%s, %s, false)")] * len(settings))
-                    await self.execute(sql.SQL("select {}").format(each), *itertools.chain(*settings.items()))
+                    connection.prepare_threshold = PREPARE_AFTER
             except BaseException:
                 await self.close()
                 raise
