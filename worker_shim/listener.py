@@ -142,7 +142,7 @@ class Line:
             self.connection = connection
             try:
                 settings = session_settings(self.timeout, connection.info.server_version)
-                # in one round trip; on a process that is not the one that introduced itself, which is shared, nothing is set
+                # in one round trip; a process that is not the one that introduced itself is shared, and stays as it is
                 each = sql.SQL(", ").join([sql.SQL("set_config(%s, %s, false)")] * len(settings))
                 (row,) = await self.execute(
                     sql.SQL(
