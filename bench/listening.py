@@ -68,7 +68,8 @@ def measure(quick: bool) -> dict[str, Any]:
                         idle.enter_context(_idle_listener(fleet, [f"idle-{number}"]))
                     count = listeners - 1
                     rows.append(from_decision_to_sound(fleet, "worker", listeners, effort))
-                    costs.append(cost_of_a_commit(fleet, count, effort))
+                    if count > 0:
+                        costs.append(cost_of_a_commit(fleet, count, effort))
             return {
                 "server": measured.describe(),
                 "stream": rows,

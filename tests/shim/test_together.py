@@ -34,7 +34,7 @@ async def together(fleet: Fleet) -> AsyncIterator[Together]:
 def _connections(fleet: Fleet) -> int:
     return len(
         fleet.query(
-            "select from pg_stat_activity"
+            "select 1 from pg_stat_activity"
             " where application_name = 'worker_shim ' || %(name)s and datname = current_database()",
             name=f"{fleet.names.api}.{NAMES[0]}+2",
         )
