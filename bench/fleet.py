@@ -101,11 +101,11 @@ class Fleet:
     def stopwatch(self, conn: db.Connection) -> Iterator["Stopwatch"]:
         stopwatch = Stopwatch()
         wal_before = self.wal_position()
-        cpu_before = _cpu_milliseconds(conn)
+        cpu_before = session_cpu_milliseconds(conn)
         started = time.perf_counter()
         yield stopwatch
         stopwatch.milliseconds = 1000 * (time.perf_counter() - started)
-        stopwatch.cpu_milliseconds = _cpu_milliseconds(conn) - cpu_before
+        stopwatch.cpu_milliseconds = session_cpu_milliseconds(conn) - cpu_before
         stopwatch.wal_bytes = self.wal_position() - wal_before
 
     def wal_position(self) -> int:
@@ -214,7 +214,7 @@ def _run(
     return cursor.fetchall() if cursor.description else []
 
 
-def _cpu_milliseconds(conn: db.Connection) -> float:
+def session_cpu_milliseconds(conn: db.Connection) -> float:
     """What the server process of this session has been on a CPU for, from Linux's scheduler (man 5 proc)."""
     nanoseconds = Path(f"/proc/{conn.info.backend_pid}/schedstat").read_text().split()[0]
     return int(nanoseconds) / 1e6

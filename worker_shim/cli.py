@@ -14,6 +14,7 @@ from orchestrator.log_file import ROTATIONS, LogFileInUse, Rotation
 from worker_shim.client import Worker
 from worker_shim.handlers import program
 from worker_shim.listener import Refused
+from worker_shim.together import run_workers
 
 A_YEAR = 365 * 86400.0
 
@@ -44,7 +45,14 @@ def completion(shell: str) -> None:
 
 
 @main.command()
-@click.option("--instance-id", required=True, envvar=["INSTANCE_ID", "SERVER_ID"], help="Name of this worker.")
+@click.option(
+    "--instance-id",
+    "instance_ids",
+    required=True,
+    multiple=True,
+    envvar=["INSTANCE_ID", "SERVER_ID"],
+    help="Name of this worker. Repeated: several workers in one process, over one connection.",
+)
 @click.option("--max-streams", required=True, envvar="MAX_STREAMS", type=click.IntRange(1, 1000), help="Most at once.")
 @click.option(
     "--exec",
@@ -95,7 +103,14 @@ def completion(shell: str) -> None:
     help="What a program writes to its standard output is progress; one that is silent for long counts as stalled.",
 )
 @click.option("--network-timeout", type=Seconds(min=1), default=30, show_default=True, help="Seconds.")
-@click.option("--poll-interval", type=Seconds(min=0.1), default=2, show_default=True, help="Behind a pooler.")
+@click.option("--listen/--no-listen", default=True, show_default=True, help="For notifications; else beats ask.")
+@click.option(
+    "--poll-interval",
+    type=Seconds(min=0.1),
+    default=2,
+    show_default=True,
+    help="Seconds between beats with --no-listen, and behind a pooler.",
+)
 @click.option("--wait-for-id", type=Seconds(min=0), default=0, show_default=True, help="Seconds.")
 @click.option(
     "--log-level",
@@ -119,6 +134,7 @@ def completion(shell: str) -> None:
 )
 def run(
     command: str,
+    instance_ids: tuple[str, ...],
     log_level: str,
     log_file: Path | None,
     log_rotation: Rotation,
@@ -131,7 +147,8 @@ def run(
     """
     try:
         log.set_up(name="worker_shim", level=log_level, file=log_file, rotation=log_rotation)
-        Worker(handler=program(command, options["stop_timeout"], progress_from_output), **options).run()
+        handler = program(command, options["stop_timeout"], progress_from_output)
+        run_workers([Worker(instance_id=each, handler=handler, **options) for each in instance_ids])
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:

@@ -1,8 +1,8 @@
 """The worker's side of the protocol: what is held, what the database says, and how the two become equal.
 
 One task talks to the database, step by step (`_step`): register when there is no incarnation, beat when one is
-due or a notification hinted at news, acknowledge what started and stopped, then wait. Any failure ends the step
-and the next one begins where the database stands, so there is no other path for recovery.
+due, ask for news when a notification hinted at some, acknowledge what started and stopped, then wait. Any failure
+ends the step and the next one begins where the database stands, so there is no other path for recovery.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class Worker:
 
     All times are in seconds. on_exit says what SIGTERM and `stop()` do: drain (hand everything over first, at most
     drain_timeout), suspend (a planned restart: keep the streams for suspend_for), leave (others get them at once).
+    Without `listen`, and behind a pooler, changes are asked for with a beat each poll_interval.
     on_isolation says what happens while the database is away: continue, or stop every handler before the lease is over.
     """
 
@@ -79,6 +80,7 @@ class Worker:
         suspend_for: float = 120,
         stop_timeout: float = 10,
         network_timeout: float = 30,
+        listen: bool = True,
         poll_interval: float = 2,
         wait_for_id: float = 0,
     ) -> None:
@@ -125,7 +127,7 @@ class Worker:
         self._progress = Progress()
         self._usage = Usage()
         self._breaker = Breaker()
-        self._listener = Listener(dsn, schema, f"{schema}.{instance_id}", network_timeout)
+        self._listener = Listener(dsn, schema, f"{schema}.{instance_id}", network_timeout, listen)
         self._caller = Caller(self._listener, self._connected)
 
         self._incarnation: int | None = None
@@ -140,6 +142,7 @@ class Worker:
         self._register_at = 0.0  # … which is why there may be a pause before the next
         self._anew_allowed_at = 0.0
         self._no_driver = False
+        self._is_hinted = False
         self._is_isolated = False
         self._unknown_actions: set[str] = set()
         self._acknowledgements = Acknowledgements(self._supervisor.held, lambda: self._wake.set())
@@ -211,7 +214,7 @@ class Worker:
         if self._isolation is not None:
             self._isolation.watch()
             if signals:
-                woken = signal.signal(signal.SIGCONT, self._look_at_the_clock)
+                woken = signal.signal(signal.SIGCONT, self.look_at_the_clock)
         tasks = {asyncio.create_task(self._serve()), asyncio.create_task(self._at_once.wait())}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -231,8 +234,12 @@ class Worker:
                 self._isolation.end()  # else it ends the process, when it must
                 if signals:
                     signal.signal(signal.SIGCONT, woken or signal.SIG_DFL)
-            await self._listener.close()
+            await self._end_session()
             logger.info("worker ended instance_id=%s", self.instance_id)
+
+    def share_connection(self, other: Worker) -> None:
+        """Use the connection of another worker of this process: see run_workers."""
+        self._listener.share(other._listener)
 
     # -- Steps ----------------------------------------------------------------
 
@@ -261,14 +268,15 @@ class Worker:
                 await self._register()
             if self._beat_due <= clock():
                 await self._beat()
+            elif self._is_hinted:
+                await self._obey()
             if self._incarnation is None:
                 return  # to register anew
             if self._acknowledgements.due <= clock():
                 await self._acknowledgements.send(partial(self._call_mine, "acknowledge"))
         due = min(self._beat_due, self._acknowledgements.due)
         with self._breaker.calling():
-            if await self._caller.idle(max(0.0, due - clock()), self._wake):
-                self._beat_due = 0.0
+            self._is_hinted = await self._caller.idle(max(0.0, due - clock()), self._wake)
 
     async def _handle(self, error: psycopg.Error | OSError) -> None:
         """A step failed. The handlers go on whatever it was, unless this worker is not wanted."""
@@ -388,6 +396,17 @@ class Worker:
         if self._incarnation is not None:
             await self._report_failures()
 
+    async def _obey(self) -> None:
+        """A notification came: do what is new. A beat shows soon whether that was all."""
+        self._isolate()
+        if self._incarnation is None:
+            return
+        commands = await self._call_mine("get_commands")
+        if self._incarnation is not None:  # not isolated meanwhile
+            self._is_hinted = False
+            self._apply(commands)
+            self._beat_due = min(self._beat_due, clock() + CHECK_AFTER)
+
     async def _get_in_step(self, commands: Sequence[Row]) -> None:
         self._attempts = 1 if self._apply(commands) else self._attempts + 1
         if self._attempts == 1:
@@ -444,7 +463,7 @@ class Worker:
             interval = min(interval, self._lease / 4)
         if self._leaving:
             interval = min(interval, CHECK_AFTER)
-        if self._listener.pooled:
+        if self._listener.polls:
             interval = min(interval, self._poll_interval)
         # a fleet that was started together does not beat together
         earliest, self._spread_next = 0.0 if self._spread_next else 0.9, False
@@ -541,6 +560,17 @@ class Worker:
         except (psycopg.Error, OSError) as error:
             logger.warning("left without a word instance_id=%s error=%r", self.instance_id, one_line(error))
 
+    async def _end_session(self) -> None:
+        """Give back what is ours and leave the connection to the others; failing that, it ends, and they return."""
+        if self._listener.shared and self._listener.connected and self._incarnation is not None:
+            with contextlib.suppress(psycopg.Error, OSError):
+                mine = {"instance_id": self.instance_id, "incarnation": self._incarnation}
+                await self._caller.ask("detach_session", **mine)
+                self._listener.leave()
+                return
+        await self._listener.close()
+        self._listener.leave()
+
     # -- Isolation ------------------------------------------------------------
 
     @property
@@ -570,7 +600,7 @@ class Worker:
         self._supervisor.let_go()
         return True
 
-    def _look_at_the_clock(self, number: int, frame: FrameType | None) -> None:
+    def look_at_the_clock(self, number: int, frame: FrameType | None) -> None:
         """SIGCONT. Comes before anything else in the loop: no handler hears another byte when the time is over.
 
         Tasks are cancelled as asyncio itself does on SIGINT; whatever may not happen in a signal handler comes soon.

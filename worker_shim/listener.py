@@ -100,129 +100,241 @@ def _check_where(given: Mapping[str, Any]) -> None:
         raise psycopg.ProgrammingError
 
 
-class Listener:
-    """One connection to the orchestrator's database, used by one call at a time.
+class Line:
+    """One connection to the orchestrator's database, used by one call at a time, for one worker or for several."""
 
-    Behind a pooler in transaction mode (`pooled`) there is no session to listen or to hold a lock in, so nothing
-    of the kind is tried and the caller has to poll.
-    """
-
-    def __init__(self, dsn: str, schema: str, channel: str, network_timeout: float) -> None:
+    def __init__(self, dsn: str, schema: str, network_timeout: float) -> None:
         try:
             given = conninfo_to_dict(dsn)
             _check_where(given)
         except psycopg.ProgrammingError:
             raise ValueError("the DSN cannot be parsed") from None  # the driver's message would quote it
         self.conninfo = make_conninfo(dsn, **(connection_options(network_timeout) | given))
-        self._schema = schema
-        self._channel = channel
-        self._timeout = network_timeout
-        self._connection: psycopg.AsyncConnection[DictRow] | None = None
-        self._lock = asyncio.Lock()
-        self._callers = 0
-        self._wanted = asyncio.Event()
+        self.schema = schema
+        self.timeout = network_timeout
+        self.connection: psycopg.AsyncConnection[DictRow] | None = None
+        self.listeners: list[Listener] = []
         self.pooled = False
+        self._lock = asyncio.Lock()  # one call at a time
+        self._connecting = asyncio.Lock()
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection that is not known to be lost."""
-        return self._connection is not None and not self._connection.closed
+        return self.connection is not None and not self.connection.closed
 
     async def connect(self) -> None:
-        """Connect anew; when there is a session of our own, LISTEN before anything is read."""
-        await self.close()
-        async with asyncio.timeout(self._timeout):
-            connection = await psycopg.AsyncConnection.connect(
-                self.conninfo,
-                autocommit=True,
-                row_factory=dict_row,
-                prepare_threshold=None,  # behind a pooler, what one server process prepared another does not know
-                application_name=f"worker_shim {self._channel}"[:63],
-            )
-        self._connection = connection
-        settings = session_settings(self._timeout, connection.info.server_version)
-        # in one round trip; a process that is not the one that introduced itself is shared, and nothing is set on it
-        each = sql.SQL(", ").join([sql.SQL("set_config(%s, %s, false)")] * len(settings))
-        (row,) = await self._execute(
-            sql.SQL(
-                "select is_own, case when is_own then concat({}) end from (select pg_backend_pid() = %s) as p (is_own)"
-            ).format(each),
-            *itertools.chain(*settings.items()),
-            connection.info.backend_pid,
-        )
-        self.pooled = not row["is_own"]
-        if not self.pooled:
-            connection.prepare_threshold = PREPARE_AFTER
-            await self._execute(sql.SQL("listen {}").format(sql.Identifier(self._channel)))
-        logger.info("database connected server=%s pooled=%s", connection.info.server_version, self.pooled)
+        """Connect, unless somebody else has done so."""
+        async with self._connecting:
+            if self.connected:
+                return
+            await self.close()
+            first, *others = (listener.channel for listener in self.listeners)
+            async with asyncio.timeout(self.timeout):
+                connection = await psycopg.AsyncConnection.connect(
+                    self.conninfo,
+                    autocommit=True,
+                    row_factory=dict_row,
+                    prepare_threshold=None,  # behind a pooler, what one server process prepared another does not know
+                    application_name=f"worker_shim {first}{f'+{len(others)}' if others else ''}"[:63],
+                )
+            connection.add_notify_handler(self._hear)
+            self.connection = connection
+            try:
+                settings = session_settings(self.timeout, connection.info.server_version)
+                # in one round trip; a process that is not the one that introduced itself is shared, and stays as it is
+                each = sql.SQL(", ").join([sql.SQL("set_config(%s, %s, false)")] * len(settings))
+                (row,) = await self.execute(
+                    sql.SQL(
+                        "select is_own, case when is_own then concat({}) end"
+                        " from (select pg_backend_pid() = %s) as p (is_own)"
+                    ).format(each),
+                    *itertools.chain(*settings.items()),
+                    connection.info.backend_pid,
+                )
+                self.pooled = not row["is_own"]
+                if not self.pooled:
+                    connection.prepare_threshold = PREPARE_AFTER
+            except BaseException:
+                await self.close()
+                raise
+            logger.info("database connected server=%s pooled=%s", connection.info.server_version, self.pooled)
 
-    async def call(self, function: str, **parameters: Any) -> list[DictRow]:
-        """`select * from schema.function(p_name => value, …)`; any waiting for a notification is interrupted."""
-        query = sql.SQL("select * from {}({})").format(
-            sql.Identifier(self._schema, function),
-            sql.SQL(", ").join(sql.SQL("{} => %s").format(sql.Identifier(f"p_{name}")) for name in parameters),
-        )
-        values = [Jsonb(value) if _is_json(value) else value for value in parameters.values()]
-        self._callers += 1
-        self._wanted.set()
-        try:
-            async with self._lock:
-                return await self._execute(query, *values)
-        finally:
-            self._callers -= 1
-
-    async def _execute(self, query: sql.SQL | sql.Composed, *values: Any) -> list[DictRow]:
-        if self._connection is None:
-            raise psycopg.OperationalError("not connected")
-        timer = asyncio.get_running_loop().call_later(self._timeout, self.hang_up)
-        try:
-            cursor = await self._connection.execute(query, values)
-            return await cursor.fetchall() if cursor.description else []
-        finally:
-            timer.cancel()
+    async def execute(self, query: sql.SQL | sql.Composed, *values: Any) -> list[DictRow]:
+        """One statement, when those before it are done."""
+        async with self._lock:
+            connection = self.connection
+            if connection is None or connection.closed:
+                raise psycopg.OperationalError("not connected")
+            loop = asyncio.get_running_loop()
+            timer = loop.call_later(self.timeout, self.hang_up)
+            loop.remove_reader(connection.fileno())  # psycopg reads now, and passes on what it hears
+            try:
+                cursor = await connection.execute(query, values)
+                return await cursor.fetchall() if cursor.description else []
+            finally:
+                timer.cancel()
+                if connection is self.connection and not connection.closed:
+                    loop.add_reader(connection.fileno(), self._read, connection)
+                else:
+                    self._tell_of_loss()
 
     def hang_up(self) -> None:
         """End whatever is under way with a connection error, without asking the server or the network."""
-        if self._connection is not None and not self._connection.closed:
-            logger.warning("hanging up timeout=%s", self._timeout)
-            # A cancellation would first ask the server to cancel, and wait for its answer.
-            with socket.socket(fileno=os.dup(self._connection.fileno())) as line, contextlib.suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
+        if self.connection is not None and not self.connection.closed:
+            logger.warning("hanging up timeout=%s", self.timeout)
+            _shut_down(self.connection)
+
+    async def close(self) -> None:
+        """Hang up."""
+        connection, self.connection = self.connection, None
+        if connection is None:
+            return
+        if self._lock.locked() and not connection.closed:
+            _shut_down(connection)  # somebody else calls, and is the one to find out
+        async with self._lock:
+            if not connection.closed:
+                asyncio.get_running_loop().remove_reader(connection.fileno())
+            with contextlib.suppress(psycopg.Error, OSError):
+                await connection.close()
+        self._tell_of_loss()
+
+    def _read(self, connection: psycopg.AsyncConnection[DictRow]) -> None:
+        """Something came while nobody called: notifications, or the end of the connection."""
+        number = connection.fileno()
+        try:
+            connection.pgconn.consume_input()
+            while notification := connection.pgconn.notifies():
+                self._hint(notification.relname.decode())
+        except psycopg.Error as error:
+            asyncio.get_running_loop().remove_reader(number)
+            logger.debug("connection lost error=%r", one_line(error))
+            connection.pgconn.finish()
+            self._tell_of_loss()
+
+    def _hear(self, notification: psycopg.Notify) -> None:
+        self._hint(notification.channel)
+
+    def _hint(self, channel: str) -> None:
+        for listener in self.listeners:
+            if listener.channel == channel:
+                listener.hint()
+
+    def _tell_of_loss(self) -> None:
+        for listener in self.listeners:
+            listener.wake()
+
+
+def _shut_down(connection: psycopg.AsyncConnection[DictRow]) -> None:
+    # A cancellation would first ask the server to cancel, and wait for its answer.
+    with socket.socket(fileno=os.dup(connection.fileno())) as line, contextlib.suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
+
+
+class Listener:
+    """A worker's end of a line: its calls, and its channel.
+
+    Behind a pooler in transaction mode (`pooled`) there is no session to listen or to hold a lock in, so nothing
+    of the kind is tried and the caller has to poll; without `listens` it polls, too, and keeps its session.
+    """
+
+    def __init__(self, dsn: str, schema: str, channel: str, network_timeout: float, listens: bool = True) -> None:
+        self.channel = channel
+        self._listens = listens
+        self._line = Line(dsn, schema, network_timeout)
+        self._line.listeners.append(self)
+        self._joined: object = None  # the connection that listens to the channel
+        self._hinted = False
+        self._wake: asyncio.Event | None = None
+
+    @property
+    def conninfo(self) -> str:
+        """What is connected to."""
+        return self._line.conninfo
+
+    @property
+    def pooled(self) -> bool:
+        """Whether the line is a pooler's."""
+        return self._line.pooled
+
+    @property
+    def polls(self) -> bool:
+        """Whether no notification comes: because of the pooler, or because none is wanted."""
+        return self.pooled or not self._listens
+
+    @property
+    def shared(self) -> bool:
+        """Whether others use the line, too."""
+        return len(self._line.listeners) > 1
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection that is not known to be lost, and that listens to the channel."""
+        return self._line.connected and self._joined is self._line.connection
+
+    def share(self, other: Listener) -> None:
+        """Use another worker's line from now on; it has to lead to the same place. Before anything is connected."""
+        mine, its = self._line, other._line
+        if (mine.conninfo, mine.schema, mine.timeout) != (its.conninfo, its.schema, its.timeout):
+            raise ValueError("workers that share a connection need the same DSN, schema and network_timeout")
+        if any(listener.channel == self.channel for listener in its.listeners):
+            raise ValueError(f"two workers with the same name share a connection: {self.channel}")
+        self._line = its
+        its.listeners.append(self)
+
+    async def connect(self) -> None:
+        """Connect anew, or join the others; when there is a session of our own, LISTEN before anything is read."""
+        await self._line.connect()
+        joined = self._line.connection
+        if not self.polls:
+            await self._line.execute(sql.SQL("listen {}").format(sql.Identifier(self.channel)))
+        self._joined = joined
+
+    async def call(self, function: str, **parameters: Any) -> list[DictRow]:
+        """`select * from schema.function(p_name => value, …)`, when the calls before it are done."""
+        query = sql.SQL("select * from {}({})").format(
+            sql.Identifier(self._line.schema, function),
+            sql.SQL(", ").join(sql.SQL("{} => %s").format(sql.Identifier(f"p_{name}")) for name in parameters),
+        )
+        values = [Jsonb(value) if _is_json(value) else value for value in parameters.values()]
+        return await self._line.execute(query, *values)
 
     async def idle(self, seconds: float, wake: asyncio.Event) -> bool:
         """Wait for a notification, at most so long or until wake is set; True when one came.
 
         Raises psycopg.OperationalError when the connection is lost meanwhile.
         """
-        async with self._lock:
-            if not self._callers:
-                self._wanted.clear()
-            waits = {asyncio.ensure_future(wake.wait()), asyncio.ensure_future(self._wanted.wait())}
-            hint = asyncio.ensure_future(self._notified(seconds))
-            try:
-                await asyncio.wait(waits | {hint}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-                # What arrives while it is being cancelled stays with the connection for the next wait.
-                return hint.done() and hint.result()
-            finally:
-                for task in (*waits, hint):
-                    task.cancel()
-                await asyncio.wait((*waits, hint))
+        self._wake = wake
+        if not self._hinted and self.connected:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await wake.wait()
+        if not self.connected:
+            raise psycopg.OperationalError("the connection was lost")
+        hinted, self._hinted = self._hinted, False
+        return hinted
 
-    async def _notified(self, seconds: float) -> bool:
-        if self._connection is None or self.pooled:
-            await asyncio.sleep(seconds)
-            return False
-        came = False
-        async for _ in self._connection.notifies(timeout=seconds, stop_after=1):
-            came = True
-        return came
+    def hint(self) -> None:
+        """A notification came."""
+        self._hinted = True
+        self.wake()
+
+    def wake(self) -> None:
+        """There is something to look at."""
+        if self._wake is not None:
+            self._wake.set()
+
+    def hang_up(self) -> None:
+        """End whatever is under way with a connection error, without asking the server or the network."""
+        self._line.hang_up()
 
     async def close(self) -> None:
-        """Hang up."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(psycopg.Error, OSError):
-                await connection.close()
+        """Hang up, for all who share the line: they come back, and whoever does not was lost."""
+        await self._line.close()
+
+    def leave(self) -> None:
+        """Leave the line to the others."""
+        self._line.listeners.remove(self)
 
 
 def _is_json(value: Any) -> bool:

@@ -91,6 +91,16 @@ end
 $function$;
 comment on function {{ private }}.sessions_checksum() is 'Changes with the session locks, with who holds them and with each that is taken, and costs a fraction of comparing them with the instances.';
 
+create or replace function {{ private }}.unlock_session(p_session_key bigint)
+    returns boolean
+    language plpgsql volatile
+as $function$
+begin
+    return pg_advisory_unlock_shared(p_session_key);
+end
+$function$;
+comment on function {{ private }}.unlock_session(bigint) is 'Untie the calling session from a key; false when it was not tied.';
+
 create or replace function {{ private }}.held_sessions()
     returns table (session_key bigint, pid integer, login name)
     language sql stable

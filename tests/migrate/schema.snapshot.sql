@@ -92,6 +92,14 @@ CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnati
 
 COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) IS 'Say goodbye: how many streams moved to others, and how many streams of the fleet wait for an instance now.';
 
+CREATE FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) RETURNS TABLE(detached boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) IS 'Untie this connection from the instance, as if the connection had ended; false when it was not tied.';
+
 CREATE FUNCTION orchestrator.diagnose() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -170,6 +178,14 @@ CREATE FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation b
     AS …;
 
 COMMENT ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) IS 'The full set of streams that the instance should be running, with their epochs; streams being handed over are not among them.';
+
+CREATE FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) IS 'What the instance has to start and to stop, as a beat would say it: all that it has not confirmed yet. For who was notified.';
 
 CREATE FUNCTION orchestrator.health() RETURNS TABLE(component text, status text, finding text, detail jsonb, response_time interval)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2871,6 +2887,12 @@ CREATE FUNCTION orchestrator_private.unknown_stream(p_stream_id bigint) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.unknown_stream(p_stream_id bigint) IS 'Refuse with OR102.';
 
+CREATE FUNCTION orchestrator_private.unlock_session(p_session_key bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.unlock_session(p_session_key bigint) IS 'Untie the calling session from a key; false when it was not tied.';
+
 CREATE FUNCTION orchestrator_private.waiting_reasons() RETURNS TABLE(reason text, requirement_id integer, capabilities text[], stream_id bigint, waiting_since timestamp with time zone)
     LANGUAGE sql
     AS …;
@@ -4177,6 +4199,10 @@ REVOKE ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_in
 GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.diagnose() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.diagnose() TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.diagnose() TO orchestrator_admin;
@@ -4212,6 +4238,10 @@ GRANT ALL ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb
 REVOKE ALL ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.health() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.health() TO orchestrator_reader;
@@ -5043,6 +5073,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.unknown_alert(p_alert_id bigint) FRO
 REVOKE ALL ON FUNCTION orchestrator_private.unknown_instance(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.unknown_stream(p_stream_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.unlock_session(p_session_key bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.waiting_reasons() FROM PUBLIC;
 

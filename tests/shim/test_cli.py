@@ -149,14 +149,16 @@ async def test_a_second_worker_with_the_same_id_ends_with_status_1_and_a_hint(fl
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "said"),
+    ("instance_id", "options", "code", "said"),
     [
-        (["--instance-id", "two words"], "OR101", '"argument": "p_instance_id"}\nhint: an id of'),
-        (["--schema", "nowhere"], "3F000", "hint: the schema is not installed"),
+        ("two words", [], "OR101", '"argument": "p_instance_id"}\nhint: an id of'),
+        ("fingerv7-001", ["--schema", "nowhere"], "3F000", "hint: the schema is not installed"),
     ],
 )
-async def test_a_refusal_has_a_code_and_a_hint(start: Start, options: list[str], code: str, said: str) -> None:
-    worker = await start("fingerv7-001", *options)
+async def test_a_refusal_has_a_code_and_a_hint(
+    start: Start, instance_id: str, options: list[str], code: str, said: str
+) -> None:
+    worker = await start(instance_id, *options)
     assert await asyncio.wait_for(worker.process.wait(), 20) == 1
     told = worker.log.read_text().partition("worker-shim: ")[2]
     assert f"({code})" in told and said in told

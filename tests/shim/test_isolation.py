@@ -284,7 +284,7 @@ async def test_a_worker_that_leaves_with_a_handler_still_running_says_no_goodbye
     fleet.configure("heartbeat_interval", "1 second")
     fleet.add_streams(2)
     async with _isolated("ignoring", fleet, fleet.dsn, ONE, tmp_path / "pieces") as isolated:
-        await fleet.until(lambda: len(fleet.confirmed(ONE)) == 2)
+        await fleet.until(lambda: len(fleet.confirmed(ONE)) == 2 and fleet.instance(ONE)["status"] == "active")
         isolated.process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(isolated.process.wait(), 20) == 0
         assert fleet.instance(ONE)["status"] == "active" and len(fleet.confirmed(ONE)) == 2

@@ -176,7 +176,7 @@ def test_a_goodbye_without_others_leaves_the_streams_waiting(fleet: Fleet) -> No
 def test_after_a_goodbye_nothing_is_heard_of_it(fleet: Fleet) -> None:
     worker = fleet.register("fv-1")
     worker.call("deregister_instance")
-    for function in ("heartbeat", "get_assignments", "deregister_instance", "acknowledge"):
+    for function in ("heartbeat", "get_assignments", "get_commands", "deregister_instance", "acknowledge"):
         with refused("OR301"):
             worker.call(function)
 

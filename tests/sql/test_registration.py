@@ -219,6 +219,7 @@ def test_another_login_is_refused_even_when_the_first_is_gone(fleet: Fleet, logi
     calls: dict[str, dict[str, Any]] = {
         "heartbeat": {},
         "get_assignments": {},
+        "get_commands": {},
         "acknowledge": {},
         "report_streams": {"streams": [], "epochs": []},
         "release_streams": {"streams": []},
