@@ -56,6 +56,7 @@ class Worker:
     All times are in seconds. on_exit says what SIGTERM and `stop()` do: drain (hand everything over first, at most
     drain_timeout), suspend (a planned restart: keep the streams for suspend_for), leave (others get them at once).
     on_isolation says what happens while the database is away: continue, or stop every handler before the lease is over.
+    make_before_break: the handler can hear a stream before it owns it (Context.is_owner), for hand-overs that lose nothing.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Worker:
         network_timeout: float = 30,
         poll_interval: float = 2,
         wait_for_id: float = 0,
+        make_before_break: bool = False,
     ) -> None:
         if on_isolation == "stop" and lease is None:
             lease = 90
@@ -108,6 +110,7 @@ class Worker:
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
                 **(metadata or {}),
+                "make_before_break": make_before_break,
                 "process": str(uuid.uuid4()),
             },
         }
@@ -142,7 +145,9 @@ class Worker:
         self._no_driver = False
         self._is_isolated = False
         self._unknown_actions: set[str] = set()
-        self._acknowledgements = Acknowledgements(self._supervisor.held, lambda: self._wake.set())
+        self._acknowledgements = Acknowledgements(
+            self._supervisor.held, self._supervisor.prepared, lambda: self._wake.set()
+        )
 
         self._leaving: OnExit | None = None
         self._leave_until = 0.0
@@ -377,6 +382,7 @@ class Worker:
         self._round_trip = self._caller.round_trip
         self._accept(sent)
         self._heed(answer)
+        self._prepare([Stream.of(row) for row in answer if row["action"] == "prepare"])
         commands = [command for command in answer if command["action"] in ("add", "remove")]
         if not commands:
             self._attempts = self._anew = 0
@@ -431,7 +437,7 @@ class Worker:
                 no_driver = "no_driver_for" in said
                 if no_driver and not self._no_driver:
                     logger.critical("no driver runs the orchestrator's jobs overdue_for=%.0f", said["no_driver_for"])
-            elif action not in ("add", "remove") and action not in self._unknown_actions:
+            elif action not in ("add", "remove", "prepare") and action not in self._unknown_actions:
                 self._unknown_actions.add(action)
                 logger.warning("ignoring an action that this version does not know action=%s", action)
         if self._no_driver and not no_driver:
@@ -484,7 +490,21 @@ class Worker:
                 changed |= self._supervisor.stop(stream_id)
         return changed
 
+    def _prepare(self, streams: Sequence[Stream]) -> None:
+        """Hear these before they are ours, and nothing else that is not; what was called off is not named any more."""
+        ours = {stream.stream_id for stream in streams}
+        for stream_id in self._supervisor.prepared.keys() - ours:
+            self._supervisor.prepare_no_more(stream_id)
+        for stream in streams:
+            self._supervisor.prepare(stream)
+
     # -- Handlers -------------------------------------------------------------
+
+    def _ready(self, stream: Stream) -> None:
+        """From any thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it has left
+                self._loop.call_soon_threadsafe(self._acknowledgements.started, stream)
 
     def _handler_failed(self, stream: Stream, error: str) -> None:
         self._counts.add(errors=1)
@@ -493,7 +513,10 @@ class Worker:
     def _make_context(self, stream: Stream) -> Context:
         self._progress.began(stream.stream_id)
         term = self._isolation.term if self._isolation is not None else 0
-        return Context(stream, self._counts, self._progress, self._is_current, partial(self._is_valid, stream, term))
+        return Context(
+            *(stream, self._counts, self._progress, self._is_current, partial(self._is_valid, stream, term)),
+            *(self._supervisor.owned(stream), partial(self._ready, stream)),
+        )
 
     def _is_valid(self, stream: Stream, term: int) -> bool:
         held = self._supervisor.held.get(stream.stream_id)
