@@ -56,7 +56,7 @@ class Worker:
     All times are in seconds. on_exit says what SIGTERM and `stop()` do: drain (hand everything over first, at most
     drain_timeout), suspend (a planned restart: keep the streams for suspend_for), leave (others get them at once).
     on_isolation says what happens while the database is away: continue, or stop every handler before the lease is over.
-    make_before_break: the handler can hear a stream before it owns it (Context.is_owner), for hand-overs that lose nothing.
+    make_before_break: the handler can hear a stream before it owns it (Context.is_owner), so that none of it is lost.
     """
 
     def __init__(
@@ -84,6 +84,8 @@ class Worker:
         wait_for_id: float = 0,
         make_before_break: bool = False,
     ) -> None:
+        if make_before_break and handler is None:
+            raise ValueError("make_before_break needs a handler: callbacks cannot say when they hear the stream")
         if on_isolation == "stop" and lease is None:
             lease = 90
         self._supervisor = Supervisor(
@@ -145,6 +147,7 @@ class Worker:
         self._no_driver = False
         self._is_isolated = False
         self._unknown_actions: set[str] = set()
+        self._heard: set[Stream] = set()  # prepared, and heard already
         self._acknowledgements = Acknowledgements(
             self._supervisor.held, self._supervisor.prepared, lambda: self._wake.set()
         )
@@ -270,6 +273,8 @@ class Worker:
                 return  # to register anew
             if self._acknowledgements.due <= clock():
                 await self._acknowledgements.send(partial(self._call_mine, "acknowledge"))
+                if self._heard:
+                    self._beat_due = 0.0  # to hear that they are ours
         due = min(self._beat_due, self._acknowledgements.due)
         with self._breaker.calling():
             if await self._caller.idle(max(0.0, due - clock()), self._wake):
@@ -497,6 +502,9 @@ class Worker:
             self._supervisor.prepare_no_more(stream_id)
         for stream in streams:
             self._supervisor.prepare(stream)
+        self._heard &= set(self._supervisor.prepared.values())
+        for stream in self._heard:
+            self._acknowledgements.started(stream)  # that it was told before may have been lost
 
     # -- Handlers -------------------------------------------------------------
 
@@ -504,10 +512,16 @@ class Worker:
         """From any thread."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: it has left
-                self._loop.call_soon_threadsafe(self._acknowledgements.started, stream)
+                self._loop.call_soon_threadsafe(self._hears, stream)
+
+    def _hears(self, stream: Stream) -> None:
+        if self._supervisor.prepared.get(stream.stream_id) is stream and stream not in self._heard:
+            self._heard.add(stream)
+            self._acknowledgements.started(stream)
 
     def _handler_failed(self, stream: Stream, error: str) -> None:
         self._counts.add(errors=1)
+        self._heard.discard(stream)
         self._acknowledgements.failed(stream, error)
 
     def _make_context(self, stream: Stream) -> Context:

@@ -35,7 +35,7 @@ class Counts:
 
 
 class Context:
-    """What an asynchronous handler gets beside its stream. Everything but what is awaited may be used from any thread."""
+    """What an asynchronous handler gets beside its stream. What is not awaited may be used from any thread."""
 
     def __init__(
         self,
@@ -44,8 +44,8 @@ class Context:
         progress: Progress,
         is_current: IsCurrent,
         is_valid: Callable[[], bool],
-        owned: asyncio.Event,
-        ready: Callable[[], None],
+        owned: asyncio.Event | None = None,
+        ready: Callable[[], None] | None = None,
     ) -> None:
         self.stream = stream
         self._counts = counts
@@ -77,15 +77,16 @@ class Context:
 
         Until then, keep what is heard and write nothing; others may be writing it.
         """
-        return self._owned.is_set()
+        return self._owned is None or self._owned.is_set()
 
     async def ownership(self) -> None:
         """Return when the stream is this worker's: at once, unless it prepares."""
-        await self._owned.wait()
+        if self._owned is not None:
+            await self._owned.wait()
 
     def ready(self) -> None:
-        """While it prepares: the stream is heard, and all of it is kept from here on, so that it can change hands now."""
-        if not self.is_owner:
+        """While it prepares: the stream is heard and kept from here on, so that it can change hands now."""
+        if self._ready is not None and not self.is_owner:
             self._ready()
 
     def progress(self) -> None:

@@ -69,7 +69,7 @@ class Supervisor:
         prepared = self.prepared.pop(stream.stream_id, None)
         if prepared is not None and (prepared.epoch, prepared.url) == (stream.epoch, stream.url):
             self.held[stream.stream_id] = prepared  # its handler goes on
-            self._owned[stream.stream_id].set()
+            self._owned.pop(stream.stream_id).set()
             if self._running.get(stream.stream_id) is prepared:
                 self._started(prepared)
             return True
@@ -87,7 +87,8 @@ class Supervisor:
     def stop(self, stream_id: int, *, tell: bool = True) -> bool:
         """Let go of a stream; told as stopped when its handler has ended. False when no handler ran."""
         held = self.held.pop(stream_id, None)
-        if stream_id not in self._keepers or (held is None and self._running.get(stream_id) is self.prepared.get(stream_id)):
+        is_prepared = held is None and self._running.get(stream_id, self) is self.prepared.get(stream_id)
+        if stream_id not in self._keepers or is_prepared:
             if tell:
                 self._stopped(stream_id)
             return False
@@ -98,7 +99,8 @@ class Supervisor:
 
     def prepare(self, stream: Stream) -> None:
         """Run the handler of a stream that is not held yet; `start` makes it held, and its handler goes on."""
-        if stream.stream_id in self.held or self.prepared.get(stream.stream_id) == stream:
+        known = self.prepared.get(stream.stream_id)
+        if stream.stream_id in self.held or (known and (known.epoch, known.url) == (stream.epoch, stream.url)):
             return
         self.prepared[stream.stream_id] = stream
         self._owned[stream.stream_id] = asyncio.Event()
@@ -109,16 +111,13 @@ class Supervisor:
 
     def prepare_no_more(self, stream_id: int) -> None:
         """End the handler of a stream that is not to be held after all."""
-        if self.prepared.pop(stream_id, None) is not None and stream_id not in self.held:
+        if self.prepared.pop(stream_id, None) is not None:
+            self._owned.pop(stream_id, None)
             self._cancel(stream_id)
 
-    def owned(self, stream: Stream) -> asyncio.Event:
-        """Set once a stream is held: at once, unless it is prepared."""
-        event = self._owned.get(stream.stream_id) if self._wanted(stream.stream_id) is stream else None
-        if event is None:
-            event = asyncio.Event()
-            event.set()
-        return event
+    def owned(self, stream: Stream) -> asyncio.Event | None:
+        """What is set when a prepared stream is held; None for one that was held from the beginning."""
+        return self._owned.get(stream.stream_id) if self.prepared.get(stream.stream_id) is stream else None
 
     def _wanted(self, stream_id: int) -> Stream | None:
         return self.held.get(stream_id) or self.prepared.get(stream_id)
@@ -134,6 +133,7 @@ class Supervisor:
     def let_go(self) -> None:
         """Let go of everything without telling. Nothing is logged: a signal handler may call it."""
         self.prepared.clear()
+        self._owned.clear()
         for stream_id in list(self._keepers):
             self.stop(stream_id, tell=False)
 
@@ -169,7 +169,6 @@ class Supervisor:
             await asyncio.wait((run,))
             self._running.pop(stream_id, None)
         self._runs.pop(stream_id, None)
-        self._owned.pop(stream_id, None)
         del self._keepers[stream_id]
 
     async def _run(self, stream: Stream) -> None:
