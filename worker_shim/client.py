@@ -387,7 +387,7 @@ class Worker:
         self._round_trip = self._caller.round_trip
         self._accept(sent)
         self._heed(answer)
-        self._prepare([Stream.of(row) for row in answer if row["action"] == "prepare"])
+        self._prepare(answer)
         commands = [command for command in answer if command["action"] in ("add", "remove")]
         if not commands:
             self._attempts = self._anew = 0
@@ -495,13 +495,14 @@ class Worker:
                 changed |= self._supervisor.stop(stream_id)
         return changed
 
-    def _prepare(self, streams: Sequence[Stream]) -> None:
-        """Hear these before they are ours, and nothing else that is not; what was called off is not named any more."""
-        ours = {stream.stream_id for stream in streams}
-        for stream_id in self._supervisor.prepared.keys() - ours:
+    def _prepare(self, answer: Sequence[Row]) -> None:
+        """Hear what is to be prepared; what was called off is not named any more, what is ours now is to be added."""
+        named = {row["stream_id"] for row in answer if row["action"] in ("prepare", "add")}
+        for stream_id in self._supervisor.prepared.keys() - named:
             self._supervisor.prepare_no_more(stream_id)
-        for stream in streams:
-            self._supervisor.prepare(stream)
+        for row in answer:
+            if row["action"] == "prepare":
+                self._supervisor.prepare(Stream.of(row))
         self._heard &= set(self._supervisor.prepared.values())
         for stream in self._heard:
             self._acknowledgements.started(stream)  # that it was told before may have been lost
