@@ -98,7 +98,7 @@ begin
         return query select c.* from {{ private }}.hear_stalls(p_instance_id, v_report.stalled) as c;
     end if;
 
-    if v_seen.incoming > 0 then
+    if v_said.incoming > 0 then
         return query select c.* from {{ private }}.prepare_commands(p_instance_id) as c;
     end if;
 
