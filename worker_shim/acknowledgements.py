@@ -14,16 +14,17 @@ AFTER = 0.05  # seconds that are gathered into one call
 class Acknowledgements:
     """Gathered until `due`; what could not be sent is kept and joined by what came since."""
 
-    def __init__(self, held: Mapping[int, Stream], wake: Callable[[], None]) -> None:
+    def __init__(self, held: Mapping[int, Stream], prepared: Mapping[int, Stream], wake: Callable[[], None]) -> None:
         self.due = float("inf")
         self._held = held
+        self._prepared = prepared
         self._wake = wake
         self._started: dict[int, Stream] = {}
         self._stopped: set[int] = set()
         self._failed: dict[int, tuple[Stream, str]] = {}
 
     def started(self, stream: Stream) -> None:
-        """Its handler runs."""
+        """Its handler runs; of a prepared stream: hears it."""
         self._started[stream.stream_id] = stream
         self._soon()
 
@@ -44,7 +45,7 @@ class Acknowledgements:
     async def send(self, acknowledge: Callable[..., Awaitable[Any]]) -> None:
         """Send what is there with `acknowledge(started=…, started_epochs=…, stopped=…, failed=…)`."""
         started, stopped, failed = self._take()
-        running = [stream for stream in started.values() if self._held.get(stream.stream_id) == stream]
+        running = [stream for stream in started.values() if self._is_ours(stream)]
         failures = [
             {"stream_id": stream.stream_id, "epoch": stream.epoch, "error": error[:1000]}
             for stream, error in failed.values()
@@ -62,6 +63,9 @@ class Acknowledgements:
             self._failed = failed | self._failed
             self._soon()
             raise
+
+    def _is_ours(self, stream: Stream) -> bool:
+        return stream in (self._held.get(stream.stream_id), self._prepared.get(stream.stream_id))
 
     def _take(self) -> tuple[dict[int, Stream], set[int], dict[int, tuple[Stream, str]]]:
         taken = self._started, self._stopped, self._failed

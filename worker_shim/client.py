@@ -57,6 +57,7 @@ class Worker:
     drain_timeout), suspend (a planned restart: keep the streams for suspend_for), leave (others get them at once).
     Without `listen`, and behind a pooler, changes are asked for with a beat each poll_interval.
     on_isolation says what happens while the database is away: continue, or stop every handler before the lease is over.
+    make_before_break: the handler can hear a stream before it owns it (Context.is_owner), so that none of it is lost.
     """
 
     def __init__(
@@ -83,7 +84,10 @@ class Worker:
         listen: bool = True,
         poll_interval: float = 2,
         wait_for_id: float = 0,
+        make_before_break: bool = False,
     ) -> None:
+        if make_before_break and handler is None:
+            raise ValueError("make_before_break needs a handler: callbacks cannot say when they hear the stream")
         if on_isolation == "stop" and lease is None:
             lease = 90
         self._supervisor = Supervisor(
@@ -110,6 +114,7 @@ class Worker:
                 "host": socket.gethostname(),
                 "pid": os.getpid(),
                 **(metadata or {}),
+                "make_before_break": make_before_break,
                 "process": str(uuid.uuid4()),
             },
         }
@@ -145,7 +150,10 @@ class Worker:
         self._is_hinted = False
         self._is_isolated = False
         self._unknown_actions: set[str] = set()
-        self._acknowledgements = Acknowledgements(self._supervisor.held, lambda: self._wake.set())
+        self._heard: set[Stream] = set()  # prepared, and heard already
+        self._acknowledgements = Acknowledgements(
+            self._supervisor.held, self._supervisor.prepared, lambda: self._wake.set()
+        )
 
         self._leaving: OnExit | None = None
         self._leave_until = 0.0
@@ -274,6 +282,8 @@ class Worker:
                 return  # to register anew
             if self._acknowledgements.due <= clock():
                 await self._acknowledgements.send(partial(self._call_mine, "acknowledge"))
+                if self._heard:
+                    self._beat_due = 0.0  # to hear that they are ours
         due = min(self._beat_due, self._acknowledgements.due)
         with self._breaker.calling():
             self._is_hinted = await self._caller.idle(max(0.0, due - clock()), self._wake)
@@ -385,6 +395,7 @@ class Worker:
         self._round_trip = self._caller.round_trip
         self._accept(sent)
         self._heed(answer)
+        self._prepare(answer)
         commands = [command for command in answer if command["action"] in ("add", "remove")]
         if not commands:
             self._attempts = self._anew = 0
@@ -401,10 +412,13 @@ class Worker:
         self._isolate()
         if self._incarnation is None:
             return
-        commands = await self._call_mine("get_commands")
+        answer = await self._call_mine("get_commands")
         if self._incarnation is not None:  # not isolated meanwhile
             self._is_hinted = False
-            self._apply(commands)
+            for row in answer:
+                if row["action"] == "prepare":
+                    self._supervisor.prepare(Stream.of(row))
+            self._apply([row for row in answer if row["action"] in ("add", "remove")])
             self._beat_due = min(self._beat_due, clock() + CHECK_AFTER)
 
     async def _get_in_step(self, commands: Sequence[Row]) -> None:
@@ -450,7 +464,7 @@ class Worker:
                 no_driver = "no_driver_for" in said
                 if no_driver and not self._no_driver:
                     logger.critical("no driver runs the orchestrator's jobs overdue_for=%.0f", said["no_driver_for"])
-            elif action not in ("add", "remove") and action not in self._unknown_actions:
+            elif action not in ("add", "remove", "prepare") and action not in self._unknown_actions:
                 self._unknown_actions.add(action)
                 logger.warning("ignoring an action that this version does not know action=%s", action)
         if self._no_driver and not no_driver:
@@ -503,16 +517,43 @@ class Worker:
                 changed |= self._supervisor.stop(stream_id)
         return changed
 
+    def _prepare(self, answer: Sequence[Row]) -> None:
+        """Hear what is to be prepared; what was called off is not named any more, what is ours now is to be added."""
+        named = {row["stream_id"] for row in answer if row["action"] in ("prepare", "add")}
+        for stream_id in self._supervisor.prepared.keys() - named:
+            self._supervisor.prepare_no_more(stream_id)
+        for row in answer:
+            if row["action"] == "prepare":
+                self._supervisor.prepare(Stream.of(row))
+        self._heard &= set(self._supervisor.prepared.values())
+        for stream in self._heard:
+            self._acknowledgements.started(stream)  # that it was told before may have been lost
+
     # -- Handlers -------------------------------------------------------------
+
+    def _ready(self, stream: Stream) -> None:
+        """From any thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: it has left
+                self._loop.call_soon_threadsafe(self._hears, stream)
+
+    def _hears(self, stream: Stream) -> None:
+        if self._supervisor.prepared.get(stream.stream_id) is stream and stream not in self._heard:
+            self._heard.add(stream)
+            self._acknowledgements.started(stream)
 
     def _handler_failed(self, stream: Stream, error: str) -> None:
         self._counts.add(errors=1)
+        self._heard.discard(stream)
         self._acknowledgements.failed(stream, error)
 
     def _make_context(self, stream: Stream) -> Context:
         self._progress.began(stream.stream_id)
         term = self._isolation.term if self._isolation is not None else 0
-        return Context(stream, self._counts, self._progress, self._is_current, partial(self._is_valid, stream, term))
+        return Context(
+            *(stream, self._counts, self._progress, self._is_current, partial(self._is_valid, stream, term)),
+            *(self._supervisor.owned(stream), partial(self._ready, stream)),
+        )
 
     def _is_valid(self, stream: Stream, term: int) -> bool:
         held = self._supervisor.held.get(stream.stream_id)

@@ -35,7 +35,7 @@ class Counts:
 
 
 class Context:
-    """What an asynchronous handler gets beside its stream. Everything but is_current may be used from any thread."""
+    """What an asynchronous handler gets beside its stream. What is not awaited may be used from any thread."""
 
     def __init__(
         self,
@@ -44,12 +44,16 @@ class Context:
         progress: Progress,
         is_current: IsCurrent,
         is_valid: Callable[[], bool],
+        owned: asyncio.Event | None = None,
+        ready: Callable[[], None] | None = None,
     ) -> None:
         self.stream = stream
         self._counts = counts
         self._progress = progress
         self._is_current = is_current
         self._is_valid = is_valid
+        self._owned = owned
+        self._ready = ready
 
     async def is_current(self) -> bool:
         """Whether this stream is still this worker's, asked of the database.
@@ -66,6 +70,24 @@ class Context:
         may have been given it. Cheap: look at it right before each write.
         """
         return self._is_valid()
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the stream is this worker's yet: False only while it prepares (make_before_break).
+
+        Until then, keep what is heard and write nothing; others may be writing it.
+        """
+        return self._owned is None or self._owned.is_set()
+
+    async def ownership(self) -> None:
+        """Return when the stream is this worker's: at once, unless it prepares."""
+        if self._owned is not None:
+            await self._owned.wait()
+
+    def ready(self) -> None:
+        """While it prepares: the stream is heard and kept from here on, so that it can change hands now."""
+        if self._ready is not None and not self.is_owner:
+            self._ready()
 
     def progress(self) -> None:
         """Something was heard. Once any handler has said so, a stream without progress for long counts as stalled."""
@@ -96,6 +118,7 @@ class Stop(threading.Event):
         self.progress = context.progress
         self.processed = context.processed
         self.error = context.error
+        self.ready = context.ready
 
     def is_set(self) -> bool:
         """Whether the handler is to end."""
@@ -109,6 +132,11 @@ class Stop(threading.Event):
     def valid(self) -> bool:
         """Whether what is heard now may still be counted, as Context.valid."""
         return self._context.valid
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the stream is this worker's yet, as Context.is_owner."""
+        return self._context.is_owner
 
     def is_current(self) -> bool:
         """Whether this stream is still this worker's; raises as Context.is_current does."""

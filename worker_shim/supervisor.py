@@ -19,7 +19,7 @@ Handler = Callable[[Stream, "Context"], Awaitable[None]]
 
 
 class Supervisor:
-    """Keeps one handler running for each stream that is held, and none for any other.
+    """Keeps one handler running for each stream that is held or prepared, and none for any other.
 
     Tells `started(stream)`, `stopped(stream_id)` and `failed(stream, error)`; a stream has stopped when its handler
     has really ended, however long that takes.
@@ -35,6 +35,7 @@ class Supervisor:
         stop_timeout: float,
     ) -> None:
         self.held: dict[int, Stream] = {}
+        self.prepared: dict[int, Stream] = {}  # heard already, and not held yet
         self._handler = handler
         self._make_context = make_context
         self._started = started
@@ -45,6 +46,7 @@ class Supervisor:
         self._runs: dict[int, asyncio.Task[None]] = {}
         self._running: dict[int, Stream] = {}
         self._removed: set[int] = set()
+        self._owned: dict[int, asyncio.Event] = {}  # of what was prepared: set when it is held
 
     @property
     def busy(self) -> bool:
@@ -64,6 +66,13 @@ class Supervisor:
         held = self.held.get(stream.stream_id)
         if held is not None and held.epoch > stream.epoch:
             return False
+        prepared = self.prepared.pop(stream.stream_id, None)
+        if prepared is not None and (prepared.epoch, prepared.url) == (stream.epoch, stream.url):
+            self.held[stream.stream_id] = prepared  # its handler goes on
+            self._owned.pop(stream.stream_id).set()
+            if self._running.get(stream.stream_id) is prepared:
+                self._started(prepared)
+            return True
         if held is not None and (held.epoch, held.url) == (stream.epoch, stream.url):
             if self._running.get(stream.stream_id) is held:
                 self._started(held)  # that it was told before may have been lost
@@ -77,8 +86,9 @@ class Supervisor:
 
     def stop(self, stream_id: int, *, tell: bool = True) -> bool:
         """Let go of a stream; told as stopped when its handler has ended. False when no handler ran."""
-        self.held.pop(stream_id, None)
-        if stream_id not in self._keepers:
+        held = self.held.pop(stream_id, None)
+        is_prepared = held is None and self._running.get(stream_id, self) is self.prepared.get(stream_id)
+        if stream_id not in self._keepers or is_prepared:
             if tell:
                 self._stopped(stream_id)
             return False
@@ -86,6 +96,31 @@ class Supervisor:
             self._removed.add(stream_id)
         self._cancel(stream_id)
         return True
+
+    def prepare(self, stream: Stream) -> None:
+        """Run the handler of a stream that is not held yet; `start` makes it held, and its handler goes on."""
+        known = self.prepared.get(stream.stream_id)
+        if stream.stream_id in self.held or (known and (known.epoch, known.url) == (stream.epoch, stream.url)):
+            return
+        self.prepared[stream.stream_id] = stream
+        self._owned[stream.stream_id] = asyncio.Event()
+        if stream.stream_id in self._keepers:
+            self._cancel(stream.stream_id)
+        else:
+            self._keepers[stream.stream_id] = asyncio.create_task(self._keep(stream.stream_id))
+
+    def prepare_no_more(self, stream_id: int) -> None:
+        """End the handler of a stream that is not to be held after all."""
+        if self.prepared.pop(stream_id, None) is not None:
+            self._owned.pop(stream_id, None)
+            self._cancel(stream_id)
+
+    def owned(self, stream: Stream) -> asyncio.Event | None:
+        """What is set when a prepared stream is held; None for one that was held from the beginning."""
+        return self._owned.get(stream.stream_id) if self.prepared.get(stream.stream_id) is stream else None
+
+    def _wanted(self, stream_id: int) -> Stream | None:
+        return self.held.get(stream_id) or self.prepared.get(stream_id)
 
     def restart(self, stream_id: int, epoch: int) -> bool:
         """Run the handler of a stream anew, under the same epoch; False when it does not run under that one."""
@@ -97,6 +132,8 @@ class Supervisor:
 
     def let_go(self) -> None:
         """Let go of everything without telling. Nothing is logged: a signal handler may call it."""
+        self.prepared.clear()
+        self._owned.clear()
         for stream_id in list(self._keepers):
             self.stop(stream_id, tell=False)
 
@@ -125,7 +162,7 @@ class Supervisor:
             if stream_id in self._removed:
                 self._removed.discard(stream_id)
                 self._stopped(stream_id)
-            stream = self.held.get(stream_id)
+            stream = self._wanted(stream_id)
             if stream is None:
                 break
             run = self._runs[stream_id] = asyncio.create_task(self._run(stream), name=f"stream-{stream_id}")
@@ -138,8 +175,9 @@ class Supervisor:
         """Run the handler, again after each failure, until the stream is no longer held under this epoch."""
         failures = 0
         self._running[stream.stream_id] = stream
-        self._started(stream)
-        while self.held.get(stream.stream_id) is stream:
+        if self.held.get(stream.stream_id) is stream:
+            self._started(stream)
+        while self._wanted(stream.stream_id) is stream:
             began = clock()
             error = "the handler returned"
             url = harmless(stream.url)
@@ -152,7 +190,7 @@ class Supervisor:
                 logger.debug("handler raised stream_id=%s", stream.stream_id, exc_info=raised)
             finally:
                 logger.info("handler ended stream_id=%s epoch=%s", stream.stream_id, stream.epoch)
-            if self.held.get(stream.stream_id) is not stream:
+            if self._wanted(stream.stream_id) is not stream:
                 return
             failures = 1 if clock() - began > RESTART_LONGEST else failures + 1
             pause = backoff(failures, RESTART_FIRST, RESTART_LONGEST)

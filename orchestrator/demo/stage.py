@@ -47,15 +47,17 @@ class Stage:
 
     # -- Who is on it -----------------------------------------------------------
 
-    def set(self) -> str:
-        """Install both databases and start the radio; returns its address."""
+    def set(self, *, connect_seconds: float = 0) -> str:
+        """Install both databases and start the radio, whose listeners wait so long; returns its address."""
         with self._connect("postgres") as conn:
             ledger.create_database(conn, ledger.DATABASE)
             ledger.create_database(conn, DATABASE)
         migrate(self.dsn)
         ledger.install(self.ledger_dsn)
         radio = self.processes.start_module(
-            "station server", "orchestrator.demo.stations", "--stations", str(self.stations)
+            "station server",
+            "orchestrator.demo.stations",
+            *("--stations", str(self.stations), "--connect-seconds", str(connect_seconds)),
         )
         address = f"http://127.0.0.1:{self._port_of(radio)}"
         db.call(self.ledger(), "open_stations", stations=self.stations, address=address)

@@ -30,7 +30,8 @@ Listeners = set[asyncio.Queue[bytes | None]]
 class Radio:
     """The stations and who listens to them."""
 
-    def __init__(self, stations: int) -> None:
+    def __init__(self, stations: int, connect_seconds: float = 0) -> None:
+        self._connect_seconds = connect_seconds
         self.listeners: dict[int, Listeners] = {number: set() for number in range(1, stations + 1)}
 
     def application(self) -> web.Application:
@@ -45,6 +46,7 @@ class Radio:
         if listeners is None:
             raise web.HTTPNotFound(text="no such station\n")
         response = web.StreamResponse(headers={"Content-Type": "audio/wav", "Cache-Control": "no-store"})
+        await asyncio.sleep(self._connect_seconds)
         await response.prepare(request)
         await response.write(wav_header())
         pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -80,9 +82,9 @@ class Radio:
                 pieces.put_nowait(None)
 
 
-async def run(stations: int, port: int) -> None:
+async def run(stations: int, port: int, connect_seconds: float) -> None:
     """Serve until cancelled."""
-    radio = Radio(stations)
+    radio = Radio(stations, connect_seconds)
     runner = web.AppRunner(radio.application(), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -99,9 +101,10 @@ async def run(stations: int, port: int) -> None:
     "--stations", type=click.IntRange(1, 65_535), default=60, show_default=True, help="How many stations broadcast."
 )
 @click.option("--port", type=int, default=0, help="Port on loopback; 0 takes a free one.")
-def main(stations: int, port: int) -> None:
+@click.option("--connect-seconds", type=float, default=0, help="How long a listener waits for the first sound.")
+def main(stations: int, port: int, connect_seconds: float) -> None:
     """Broadcast stations as endless WAV streams on loopback."""
-    asyncio.run(run(stations, port))
+    asyncio.run(run(stations, port, connect_seconds))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ This is what a company's own program looks like with `worker_shim` inside. Three
 - It writes no second that this process has written before, under whichever epoch.
 - It stops at the end of a second, writes it, and only then lets the stream go; so a hand-over need not lose any.
 
+With `handoff_mode` make_before_break it hears a stream before it owns it and keeps what it hears. When it is the owner
+it raises the fence, learns which second was the last that the old owner wrote, and writes what it kept after that one.
+
     python -m orchestrator.demo.worker --instance-id worker-1 --max-streams 30 --dsn DSN --ledger DSN
 """
 
@@ -14,7 +17,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, get_args
 from uuid import uuid4
@@ -39,6 +44,9 @@ RECONNECT_AFTER = 0.25
 NOTHING_HEARD = 10.0
 # A handler that is asked to stop ends with the present second, at most this much later.
 LAST_SECOND = 1.5
+# Seconds that a handler keeps of a stream that is not its own yet, and how many make it ready to own it.
+KEPT_SECONDS = 120
+READY_AFTER = 2
 
 
 class Scribe:
@@ -62,9 +70,10 @@ class Scribe:
         self._settled = 0
         self._ended = False
 
-    async def announce(self, stream: Stream) -> None:
-        """Raise the fence; waits for the database as long as it takes."""
-        await self._call("announce", stream_id=stream.stream_id, epoch=stream.epoch)
+    async def announce(self, stream: Stream) -> int:
+        """Raise the fence; waits for the database as long as it takes. Returns the last second that was written."""
+        (row,) = await self._call("announce", stream_id=stream.stream_id, epoch=stream.epoch)
+        return row["announce"] or 0
 
     def note(self, stream: Stream, second: Second) -> None:
         """Have a second written soon."""
@@ -135,6 +144,23 @@ class Scribe:
             return self._conn
 
 
+@dataclass
+class Pen:
+    """What becomes of the seconds of one stream: they are kept while it is not ours yet, and written then."""
+
+    stream: Stream
+    context: Context
+    kept: deque[Second] | None
+
+    def keep(self, second: Second) -> None:
+        """Keep a second; with enough of them, whatever the old owner has not written by the switch is here."""
+        assert self.kept is not None
+        self.kept.append(second)
+        self.context.progress()
+        if len(self.kept) >= READY_AFTER:
+            self.context.ready()
+
+
 class Ear:
     """The handler: hears one stream for as long as it is ours."""
 
@@ -145,10 +171,16 @@ class Ear:
 
     async def listen(self, stream: Stream, context: Context) -> None:
         """Hear a stream until cancelled, then end with the present second."""
-        await self._scribe.announce(stream)
+        kept: deque[Second] | None = None if context.is_owner else deque(maxlen=KEPT_SECONDS)
+        if kept is None:
+            await self._scribe.announce(stream)
         leaving = asyncio.Event()
-        hearing = asyncio.create_task(self._hear(stream, context, leaving))
+        pen = Pen(stream, context, kept)
+        hearing = asyncio.create_task(self._hear(pen, leaving))
         try:
+            if kept is not None:
+                await context.ownership()
+                await self._take_over(pen)
             await asyncio.shield(hearing)
         except asyncio.CancelledError:
             leaving.set()
@@ -157,28 +189,42 @@ class Ear:
             await self._scribe.flush()
             raise
 
-    async def _hear(self, stream: Stream, context: Context, leaving: asyncio.Event) -> None:
+    async def _take_over(self, pen: Pen) -> None:
+        last_second = await self._scribe.announce(pen.stream)
+        kept, pen.kept = pen.kept or (), None
+        for second in kept:
+            if second.number > last_second:
+                self._note(pen, second)
+
+    async def _hear(self, pen: Pen, leaving: asyncio.Event) -> None:
         while not leaving.is_set():
             try:
-                await self._hear_connection(stream, context, leaving)
+                await self._hear_connection(pen, leaving)
             except (aiohttp.ClientError, TimeoutError, EOFError) as error:
-                context.error(error)
+                pen.context.error(error)
             if not leaving.is_set():
                 await asyncio.sleep(RECONNECT_AFTER)
 
-    async def _hear_connection(self, stream: Stream, context: Context, leaving: asyncio.Event) -> None:
-        async with self._http.get(stream.url) as response:
+    async def _hear_connection(self, pen: Pen, leaving: asyncio.Event) -> None:
+        async with self._http.get(pen.stream.url) as response:
             response.raise_for_status()
             await response.content.readexactly(WAV_HEADER_SIZE)
             listener = Listener()
             async for piece in response.content.iter_any():
                 for second in listener.hear(piece):
-                    if context.valid and second.number > self._last_second.get(stream.stream_id, 0):
-                        self._last_second[stream.stream_id] = second.number
-                        self._scribe.note(stream, second)
-                        context.processed()
+                    if pen.kept is None:
+                        self._note(pen, second)
+                    else:
+                        pen.keep(second)
                     if leaving.is_set():
                         return
+
+    def _note(self, pen: Pen, second: Second) -> None:
+        stream_id = pen.stream.stream_id
+        if pen.context.valid and second.number > self._last_second.get(stream_id, 0):
+            self._last_second[stream_id] = second.number
+            self._scribe.note(pen.stream, second)
+            pen.context.processed()
 
 
 async def work(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int, **options: Any) -> None:
@@ -189,7 +235,9 @@ async def work(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int, **
     async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession(timeout=timeout, connector=connector) as http:
         writing = tasks.create_task(scribe.run())
         ear = Ear(scribe, http)
-        await Worker(dsn, instance_id, max_streams, ear.listen, **options).run_async(signals=True)
+        await Worker(dsn, instance_id, max_streams, ear.listen, make_before_break=True, **options).run_async(
+            signals=True
+        )
         await scribe.flush()
         writing.cancel()
 

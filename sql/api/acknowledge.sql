@@ -1,9 +1,10 @@
 -- A worker says what it has started, stopped and could not hear.
 -- A start is confirmed under its epoch. A stop ends a hand-over: the next owner gets the stream in the same transaction.
+-- The start of a stream that it was told to prepare makes it the owner in the same transaction.
 -- A stream that was reported as failed failures_before_move times goes to another instance, if one can take it.
--- Locks     decision (shared when there are only starts); assignment rows (by id)
+-- Locks     decision (shared when there are only starts of what is its own); assignment rows (by id)
 -- Writes    assignment, withdrawal, refusal, movement, decision, metric_count
--- Notifies  the next owners
+-- Notifies  the next owners; the old owners of what was prepared
 -- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
 create or replace function {{ api }}.acknowledge(
     p_instance_id text,
@@ -36,7 +37,10 @@ begin
     perform {{ private }}.require_few('p_stopped', cardinality(p_stopped));
     perform {{ private }}.require_few('p_failed', jsonb_array_length(p_failed));
     v_said := coalesce(cardinality(p_started), 0) + coalesce(cardinality(p_stopped), 0) + coalesce(jsonb_array_length(p_failed), 0);
-    if coalesce(cardinality(p_stopped), 0) + coalesce(jsonb_array_length(p_failed), 0) > 0 then
+    if coalesce(cardinality(p_stopped), 0) + coalesce(jsonb_array_length(p_failed), 0) > 0
+        -- what it prepared becomes its own; one that is missed here is told to prepare again
+        or exists (select from {{ private }}.assignment as a where a.next_instance_id = p_instance_id and a.stream_id = any(p_started))
+    then
         perform {{ private }}.lock_decisions();
     else
         perform {{ private }}.lock_decisions_shared();
@@ -51,10 +55,11 @@ begin
         where a.stream_id = any(p_stopped) and a.instance_id = p_instance_id and a.state = 'running';
     end if;
     if cardinality(p_started) > 0 then
-        v_started := {{ private }}.confirm_starts(p_instance_id, p_started, p_started_epochs);
+        v_started := {{ private }}.confirm_starts(p_instance_id, p_started, p_started_epochs)
+            + {{ private }}.confirm_preparations(p_instance_id, p_started, p_started_epochs);
     end if;
     if jsonb_array_length(p_failed) > 0 then
-        v_failed := {{ private }}.note_failures(p_instance_id, p_failed);
+        v_failed := {{ private }}.note_failures(p_instance_id, p_failed) + {{ private }}.note_failed_preparations(p_instance_id, p_failed);
     end if;
     return query select v_started, v_stopped, v_failed, v_said - v_started - v_stopped - v_failed;
 end

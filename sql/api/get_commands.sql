@@ -14,9 +14,13 @@ begin
     select c.*
     from {{ private }}.commands_for(p_instance_id, true) as c
     -- in the same look: whoever took the name over meanwhile has new epochs, and they are not for this process
+    where exists (select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.incarnation = p_incarnation)
+    union all
+    select c.*
+    from {{ private }}.prepare_commands(p_instance_id) as c
     where exists (select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.incarnation = p_incarnation);
 end
 $function$;
-comment on function {{ api }}.get_commands(text, bigint) is 'What the instance has to start and to stop, as a beat would say it: all that it has not confirmed yet. For who was notified.';
+comment on function {{ api }}.get_commands(text, bigint) is 'What the instance has to start, to stop and to prepare, as a beat would say it: all that it has not confirmed yet. For who was notified.';
 revoke all on function {{ api }}.get_commands(text, bigint) from public;
 grant execute on function {{ api }}.get_commands(text, bigint) to {{ worker }}, {{ admin }};

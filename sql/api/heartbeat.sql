@@ -98,6 +98,10 @@ begin
         return query select c.* from {{ private }}.hear_stalls(p_instance_id, v_report.stalled) as c;
     end if;
 
+    if v_said.incoming > 0 then
+        return query select c.* from {{ private }}.prepare_commands(p_instance_id) as c;
+    end if;
+
     if not v_in_step then
         return query select c.* from {{ private }}.commands_for(p_instance_id, v_is_explained) as c;
     end if;
@@ -109,6 +113,6 @@ begin
     end if;
 end
 $function$;
-comment on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) is 'A beat. p_digest, a signed 64-bit integer, is the digest of what the instance runs; it is compared with what it should run; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).';
+comment on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) is 'A beat. p_digest, a signed 64-bit integer, is the digest of what the instance runs; it is compared with what it should run; the answer is what repairs the difference, no rows when there is none. Rows prepare are all streams that the worker is to hear without being their owner yet, each under the epoch that it is going to have: it acknowledges a start when it hears one, and stops preparing what is not named any more. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).';
 revoke all on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) from public;
 grant execute on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) to {{ worker }}, {{ admin }};

@@ -46,14 +46,14 @@ begin
     from unnest(p_streams, p_epochs) as u(stream_id, epoch)
     where not exists (
         select from {{ private }}.assignment as a
-        where a.stream_id = u.stream_id and a.instance_id = p_instance_id and a.state <> 'releasing'
+        where a.stream_id = u.stream_id and a.instance_id = p_instance_id and (a.state <> 'releasing' or a.make_before_break)
     );
     return query
     select 'add', s.stream_id, m.epoch, s.name, s.url, s.metadata
     from (
         select a.stream_id, a.epoch
         from {{ private }}.assignment as a
-        where a.instance_id = p_instance_id and a.state <> 'releasing'
+        where a.instance_id = p_instance_id and (a.state <> 'releasing' or a.make_before_break)
         except
         select u.stream_id, u.epoch from unnest(p_streams, p_epochs) as u(stream_id, epoch)
     ) as m

@@ -15,6 +15,7 @@ from (
     ('rebalance_cooldown', 'interval', '300 seconds', '0 seconds', '1 day', null, null, 'The least time between two rebalances for imbalance.'),
     ('settle_window', 'interval', '2 seconds', '0 seconds', '1 minute', null, null, 'Events closer together than this are answered by one rebalance.'),
     ('handoff_timeout', 'interval', '30 seconds', '1 second', '10 minutes', null, null, 'A stream whose owner has not let go for so long is taken from it.'),
+    ('handoff_mode', 'text', 'break_before_make', null, null, array['break_before_make', 'make_before_break'], null, 'How a stream changes hands while its owner lives. break_before_make: the owner stops, then the next one starts. make_before_break: the next one starts and confirms, then the owner stops, and nothing is lost; between workers that can.'),
     ('max_moves_per_rebalance', 'integer', '0', '0', '1000000', null, 'streams', 'The most streams one rebalance moves; 0 for no limit.'),
     ('strategy', 'text', 'capacity', null, null, array['capacity', 'performance', 'location'], null, 'What a fair share goes by: capacity; performance (capacity, less the part of an instance''s work that fails); location (capacity, and a stream''s region is served by instances of that region while they have room).'),
     ('failures_before_move', 'integer', '3', '1', '100', null, 'reports', 'So many failure reports for a stream by its owner, and it is given to another.'),

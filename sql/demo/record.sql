@@ -1,14 +1,16 @@
--- A new owner announces itself, before it connects to the station.
+-- A new owner announces itself: before it connects to the station, or before it writes what it heard while it prepared.
+-- What the old owner has under way is waited for, and more cannot come; so the answer is final.
 -- Locks     the fence's row of the stream, alone
 -- Raises    OR302 the stream has a newer owner
 create function music_log.announce(p_stream_id bigint, p_epoch bigint)
-    returns void
+    returns bigint
     language sql volatile
     set search_path = pg_catalog, pg_temp
 begin atomic
     select {{ fence }}.advance(p_stream_id, p_epoch);
+    select max(heard.second) from music_log.heard where heard.stream_id = p_stream_id;
 end;
-comment on function music_log.announce(bigint, bigint) is 'A new owner of a stream raises the fence: from now on writes under lower epochs are refused (OR302).';
+comment on function music_log.announce(bigint, bigint) is 'A new owner of a stream raises the fence: from now on writes under lower epochs are refused (OR302). Returns the last second that was written.';
 
 -- Write one second that was heard, if its epoch is still the highest.
 -- Locks     the fence's row of the stream, shared

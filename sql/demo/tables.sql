@@ -31,6 +31,7 @@ comment on column music_log.heard.station is 'The station, as the sound itself s
 comment on column music_log.heard.second is 'The number of the second (since 1970), as the sound itself says.';
 comment on column music_log.heard.heard_at is 'When the handler had the whole second.';
 comment on column music_log.heard.written_at is 'When it was written: later, when the database was away in between.';
+create index heard_by_stream on music_log.heard (stream_id, second);
 create index heard_by_second on music_log.heard (second, station);
 
 create table music_log.refused (

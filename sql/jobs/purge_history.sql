@@ -7,6 +7,8 @@
 
 create or replace function {{ private }}.purge_decisions(p_before timestamptz, p_most integer, out decisions integer, out movements integer)
     language plpgsql volatile
+    -- the decisions of a million assignments are asked in memory; without it the planner would read them anew for each old decision
+    set work_mem = '64MB'
 as $function$
 declare
     v_old bigint[] := array(

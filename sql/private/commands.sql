@@ -20,7 +20,7 @@ as $function$
     -- to be handed over
     select 'remove', a.stream_id, a.epoch, null::text, null::text, null::jsonb
     from {{ private }}.assignment as a
-    where a.instance_id = p_instance_id and a.state = 'releasing'
+    where a.instance_id = p_instance_id and a.state = 'releasing' and not a.make_before_break
     union all
     -- taken without its word while it lived
     select 'remove', w.stream_id, w.epoch, null, null, null
@@ -48,7 +48,7 @@ as $function$
     from (
         select a.stream_id, a.epoch
         from {{ private }}.assignment as a
-        where a.instance_id = p_instance_id and a.state = 'running'
+        where a.instance_id = p_instance_id and (a.state = 'running' or (a.state = 'releasing' and a.make_before_break))
         union all
         select c.stream_id, c.epoch from {{ private }}.remove_commands(p_instance_id) as c
     ) as r

@@ -1,6 +1,7 @@
 -- A decision from its opening to its record, and the two ways a stream changes hands:
 --   give_streams   now: the owner is gone, or there is none
---   hand_over      in two steps: the owner is asked to stop, the next one gets the stream when it has (complete_handovers)
+--   hand_over      in two steps: the owner is asked to stop, the next one gets the stream when it has (complete_handovers);
+--                  or the next one is asked to prepare, and has the stream when it hears it (make_before_break.sql)
 -- Every caller holds the decision lock.
 -- Locks     stream and assignment rows (by id); metric_count
 -- Writes    assignment, decision, movement, withdrawal, settle_request, metric_count
@@ -62,20 +63,25 @@ create or replace function {{ private }}.hand_over(p_decision_id bigint, p_strea
 as $function$
 declare
     v_asked integer;
+    v_make_before_break boolean := {{ private }}.setting_text('handoff_mode') = 'make_before_break';
 begin
     update {{ private }}.assignment as a
     set
         state = 'releasing',
         next_instance_id = c.to_id,
         decision_id = p_decision_id,
-        releasing_since = {{ private }}.now()
+        releasing_since = {{ private }}.now(),
+        -- who does not run it yet, or was asked to stop already, has nothing to go on with
+        make_before_break = v_make_before_break
+            and (a.state = 'running' or (a.state = 'releasing' and a.make_before_break))
+            and {{ private }}.makes_before_break(a.instance_id, c.to_id)
     from unnest(p_stream_ids, p_to) as c(stream_id, to_id)
     where a.stream_id = c.stream_id and c.stream_id is not null and c.to_id is not null;
     get diagnostics v_asked = row_count;
     return v_asked;
 end
 $function$;
-comment on function {{ private }}.hand_over(bigint, bigint[], text[]) is 'Ask the owners of these streams to stop, so that the next ones can have them.';
+comment on function {{ private }}.hand_over(bigint, bigint[], text[]) is 'Ask the owners of these streams to stop, so that the next ones can have them; or, where nothing need be lost, the next ones to prepare (make_before_break).';
 
 create or replace function {{ private }}.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text)
     returns integer
@@ -322,7 +328,7 @@ begin
     into v_completed, v_unplaced, v_affected, v_seconds
     from changed as c;
     perform {{ private }}.observe(
-        'orchestrator_handover_duration_seconds', case when p_owner_confirmed then 'confirmed' else 'forced' end, v_seconds
+        'orchestrator_handover_duration_seconds', case when p_reason = 'hand-over forced' then 'forced' else 'confirmed' end, v_seconds
     );
 
     perform {{ private }}.notify_instance(n.instance_id, null)

@@ -177,7 +177,7 @@ CREATE FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation b
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) IS 'The full set of streams that the instance should be running, with their epochs; streams being handed over are not among them.';
+COMMENT ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) IS 'The full set of streams that the instance should be running, with their epochs; streams that it was asked to hand over are not among them.';
 
 CREATE FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -201,7 +201,7 @@ CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. p_digest, a signed 64-bit integer, is the digest of what the instance runs; it is compared with what it should run; the answer is what repairs the difference, no rows when there is none. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).';
+COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. p_digest, a signed 64-bit integer, is the digest of what the instance runs; it is compared with what it should run; the answer is what repairs the difference, no rows when there is none. Rows prepare are all streams that the worker is to hear without being their owner yet, each under the epoch that it is going to have: it acknowledges a start when it hears one, and stops preparing what is not named any more. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).';
 
 CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -810,6 +810,12 @@ CREATE FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) RET
 
 COMMENT ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) IS 'Give pinned streams back to the instance that they are pinned to, where it is there and has room.';
 
+CREATE FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) IS 'The next owners are not to be; the present ones, which never stopped, keep these streams under their epochs.';
+
 CREATE FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -1045,6 +1051,12 @@ CREATE FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p
 
 COMMENT ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) IS 'The second step of a hand-over: the next owner gets the stream under a new epoch. The movement belongs to the decision that began it.';
 
+CREATE FUNCTION orchestrator_private.confirm_preparations(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) RETURNS integer
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.confirm_preparations(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) IS 'The next owner hears these streams: from now on they are its own, and what the old owner still writes is refused.';
+
 CREATE FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -1147,6 +1159,7 @@ CREATE TABLE orchestrator_private.assignment (
     assigned_at timestamp with time zone,
     waiting_since timestamp with time zone,
     releasing_since timestamp with time zone,
+    make_before_break boolean DEFAULT false NOT NULL,
     CONSTRAINT a_next_owner_is_another CHECK ((next_instance_id <> instance_id)),
     CONSTRAINT a_next_owner_when_releasing CHECK (((next_instance_id IS NOT NULL) = (state = 'releasing'::text))),
     CONSTRAINT an_owner_when_held CHECK (((instance_id IS NOT NULL) = (state = ANY (ARRAY['assigned'::text, 'running'::text, 'releasing'::text])))),
@@ -1165,6 +1178,8 @@ COMMENT ON COLUMN orchestrator_private.assignment.next_instance_id IS 'During a 
 COMMENT ON COLUMN orchestrator_private.assignment.decision_id IS 'The decision that last changed this row''s owner or started its hand-over.';
 
 COMMENT ON COLUMN orchestrator_private.assignment.waiting_since IS 'Since when the stream waits for an instance; a moment to come while an instance that it was taken from may still be running it.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.make_before_break IS 'How its hand-over goes, read only while it is releasing. True: the next owner prepares, and the present one goes on until it has. False: the present one was asked to stop.';
 
 CREATE TABLE orchestrator_private.instance_load (
     instance_id text NOT NULL,
@@ -1281,6 +1296,12 @@ CREATE FUNCTION orchestrator_private.end_stalls() RETURNS bigint[]
 
 COMMENT ON FUNCTION orchestrator_private.end_stalls() IS 'Forget stalls that are over; returns the streams that are heard again.';
 
+CREATE FUNCTION orchestrator_private.ended_preparations(p_timed_out boolean, p_limit integer) RETURNS SETOF bigint
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.ended_preparations(p_timed_out boolean, p_limit integer) IS 'Streams whose next owners have not said within handoff_timeout that they hear them; or (false) whose next owners get nothing any more.';
+
 CREATE FUNCTION orchestrator_private.error_rates() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
     AS …;
@@ -1382,6 +1403,12 @@ CREATE FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) IS 'The fair number of streams for each instance: proportional to weight, between lower and upper, adding up to the total, by largest remainders, with the least moves away from what is held.';
+
+CREATE FUNCTION orchestrator_private.fall_back(p_stream_ids bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.fall_back(p_stream_ids bigint[]) IS 'Ask the owners of these streams to stop after all, with the whole of handoff_timeout to do so.';
 
 CREATE FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean DEFAULT false) RETURNS text[]
     LANGUAGE sql
@@ -1513,7 +1540,7 @@ CREATE FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_id
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) IS 'Ask the owners of these streams to stop, so that the next ones can have them.';
+COMMENT ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) IS 'Ask the owners of these streams to stop, so that the next ones can have them; or, where nothing need be lost, the next ones to prepare (make_before_break).';
 
 CREATE FUNCTION orchestrator_private.hear_beat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) RETURNS record
     LANGUAGE plpgsql
@@ -1966,6 +1993,12 @@ CREATE FUNCTION orchestrator_private.make_room(p_decision_id bigint) RETURNS int
 
 COMMENT ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) IS 'Where waiting streams need one of a few able instances and those are full, move streams that anybody can take away from them.';
 
+CREATE FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) IS 'Whether these two can hand over without a break: both have said so when they registered, and the owner does not count on being alone until its lease is over.';
+
 CREATE FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.report) RETURNS boolean
     LANGUAGE sql
     AS …;
@@ -2104,6 +2137,12 @@ CREATE FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.ins
 
 COMMENT ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) IS 'A new process takes the place of one that neither said goodbye nor asked for a restart.';
 
+CREATE FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) IS 'An instance cannot hear streams that were on their way to it: their owners keep them, or stop first when they are drained.';
+
 CREATE FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -2223,6 +2262,12 @@ CREATE FUNCTION orchestrator_private.planned_loads() RETURNS jsonb
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.planned_loads() IS 'What each instance will have when all hand-overs are done, and its capacity.';
+
+CREATE FUNCTION orchestrator_private.prepare_commands(p_instance_id text) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.prepare_commands(p_instance_id text) IS 'All streams that an instance is to hear without owning them yet, with the epochs that it is going to have.';
 
 CREATE FUNCTION orchestrator_private.probations_over() RETURNS TABLE(instance_id text)
     LANGUAGE sql STABLE
@@ -4466,6 +4511,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.bring_into_region(p_decision_id bigi
 
 REVOKE ALL ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.candidates(p_stream_id bigint) FROM PUBLIC;
@@ -4519,6 +4566,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.close_repairs(p_instance_id text) FR
 REVOKE ALL ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_explained boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.confirm_preparations(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) FROM PUBLIC;
 
@@ -4580,6 +4629,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.end_probations() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.end_stalls() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.ended_preparations(p_timed_out boolean, p_limit integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.error_rates() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.evacuate(p_decision_id bigint) FROM PUBLIC;
@@ -4613,6 +4664,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.failure_moves_left() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.failures_per_minute(p_from timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.fall_back(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) FROM PUBLIC;
 
@@ -4798,6 +4851,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.lost_sources() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.report) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.may_end(p_login oid) FROM PUBLIC;
@@ -4844,6 +4899,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.not_heard_since(p_moment timestamp w
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
@@ -4883,6 +4940,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, 
 REVOKE ALL ON FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.planned_loads() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.prepare_commands(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.probations_over() FROM PUBLIC;
 

@@ -1,0 +1,93 @@
+"""Seconds of audio that a planned move costs: a real fleet, real sound, counted in the ledger.
+
+    python -m bench.hand_over [--mode make_before_break] [--stations 8]
+
+Three moves: a worker joins, the fleet is levelled by hand, a worker drains (SIGTERM) and leaves.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from orchestrator import db
+from orchestrator.demo.processes import Processes
+from orchestrator.demo.stage import Stage
+from orchestrator.embedded import Embedded
+
+# A station in the field takes its time before the first sound; on loopback a hand-over would fit between two seconds.
+CONNECT_SECONDS = 1.5
+MODES = ("break_before_make", "make_before_break")
+
+
+def measure(mode: str, stations: int) -> list[dict[str, object]]:
+    """The acts join, rebalance and drain, with moves, seconds lost and seconds written twice."""
+    directory = Path(tempfile.mkdtemp(prefix="orch-hand-over-", dir="/tmp"))
+    directory.chmod(0o755)  # the server runs as a user of its own
+    try:
+        with Embedded(directory / "pg", settings={"fsync": "off"}) as server, Processes(directory) as processes:
+            return _perform(Stage(server, processes, stations=stations, show=lambda picture: None), mode)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _perform(stage: Stage, mode: str) -> list[dict[str, object]]:
+    stage.set(connect_seconds=CONNECT_SECONDS)
+    orchestrator = stage.orchestrator()
+    for name, value in (("handoff_mode", mode), ("settle_window", "0 seconds")):
+        db.call(orchestrator, "set_setting", name=name, value=value)
+    stage.start_driver("driver")
+    stage.begin_act("start", "one worker")
+    stage.start_worker("worker-1", stage.stations)
+    stage.wait_until("all stations are heard", lambda picture: picture.all_heard and picture.settled)
+    stage.wait_until_all_heard_since(time.time())
+
+    stage.begin_act("join", "another worker")
+    leaving = stage.start_worker("worker-2", stage.stations)
+    stage.wait_until_share_of(leaving)
+    _settle(stage)
+
+    stage.begin_act("rebalance", "streams are moved by hand to one worker, and levelled again")
+    for row in db.view(orchestrator, "streams", where={"instance_id": "worker-1"})[: stage.stations // 4]:
+        db.call(orchestrator, "move_stream", stream_id=row["stream_id"], instance_id="worker-2")
+    stage.wait_until("they have moved", lambda picture: picture.settled)
+    db.call(orchestrator, "rebalance", reason="levelled again")
+    stage.wait_until("it is level", lambda picture: picture.settled)
+    _settle(stage)
+
+    stage.begin_act("drain", "SIGTERM: the worker hands everything over and leaves")
+    leaving.terminate()
+    stage.wait_until("it has left", lambda picture: not leaving.alive and picture.settled)
+    _settle(stage)
+    stage.begin_act("end", "the end")
+    stage.keep_record()
+    wanted = ("act", "moves", "seconds_lost", "seconds_written_twice", "writes_refused")
+    return [
+        {name: row[name] for name in wanted}
+        for row in db.view(stage.ledger(), "report", order_by=["act_id"])
+        if row["act"] != "start"
+    ]
+
+
+def _settle(stage: Stage) -> None:
+    stage.wait_until_all_heard_since(time.time())
+    stage.wait_until_up_to_date()
+
+
+@click.command()
+@click.option("--mode", "modes", type=click.Choice(MODES), multiple=True, default=MODES, help="Else both.")
+@click.option("--stations", type=click.IntRange(4), default=8, show_default=True)
+def main(modes: tuple[str, ...], stations: int) -> None:
+    """Measure what planned moves cost in seconds of audio, in each mode of hand-over."""
+    for mode in modes:
+        for act in measure(mode, stations):
+            click.echo(json.dumps({"mode": mode} | act))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""handoff_mode = make_before_break: the next owner hears the stream before the present one stops."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator import db
+from tests.sql.fleet import Fleet, Row, Worker, refused
+
+ABLE = {"make_before_break": True}
+
+
+def _start(fleet: Fleet, *metadata: dict[str, Any], **options: Any) -> list[Worker]:
+    """Instances fv-1, fv-2, … with room for ten each; fv-1 and fv-2 share four streams."""
+    fleet.set("handoff_mode", "make_before_break")
+    workers = [
+        fleet.register(f"fv-{n}", metadata=said, **(options if n == 1 else {})) for n, said in enumerate(metadata, 1)
+    ]
+    fleet.add_streams(4)
+    fleet.settle()
+    return workers
+
+
+def _moving(fleet: Fleet, *more: dict[str, Any]) -> tuple[Worker, Worker, int]:
+    """fv-2 prepares one of the streams of fv-1."""
+    first, second, *_ = _start(fleet, ABLE, ABLE, *more)
+    stream_id = min(first.running)
+    fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")
+    return first, second, stream_id
+
+
+def _is_current(fleet: Fleet, stream_id: int, epoch: int) -> bool:
+    [row] = db.call(fleet.worker_conn, "is_current", stream_id=stream_id, epoch=epoch)
+    return bool(row["is_current"])
+
+
+def _prepared(commands: list[Row]) -> dict[int, int]:
+    return {row["stream_id"]: row["epoch"] for row in commands if row["action"] == "prepare"}
+
+
+def _said(commands: list[Row]) -> list[tuple[str, int]]:
+    return [(row["action"], row["stream_id"]) for row in commands]
+
+
+def _is_kept(fleet: Fleet, stream_id: int, epoch: int) -> bool:
+    row = fleet.stream(stream_id)
+    return (row["instance_id"], row["state"], row["epoch"], row["next_instance_id"]) == ("fv-1", "running", epoch, None)
+
+
+def test_the_fence_switches_exactly_when_the_next_owner_confirms(fleet: Fleet) -> None:
+    first, second, stream_id = _moving(fleet)
+    epoch = first.running[stream_id]
+    assert first.beat() == []  # it goes on, and nothing is wrong with that
+    assert fleet.query("select * from {p}.repair") == []
+    assert {row["stream_id"] for row in first.assignments()} == set(first.running)
+    assert first.report_streams() == []
+
+    assert _prepared(second.beat()) == {stream_id: epoch + 1}
+    assert (_is_current(fleet, stream_id, epoch), _is_current(fleet, stream_id, epoch + 1)) == (True, False)
+    assert second.acknowledge(started={stream_id: epoch + 1})["started"] == 1
+    assert (_is_current(fleet, stream_id, epoch), _is_current(fleet, stream_id, epoch + 1)) == (False, True)
+
+    assert _said(second.obey()) == [("add", stream_id)]
+    assert _said(first.obey()) == [("remove", stream_id)]
+    assert (first.beat(), second.beat()) == ([], [])
+    assert fleet.query("select * from {p}.withdrawal") == fleet.query("select * from {p}.repair") == []
+    [movement] = fleet.view("movements", stream_id=stream_id, to_instance_id="fv-2")
+    assert movement["reason"] == "hand-over"
+
+
+def test_what_is_confirmed_under_another_epoch_or_by_another_changes_nothing(fleet: Fleet) -> None:
+    first, second, stream_id = _moving(fleet, ABLE)
+    epoch = first.running[stream_id]
+    assert second.acknowledge(started={stream_id: epoch})["ignored"] == 1
+    assert second.acknowledge(started={stream_id: epoch + 2})["ignored"] == 1
+    assert fleet.workers["fv-3"].acknowledge(started={stream_id: epoch + 1})["ignored"] == 1
+    assert second.acknowledge(failed=[{"stream_id": stream_id, "epoch": epoch, "error": "x"}])["ignored"] == 1
+    assert _is_current(fleet, stream_id, epoch)
+    second.acknowledge(started={stream_id: epoch + 1})
+    assert second.acknowledge(started={stream_id: epoch + 1})["started"] == 1  # once more: its answer was lost
+
+
+def test_an_owner_that_does_not_stop_is_fenced_and_told_until_it_does(fleet: Fleet) -> None:
+    first, second, stream_id = _moving(fleet)
+    epoch = first.running[stream_id]
+    second.acknowledge(started={stream_id: epoch + 1})
+    for _ in range(2):
+        assert _said(first.beat()) == [("remove", stream_id)]
+        with refused("OR302"):
+            db.call(fleet.worker_conn, "assert_current", stream_id=stream_id, epoch=epoch)
+        fleet.clock.advance("31 seconds")
+    first.obey()
+    assert first.beat() == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "heir", "options"),
+    [
+        ({}, ABLE, {}),
+        (ABLE, {}, {}),
+        (ABLE, {"make_before_break": "true"}, {}),
+        (ABLE, ABLE, {"lease": "90 seconds", "stop_within": "80 seconds"}),
+    ],
+)
+def test_workers_that_cannot_hand_over_as_ever(
+    fleet: Fleet, owner: dict[str, Any], heir: dict[str, Any], options: dict[str, Any]
+) -> None:
+    """Nor does one that stops by its own clock: it was promised to be alone until then."""
+    first, second = _start(fleet, owner, heir, **options)
+    stream_id = min(first.running)
+    fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")
+    assert _prepared(second.beat()) == {}
+    assert _said(first.obey()) == [("remove", stream_id)]
+    assert _said(second.obey()) == [("add", stream_id)]
+
+
+def test_without_the_setting_nobody_prepares(fleet: Fleet) -> None:
+    first, second = _start(fleet, ABLE, ABLE)
+    fleet.set("handoff_mode", "break_before_make")
+    fleet.admin("move_stream", stream_id=min(first.running), instance_id="fv-2")
+    assert (_prepared(second.beat()), len(first.beat())) == ({}, 1)
+
+
+@pytest.mark.parametrize("how", ["goodbye", "removal", "drain", "suspension", "failure", "by hand"])
+def test_a_hand_over_that_is_called_off_costs_nothing(fleet: Fleet, how: str) -> None:
+    first, second, stream_id = _moving(fleet)
+    epoch = first.running[stream_id]
+    match how:
+        case "goodbye":
+            second.call("deregister_instance")
+        case "removal":
+            fleet.admin("remove_instance", instance_id="fv-2")
+        case "drain":
+            fleet.admin("drain_instance", instance_id="fv-2")
+        case "suspension":
+            second.call("suspend_instance", **{"for": "1 minute"})
+        case "failure":
+            second.acknowledge(failed=[{"stream_id": stream_id, "epoch": epoch + 1, "error": "refused"}])
+        case "by hand":
+            fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-1")
+    assert _is_kept(fleet, stream_id, epoch)
+    assert stream_id not in {row["stream_id"] for row in first.beat()}  # streams of fv-2 may be
+    if how in ("failure", "by hand", "drain"):
+        assert second.acknowledge(started={stream_id: epoch + 1})["ignored"] == 1
+        assert _prepared(second.beat()) == {}
+    assert _is_kept(fleet, stream_id, epoch)
+
+
+def test_a_next_owner_that_asks_to_be_drained_does_not_prepare_any_more(fleet: Fleet) -> None:
+    first, second, stream_id = _moving(fleet, ABLE)
+    assert _prepared(second.beat(status="draining")) == {}
+    assert fleet.run("finish_handoffs") == {"called_off": 1}
+    assert _is_kept(fleet, stream_id, first.running[stream_id])
+
+
+def test_a_next_owner_that_failed_is_not_asked_again_at_once(fleet: Fleet) -> None:
+    first, second, stream_id = _moving(fleet)
+    second.acknowledge(failed=[{"stream_id": stream_id, "epoch": first.running[stream_id] + 1, "error": "refused"}])
+    [refusal] = fleet.query("select * from {p}.refusal")
+    assert (refusal["stream_id"], refusal["instance_id"], refusal["until"] > refusal["refused_at"]) == (
+        stream_id,
+        "fv-2",
+        True,
+    )
+
+
+def test_when_the_owner_is_lost_the_next_one_has_the_stream_at_once(fleet: Fleet) -> None:
+    first, second, stream_id = _moving(fleet)
+    epoch = first.running[stream_id]
+    fleet.admin("remove_instance", instance_id="fv-1")
+    assert _is_current(fleet, stream_id, epoch + 1)
+    assert ("add", stream_id) in _said(second.obey())
+    assert second.beat() == []
+
+
+def test_without_a_word_in_time_the_owner_is_asked_to_stop_after_all(fleet: Fleet) -> None:
+    """A station may admit one listener only, and a drain has to end."""
+    first, second, stream_id = _moving(fleet)
+    epoch = first.running[stream_id]
+    fleet.clock.advance("29 seconds")
+    assert fleet.run("finish_handoffs") is None
+    fleet.clock.advance("1 second")
+    assert fleet.run("finish_handoffs") == {"fell_back": 1}
+    assert fleet.run("finish_handoffs") is None  # it has handoff_timeout of its own
+    assert _prepared(second.beat()) == {}
+    assert second.acknowledge(started={stream_id: epoch + 1})["ignored"] == 1
+    assert _said(first.beat()) == [("remove", stream_id)]
+    fleet.clock.advance("30 seconds")
+    assert fleet.run("finish_handoffs") == {"forced": 1}
+    assert _is_current(fleet, stream_id, epoch + 1)
+
+
+def test_a_drain_ends_although_the_next_owner_cannot_prepare(fleet: Fleet) -> None:
+    first, second = _start(fleet, ABLE, ABLE)
+    fleet.admin("drain_instance", instance_id="fv-1")
+    fleet.clock.advance("3 seconds")
+    fleet.run("settle")
+    one, other = sorted(first.running)
+    asked = _prepared(second.beat())
+    assert asked == {stream_id: epoch + 1 for stream_id, epoch in first.running.items()}
+    second.acknowledge(
+        started={one: asked[one]}, failed=[{"stream_id": other, "epoch": asked[other], "error": "one listener only"}]
+    )
+    assert sorted(_said(first.obey())) == [("remove", one), ("remove", other)]
+    fleet.all_obey()
+    assert fleet.loads() == {"fv-1": 0, "fv-2": 4}
+
+
+def test_a_drain_goes_on_when_its_next_owner_is_lost(fleet: Fleet) -> None:
+    first, second = _start(fleet, ABLE, ABLE)
+    fleet.admin("drain_instance", instance_id="fv-1")
+    fleet.clock.advance("3 seconds")
+    fleet.run("settle")
+    third = fleet.register("fv-3", metadata=ABLE)
+    second.call("deregister_instance")
+    fleet.clock.advance("3 seconds")
+    fleet.run("settle")
+    third.acknowledge(started=_prepared(third.beat()))
+    fleet.all_obey(but="fv-2")
+    assert fleet.loads()["fv-1"] == 0
+    assert first.running == {}
+
+
+def test_a_stream_that_goes_while_it_is_prepared_is_prepared_no_more(fleet: Fleet) -> None:
+    first, second, stream_id = _moving(fleet)
+    fleet.admin("remove_stream", stream_id=stream_id)
+    assert _prepared(second.beat()) == {}
+    assert _said(first.obey()) == [("remove", stream_id)]
+    assert fleet.instance("fv-2")["incoming"] == 0
+
+
+def test_another_next_owner_prepares_in_the_place_of_the_first(fleet: Fleet) -> None:
+    first, second, stream_id = _moving(fleet, ABLE)
+    epoch = first.running[stream_id]
+    fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-3")
+    assert _prepared(second.beat()) == {}
+    assert second.acknowledge(started={stream_id: epoch + 1})["ignored"] == 1
+    assert _prepared(fleet.workers["fv-3"].beat()) == {stream_id: epoch + 1}
+    assert first.beat() == []
+
+
+def test_a_next_owner_without_room_does_not_become_the_owner(fleet: Fleet) -> None:
+    first, second, stream_id = _moving(fleet)
+    epoch = first.running[stream_id]
+    fleet.admin("set_capacity", instance_id="fv-2", max_streams=2)
+    second.acknowledge(started={stream_id: epoch + 1})
+    assert _is_kept(fleet, stream_id, epoch)
+    assert first.beat() == []
+
+
+def test_a_stream_that_its_owner_does_not_run_yet_is_not_prepared(fleet: Fleet) -> None:
+    first, second = _start(fleet, ABLE, ABLE)
+    [stream_id] = fleet.add_streams(1, first=5)
+    fleet.clock.advance("3 seconds")
+    fleet.run("settle")
+    owner = fleet.stream(stream_id)["instance_id"]
+    fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2" if owner == "fv-1" else "fv-1")
+    assert _prepared(first.beat()) == _prepared(second.beat()) == {}
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_an_owner_that_registers_anew_loses_nothing(fleet: Fleet, same: bool) -> None:
+    """The same process goes on; of another one's streams the next owner has what it prepared."""
+    _, second, stream_id = _moving(fleet)
+    first = fleet.register("fv-1", metadata=ABLE, process="1" if same else "2", takeover=True)
+    if same:
+        assert stream_id in {row["stream_id"] for row in first.assignments()}
+        assert first.beat() == []
+    else:
+        assert fleet.stream(stream_id)["instance_id"] == "fv-2"
+        assert ("add", stream_id) in _said(second.beat())
+
+
+def test_a_join_hands_over_without_a_break(fleet: Fleet) -> None:
+    _start(fleet, ABLE, ABLE)
+    third = fleet.register("fv-3", metadata=ABLE)
+    fleet.clock.advance("3 seconds")
+    fleet.run("settle")
+    asked = _prepared(third.beat())
+    assert len(asked) == 1
+    third.acknowledge(started=asked)
+    fleet.all_obey()
+    assert sorted(fleet.loads().values()) == [1, 1, 2]
