@@ -62,8 +62,8 @@ def goals(figures: Figures) -> list[Goal]:
             "at most 6: beat, word and check by each",
             f"{old['round_trips'] + new['round_trips']:.1f}",
             old["round_trips"] + new["round_trips"] <= 6,
-            "The next owner is notified when the stream is asked for and when it is there, and beats within two seconds "
-            "of the first in case the second is lost.",
+            "The next owner is notified when the stream is asked for and when it is there, and beats within two "
+            "seconds of the first in case the second is lost.",
         ),
     ]
 

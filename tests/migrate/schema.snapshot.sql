@@ -185,7 +185,7 @@ CREATE FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigi
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) IS 'What the instance has to start and to stop, as a beat would say it: all that it has not confirmed yet. For who was notified.';
+COMMENT ON FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) IS 'What the instance has to start, to stop and to prepare, as a beat would say it: all that it has not confirmed yet. For who was notified.';
 
 CREATE FUNCTION orchestrator.health() RETURNS TABLE(component text, status text, finding text, detail jsonb, response_time interval)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -2277,6 +2277,7 @@ COMMENT ON FUNCTION orchestrator_private.probations_over() IS 'Instances whose p
 
 CREATE FUNCTION orchestrator_private.purge_decisions(p_before timestamp with time zone, p_most integer, OUT decisions integer, OUT movements integer) RETURNS record
     LANGUAGE plpgsql
+    SET work_mem TO '64MB'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.purge_decisions(p_before timestamp with time zone, p_most integer, OUT decisions integer, OUT movements integer) IS 'Delete old decisions and their movements, at most so many rows; 0 and 0 when there is none left.';
