@@ -1,0 +1,71 @@
+"""A worker of the peer: it runs what kazoo's SetPartitioner gives it, and logs it.
+
+python -m bench.kazoo_worker HOSTS ID STREAMS LOG SESSION_TIMEOUT TIME_BOUNDARY FUNCTION
+"""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import KazooException
+
+from bench.run_log import Writer
+
+
+def rendezvous(identifier: str, members: list[str], streams: list[str]) -> list[str]:
+    """The streams whose highest hash is that of this member: only the streams of who comes or goes move."""
+
+    def weight(member: str, stream: str) -> bytes:
+        return hashlib.blake2b(f"{member} {stream}".encode(), digest_size=8).digest()
+
+    return [stream for stream in streams if max(members, key=lambda member: weight(member, stream)) == identifier]
+
+
+def main(
+    hosts: str, name: str, streams: str, log: str, session_timeout: str, time_boundary: str, function: str
+) -> None:
+    """Take part until SIGTERM."""
+    leaving, changed = threading.Event(), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: (leaving.set(), changed.set()))
+    writer = Writer(Path(log), name)
+    client = KazooClient(hosts, timeout=float(session_timeout), connection_retry={"max_tries": -1, "max_delay": 1})
+    client.start()
+
+    def make():  # type: ignore[no-untyped-def]  # kazoo has no types
+        return client.SetPartitioner(
+            "/radio",
+            [str(number) for number in range(1, int(streams) + 1)],
+            partition_func=rendezvous if function == "rendezvous" else None,
+            identifier=name,
+            time_boundary=float(time_boundary),
+            state_change_event=changed,
+        )
+
+    partitioner, running = make(), []
+    while not leaving.is_set():
+        changed.wait(0.2)
+        changed.clear()
+        if partitioner.acquired and not running:
+            running = list(partitioner)
+            writer.note("+", *running)
+        elif not partitioner.acquired and running:  # its contract: nothing is held but in this state
+            writer.note("-", *running)
+            running = []
+        if partitioner.release:
+            partitioner.release_set()
+        elif partitioner.failed and client.connected:
+            with suppress(KazooException):  # gone again meanwhile
+                partitioner = make()
+    writer.note("-", *running)
+    partitioner.finish()
+    client.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,95 @@
+"""Which stream ran where and when, and what an event did to that. Times are `time.monotonic()`, one clock for all processes."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Run(NamedTuple):
+    """A handler of a worker ran for a stream; `end` is infinite while it runs."""
+
+    start: float
+    end: float
+    worker: str
+
+
+class Writer:
+    """Starts and stops of one process. A line is one write, so that nothing is lost by kill -9."""
+
+    def __init__(self, path: Path, worker: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        self._worker = worker
+
+    def note(self, sign: str, *streams: object) -> None:
+        """`+` for a start, `-` for a stop; `killed` for the end of all that the worker had."""
+        now = time.monotonic()
+        for stream in streams:
+            os.write(self._file, f"{now} {self._worker} {sign} {stream}\n".encode())
+
+
+def read(lines: Iterable[str]) -> dict[str, list[Run]]:
+    """The runs of each stream, in the order of their starts."""
+    opened: dict[tuple[str, str], float] = {}
+    runs: dict[str, list[Run]] = defaultdict(list)
+    for moment, worker, sign, stream in sorted((line.split() for line in lines), key=lambda words: float(words[0])):
+        if sign == "+":
+            opened[worker, stream] = float(moment)
+            continue
+        ended = [key for key in opened if key[0] == worker] if sign == "killed" else [(worker, stream)]
+        for key in ended:
+            if key in opened:
+                runs[key[1]].append(Run(opened.pop(key), float(moment), worker))
+    for (worker, stream), start in opened.items():
+        runs[stream].append(Run(start, math.inf, worker))
+    return {stream: sorted(found) for stream, found in runs.items()}
+
+
+def owners(runs: Mapping[str, list[Run]], at: float) -> dict[str, list[str]]:
+    """Who runs each stream at a moment."""
+    return {stream: [run.worker for run in found if run.start <= at < run.end] for stream, found in runs.items()}
+
+
+def analyse(
+    runs: Mapping[str, list[Run]],
+    began: float,
+    ended: float,
+    least_moves: Callable[[Mapping[str, list[str]]], int],
+) -> dict[str, Any]:
+    """What happened to the streams between two settled moments."""
+    before, after = owners(runs, began), owners(runs, ended)
+    gaps: list[float] = []
+    overlaps: list[float] = []
+    whole_at = began
+    for found in runs.values():
+        edges = sorted({began, ended, *(edge for run in found for edge in run[:2] if began < edge < ended)})
+        gap = overlap = 0.0
+        for left, right in zip(edges, edges[1:], strict=False):
+            running = sum(run.start <= left < run.end for run in found)
+            if running != 1:
+                whole_at = max(whole_at, right)
+            gap += right - left if running == 0 else 0
+            overlap += right - left if running > 1 else 0
+        if gap:
+            gaps.append(gap)
+        if overlap:
+            overlaps.append(overlap)
+    moves = sum(before[stream] != after[stream] for stream in runs)
+    return {
+        "interrupted": len(gaps),
+        "moves": moves,
+        "needless": max(0, moves - least_moves(before)),
+        "twice": len(overlaps),
+        "gap_median": statistics.median(gaps) if gaps else 0.0,
+        "gap_max": max(gaps, default=0.0),
+        "whole_after": whole_at - began,
+        "is_whole": all(len(found) == 1 for found in after.values()),
+        "gaps": [round(gap, 3) for gap in sorted(gaps)],
+        "overlaps": [round(overlap, 3) for overlap in sorted(overlaps)],
+    }
