@@ -1,4 +1,4 @@
-"""What a loss, a departure, a join, restarts and a crash of the coordinator do to 850 streams, ours beside kazoo's SetPartitioner.
+"""What losses, departures, joins, restarts and crashes do to 850 streams, ours beside kazoo's SetPartitioner.
 
 And, for ours, what they do to real audio: seconds lost and written twice.
 """
@@ -34,7 +34,7 @@ STREAMS, WORKERS, MAX_STREAMS = 850, 8, 150
 PATIENCE = 120.0
 ZOOKEEPER = Path("/usr/share/java/zookeeper.jar")
 EVENTS = ("kill", "drain", "join", "rolling restart", "coordinator crash")
-AUDIO_FAULTS = ("drain", "worker-join", "worker-kill", "rolling-suspend", "crash")
+AUDIO_FAULTS = ("drain", "worker-kill", "rolling-suspend", "crash")  # the suite lets one join for each that is gone
 QUICK_AUDIO_FAULTS = ("drain",)
 # The best of what was tried for it: see the section.
 PEERS = {"kazoo, default function": "round robin", "kazoo, rendezvous": "rendezvous"}
@@ -78,8 +78,6 @@ class Ours:
         worker.popen.send_signal(signal.SIGTERM if for_good else signal.SIGUSR1)
 
     def crash_coordinator(self) -> None:
-        pid = self._server.pid
-        assert pid is not None
         self._server.stop(immediate=True)
         self._server.start()
 
@@ -105,6 +103,7 @@ class Kazoo:
         stack.callback(lambda: (self._server.kill(), self._server.wait()))
 
     def _start(self) -> subprocess.Popen[bytes]:
+        classes = f"/etc/zookeeper/conf:{ZOOKEEPER}"
         main = "org.apache.zookeeper.server.ZooKeeperServerMain"
         with self._log.open("a") as output:
             return subprocess.Popen(
@@ -212,16 +211,13 @@ def measure(quick: bool) -> dict[str, Any]:
     """Ours, and the peer where ZooKeeper is installed. Quick: fewer streams, a kill alone."""
     streams, events = (80, EVENTS[:1]) if quick else (STREAMS, EVENTS)
     say = _say
+    peer = {"session_timeout": SESSION_TIMEOUT, "time_boundary": TIME_BOUNDARY, "tick_time_ms": TICK_TIME}
     figures: dict[str, Any] = {
         "streams": streams,
         "workers": WORKERS,
         "sides": {},
         "versions": {"kazoo": version("kazoo")},
-        "peer_settings": {
-            "session_timeout": SESSION_TIMEOUT,
-            "time_boundary": TIME_BOUNDARY,
-            "tick_time_ms": TICK_TIME,
-        },
+        "peer_settings": peer,
         "missing": None,
     }
     sides: dict[str, Callable[..., Side]] = {"ours": Ours}
@@ -251,7 +247,7 @@ def audio(quick: bool) -> list[dict[str, Any]]:
     from tests.chaos.suite import run
 
     names = QUICK_AUDIO_FAULTS if quick else AUDIO_FAULTS
-    result = run([FAULTS[name] for name in names], seed=1, quick=True)
+    result = run([FAULTS[name] for name in names], seed=1, quick=quick)
     for failure in result.failures:
         _say(failure)
     keys = ("fault", "times", "lost", "twice", "moves", "least_moves", "heard_again_after")

@@ -1,4 +1,7 @@
-"""Which stream ran where and when, and what an event did to that. Times are `time.monotonic()`, one clock for all processes."""
+"""Which stream ran where and when, and what an event did to that.
+
+Times are `time.monotonic()`, one clock for all processes.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +74,7 @@ def analyse(
     for found in runs.values():
         edges = sorted({began, ended, *(edge for run in found for edge in run[:2] if began < edge < ended)})
         gap = overlap = 0.0
-        for left, right in zip(edges, edges[1:], strict=False):
+        for left, right in pairwise(edges):
             running = sum(run.start <= left < run.end for run in found)
             if running != 1:
                 whole_at = max(whole_at, right)
