@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -100,7 +101,7 @@ class Kazoo:
             "clientPortAddress=127.0.0.1\nadmin.enableServer=false\n"
         )
         self._server = self._start()
-        stack.callback(lambda: (self._server.kill(), self._server.wait()))
+        stack.callback(self._end)
 
     def _start(self) -> subprocess.Popen[bytes]:
         classes = f"/etc/zookeeper/conf:{ZOOKEEPER}"
@@ -110,7 +111,7 @@ class Kazoo:
                 [
                     "java",
                     "-cp",
-                    f"/etc/zookeeper/conf:{ZOOKEEPER}",
+                    classes,
                     "-Dzookeeper.root.logger=INFO,CONSOLE",
                     main,
                     str(self._config),
@@ -128,9 +129,12 @@ class Kazoo:
         worker.terminate()
 
     def crash_coordinator(self) -> None:
+        self._end()
+        self._server = self._start()
+
+    def _end(self) -> None:
         self._server.kill()
         self._server.wait()
-        self._server = self._start()
 
 
 class Scenario:
@@ -224,7 +228,7 @@ def measure(quick: bool) -> dict[str, Any]:
     if ZOOKEEPER.exists() and shutil.which("java"):
         figures["versions"] |= _peer_versions()
         for name, function in PEERS.items():
-            sides[name] = lambda *given, function=function: Kazoo(*given, function)
+            sides[name] = partial(Kazoo, function=function)
     else:
         figures["missing"] = "ZooKeeper is not installed (Debian: zookeeperd), so the peer was not measured"
     for name, make in sides.items():

@@ -11,6 +11,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
@@ -32,12 +33,12 @@ def main(
 ) -> None:
     """Take part until SIGTERM."""
     leaving, changed = threading.Event(), threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: (leaving.set(), changed.set()))
+    signal.signal(signal.SIGTERM, lambda *_: leaving.set())
     writer = Writer(Path(log), name)
     client = KazooClient(hosts, timeout=float(session_timeout), connection_retry={"max_tries": -1, "max_delay": 1})
     client.start()
 
-    def make():  # type: ignore[no-untyped-def]  # kazoo has no types
+    def make() -> Any:
         return client.SetPartitioner(
             "/radio",
             [str(number) for number in range(1, int(streams) + 1)],
@@ -47,7 +48,8 @@ def main(
             state_change_event=changed,
         )
 
-    partitioner, running = make(), []
+    running: list[str] = []
+    partitioner = make()
     while not leaving.is_set():
         changed.wait(0.2)
         changed.clear()

@@ -1,0 +1,24 @@
+"""What an event did to the streams, from logs made by hand."""
+
+from bench.run_log import analyse, read
+
+BEFORE = ["1 a + s1", "1 a + s2", "1 b + s3"]
+
+
+def test_a_killed_worker_leaves_gaps_and_nothing_needless() -> None:
+    runs = read([*BEFORE, "10 a killed all", "14 b + s1", "16 b + s2"])
+    found = analyse(runs, 9, 20, lambda before: sum("a" in who for who in before.values()))
+    assert (found["interrupted"], found["moves"], found["needless"], found["twice"]) == (2, 2, 0, 0)
+    assert (found["gaps"], found["whole_after"], found["is_whole"]) == ([4, 6], 7, True)
+
+
+def test_a_stream_that_changes_places_for_nothing_is_needless_and_one_run_by_two_is_seen() -> None:
+    runs = read([*BEFORE, "10 a + s3", "12 b - s3", "13 a - s1", "15 a + s1"])
+    found = analyse(runs, 9, 20, lambda before: 0)
+    assert (found["interrupted"], found["moves"], found["needless"]) == (1, 1, 1)
+    assert (found["gaps"], found["overlaps"], found["whole_after"]) == ([2], [2], 6)
+
+
+def test_a_stream_nobody_took_is_not_whole() -> None:
+    found = analyse(read([*BEFORE, "10 b - s3"]), 9, 20, lambda before: 0)
+    assert (found["is_whole"], found["gaps"]) == (False, [10])
