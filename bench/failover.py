@@ -5,7 +5,6 @@ And, for ours, what they do to real audio: seconds lost and written twice.
 
 from __future__ import annotations
 
-import re
 import shutil
 import signal
 import socket
@@ -261,7 +260,9 @@ def audio(quick: bool) -> list[dict[str, Any]]:
 def _peer_versions() -> dict[str, str]:
     java = subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr
     return {
-        "zookeeper": re.sub(r"^zookeeper-|\.jar$", "", ZOOKEEPER.resolve().name),
+        "zookeeper": next(
+            (jar.stem.removeprefix("zookeeper-") for jar in ZOOKEEPER.parent.glob("zookeeper-[0-9]*.jar")), "?"
+        ),
         "java": java.splitlines()[0],
     }
 
