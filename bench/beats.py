@@ -31,11 +31,10 @@ BEATS_OF_AN_HOUR = 120_000  # of 1,000 instances, one every 30 s
 PER_SCRIPT = 2  # beats in one run of a script
 SOON_AFTER = 0.75  # of all beats: the snapshot was let go of after two thirds
 WHERE_THE_REST_GOES = (
-    "With several connections commits share their flushes, and the CPU counts. On a warm session a beat takes 171 "
-    "µs of it and the update 101: 41 for the message and its values, 17 for the call (definer, path, limits, "
-    "PL/pgSQL), 20 to read the report, 92 for the one statement with its commit, which looks into four tables "
-    "more than the update does. perf finds no function above 5 %: most is what every transaction prepares anew "
-    "(expressions, locks, the catalog)."
+    "With several connections commits share their flushes, and the CPU counts. On a warm session a beat takes 171 µs "
+    "of it, the update 101: 41 for the message and its values, 17 for the call (definer, path, limits, PL/pgSQL), 20 "
+    "to read the report, 92 for the one statement with its commit, which looks into four tables more than the update. "
+    "perf finds no function above 5 %: most is what every transaction prepares anew (expressions, locks, the catalog)."
 )
 _SCRIPTS = Path(__file__).parent / "sql" / "beats"
 
