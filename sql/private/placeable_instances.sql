@@ -15,7 +15,7 @@ as $function$
         i.instance_id,
         i.max_streams,
         i.max_streams * case
-            when s.value = 'performance' and h.processed_count + h.error_count > 0
+            when h.processed_count + h.error_count > 0
                 -- the part of the work that succeeds, never below a tenth, so that a bad hour does not end an instance
                 then greatest(0.1, h.processed_count::double precision / (h.processed_count + h.error_count))
             else 1.0
@@ -34,11 +34,10 @@ as $function$
         where (select p.value = 'performance' from {{ private }}.setting as p where p.name = 'strategy')
         offset 0
     ) as h on h.instance_id = i.instance_id
-    cross join {{ private }}.setting as s
     where i.status in ('registered', 'active', 'recovering')
         and i.standing_order is null
         and (i.suspended_until is null)
-        and (i.probation_until is not null) = p_on_probation
-        and s.name = 'strategy'
+        -- whatever is not known when it is planned is taken for half of them
+        and case when p_on_probation then i.probation_until is not null else i.probation_until is null end
 $function$;
 comment on function {{ private }}.placeable_instances(boolean) is 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';

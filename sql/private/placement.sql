@@ -14,9 +14,13 @@ create or replace function {{ private }}.fill(
     returns text[]
     language sql volatile
 as $function$
-    with candidate as (
+    -- looked for before anything is asked of them that the planner would take for rare
+    with placeable as materialized (
+        select p.* from {{ private }}.placeable_instances(p_on_probation) as p
+    ),
+    candidate as (
         select p.*
-        from {{ private }}.placeable_instances(p_on_probation) as p
+        from placeable as p
         where p.capabilities @> p_capabilities
             and p.planned < p.ceiling
             and (p_in_region is null or p.location = p_in_region)

@@ -129,6 +129,9 @@ begin
     select u.instance_id, u.requirement_id
     from unnest(v_instance_ids, v_requirement_ids, v_movable) as u(instance_id, requirement_id, movable)
     where u.movable > 0
+        and not exists (
+            select from {{ private }}.requirement_load as r where r.instance_id = u.instance_id and r.requirement_id = u.requirement_id
+        )
     on conflict (instance_id, requirement_id) do nothing;
 
     update {{ private }}.requirement_load as r
