@@ -27,22 +27,22 @@ from (
     union all
     select
         r.event_id,
-        r.started_at,
-        'job run',
-        r.job,
-        r.run_by,
-        concat_ws(': ', r.outcome, coalesce(r.error ->> 'message', left(r.result::text, 500))),
-        r.job_run_id
+        r.started_at as at,
+        'job run' as kind,
+        r.job as what,
+        r.run_by as subject,
+        concat_ws(': ', r.outcome, coalesce(r.error ->> 'message', left(r.result::text, 500))) as text,
+        r.job_run_id as id
     from {{ private }}.job_run as r
     union all
     select
         a.event_id,
-        a.opened_at,
-        'alert',
-        a.code,
-        nullif(a.subject, ''),
-        a.severity || ': ' || a.message,
-        a.alert_id
+        a.opened_at as at,
+        'alert' as kind,
+        a.code as what,
+        nullif(a.subject, '') as subject,
+        a.severity || ': ' || a.message as text,
+        a.alert_id as id
     from {{ private }}.alert as a
 ) as e
 where e.event_id is not null;

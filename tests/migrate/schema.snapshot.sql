@@ -3183,21 +3183,21 @@ CREATE VIEW orchestrator.events AS
            FROM orchestrator_private.decision d
         UNION ALL
          SELECT r.event_id,
-            r.started_at,
-            'job run'::text,
-            r.job,
-            r.run_by,
-            concat_ws(': '::text, r.outcome, COALESCE((r.error ->> 'message'::text), "left"((r.result)::text, 500))) AS concat_ws,
-            r.job_run_id
+            r.started_at AS at,
+            'job run'::text AS kind,
+            r.job AS what,
+            r.run_by AS subject,
+            concat_ws(': '::text, r.outcome, COALESCE((r.error ->> 'message'::text), "left"((r.result)::text, 500))) AS text,
+            r.job_run_id AS id
            FROM orchestrator_private.job_run r
         UNION ALL
          SELECT a.event_id,
-            a.opened_at,
-            'alert'::text,
-            a.code,
-            NULLIF(a.subject, ''::text) AS "nullif",
-            ((a.severity || ': '::text) || a.message),
-            a.alert_id
+            a.opened_at AS at,
+            'alert'::text AS kind,
+            a.code AS what,
+            NULLIF(a.subject, ''::text) AS subject,
+            ((a.severity || ': '::text) || a.message) AS text,
+            a.alert_id AS id
            FROM orchestrator_private.alert a) e
   WHERE (event_id IS NOT NULL);
 

@@ -13,7 +13,8 @@ from tests.security.stage import ADDRESS, OWN, VICTIM, VICTIM_OVER_HTTP, Connect
 
 ANOTHERS = "OR106"
 OVER_HTTP = sorted(function for function in WORKER if function.startswith("http_"))
-BY_ID = sorted(WORKER - set(OVER_HTTP) - {"assert_current", "is_current", "lock_holders"})
+OF_ONE_S_OWN = {"detach_session"}  # it gives back what the calling session holds, and nothing else
+BY_ID = sorted(WORKER - set(OVER_HTTP) - {"assert_current", "is_current", "lock_holders"} - OF_ONE_S_OWN)
 
 
 def _refusal(stage: Stage, conn: Connection, function: str, arguments: dict[str, Any]) -> str | None:
@@ -28,7 +29,7 @@ def test_every_function_that_names_an_instance_is_tried_here(stage: Stage) -> No
         for name, parameters in stage.parameters.items()
         if name in WORKER
     }
-    assert sorted(name for name, names in taking.items() if "p_instance_id" in names) == BY_ID
+    assert sorted(name for name, names in taking.items() if "p_instance_id" in names) == sorted({*BY_ID, *OF_ONE_S_OWN})
     assert sorted(name for name, names in taking.items() if "p_request" in names) == OVER_HTTP
 
 
@@ -42,6 +43,15 @@ def test_a_worker_cannot_speak_for_the_instance_of_another_login(stage: Stage, f
     assert stage.snapshot() == before
     with undone(stage.logins["victim"]):
         stage.call(stage.logins["victim"], function, arguments)  # it is the login, and nothing else
+
+
+@pytest.mark.parametrize("function", sorted(OF_ONE_S_OWN))
+def test_what_concerns_the_calling_session_does_nothing_to_another(stage: Stage, function: str) -> None:
+    before = stage.snapshot()
+    with undone(stage.logins["worker"]):
+        [row] = stage.call(stage.logins["worker"], function, stage.arguments(function, VICTIM))
+    assert not any(row if isinstance(row, tuple) else row.values())
+    assert stage.snapshot() == before
 
 
 @pytest.mark.parametrize("function", OVER_HTTP)

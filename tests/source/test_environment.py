@@ -102,7 +102,7 @@ def test_the_password_goes_to_the_server_of_the_environment_and_to_no_other(
         seen.append(conninfo_to_dict(conninfo))
         raise Refused("stop here")
 
-    monkeypatch.setattr(psycopg, "connect", remember)
+    monkeypatch.setattr(db.LimitedConnection, "connect", remember)
     for address in (
         described.conninfo,
         described.conninfo.replace("host=", "host=x"),
