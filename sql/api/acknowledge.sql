@@ -24,6 +24,7 @@ declare
     v_stopped integer := 0;
     v_failed integer := 0;
     v_said integer;
+    v_decides boolean;
 begin
     perform {{ private }}.require_argument(
         'p_started_epochs', coalesce(cardinality(p_started), 0) = coalesce(cardinality(p_started_epochs), 0),
@@ -37,10 +38,10 @@ begin
     perform {{ private }}.require_few('p_stopped', cardinality(p_stopped));
     perform {{ private }}.require_few('p_failed', jsonb_array_length(p_failed));
     v_said := coalesce(cardinality(p_started), 0) + coalesce(cardinality(p_stopped), 0) + coalesce(jsonb_array_length(p_failed), 0);
-    if coalesce(cardinality(p_stopped), 0) + coalesce(jsonb_array_length(p_failed), 0) > 0
-        -- what it prepared becomes its own; one that is missed here is told to prepare again
-        or exists (select from {{ private }}.assignment as a where a.next_instance_id = p_instance_id and a.stream_id = any(p_started))
-    then
+    v_decides := coalesce(cardinality(p_stopped), 0) + coalesce(jsonb_array_length(p_failed), 0) > 0
+        -- what it prepared becomes its own; one that is missed here it says again with its next beat
+        or exists (select from {{ private }}.assignment as a where a.next_instance_id = p_instance_id and a.stream_id = any(p_started));
+    if v_decides then
         perform {{ private }}.lock_decisions();
     else
         perform {{ private }}.lock_decisions_shared();
@@ -55,8 +56,10 @@ begin
         where a.stream_id = any(p_stopped) and a.instance_id = p_instance_id and a.state = 'running';
     end if;
     if cardinality(p_started) > 0 then
-        v_started := {{ private }}.confirm_starts(p_instance_id, p_started, p_started_epochs)
-            + {{ private }}.confirm_preparations(p_instance_id, p_started, p_started_epochs);
+        v_started := {{ private }}.confirm_starts(p_instance_id, p_started, p_started_epochs);
+        if v_decides then
+            v_started := v_started + {{ private }}.confirm_preparations(p_instance_id, p_started, p_started_epochs);
+        end if;
     end if;
     if jsonb_array_length(p_failed) > 0 then
         v_failed := {{ private }}.note_failures(p_instance_id, p_failed) + {{ private }}.note_failed_preparations(p_instance_id, p_failed);
