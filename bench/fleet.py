@@ -221,4 +221,7 @@ def session_cpu_milliseconds(conn: db.Connection) -> float:
 
 
 def _connect(dsn: str) -> db.Connection:
-    return db.connect(dsn, application_name="bench", timeouts=_NO_LIMIT)
+    conn = db.connect(dsn, application_name="bench", timeouts=_NO_LIMIT)
+    # as the public functions set it: a plan holds for one search_path, and a job called by itself would have another
+    conn.execute("set search_path = pg_catalog, pg_temp")
+    return conn

@@ -91,39 +91,34 @@ end
 $function$;
 comment on function {{ private }}.watch_sessions(text[]) is 'Note which of these instances'' attached sessions are gone or back, and whether most of them went together.';
 
-create or replace function {{ private }}.not_heard_since(p_moment timestamptz)
-    returns setof text
-    language sql stable rows 10
-as $function$
-    select h.instance_id from {{ private }}.heartbeat as h where h.beat_at <= p_moment
-$function$;
-comment on function {{ private }}.not_heard_since(timestamptz) is 'Instances, of whatever status, whose last beat is that old: nearly always few, and all that silence can be about.';
-
-create or replace function {{ private }}.shortest_silence(p_limit interval)
-    returns interval
-    language sql stable
-as $function$
-    select least(p_limit, (select min(i.lease) from {{ private }}.instance as i where i.lease is not null))
-$function$;
-comment on function {{ private }}.shortest_silence(interval) is 'A limit of silence, or the shortest lease if that is shorter: nobody is silent before.';
-
-create or replace function {{ private }}.silence_matters()
-    returns boolean
+create or replace function {{ private }}.watched_instances()
+    returns text[]
     language sql stable
 as $function$
     with limits as materialized (
-        select
-            {{ private }}.now() as now,
-            {{ private }}.shortest_silence(
-                least({{ private }}.setting_interval('heartbeat_warning'), {{ private }}.setting_interval('heartbeat_timeout'))
-            ) as shortest
+        select {{ private }}.now() - least(
+            {{ private }}.setting_interval('heartbeat_warning'), {{ private }}.setting_interval('heartbeat_timeout'),
+            (select min(i.lease) from {{ private }}.instance as i where i.lease is not null)
+        ) as silent_since
     )
-    select exists (select {{ private }}.not_heard_since((select l.now - l.shortest from limits as l)))
-        or exists (select from {{ private }}.controller as c cross join limits as l where c.silence_trusted_from > l.now)
+    select array(
+        select i.instance_id
+        from {{ private }}.instance as i
+        where i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+            -- nearly always few; and that is looked up, not joined, so that the planner need not know it
+            and i.instance_id = any(
+                array(
+                    select h.instance_id from {{ private }}.heartbeat as h where h.beat_at <= (select l.silent_since from limits as l)
+                    union
+                    select u.instance_id from {{ private }}.instance as u
+                    where u.is_unusual and (u.session_lost_at is not null or u.suspended_until is not null)
+                )
+            )
+    )
 $function$;
-comment on function {{ private }}.silence_matters() is 'Whether any instance has been silent for as long as the first limit, or the belief in silence is suspended.';
+comment on function {{ private }}.watched_instances() is 'Living instances that may be late or lost: silent for as long as the first limit or the shortest lease, without their session, or restarting.';
 
-create or replace function {{ private }}.silent_together()
+create or replace function {{ private }}.silent_together(p_watched text[])
     returns timestamptz
     language sql stable
 as $function$
@@ -138,7 +133,7 @@ as $function$
         join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
         cross join {{ private }}.controller as c
         cross join limits as l
-        where i.instance_id = any(array(select {{ private }}.not_heard_since((select l.now - {{ private }}.shortest_silence(l.warning) from limits as l))))
+        where i.instance_id = any(p_watched)
             and i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
             and i.suspended_until is null
             and l.now >= greatest(h.beat_at, c.silence_counts_from) + least(i.lease, l.warning)
@@ -160,9 +155,9 @@ as $function$
         )
     end
 $function$;
-comment on function {{ private }}.silent_together() is 'When the last of them was heard, if most instances fell silent together (their last beats no further apart than one interval and the grace); else null.';
+comment on function {{ private }}.silent_together(text[]) is 'When the last of them was heard, if most instances fell silent together (their last beats no further apart than one interval and the grace); else null.';
 
-create or replace function {{ private }}.silence_trust()
+create or replace function {{ private }}.silence_trust(p_watched text[])
     returns timestamptz
     language sql stable
 as $function$
@@ -178,14 +173,14 @@ as $function$
         else c.silence_trusted_from
     end
     from {{ private }}.controller as c
-    cross join {{ private }}.silent_together() as s(last_beat_at)
+    cross join {{ private }}.silent_together(p_watched) as s(last_beat_at)
     cross join (
         select
             {{ private }}.now() as now, {{ private }}.setting_interval('heartbeat_timeout') as timeout,
             {{ private }}.setting_interval('restart_grace') as grace
     ) as l
 $function$;
-comment on function {{ private }}.silence_trust() is 'From when on silence is to be believed, as things are now; infinity while nobody is left. Null: always.';
+comment on function {{ private }}.silence_trust(text[]) is 'From when on silence is to be believed, as things are now; infinity while nobody is left. Null: always.';
 
 create or replace function {{ private }}.silence_trusted_from()
     returns timestamptz
@@ -200,7 +195,7 @@ as $function$
 $function$;
 comment on function {{ private }}.silence_trusted_from() is 'From when on silence is believed.';
 
-create or replace function {{ private }}.instances_lost()
+create or replace function {{ private }}.instances_lost(p_watched text[])
     returns table (instance_id text, rule text, last_beat_at timestamptz, session_lost_at timestamptz)
     language sql stable
 as $function$
@@ -218,13 +213,7 @@ as $function$
         join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
         cross join {{ private }}.controller as c
         cross join limits as l
-        where i.instance_id = any(
-                array(
-                    select {{ private }}.not_heard_since((select l.now - {{ private }}.shortest_silence(l.timeout) from limits as l))
-                    union
-                    select u.instance_id from {{ private }}.instance as u where u.is_unusual
-                )
-            )
+        where i.instance_id = any(p_watched)
             and i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
     )
     select w.instance_id, r.rule, w.beat_at, w.session_lost_at
@@ -242,9 +231,9 @@ as $function$
     ) as r
     where r.rule is not null
 $function$;
-comment on function {{ private }}.instances_lost() is 'Instances that are to be declared lost now, and by which rule.';
+comment on function {{ private }}.instances_lost(text[]) is 'Those of these instances that are to be declared lost now, and by which rule.';
 
-create or replace function {{ private }}.instances_late()
+create or replace function {{ private }}.instances_late(p_watched text[])
     returns table (instance_id text)
     language sql stable
 as $function$
@@ -256,12 +245,12 @@ as $function$
     join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
     cross join {{ private }}.controller as c
     cross join limits as l
-    where i.instance_id = any(array(select {{ private }}.not_heard_since((select l.late_since from limits as l))))
+    where i.instance_id = any(p_watched)
         and i.status in ('registered', 'active', 'recovering')
         and i.suspended_until is null
         and greatest(h.beat_at, c.silence_counts_from) <= l.late_since
 $function$;
-comment on function {{ private }}.instances_late() is 'Instances that are to be warned of now.';
+comment on function {{ private }}.instances_late(text[]) is 'Those of these instances that are to be warned of now.';
 
 create or replace function {{ private }}.instances_forgotten()
     returns table (instance_id text)
@@ -273,49 +262,44 @@ as $function$
 $function$;
 comment on function {{ private }}.instances_forgotten() is 'Instances that were lost long ago and are to be removed now.';
 
-create or replace function {{ private }}.something_is_due()
+create or replace function {{ private }}.something_is_due(p_watched text[])
     returns boolean
     language plpgsql volatile
 as $function$
 begin
     return {{ private }}.server_returned()
         or exists (select from {{ private }}.instance as i where i.is_unusual) and (
-            exists (select from {{ private }}.instances_lost())
-            or exists (select from {{ private }}.instances_forgotten())
+            exists (select from {{ private }}.instances_forgotten())
             or {{ private }}.heirless_with_room() is not null
             or exists (select from {{ private }}.probations_over())
         )
-        or {{ private }}.silence_matters() and (
-            exists (select from {{ private }}.instances_late())
-            or exists (select from {{ private }}.instances_lost())
-            or (select c.silence_trusted_from is distinct from {{ private }}.silence_trust() from {{ private }}.controller as c)
+        or cardinality(p_watched) > 0 and (
+            exists (select from {{ private }}.instances_late(p_watched))
+            or exists (select from {{ private }}.instances_lost(p_watched))
+        )
+        or exists (
+            select from {{ private }}.controller as c
+            where (cardinality(p_watched) > 0 or c.silence_trusted_from > {{ private }}.now())
+                and c.silence_trusted_from is distinct from {{ private }}.silence_trust(p_watched)
         );
 end
 $function$;
-comment on function {{ private }}.something_is_due() is 'Whether there is something to do about an instance, its session aside. The cheapest questions come first, and nearly always answer the others.';
+comment on function {{ private }}.something_is_due(text[]) is 'Whether there is something to do about an instance, its session aside. The cheapest questions come first, and nearly always answer the others.';
 
-create or replace function {{ private }}.lock_watched(p_sessions_changed boolean)
+create or replace function {{ private }}.lock_watched(p_watched text[])
     returns text[]
     language sql volatile
 as $function$
     with free as (
         select i.instance_id
         from {{ private }}.instance as i
-        where i.instance_id in (
-            select s.instance_id from {{ private }}.sessions_changed() as s where p_sessions_changed
-            union all
-            select l.instance_id from {{ private }}.instances_late() as l
-            union all
-            select l.instance_id from {{ private }}.instances_lost() as l
-            union all
-            select f.instance_id from {{ private }}.instances_forgotten() as f
-        )
+        where i.instance_id = any(p_watched) and i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
         order by i.instance_id
         for no key update skip locked
     )
     select coalesce(array_agg(f.instance_id), '{}') from free as f
 $function$;
-comment on function {{ private }}.lock_watched(boolean) is 'Instances to do something about, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
+comment on function {{ private }}.lock_watched(text[]) is 'Those of these instances that live, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
 
 create or replace function {{ private }}.watch_instances()
     returns jsonb
@@ -330,6 +314,7 @@ declare
     v_lost record;
     v_decision {{ private }}.decision;
     v_sessions bigint := {{ private }}.sessions_checksum(); -- before they are compared
+    v_watched text[] := {{ private }}.watched_instances();
     v_is_known boolean;
 begin
     -- a look first: nearly always there is nothing, and then no lock is taken
@@ -337,7 +322,7 @@ begin
         select from {{ private }}.session_watch as w
         where w.checksum = v_sessions and w.compared_at > {{ private }}.now() - interval '10 seconds'
     );
-    if (v_is_known or not exists (select from {{ private }}.sessions_changed())) and not {{ private }}.something_is_due() then
+    if (v_is_known or not exists (select from {{ private }}.sessions_changed())) and not {{ private }}.something_is_due(v_watched) then
         if not v_is_known then
             update {{ private }}.session_watch set checksum = v_sessions, compared_at = {{ private }}.now();
         end if;
@@ -348,19 +333,22 @@ begin
     if {{ private }}.watch_server() then
         v_result := v_result || '{"server_returned": true}';
     end if;
+    -- and looked at once more, now that nobody else decides
+    v_watched := {{ private }}.watched_instances();
     update {{ private }}.controller as c
     set silence_trusted_from = t.moment
-    from {{ private }}.silence_trust() as t(moment)
+    from {{ private }}.silence_trust(v_watched) as t(moment)
     where c.silence_trusted_from is distinct from t.moment;
-    -- and looked at once more, now that they stand still
-    v_free := {{ private }}.lock_watched(not v_is_known);
+    if not v_is_known then
+        v_watched := v_watched || array(select s.instance_id from {{ private }}.sessions_changed() as s);
+    end if;
+    v_free := {{ private }}.lock_watched(v_watched);
     if not v_is_known then
         perform {{ private }}.watch_sessions(v_free);
     end if;
 
     select array_agg(l.instance_id order by l.instance_id) into v_ids
-    from {{ private }}.instances_late() as l
-    where l.instance_id = any(v_free);
+    from {{ private }}.instances_late(v_free) as l;
     if v_ids is not null then
         perform {{ private }}.step_instance(u.instance_id, 'late') from unnest(v_ids) as u(instance_id);
         v_result := v_result || jsonb_build_object('late', to_jsonb(v_ids));
@@ -371,8 +359,7 @@ begin
         string_agg(distinct l.rule, ', ') as rules, array_agg(l.instance_id order by l.instance_id) as instance_ids,
         jsonb_agg(to_jsonb(l) order by l.instance_id) as evidence
     into v_lost
-    from {{ private }}.instances_lost() as l
-    where l.instance_id = any(v_free);
+    from {{ private }}.instances_lost(v_free) as l;
     if v_lost.instance_ids is not null then
         v_decision := {{ private }}.lose_instances(
             v_lost.instance_ids, 'lost', v_lost.rules, 'watch_instances', null, jsonb_build_object('evidence', v_lost.evidence)
@@ -388,10 +375,11 @@ begin
         );
     end if;
 
-    select array_agg(f.instance_id order by f.instance_id) into v_ids
-    from {{ private }}.instances_forgotten() as f
-    where f.instance_id = any(v_free);
-    if v_ids is not null then
+    v_ids := array(select {{ private }}.instances_forgotten());
+    if cardinality(v_ids) > 0 then
+        v_ids := {{ private }}.lock_lost(v_ids);
+    end if;
+    if cardinality(v_ids) > 0 then
         if exists (select from {{ private }}.instance_load as l where l.instance_id = any(v_ids) and l.owned > 0) then
             perform {{ private }}.lose_instances(v_ids, 'forgotten', 'forgotten', 'watch_instances', null);
         else

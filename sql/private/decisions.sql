@@ -135,11 +135,9 @@ comment on function {{ private }}.free_at(bigint) is 'From when a stream that no
 
 create or replace function {{ private }}.notify_instance(p_instance_id text, p_decision_id bigint)
     returns void
-    language plpgsql volatile
+    language sql volatile
 as $function$
-begin
-    perform pg_notify('{{ api }}.' || p_instance_id, p_decision_id::text);
-end
+    select pg_notify('{{ api }}.' || p_instance_id, p_decision_id::text)
 $function$;
 comment on function {{ private }}.notify_instance(text, bigint) is 'A hint to one worker to ask for what differs.';
 

@@ -9,7 +9,11 @@ create or replace function {{ private }}.somebody_is_there()
     returns boolean
     language sql stable
 begin atomic
-    select exists (select from {{ private }}.placeable_instances()) or exists (select from {{ private }}.placeable_instances(true));
+    -- whether on probation or not, and however loaded
+    select exists (
+        select from {{ private }}.instance as i
+        where i.status in ('registered', 'active', 'recovering') and i.standing_order is null and i.suspended_until is null
+    );
 end;
 comment on function {{ private }}.somebody_is_there() is 'Whether any instance may be given streams.';
 

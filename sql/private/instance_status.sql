@@ -39,17 +39,23 @@ create or replace function {{ private }}.lose_instances(
 as $function$
 declare
     v_decision_id bigint := {{ private }}.open_decision(p_rule, p_trigger, p_reason, p_detail || jsonb_build_object('instances', to_jsonb(p_instance_ids)));
+    v_counts_as_loss boolean;
     v_kept integer;
     v_decision {{ private }}.decision;
 begin
     perform i.instance_id from {{ private }}.instance as i where i.instance_id = any(p_instance_ids) order by i.instance_id for no key update;
     perform {{ private }}.step_instance(u.instance_id, p_event) from unnest(p_instance_ids) as u(instance_id);
+    v_counts_as_loss := p_event = 'lost' and {{ private }}.others_are_alive(p_instance_ids);
     update {{ private }}.instance as i
-    set lost_by_decision_id = v_decision_id, suspended_until = null, session_key = null, session_lost_at = null
+    set
+        lost_by_decision_id = v_decision_id, suspended_until = null, session_key = null, session_lost_at = null,
+        losses = case
+            when not v_counts_as_loss then i.losses
+            when i.last_lost_at > {{ private }}.now() - interval '1 hour' then i.losses + 1
+            else 1
+        end,
+        last_lost_at = case when v_counts_as_loss then {{ private }}.now() else i.last_lost_at end
     where i.instance_id = any(p_instance_ids);
-    if p_event = 'lost' then
-        perform {{ private }}.note_losses(p_instance_ids);
-    end if;
     perform {{ private }}.fail_over(v_decision_id, p_instance_ids, p_rule);
     select sum(l.owned) into v_kept from {{ private }}.instance_load as l where l.instance_id = any(p_instance_ids);
     if v_kept > 0 then

@@ -15,9 +15,15 @@ as $function$
         i.instance_id,
         i.max_streams,
         i.max_streams * case
-            when h.processed_count + h.error_count > 0
-                -- the part of the work that succeeds, never below a tenth, so that a bad hour does not end an instance
-                then greatest(0.1, h.processed_count::double precision / (h.processed_count + h.error_count))
+            -- asked for each instance, and under this strategy only
+            when (select s.value from {{ private }}.setting as s where s.name = 'strategy') = 'performance' then coalesce(
+                (
+                    -- the part of the work that succeeds, never below a tenth, so that a bad hour does not end an instance
+                    select greatest(0.1, h.processed_count::double precision / (h.processed_count + h.error_count))
+                    from {{ private }}.heartbeat as h
+                    where h.instance_id = i.instance_id and h.processed_count + h.error_count > 0
+                ), 1.0
+            )
             else 1.0
         end,
         l.owned - l.outgoing + l.incoming,
@@ -27,13 +33,6 @@ as $function$
         i.location
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
-    -- not even read under the other strategies: "offset" keeps the question in front of the table
-    left join (
-        select b.instance_id, b.processed_count, b.error_count
-        from {{ private }}.heartbeat as b
-        where (select p.value = 'performance' from {{ private }}.setting as p where p.name = 'strategy')
-        offset 0
-    ) as h on h.instance_id = i.instance_id
     where i.status in ('registered', 'active', 'recovering')
         and i.standing_order is null
         and (i.suspended_until is null)

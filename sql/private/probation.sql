@@ -48,26 +48,20 @@ end
 $function$;
 comment on function {{ private }}.note_crash({{ private }}.instance) is 'A new process takes the place of one that neither said goodbye nor asked for a restart.';
 
-create or replace function {{ private }}.note_losses(p_instance_ids text[])
-    returns void
+create or replace function {{ private }}.others_are_alive(p_instance_ids text[])
+    returns boolean
     language sql volatile
 as $function$
-    update {{ private }}.instance as i
-    set
-        losses = case when i.last_lost_at > {{ private }}.now() - interval '1 hour' then i.losses + 1 else 1 end,
-        last_lost_at = {{ private }}.now()
-    where i.instance_id = any(p_instance_ids)
-        -- when most are lost together, it was not them
-        and cardinality(p_instance_ids) <= (
-            select count(*)
-            from (
-                select from {{ private }}.instance as o
-                where o.status in ('registered', 'active', 'warning', 'recovering', 'draining')
-                limit cardinality(p_instance_ids)
-            ) as s
-        )
+    select cardinality(p_instance_ids) <= (
+        select count(*)
+        from (
+            select from {{ private }}.instance as o
+            where o.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+            limit cardinality(p_instance_ids)
+        ) as s
+    )
 $function$;
-comment on function {{ private }}.note_losses(text[]) is 'Count the losses of these instances that follow one another.';
+comment on function {{ private }}.others_are_alive(text[]) is 'Whether at least as many others are alive as were lost here together: when most are lost, it was not them.';
 
 create or replace function {{ private }}.relieve(p_instance_id text)
     returns void

@@ -1120,6 +1120,7 @@ CREATE TABLE orchestrator_private.movement (
     reason text NOT NULL,
     moved_at timestamp with time zone NOT NULL
 );
+ALTER TABLE ONLY orchestrator_private.movement ALTER COLUMN decision_id SET (n_distinct=-0.01);
 
 COMMENT ON TABLE orchestrator_private.movement IS 'One stream''s change of hands, append-only. It is written when the hands change, so a planned hand-over appears when the owner has let go. to_instance_id is null when nobody has it afterwards.';
 
@@ -1168,6 +1169,7 @@ CREATE TABLE orchestrator_private.assignment (
     CONSTRAINT waiting_since_when_waiting CHECK (((waiting_since IS NOT NULL) = (state = 'waiting'::text)))
 )
 WITH (fillfactor='80');
+ALTER TABLE ONLY orchestrator_private.assignment ALTER COLUMN decision_id SET (n_distinct=-0.01);
 
 COMMENT ON TABLE orchestrator_private.assignment IS 'Who has a stream: one row per stream, so two owners cannot be written down. idle: the stream is inactive; waiting: no instance has room or the ability; assigned: given, not yet confirmed; running: confirmed; releasing: its owner was asked to stop.';
 
@@ -1821,17 +1823,17 @@ CREATE FUNCTION orchestrator_private.instances_forgotten() RETURNS TABLE(instanc
 
 COMMENT ON FUNCTION orchestrator_private.instances_forgotten() IS 'Instances that were lost long ago and are to be removed now.';
 
-CREATE FUNCTION orchestrator_private.instances_late() RETURNS TABLE(instance_id text)
+CREATE FUNCTION orchestrator_private.instances_late(p_watched text[]) RETURNS TABLE(instance_id text)
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.instances_late() IS 'Instances that are to be warned of now.';
+COMMENT ON FUNCTION orchestrator_private.instances_late(p_watched text[]) IS 'Those of these instances that are to be warned of now.';
 
-CREATE FUNCTION orchestrator_private.instances_lost() RETURNS TABLE(instance_id text, rule text, last_beat_at timestamp with time zone, session_lost_at timestamp with time zone)
+CREATE FUNCTION orchestrator_private.instances_lost(p_watched text[]) RETURNS TABLE(instance_id text, rule text, last_beat_at timestamp with time zone, session_lost_at timestamp with time zone)
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.instances_lost() IS 'Instances that are to be declared lost now, and by which rule.';
+COMMENT ON FUNCTION orchestrator_private.instances_lost(p_watched text[]) IS 'Those of these instances that are to be declared lost now, and by which rule.';
 
 CREATE FUNCTION orchestrator_private.instances_on_probation() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -1962,11 +1964,11 @@ CREATE FUNCTION orchestrator_private.lock_session(p_session_key bigint) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) IS 'Tie the calling session to a key until it ends. Shared, so that a half-open connection left behind cannot keep its own worker out.';
 
-CREATE FUNCTION orchestrator_private.lock_watched(p_sessions_changed boolean) RETURNS text[]
+CREATE FUNCTION orchestrator_private.lock_watched(p_watched text[]) RETURNS text[]
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.lock_watched(p_sessions_changed boolean) IS 'Instances to do something about, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
+COMMENT ON FUNCTION orchestrator_private.lock_watched(p_watched text[]) IS 'Those of these instances that live, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
 
 CREATE FUNCTION orchestrator_private.long_transactions() RETURNS TABLE(pid integer, login text, application_name text, state text, age interval, may_end boolean, blocking jsonb)
     LANGUAGE sql
@@ -2125,12 +2127,6 @@ CREATE FUNCTION orchestrator_private.no_driver() RETURNS TABLE(code text, subjec
 
 COMMENT ON FUNCTION orchestrator_private.no_driver() IS 'Alert: jobs of the database have been due for no_driver_alert, and nobody runs them. Opened by a beat, as nobody else is there.';
 
-CREATE FUNCTION orchestrator_private.not_heard_since(p_moment timestamp with time zone) RETURNS SETOF text
-    LANGUAGE sql STABLE ROWS 10
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.not_heard_since(p_moment timestamp with time zone) IS 'Instances, of whatever status, whose last beat is that old: nearly always few, and all that silence can be about.';
-
 CREATE FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -2154,12 +2150,6 @@ CREATE FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failure
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) IS 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
-
-CREATE FUNCTION orchestrator_private.note_losses(p_instance_ids text[]) RETURNS void
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.note_losses(p_instance_ids text[]) IS 'Count the losses of these instances that follow one another.';
 
 CREATE FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -2192,7 +2182,7 @@ CREATE FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_inc
 COMMENT ON FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision) IS 'What a worker that goes by p_interval (seconds; null: it would not understand) should know: another interval of beats than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
 
 CREATE FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) RETURNS void
-    LANGUAGE plpgsql
+    LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) IS 'A hint to one worker to ask for what differs.';
@@ -2220,6 +2210,12 @@ CREATE FUNCTION orchestrator_private.other_loads(p_detail jsonb, p_from text, p_
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.other_loads(p_detail jsonb, p_from text, p_to text) IS 'The detail of a decision, and the other instances among its loads: those that a stream could have gone to.';
+
+CREATE FUNCTION orchestrator_private.others_are_alive(p_instance_ids text[]) RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.others_are_alive(p_instance_ids text[]) IS 'Whether at least as many others are alive as were lost here together: when most are lost, it was not them.';
 
 CREATE FUNCTION orchestrator_private.overdue_handovers(p_limit integer) RETURNS SETOF bigint
     LANGUAGE sql
@@ -2575,29 +2571,17 @@ CREATE FUNCTION orchestrator_private.short_memories() RETURNS TABLE(code text, s
 
 COMMENT ON FUNCTION orchestrator_private.short_memories() IS 'Alert, for each live instance: it uses more memory than memory_alert. Over five points below that.';
 
-CREATE FUNCTION orchestrator_private.shortest_silence(p_limit interval) RETURNS interval
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.shortest_silence(p_limit interval) IS 'A limit of silence, or the shortest lease if that is shorter: nobody is silent before.';
-
 CREATE FUNCTION orchestrator_private.should_progress(p_instance_id text) RETURNS boolean
     LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.should_progress(p_instance_id text) IS 'Whether an instance has run streams for stall_timeout that are not their stations'' own fault.';
 
-CREATE FUNCTION orchestrator_private.silence_matters() RETURNS boolean
+CREATE FUNCTION orchestrator_private.silence_trust(p_watched text[]) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.silence_matters() IS 'Whether any instance has been silent for as long as the first limit, or the belief in silence is suspended.';
-
-CREATE FUNCTION orchestrator_private.silence_trust() RETURNS timestamp with time zone
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.silence_trust() IS 'From when on silence is to be believed, as things are now; infinity while nobody is left. Null: always.';
+COMMENT ON FUNCTION orchestrator_private.silence_trust(p_watched text[]) IS 'From when on silence is to be believed, as things are now; infinity while nobody is left. Null: always.';
 
 CREATE FUNCTION orchestrator_private.silence_trusted_from() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -2605,11 +2589,11 @@ CREATE FUNCTION orchestrator_private.silence_trusted_from() RETURNS timestamp wi
 
 COMMENT ON FUNCTION orchestrator_private.silence_trusted_from() IS 'From when on silence is believed.';
 
-CREATE FUNCTION orchestrator_private.silent_together() RETURNS timestamp with time zone
+CREATE FUNCTION orchestrator_private.silent_together(p_watched text[]) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.silent_together() IS 'When the last of them was heard, if most instances fell silent together (their last beats no further apart than one interval and the grace); else null.';
+COMMENT ON FUNCTION orchestrator_private.silent_together(p_watched text[]) IS 'When the last of them was heard, if most instances fell silent together (their last beats no further apart than one interval and the grace); else null.';
 
 CREATE FUNCTION orchestrator_private.somebody_is_there() RETURNS boolean
     LANGUAGE sql STABLE
@@ -2617,11 +2601,11 @@ CREATE FUNCTION orchestrator_private.somebody_is_there() RETURNS boolean
 
 COMMENT ON FUNCTION orchestrator_private.somebody_is_there() IS 'Whether any instance may be given streams.';
 
-CREATE FUNCTION orchestrator_private.something_is_due() RETURNS boolean
+CREATE FUNCTION orchestrator_private.something_is_due(p_watched text[]) RETURNS boolean
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.something_is_due() IS 'Whether there is something to do about an instance, its session aside. The cheapest questions come first, and nearly always answer the others.';
+COMMENT ON FUNCTION orchestrator_private.something_is_due(p_watched text[]) IS 'Whether there is something to do about an instance, its session aside. The cheapest questions come first, and nearly always answer the others.';
 
 CREATE FUNCTION orchestrator_private.source_capabilities(p_required jsonb) RETURNS text[]
     LANGUAGE sql IMMUTABLE
@@ -3005,6 +2989,12 @@ CREATE FUNCTION orchestrator_private.watch_transactions() RETURNS jsonb
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.watch_transactions() IS 'Job watch_transactions: ends transactions that run too long, and says whom they blocked; and sessions that hold locks which are not theirs.';
+
+CREATE FUNCTION orchestrator_private.watched_instances() RETURNS text[]
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.watched_instances() IS 'Living instances that may be late or lost: silent for as long as the first limit or the shortest lease, without their session, or restarting.';
 
 CREATE FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.instance, p_max_streams integer) RETURNS void
     LANGUAGE plpgsql
@@ -4800,9 +4790,9 @@ REVOKE ALL ON FUNCTION orchestrator_private.inherit(p_instance_ids text[]) FROM 
 
 REVOKE ALL ON FUNCTION orchestrator_private.instances_forgotten() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.instances_late() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.instances_late(p_watched text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.instances_lost() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.instances_lost(p_watched text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.instances_on_probation() FROM PUBLIC;
 
@@ -4842,7 +4832,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) FRO
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.lock_watched(p_sessions_changed boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.lock_watched(p_watched text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.long_transactions() FROM PUBLIC;
 
@@ -4896,8 +4886,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.no_active_instance() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.no_driver() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.not_heard_since(p_moment timestamp with time zone) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) FROM PUBLIC;
@@ -4905,8 +4893,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_
 REVOKE ALL ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.note_losses(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) FROM PUBLIC;
 
@@ -4927,6 +4913,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.open_alert(p_code text, p_subject te
 REVOKE ALL ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.other_loads(p_detail jsonb, p_from text, p_to text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.others_are_alive(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.overdue_handovers(p_limit integer) FROM PUBLIC;
 
@@ -5040,21 +5028,17 @@ REVOKE ALL ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requir
 
 REVOKE ALL ON FUNCTION orchestrator_private.short_memories() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.shortest_silence(p_limit interval) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.should_progress(p_instance_id text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.silence_matters() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.silence_trust() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.silence_trust(p_watched text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.silence_trusted_from() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.silent_together() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.silent_together(p_watched text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.somebody_is_there() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.something_is_due() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.something_is_due(p_watched text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.source_capabilities(p_required jsonb) FROM PUBLIC;
 
@@ -5157,6 +5141,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.watch_sessions(p_instance_ids text[]
 REVOKE ALL ON FUNCTION orchestrator_private.watch_stalls() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.watch_transactions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.watched_instances() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.instance, p_max_streams integer) FROM PUBLIC;
 
