@@ -26,7 +26,7 @@ AFTERMATH = 12.0
 
 
 class Event(NamedTuple):
-    """What was done: when (a rolling restart is several), who of the workers died, and the least moves that it takes."""
+    """What was done: when (a rolling restart is several), which worker died, and the least moves that it takes."""
 
     moments: Sequence[float]
     least_moves: Callable[[Mapping[str, list[str]]], int]
