@@ -122,6 +122,7 @@ async def test_several_instances_in_one_process_are_drained_one_by_one_and_lost_
     fleet: Fleet, start: Start
 ) -> None:
     fleet.configure("disconnect_grace", "1 second")
+    fleet.configure("restart_grace", "1 second")  # two of three sessions vanish together
     fleet.add_streams(6)
     other = Recorder()
     worker = await start("fingerv7-001", "--instance-id", "fingerv7-002")
