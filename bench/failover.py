@@ -67,7 +67,7 @@ WHOLE = Plan(
     streams=850,
     workers=8,
     steps=(
-        # a hang before the crash, after which silence is not believed for restart_grace
+        # a hang before the crash: when most were silent together, silence is believed restart_grace later
         {
             "ours": (*EVENTS, "hang"),
             "ours, make before break": EVENTS,
