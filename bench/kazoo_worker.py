@@ -15,6 +15,7 @@ from typing import Any
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import KazooException
+from kazoo.handlers.threading import KazooTimeoutError
 
 from bench.run_log import Writer
 
@@ -59,10 +60,11 @@ def main(
         elif not partitioner.acquired and running:  # its contract: nothing is held but in this state
             writer.note("-", *running)
             running = []
-        if partitioner.release:
+        if partitioner.release and client.connected:  # else it could release nothing, and would fail
             partitioner.release_set()
         elif partitioner.failed and client.connected:
-            with suppress(KazooException):  # gone again meanwhile
+            with suppress(KazooException, KazooTimeoutError):  # gone again meanwhile
+                client.restart()  # a session that went on would leave its old place in the party beside the new one
                 partitioner = make()
     writer.note("-", *running)
     partitioner.finish()

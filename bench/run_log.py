@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import math
 import os
-import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,38 +61,59 @@ def owners(runs: Mapping[str, list[Run]], at: float) -> dict[str, list[str]]:
 
 def analyse(
     runs: Mapping[str, list[Run]],
-    began: float,
+    moments: Sequence[float],
     ended: float,
     least_moves: Callable[[Mapping[str, list[str]]], int],
+    victim: str | None = None,
 ) -> dict[str, Any]:
-    """What happened to the streams between two settled moments."""
+    """What an event did to the streams, from a settled moment to the next; it may be done at several moments.
+
+    whole_after: from the event to the last change of whether a stream is run by exactly one; of several, their sum.
+    noticed_after: from the death of the victim to the first thing that anybody else does.
+    """
+    began = moments[0]
     before, after = owners(runs, began), owners(runs, ended)
     gaps: list[float] = []
     overlaps: list[float] = []
-    whole_at = began
+    broken_until: list[float] = []
+    moves = 0
     for found in runs.values():
-        edges = sorted({began, ended, *(edge for run in found for edge in run[:2] if began < edge < ended)})
         gap = overlap = 0.0
-        for left, right in pairwise(edges):
-            running = sum(run.start <= left < run.end for run in found)
-            if running != 1:
-                whole_at = max(whole_at, right)
-            gap += right - left if running == 0 else 0
-            overlap += right - left if running > 1 else 0
+        owner = None
+        for left, right, workers in _phases(found, began, ended):
+            if len(workers) == 1:
+                moves += owner not in (None, workers[0])
+                owner = workers[0]
+                continue
+            broken_until.append(right)
+            gap += 0 if workers else right - left
+            overlap += right - left if workers else 0
         if gap:
             gaps.append(gap)
         if overlap:
             overlaps.append(overlap)
-    moves = sum(before[stream] != after[stream] for stream in runs)
+    changes = [edge for found in runs.values() for run in found if run.worker != victim for edge in run[:2]]
     return {
         "interrupted": len(gaps),
+        "unheard": sum(gaps),
         "moves": moves,
         "needless": max(0, moves - least_moves(before)),
         "twice": len(overlaps),
-        "gap_median": statistics.median(gaps) if gaps else 0.0,
+        "overlap_max": max(overlaps, default=0.0),
         "gap_max": max(gaps, default=0.0),
-        "whole_after": whole_at - began,
+        "noticed_after": min(edge for edge in [*changes, ended] if edge > began) - began if victim else None,
+        "whole_after": sum(
+            max([moment, *(edge for edge in broken_until if moment < edge <= following)]) - moment
+            for moment, following in pairwise([*moments, ended])
+        ),
         "is_whole": all(len(found) == 1 for found in after.values()),
         "gaps": [round(gap, 3) for gap in sorted(gaps)],
         "overlaps": [round(overlap, 3) for overlap in sorted(overlaps)],
     }
+
+
+def _phases(runs: Sequence[Run], began: float, ended: float) -> Iterator[tuple[float, float, list[str]]]:
+    """From when to when who ran a stream."""
+    edges = sorted({began, ended, *(edge for run in runs for edge in run[:2] if began < edge < ended)})
+    for left, right in pairwise(edges):
+        yield left, right, [run.worker for run in runs if run.start <= left < run.end]

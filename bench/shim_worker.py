@@ -20,12 +20,13 @@ async def main(dsn: str, name: str, max_streams: str, log: str) -> None:
 
     async def run(stream: Stream, context: Context) -> None:
         writer.note("+", stream.stream_id)
+        context.ready()  # of what is not its own yet: who hears nothing need not wait for sound
         try:
             await asyncio.Event().wait()
         finally:
             writer.note("-", stream.stream_id)
 
-    worker = Worker(dsn, name, int(max_streams), run)
+    worker = Worker(dsn, name, int(max_streams), run, make_before_break=True)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, worker.stop)
     loop.add_signal_handler(signal.SIGUSR1, worker.stop, "suspend")

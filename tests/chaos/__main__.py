@@ -21,9 +21,12 @@ MANY = "many"  # the second part
 @click.option("--seed", type=int, help="Gives the order and the victims; printed, so that a run can be repeated.")
 @click.option("--faults", "names", help=f"Only these, separated by commas: {', '.join([*FAULTS, MANY])}.")
 @click.option("--quick", is_flag=True, help="A small fleet and the quickest faults.")
+@click.option("--setting", "settings", multiple=True, metavar="NAME=VALUE", help="Not at its default; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.option("--keep", is_flag=True, help="Keep the data directory and the logs of all processes.")
-def main(seed: int | None, names: str | None, quick: bool, as_json: bool, keep: bool) -> None:
+def main(
+    seed: int | None, names: str | None, quick: bool, settings: tuple[str, ...], as_json: bool, keep: bool
+) -> None:
     """Break a real fleet in every way there is, and check the laws all the time.
 
     Exit status 1 when a law was broken or a fault did not heal.
@@ -34,8 +37,17 @@ def main(seed: int | None, names: str | None, quick: bool, as_json: bool, keep: 
     chosen = names.split(",") if names is not None else _usual(quick)
     if unknown := set(chosen) - {*FAULTS, MANY}:
         raise click.BadParameter(f"unknown: {', '.join(sorted(unknown))}", param_hint="--faults")
+    if wrong := [setting for setting in settings if "=" not in setting]:
+        raise click.BadParameter(f"no NAME=VALUE: {', '.join(wrong)}", param_hint="--setting")
     faults = [FAULTS[name] for name in chosen if name != MANY]
-    result = run(faults, seed=seed, quick=quick, many=MANY in chosen, keep=keep)
+    result = run(
+        faults,
+        seed=seed,
+        quick=quick,
+        many=MANY in chosen,
+        keep=keep,
+        settings=dict(setting.split("=", 1) for setting in settings),
+    )
     if as_json:
         output.as_json_text({"ok": result.ok, **asdict(result)})
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,9 +64,11 @@ class Fleet:
 
     # -- Processes --------------------------------------------------------------
 
-    def start(self) -> None:
-        """Two drivers and all workers; returns when every station is heard."""
+    def start(self, settings: Mapping[str, str]) -> None:
+        """Two drivers and all workers, under these settings; returns when every station is heard."""
         self.stage.set()
+        for name, value in settings.items():
+            db.call(self.stage.orchestrator(), "set_setting", name=name, value=value)
         for number in (1, 2):
             self.start_driver(f"driver-{number}")
         for _ in range(self._strength):

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -59,8 +59,19 @@ def order(faults: Sequence[Fault], seed: int, *, quick: bool) -> list[Fault]:
     return sorted(injections, key=lambda fault: not (fault.trusting or fault.balancing))
 
 
-def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, many: bool = False, keep: bool = False) -> Result:
-    """Put up a fleet, break it, and put everything away again; `many`: then 850 streams without audio."""
+def run(
+    faults: Sequence[Fault],
+    *,
+    seed: int,
+    quick: bool = False,
+    many: bool = False,
+    keep: bool = False,
+    settings: Mapping[str, str] | None = None,
+) -> Result:
+    """Put up a fleet, break it, and put everything away again.
+
+    `many`: then 850 streams without audio. `settings`: those of the part with audio that are not the defaults.
+    """
     directory = Path(tempfile.mkdtemp(prefix="orchestrator-chaos-", dir=_scratch()))
     directory.chmod(0o755)  # the server runs as a user of its own
     began = time.monotonic()
@@ -76,7 +87,9 @@ def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, many: bool =
             result = Result(seed, _version(server))
             if faults:
                 size = QUICK if quick else WHOLE
-                result += _hear(server, directory, faults, seed=seed, size=size, say=say, at_the_end=stack)
+                result += _hear(
+                    *(server, directory, faults, settings or {}), seed=seed, size=size, say=say, at_the_end=stack
+                )
             if many:
                 with Processes(directory) as processes:
                     result += Many(server, processes, say).run()
@@ -94,6 +107,7 @@ def _hear(
     server: Embedded,
     directory: Path,
     faults: Sequence[Fault],
+    settings: Mapping[str, str],
     *,
     seed: int,
     size: Size,
@@ -109,7 +123,7 @@ def _hear(
         fleet = Fleet(stage, proxy, workers=size.workers, say=say)
         stack.callback(fleet.pooler.close)
         at_the_end.callback(lambda: fleet.server.stop())  # which may be another one by then
-        fleet.start()
+        fleet.start(settings)
         watch = Watch(stage.dsn, stage.ledger_dsn)
         watch.start()
         stack.callback(watch.stop)

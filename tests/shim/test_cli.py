@@ -118,6 +118,37 @@ async def test_a_killed_worker_takes_its_programs_with_it_and_others_get_its_str
         await in_step(fleet, "fingerv7-002", other, 4)
 
 
+async def test_several_instances_in_one_process_are_drained_one_by_one_and_lost_together(
+    fleet: Fleet, start: Start
+) -> None:
+    fleet.configure("disconnect_grace", "1 second")
+    fleet.configure("restart_grace", "1 second")  # two of three sessions vanish together
+    fleet.add_streams(6)
+    other = Recorder()
+    worker = await start("fingerv7-001", "--instance-id", "fingerv7-002")
+
+    def run(*counts: int) -> bool:
+        """So many streams of each of the two, each with its program, and no other program."""
+        ours = [names(fleet, instance_id) for instance_id in ("fingerv7-001", "fingerv7-002")]
+        return tuple(map(len, ours)) == counts and worker.running() == ours[0] | ours[1]
+
+    await fleet.until(lambda: run(3, 3), "streams of both")
+    untouched = names(fleet, "fingerv7-002")
+    async with fleet.work("fingerv7-003", other):
+        await in_step(fleet, "fingerv7-003", other, 2)
+        await fleet.until(lambda: run(2, 2), "two streams of each")
+        kept = names(fleet, "fingerv7-002")
+        assert kept < untouched
+        fleet.query("select * from {api}.drain_instance('fingerv7-001')")
+        await fleet.until(lambda: run(0, 6 - len(other.running)), "the drain of one")
+        assert kept <= names(fleet, "fingerv7-002")
+        pids = worker.pids()
+        worker.process.send_signal(signal.SIGKILL)
+        await until(lambda: not any(_lives(pid) for pid in pids), "the end of the programs")
+        await in_step(fleet, "fingerv7-003", other, 6)
+    assert {fleet.instance(each)["status"] for each in ("fingerv7-001", "fingerv7-002")} <= {"inactive", "removed"}
+
+
 async def test_a_worker_that_was_killed_and_started_again_gets_the_same_streams_under_new_epochs(
     fleet: Fleet, start: Start
 ) -> None:
