@@ -7,16 +7,15 @@
 
 create or replace function {{ private }}.purge_decisions(p_before timestamptz, p_most integer, out decisions integer, out movements integer)
     language plpgsql volatile
-    -- the decisions of a million assignments are asked in memory; without it the planner would read them anew for each old decision
-    set work_mem = '64MB'
 as $function$
 declare
     v_old bigint[] := array(
         select d.decision_id
         from {{ private }}.decision as d
         where d.decided_at < p_before
-            -- not in: asked of each as the index has them, where a join would read and sort them all
-            and d.decision_id not in (select a.decision_id from {{ private }}.assignment as a where a.decision_id is not null)
+            -- not in: asked of each as the index has them, where a join would read and sort them all; distinct: few enough to be
+            -- kept in memory, or a million assignments would be read anew for each
+            and d.decision_id not in (select distinct a.decision_id from {{ private }}.assignment as a where a.decision_id is not null)
             and d.decision_id not in (select i.lost_by_decision_id from {{ private }}.instance as i where i.lost_by_decision_id is not null)
         order by d.decided_at
         limit p_most / 5

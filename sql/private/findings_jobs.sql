@@ -128,7 +128,7 @@ as $function$
         from {{ private }}.decision as o
         where o.decided_at < (select {{ private }}.now() - {{ private }}.setting_interval('history_retention') - interval '2 days')
             -- what a stream's present state points to is kept
-            and o.decision_id not in (select a.decision_id from {{ private }}.assignment as a where a.decision_id is not null)
+            and o.decision_id not in (select distinct a.decision_id from {{ private }}.assignment as a where a.decision_id is not null)
             and o.decision_id not in (select i.lost_by_decision_id from {{ private }}.instance as i where i.lost_by_decision_id is not null)
         order by o.decided_at
         limit 1
