@@ -37,6 +37,7 @@ class Size:
     workers: int
 
 
+HANDOFF_MODES = ("break_before_make", "make_before_break")
 WHOLE, QUICK = Size(stations=24, workers=4), Size(stations=12, workers=3)
 
 
@@ -59,7 +60,14 @@ def order(faults: Sequence[Fault], seed: int, *, quick: bool) -> list[Fault]:
     return sorted(injections, key=lambda fault: not (fault.trusting or fault.balancing))
 
 
-def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, many: bool = False, keep: bool = False) -> Result:
+def mode_of(seed: int) -> str:
+    """The handoff_mode that belongs to the seed."""
+    return Random(seed).choice(HANDOFF_MODES)
+
+
+def run(
+    faults: Sequence[Fault], *, seed: int, mode: str, quick: bool = False, many: bool = False, keep: bool = False
+) -> Result:
     """Put up a fleet, break it, and put everything away again; `many`: then 850 streams without audio."""
     directory = Path(tempfile.mkdtemp(prefix="orchestrator-chaos-", dir=_scratch()))
     directory.chmod(0o755)  # the server runs as a user of its own
@@ -73,13 +81,13 @@ def run(faults: Sequence[Fault], *, seed: int, quick: bool = False, many: bool =
             server = Embedded(directory / "pg")
             stack.callback(server.stop)
             server.start()
-            result = Result(seed, _version(server))
+            result = Result(seed, mode, _version(server))
             if faults:
                 size = QUICK if quick else WHOLE
-                result += _hear(server, directory, faults, seed=seed, size=size, say=say, at_the_end=stack)
+                result += _hear(server, directory, faults, seed=seed, mode=mode, size=size, say=say, at_the_end=stack)
             if many:
                 with Processes(directory) as processes:
-                    result += Many(server, processes, say).run()
+                    result += Many(server, processes, mode, say).run()
             if deadlocks := sum(log.read_bytes().count(b"deadlock detected") for log in directory.glob("*/log")):
                 result += Result(breaches=[Breach(Law.DEADLOCKS, "the whole run", f"{deadlocks} in the server's log")])
             return replace(result, seconds=time.monotonic() - began)
@@ -96,6 +104,7 @@ def _hear(
     faults: Sequence[Fault],
     *,
     seed: int,
+    mode: str,
     size: Size,
     say: Callable[[str], None],
     at_the_end: ExitStack,
@@ -106,7 +115,7 @@ def _hear(
         proxy = stack.enter_context(Proxy())
         processes = stack.enter_context(Processes(directory))
         stage = Stage(server, processes, stations=size.stations, show=lambda _: None)
-        fleet = Fleet(stage, proxy, workers=size.workers, say=say)
+        fleet = Fleet(stage, proxy, workers=size.workers, mode=mode, say=say)
         stack.callback(fleet.pooler.close)
         at_the_end.callback(lambda: fleet.server.stop())  # which may be another one by then
         fleet.start()
