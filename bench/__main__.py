@@ -19,7 +19,7 @@ from bench.fleet import server
 from bench.part import Part
 
 RESULTS = Path(__file__).parent / "results"
-PARTS = ("decisions", "beats", "listening", "failover", "growth", "wire")
+PARTS = ("decisions", "beats", "listening", "failover", "hand_over", "growth", "wire")
 PACKAGES = ("psycopg", "kafka-python", "kazoo", "matplotlib")
 
 

@@ -44,10 +44,7 @@ PLANNED = ("join", "drain")
 DEATHS = ("kill", "hang")  # a hang comes last: it may take minutes, in which others are measured
 EVENTS = ("kill", *PLANNED, "rolling restart", "coordinator crash")
 AUDIO_FAULTS = ("drain", "worker-kill", "rolling-suspend", "crash-20s")  # the suite lets one join for each that is gone
-AUDIO_MODES: Mapping[str, Mapping[str, str]] = {
-    "break before make": {},
-    "make before break": MAKE_BEFORE_BREAK,
-}
+AUDIO_MODES = ("break_before_make", "make_before_break")
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ WHOLE = Plan(
         {"kazoo": DEATHS},
     ),
     audio_faults=AUDIO_FAULTS,
-    audio_modes=tuple(AUDIO_MODES),
+    audio_modes=AUDIO_MODES,
     quick=False,
 )
 QUICK = Plan(
@@ -86,7 +83,7 @@ QUICK = Plan(
     workers=4,
     steps=({"ours, make before break": ("drain",), "ours, tuned": ("kill",), "kazoo, tuned": ("kill",)},),
     audio_faults=("drain",),
-    audio_modes=("make before break",),
+    audio_modes=("make_before_break",),
     quick=True,
 )
 
@@ -108,7 +105,7 @@ def measure(quick: bool) -> dict[str, Any]:
             if number < len(plan.steps):
                 # ours, whose last event is to wait for a hang, goes on meanwhile
                 wait([future for name, future in started.items() if name != "ours"])
-        audio = {mode: pool.submit(listen, plan.audio_faults, AUDIO_MODES[mode], quick) for mode in plan.audio_modes}
+        audio = {mode: pool.submit(listen, plan.audio_faults, mode, quick) for mode in plan.audio_modes}
         found = {name: sides[name].result() for name in SETTINGS if name in sides}
         heard = {mode: future.result() for mode, future in audio.items()}
     return {
@@ -127,13 +124,11 @@ def measure(quick: bool) -> dict[str, Any]:
     }
 
 
-def listen(faults: Sequence[str], settings: Mapping[str, str], quick: bool) -> dict[str, Any]:
+def listen(faults: Sequence[str], mode: str, quick: bool) -> dict[str, Any]:
     """Seconds of real audio, from the ledger of the chaos suite, and the laws that were broken meanwhile."""
-    command = [sys.executable, "-m", "tests.chaos", "--seed", "1", "--json", "--faults", ",".join(faults)]
-    command += [word for name, value in settings.items() for word in ("--setting", f"{name}={value}")]
-    finished = subprocess.run(
-        [*command, *(["--quick"] if quick else [])], stdout=subprocess.PIPE, text=True, check=False
-    )
+    command = [sys.executable, "-m", "tests.chaos", "--seed", "1", "--handoff-mode", mode, "--json"]
+    command += ["--faults", ",".join(faults), *(["--quick"] if quick else [])]
+    finished = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     result = json.loads(finished.stdout)
     keys = ("fault", "times", "lost", "twice", "moves", "least_moves", "heard_again_after")
     return {
@@ -169,7 +164,7 @@ def goals(figures: Figures) -> list[Goal]:
 def _goals_in_audio(audio: Mapping[str, Any]) -> list[Goal]:
     rows = [(mode, row) for mode, heard in audio.items() for row in heard["rows"]]
     planned = [
-        row["lost"] for mode, row in rows if mode == "make before break" and row["fault"] in ("drain", "worker-join")
+        row["lost"] for mode, row in rows if mode == "make_before_break" and row["fault"] in ("drain", "worker-join")
     ]
     crashes = [row["lost"] for _, row in rows if row["fault"].startswith("crash")]
     found = []

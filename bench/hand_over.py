@@ -1,42 +1,73 @@
-"""Seconds of audio that a planned move costs: a real fleet, real sound, counted in the ledger.
-
-    python -m bench.hand_over [--mode make_before_break] [--stations 8]
+"""Seconds of audio that planned moves cost in each mode of hand-over: a real fleet, real sound, counted in the ledger.
 
 Three moves: a worker joins, the fleet is levelled by hand, a worker drains (SIGTERM) and leaves.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-import click
+from matplotlib.figure import Figure
 
+from bench.part import Figures, Goal, run_alone
 from orchestrator import db
 from orchestrator.demo.processes import Processes
 from orchestrator.demo.stage import Stage
 from orchestrator.embedded import Embedded
+
+TITLE = "Make before break"
 
 # A station in the field takes its time before the first sound; on loopback a hand-over would fit between two seconds.
 CONNECT_SECONDS = 1.5
 MODES = ("break_before_make", "make_before_break")
 
 
-def measure(mode: str, stations: int) -> list[dict[str, object]]:
-    """The acts join, rebalance and drain, with moves, seconds lost and seconds written twice."""
+def measure(quick: bool) -> dict[str, Any]:
+    """The acts join, rebalance and drain in each mode, with moves, seconds lost, written twice, and writes refused."""
+    stations = 4 if quick else 8
+    return {
+        "stations": stations,
+        "connect_seconds": CONNECT_SECONDS,
+        "acts": {mode: _measure_mode(mode, stations) for mode in (MODES[1:] if quick else MODES)},
+    }
+
+
+def goals(figures: Figures) -> list[Goal]:
+    """What is promised of make_before_break."""
+    acts = figures["acts"]["make_before_break"]
+    found = [
+        Goal(
+            f"{act['act']}, make_before_break: audio lost",
+            "0.0 s",
+            f"{act['seconds_lost']:.1f} s",
+            act["seconds_lost"] == 0,
+        )
+        for act in acts
+    ]
+    twice = sum(act["seconds_written_twice"] for each in figures["acts"].values() for act in each)
+    return [*found, Goal("audio written twice, all moves", "0 s", f"{twice} s", twice == 0)]
+
+
+def plots(figures: Figures) -> dict[str, Figure]:
+    return {}
+
+
+def _measure_mode(mode: str, stations: int) -> list[dict[str, Any]]:
     directory = Path(tempfile.mkdtemp(prefix="orch-hand-over-", dir="/tmp"))
     directory.chmod(0o755)  # the server runs as a user of its own
     try:
-        with Embedded(directory / "pg", settings={"fsync": "off"}) as server, Processes(directory) as processes:
+        with Embedded(directory / "pg") as server, Processes(directory) as processes:
             return _perform(Stage(server, processes, stations=stations, show=lambda picture: None), mode)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _perform(stage: Stage, mode: str) -> list[dict[str, object]]:
+def _perform(stage: Stage, mode: str) -> list[dict[str, Any]]:
     stage.set(connect_seconds=CONNECT_SECONDS)
     orchestrator = stage.orchestrator()
     for name, value in (("handoff_mode", mode), ("settle_window", "0 seconds")):
@@ -79,15 +110,5 @@ def _settle(stage: Stage) -> None:
     stage.wait_until_up_to_date()
 
 
-@click.command()
-@click.option("--mode", "modes", type=click.Choice(MODES), multiple=True, default=MODES, help="Else both.")
-@click.option("--stations", type=click.IntRange(4), default=8, show_default=True)
-def main(modes: tuple[str, ...], stations: int) -> None:
-    """Measure what planned moves cost in seconds of audio, in each mode of hand-over."""
-    for mode in modes:
-        for act in measure(mode, stations):
-            click.echo(json.dumps({"mode": mode} | act))
-
-
 if __name__ == "__main__":
-    main()
+    run_alone(sys.modules[__name__])  # type: ignore[arg-type]  # a module is what Part describes

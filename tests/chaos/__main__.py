@@ -11,43 +11,33 @@ import click
 from orchestrator import log
 from orchestrator.cli import output
 from tests.chaos.faults import FAULTS
-from tests.chaos.suite import run
+from tests.chaos.suite import HANDOFF_MODES, mode_of, run
 from tests.chaos.table import show
 
 MANY = "many"  # the second part
 
 
 @click.command()
-@click.option("--seed", type=int, help="Gives the order and the victims; printed, so that a run can be repeated.")
+@click.option("--seed", type=int, help="Gives order, victims and hand-over mode; printed, for a run to be repeated.")
 @click.option("--faults", "names", help=f"Only these, separated by commas: {', '.join([*FAULTS, MANY])}.")
+@click.option("--handoff-mode", type=click.Choice(HANDOFF_MODES), help="Else the seed chooses.")
 @click.option("--quick", is_flag=True, help="A small fleet and the quickest faults.")
-@click.option("--setting", "settings", multiple=True, metavar="NAME=VALUE", help="Not at its default; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.option("--keep", is_flag=True, help="Keep the data directory and the logs of all processes.")
-def main(
-    seed: int | None, names: str | None, quick: bool, settings: tuple[str, ...], as_json: bool, keep: bool
-) -> None:
+def main(seed: int | None, names: str | None, handoff_mode: str | None, quick: bool, as_json: bool, keep: bool) -> None:
     """Break a real fleet in every way there is, and check the laws all the time.
 
     Exit status 1 when a law was broken or a fault did not heal.
     """
     seed = SystemRandom().randrange(100_000) if seed is None else seed
     log.set_up(level="CRITICAL")  # what fails here fails on purpose
-    click.echo(f"seed {seed}", err=True)
+    mode = handoff_mode or mode_of(seed)
+    click.echo(f"seed {seed}, {mode}", err=True)
     chosen = names.split(",") if names is not None else _usual(quick)
     if unknown := set(chosen) - {*FAULTS, MANY}:
         raise click.BadParameter(f"unknown: {', '.join(sorted(unknown))}", param_hint="--faults")
-    if wrong := [setting for setting in settings if "=" not in setting]:
-        raise click.BadParameter(f"no NAME=VALUE: {', '.join(wrong)}", param_hint="--setting")
     faults = [FAULTS[name] for name in chosen if name != MANY]
-    result = run(
-        faults,
-        seed=seed,
-        quick=quick,
-        many=MANY in chosen,
-        keep=keep,
-        settings=dict(setting.split("=", 1) for setting in settings),
-    )
+    result = run(faults, seed=seed, mode=mode, quick=quick, many=MANY in chosen, keep=keep)
     if as_json:
         output.as_json_text({"ok": result.ok, **asdict(result)})
     else:

@@ -277,9 +277,48 @@ def drop_notifications(fleet: Fleet, random: Random) -> None:
         line.deaf = True
     fleet.set_active(added, active=True)
     fleet.move_somewhere_else(moved, random)
+    fleet.wait_until_all_run()
     fleet.wait_until_healed()
     for line in fleet.lines():
         line.heal()
+
+
+@fault("crash-moving", moves="least", quick=True)
+def crash_while_streams_move(fleet: Fleet, random: Random) -> None:
+    """PostgreSQL crashes while streams are on their way to another worker. They arrive, and nothing else moves."""
+    fleet.begin_moves(random)
+    fleet.server.restart(immediate=True)
+    fleet.wait_until_back()
+
+
+@fault("cut-moving", moves="least")
+def cut_while_streams_move(fleet: Fleet, random: Random) -> None:
+    """The next owner of streams on their way is cut off for 4 s, then the owner of others. Nothing else moves."""
+    for which in (1, 0):
+        line = fleet.line(fleet.begin_moves(random)[which].name)
+        line.cut()
+        time.sleep(4)
+        line.heal()
+        fleet.wait_until_all_run()
+
+
+@fault("kill-moving", moves="least", loses=True)
+def kill_while_streams_move(fleet: Fleet, random: Random) -> None:
+    """kill -9 of the next owner of streams on their way, then of the owner of others. Both are started again."""
+    for which in (1, 0):
+        fleet.restart_worker(fleet.begin_moves(random)[which], kill=True)
+
+
+@fault("drivers-moving", moves="least")
+def kill_drivers_while_streams_move(fleet: Fleet, random: Random) -> None:
+    """kill -9 of both drivers while streams are on their way to another worker. They arrive without a driver."""
+    fleet.begin_moves(random)
+    for driver in list(fleet.drivers):
+        driver.kill()
+    fleet.wait_until_all_run()
+    for driver in list(fleet.drivers):
+        fleet.start_driver(driver.name)
+    fleet.wait_until_jobs_run()
 
 
 @fault("rolling-suspend", moves="none", loses=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +44,7 @@ from {private}.controller
 class Fleet:
     """Drivers and workers on a stage, the lines between them and the database, and what can be asked about them."""
 
-    def __init__(self, stage: Stage, proxy: Proxy, *, workers: int, say: Callable[[str], None]) -> None:
+    def __init__(self, stage: Stage, proxy: Proxy, *, workers: int, mode: str, say: Callable[[str], None]) -> None:
         self.stage = stage
         self.server = stage.server
         self.say = say
@@ -53,6 +53,7 @@ class Fleet:
         self.pooler = Pooler(str(self.server.socket_directory), str(PORT), USER, pool_size=10)
         self._proxy = proxy
         self._strength = workers
+        self._mode = mode
         # With one worker gone the others have room for everything, and some to spare.
         self._max_streams = -(-stage.stations * 3 // (2 * max(1, workers - 1)))
         self._socket = self.server.socket_directory / f".s.PGSQL.{PORT}"
@@ -64,11 +65,10 @@ class Fleet:
 
     # -- Processes --------------------------------------------------------------
 
-    def start(self, settings: Mapping[str, str]) -> None:
-        """Two drivers and all workers, under these settings; returns when every station is heard."""
+    def start(self) -> None:
+        """Two drivers and all workers; returns when every station is heard."""
         self.stage.set()
-        for name, value in settings.items():
-            db.call(self.stage.orchestrator(), "set_setting", name=name, value=value)
+        db.call(self.stage.orchestrator(), "set_setting", name="handoff_mode", value=self._mode)
         for number in (1, 2):
             self.start_driver(f"driver-{number}")
         for _ in range(self._strength):
@@ -256,6 +256,13 @@ class Fleet:
             target = random.choice([worker.name for worker in self.workers if worker.name != owners[stream_id]])
             db.call(self.stage.orchestrator(), "move_stream", stream_id=stream_id, instance_id=target)
 
+    def begin_moves(self, random: Random) -> tuple[Process, Process]:
+        """Order two streams from one worker to another; returns both, the owner first, with the hand-overs open."""
+        owner, heir = random.sample(self.workers, 2)
+        for stream_id in random.sample(self.streams_of(owner), 2):
+            db.call(self.stage.orchestrator(), "move_stream", stream_id=stream_id, instance_id=heir.name)
+        return owner, heir
+
     def set_active(self, stream_id: int, *, active: bool) -> None:
         """Switch a station off or on."""
         db.call(self.stage.orchestrator(), "set_stream_active", stream_id=stream_id, active=active)
@@ -278,7 +285,7 @@ class Fleet:
             time.sleep(LOOK_EVERY)
 
     def wait_until_all_run(self) -> None:
-        """Wait until every stream is confirmed by its owner."""
+        """Wait until every stream is confirmed by its owner, and none is on its way."""
         self.stage.wait_until("all streams run", lambda picture: picture.settled)
 
     def wait_until_back(self, *workers: Process) -> None:

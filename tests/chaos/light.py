@@ -17,13 +17,15 @@ from worker_shim import Context, Stream, Worker
 
 async def hold(stream: Stream, context: Context) -> None:
     """Have a stream until cancelled."""
+    context.ready()
     await asyncio.Event().wait()
 
 
 async def work(dsn: str, first: int, workers: int, max_streams: int, start_at: float) -> None:
     """Run light-FIRST and so on until SIGTERM; all of them will be back under their ids."""
     fleet = [
-        Worker(dsn, f"light-{number}", max_streams, hold, on_exit="suspend") for number in range(first, first + workers)
+        Worker(dsn, f"light-{number}", max_streams, hold, on_exit="suspend", make_before_break=True)
+        for number in range(first, first + workers)
     ]
 
     def leave() -> None:

@@ -49,7 +49,7 @@ select
 class Many:
     """850 streams on 8 workers, and what is done to them."""
 
-    def __init__(self, server: Embedded, processes: Processes, say: Callable[[str], None]) -> None:
+    def __init__(self, server: Embedded, processes: Processes, mode: str, say: Callable[[str], None]) -> None:
         self._say = say
         self._processes = processes
         self._dsn = server.dsn(DATABASE)
@@ -57,6 +57,7 @@ class Many:
             ledger.create_database(conn, DATABASE)
         migrate(self._dsn)
         self._conn = db.connect(self._dsn, application_name="chaos")
+        db.call(self._conn, "set_setting", name="handoff_mode", value=mode)
         self._watch = Watch(self._dsn, None, every=LOOK_AT_LAWS_EVERY)
         self._workers: list[Process] = []
 

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -37,6 +37,7 @@ class Size:
     workers: int
 
 
+HANDOFF_MODES = ("break_before_make", "make_before_break")
 WHOLE, QUICK = Size(stations=24, workers=4), Size(stations=12, workers=3)
 
 
@@ -59,19 +60,15 @@ def order(faults: Sequence[Fault], seed: int, *, quick: bool) -> list[Fault]:
     return sorted(injections, key=lambda fault: not (fault.trusting or fault.balancing))
 
 
-def run(
-    faults: Sequence[Fault],
-    *,
-    seed: int,
-    quick: bool = False,
-    many: bool = False,
-    keep: bool = False,
-    settings: Mapping[str, str] | None = None,
-) -> Result:
-    """Put up a fleet, break it, and put everything away again.
+def mode_of(seed: int) -> str:
+    """The handoff_mode that belongs to the seed."""
+    return Random(seed).choice(HANDOFF_MODES)
 
-    `many`: then 850 streams without audio. `settings`: those of the part with audio that are not the defaults.
-    """
+
+def run(
+    faults: Sequence[Fault], *, seed: int, mode: str, quick: bool = False, many: bool = False, keep: bool = False
+) -> Result:
+    """Put up a fleet, break it, and put everything away again; `many`: then 850 streams without audio."""
     directory = Path(tempfile.mkdtemp(prefix="orchestrator-chaos-", dir=_scratch()))
     directory.chmod(0o755)  # the server runs as a user of its own
     began = time.monotonic()
@@ -84,15 +81,13 @@ def run(
             server = Embedded(directory / "pg")
             stack.callback(server.stop)
             server.start()
-            result = Result(seed, _version(server))
+            result = Result(seed, mode, _version(server))
             if faults:
                 size = QUICK if quick else WHOLE
-                result += _hear(
-                    *(server, directory, faults, settings or {}), seed=seed, size=size, say=say, at_the_end=stack
-                )
+                result += _hear(server, directory, faults, seed=seed, mode=mode, size=size, say=say, at_the_end=stack)
             if many:
                 with Processes(directory) as processes:
-                    result += Many(server, processes, say).run()
+                    result += Many(server, processes, mode, say).run()
             if deadlocks := sum(log.read_bytes().count(b"deadlock detected") for log in directory.glob("*/log")):
                 result += Result(breaches=[Breach(Law.DEADLOCKS, "the whole run", f"{deadlocks} in the server's log")])
             return replace(result, seconds=time.monotonic() - began)
@@ -107,9 +102,9 @@ def _hear(
     server: Embedded,
     directory: Path,
     faults: Sequence[Fault],
-    settings: Mapping[str, str],
     *,
     seed: int,
+    mode: str,
     size: Size,
     say: Callable[[str], None],
     at_the_end: ExitStack,
@@ -120,10 +115,10 @@ def _hear(
         proxy = stack.enter_context(Proxy())
         processes = stack.enter_context(Processes(directory))
         stage = Stage(server, processes, stations=size.stations, show=lambda _: None)
-        fleet = Fleet(stage, proxy, workers=size.workers, say=say)
+        fleet = Fleet(stage, proxy, workers=size.workers, mode=mode, say=say)
         stack.callback(fleet.pooler.close)
         at_the_end.callback(lambda: fleet.server.stop())  # which may be another one by then
-        fleet.start(settings)
+        fleet.start()
         watch = Watch(stage.dsn, stage.ledger_dsn)
         watch.start()
         stack.callback(watch.stop)

@@ -1,7 +1,7 @@
 """A fleet driven against a real database: workers that do as they are told, sooner or later or in part."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,6 +46,12 @@ class Worker:
     incarnation: int
     beating: bool = True
     running: dict[int, int] = field(default_factory=dict)
+    able: bool = False
+    """It can make before break."""
+    preparing: dict[int, int] = field(default_factory=dict)
+    """What it connects to without owning it, under the epochs that it is going to have …"""
+    hearing: set[int] = field(default_factory=set)
+    """… and of that, what it hears: said with each beat, because that it was said may be lost."""
     session: db.Connection | None = None
     stop_within: float | None = None
     """Seconds after the last answer to a beat in which it stops everything by itself."""
@@ -135,7 +141,7 @@ class Fleet:
         for worker in stopping:
             assert worker.stop_within is not None and worker.heard_at is not None
             if now >= worker.heard_at + timedelta(seconds=worker.stop_within):
-                worker.running = {}
+                worker.running, worker.preparing = {}, {}
             for stream_id in () if worker.ordered_away else worker.running:
                 a = self.now.assignments.get(stream_id)
                 assert a is None or a["instance_id"] in (None, worker.name), (worker, a)
@@ -166,7 +172,11 @@ class Fleet:
         return worker
 
     def register(self, worker: Worker, capacity: int, refused: Collection[str] = (), **traits: Any) -> bool:
-        who = {"instance_id": worker.name, "metadata": {"process": worker.process}}
+        able = traits.pop("make_before_break", False)
+        if worker not in self.workers:
+            worker.able = able
+        metadata = {"process": worker.process, "make_before_break": worker.able}
+        who = {"instance_id": worker.name, "metadata": metadata}
         rows = self.call("register_instance", refused, max_streams=capacity, **who, **traits)
         if not rows:
             return False
@@ -212,11 +222,11 @@ class Fleet:
             self.kill(worker)  # it has a successor, or was removed
             return
         worker.heard_at = self.clock.now
-        started: dict[int, int] = {}
+        started = self._prepare(worker, commands, heed)
         stopped: list[int] = []
         for command in commands:
             stream_id = command["stream_id"]
-            if not heed():
+            if command["action"] == "prepare" or not heed():
                 continue
             if command["action"] == "remove":
                 worker.running.pop(stream_id, None)
@@ -225,13 +235,32 @@ class Fleet:
                 worker.running[stream_id] = command["epoch"]
                 started[stream_id] = command["epoch"]
         if acknowledge and (started or stopped):
-            self.call(
-                "acknowledge",
-                **worker.who,
-                started=list(started),
-                started_epochs=list(started.values()),
-                stopped=stopped,
-            )
+            self.confirm(worker, started, stopped)
+
+    def _prepare(self, worker: Worker, commands: list[db.Row], heed: Callable[[], bool]) -> dict[int, int]:
+        """Connect to what is named, let go of what is not any more; returns all that it hears."""
+        named = {row["stream_id"]: row["epoch"] for row in commands if row["action"] == "prepare"}
+        worker.preparing = {s: epoch for s, epoch in named.items() if worker.preparing.get(s) == epoch or heed()}
+        worker.hearing = {s for s in worker.preparing if s in worker.hearing or heed()}
+        return {s: epoch for s, epoch in worker.preparing.items() if s in worker.hearing}
+
+    def confirm(self, worker: Worker, started: Mapping[int, int], stopped: Collection[int] = ()) -> None:
+        """Acknowledge. A start makes it the owner of what it was asked to prepare, under that epoch and no other."""
+        before = self.now
+        epochs = list(started.values())
+        who = worker.who
+        self.call("acknowledge", ["OR301"], **who, started=list(started), started_epochs=epochs, stopped=list(stopped))
+        for stream_id, epoch in started.items() if self.refusal is None else ():
+            was, now = before.assignments.get(stream_id), self.now.assignments.get(stream_id)
+            if was is None or now is None or stream_id in stopped:
+                continue
+            if was["next_instance_id"] == worker.name and was["make_before_break"] and epoch == was["epoch"] + 1:
+                assert (now["instance_id"], now["epoch"]) == (worker.name, epoch) or now["state"] == "running", (
+                    was,
+                    now,
+                )
+            else:
+                assert (now["instance_id"], now["epoch"]) == (was["instance_id"], was["epoch"]), (was, now)
 
     def beat_in_vain(self, worker: Worker) -> None:
         """A beat that arrives, and whose answer is lost."""

@@ -99,6 +99,7 @@ def check_now(now: Snapshot) -> None:
     """The laws of one moment."""
     check_counts(now)
     check_fence(now)
+    check_preparations(now)
     check_chains(now)
     check_sums(now)
     check_measured(now)
@@ -139,6 +140,14 @@ def check_fence(now: Snapshot) -> None:
         assert a["fence_passes"] is (a["instance_id"] is not None), a
         assert not a["old_epoch_passes"] and not a["next_epoch_passes"], a
         assert (a["state"] == "idle") == (a["stream_id"] in now.inactive), a
+
+
+def check_preparations(now: Snapshot) -> None:
+    """What somebody prepares has another owner, which goes on."""
+    for a in now.assignments.values():
+        if a["releasing_since"] is not None and a["make_before_break"]:
+            assert a["state"] == "releasing" and a["fence_passes"], a
+            assert None is not a["next_instance_id"] != a["instance_id"], a
 
 
 def check_counts(now: Snapshot) -> None:
@@ -186,6 +195,14 @@ def check_step(before: Snapshot, after: Snapshot) -> None:
                 assert after.decisions[a["decision_id"]]["rule"] not in ("failing stream", "stalled stream"), a
             if a["instance_id"] != was["instance_id"]:
                 assert a["epoch"] > was["epoch"], (was, a)
+            if a["state"] == "waiting" and was["state"] == "releasing" and was["make_before_break"]:
+                # a planned move leaves no stream without an owner; whoever had it has ended, or has given it back
+                owner, ended = before.instances[was["instance_id"]], after.instances[was["instance_id"]]
+                assert (
+                    ended["status"] in ("inactive", "removed")
+                    or ended["incarnation"] > owner["incarnation"]
+                    or after.decisions[a["decision_id"]]["rule"] == "released"
+                ), (was, a)
     for name, row in after.instances.items():
         promised = row["owned"] + row["incoming"]
         known = before.instances.get(name)

@@ -46,6 +46,7 @@ class PlainLife:
 
     def begin(self, dice: Random) -> None:
         """Some instances, listening to some streams."""
+        self.act_set_handoff_mode(dice)
         for name in _NAMES[: dice.randint(1, 4)]:
             self.fleet.join(name, self.capacity(dice), **self.traits(dice))
         for _ in range(dice.randint(0, 14)):
@@ -81,6 +82,9 @@ class PlainLife:
     def a_worker(self, dice: Random) -> Worker | None:
         return dice.choice(self.fleet.workers) if self.fleet.workers else None
 
+    def a_preparing_worker(self, dice: Random) -> Worker | None:
+        return dice.choice([worker for worker in self.fleet.workers if worker.preparing] or [None])
+
     def an_instance(self, dice: Random) -> str:
         return dice.choice([*self.fleet.now.instances, *self.fleet.now.placeable] or ["nobody"])
 
@@ -89,7 +93,7 @@ class PlainLife:
 
     def traits(self, dice: Random) -> dict[str, Any]:
         """What a new process says of itself beside its capacity."""
-        return {}
+        return {"make_before_break": dice.random() < 0.8}
 
     def wishes(self, dice: Random) -> dict[str, Any]:
         """What a new stream asks for."""
@@ -116,6 +120,21 @@ class PlainLife:
         if worker := self.a_worker(dice):
             zeal = dice.choice([0.0, 0.5, 1.0, 1.0])
             self.fleet.beat(worker, lambda: dice.random() < zeal)
+
+    @often(4)
+    def act_hear(self, dice: Random) -> None:
+        """It hears some of what it prepares, though perhaps that was called off meanwhile."""
+        if worker := self.a_preparing_worker(dice):
+            heard = dice.sample(sorted(worker.preparing), dice.randint(1, len(worker.preparing)))
+            worker.hearing |= set(heard)
+            self.fleet.confirm(worker, {stream_id: worker.preparing[stream_id] for stream_id in heard})
+
+    def act_hear_under_another_epoch(self, dice: Random) -> None:
+        """Somebody says that it hears what it should not, or under an epoch that is not to be: that is nothing."""
+        if worker := self.a_worker(dice):
+            stream_id = dice.choice(sorted(worker.preparing) or [self.a_stream(dice)])
+            epoch = worker.preparing.get(stream_id, 1) + dice.choice([-1, 1])
+            self.fleet.confirm(worker, {stream_id: epoch})
 
     def act_ask_to_drain(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
@@ -239,6 +258,10 @@ class PlainLife:
         )
         self.fleet.call("set_setting", name=name, value=value)
 
+    def act_set_handoff_mode(self, dice: Random) -> None:
+        mode = dice.choice(["break_before_make", "make_before_break"])
+        self.fleet.call("set_setting", name="handoff_mode", value=mode)
+
     @often(5)
     def act_pass_time(self, dice: Random) -> None:
         """Time passes without a word from anybody; then the jobs run, one or all that are due."""
@@ -259,7 +282,7 @@ class MixedLife(PlainLife):
 
     def traits(self, dice: Random) -> dict[str, Any]:
         able = [name for name in ("dab", "hd") if dice.random() < 0.6]
-        return {
+        return super().traits(dice) | {
             "capabilities": ["audio_fingerprinting", *able],
             "location": dice.choice([None, "norte", "sul"]),
         }
@@ -315,6 +338,13 @@ class MixedLife(PlainLife):
             failed = Jsonb([{"stream_id": stream_id, "epoch": worker.running[stream_id], "error": "no sound"}])
             for _ in range(dice.randint(1, 3)):
                 self.fleet.call("acknowledge", ["OR301"], **worker.who, failed=failed)
+
+    def act_fail_to_prepare(self, dice: Random) -> None:
+        if worker := self.a_preparing_worker(dice):
+            stream_id, epoch = dice.choice(sorted(worker.preparing.items()))
+            worker.hearing.discard(stream_id)
+            failed = Jsonb([{"stream_id": stream_id, "epoch": epoch, "error": "one listener only"}])
+            self.fleet.call("acknowledge", ["OR301"], **worker.who, failed=failed)
 
     @often(2)
     def act_hear_nothing(self, dice: Random) -> None:
