@@ -159,7 +159,7 @@ class Fleet:
     def join(self, name: str, capacity: int, refused: Collection[str] = (), **traits: Any) -> Worker | None:
         """A new process under this name; None when it was refused."""
         self._processes += 1
-        worker = Worker(name, f"{name} {self._processes}", 0, able=traits.pop("make_before_break", False))
+        worker = Worker(name, f"{name} {self._processes}", 0)
         before = self.now.instances.get(name, {})
         if not self.register(worker, capacity, refused, **traits):
             return None
@@ -172,6 +172,9 @@ class Fleet:
         return worker
 
     def register(self, worker: Worker, capacity: int, refused: Collection[str] = (), **traits: Any) -> bool:
+        able = traits.pop("make_before_break", False)
+        if worker not in self.workers:
+            worker.able = able
         metadata = {"process": worker.process, "make_before_break": worker.able}
         who = {"instance_id": worker.name, "metadata": metadata}
         rows = self.call("register_instance", refused, max_streams=capacity, **who, **traits)
