@@ -131,10 +131,11 @@ class PlainLife:
 
     def act_hear_under_another_epoch(self, dice: Random) -> None:
         """Somebody says that it hears what it should not, or under an epoch that is not to be: that is nothing."""
-        if worker := self.a_worker(dice):
-            stream_id = dice.choice(sorted(worker.preparing) or [self.a_stream(dice)])
-            epoch = worker.preparing.get(stream_id, 1) + dice.choice([-1, 1])
-            self.fleet.confirm(worker, {stream_id: epoch})
+        foreign = {s: a["epoch"] for s, a in self.fleet.now.assignments.items() if a["next_instance_id"]}
+        worker = self.a_worker(dice)
+        if worker and (foreign := {s: epoch for s, epoch in foreign.items() if s not in worker.running}):
+            stream_id = dice.choice(sorted(foreign))
+            self.fleet.confirm(worker, {stream_id: foreign[stream_id] + dice.choice([-1, 0, 1, 2])})
 
     def act_ask_to_drain(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
