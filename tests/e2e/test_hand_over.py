@@ -2,13 +2,13 @@
 
 import pytest
 
-from bench.hand_over import measure
+from bench.hand_over import measure_mode
 
 pytestmark = pytest.mark.slow
 
 
 def test_join_rebalance_and_drain_lose_no_second_and_write_none_twice() -> None:
-    acts = measure("make_before_break", stations=8)
+    acts = measure_mode("make_before_break", stations=8)
     assert [(act["act"], act["seconds_lost"], act["seconds_written_twice"]) for act in acts] == [
         ("join", 0, 0),
         ("rebalance", 0, 0),
