@@ -24,9 +24,7 @@ MANY = "many"  # the second part
 @click.option("--quick", is_flag=True, help="A small fleet and the quickest faults.")
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.option("--keep", is_flag=True, help="Keep the data directory and the logs of all processes.")
-def main(
-    seed: int | None, names: str | None, handoff_mode: str | None, quick: bool, as_json: bool, keep: bool
-) -> None:
+def main(seed: int | None, names: str | None, handoff_mode: str | None, quick: bool, as_json: bool, keep: bool) -> None:
     """Break a real fleet in every way there is, and check the laws all the time.
 
     Exit status 1 when a law was broken or a fault did not heal.

@@ -258,7 +258,7 @@ class Fleet:
             db.call(self.stage.orchestrator(), "move_stream", stream_id=stream_id, instance_id=target)
 
     def begin_moves(self, random: Random) -> tuple[Process, Process]:
-        """Order two streams from one worker to another; returns both, the owner first, while the hand-overs are open."""
+        """Order two streams from one worker to another; returns both, the owner first, with the hand-overs open."""
         owner, heir = random.sample(self.workers, 2)
         for stream_id in random.sample(self.streams_of(owner), 2):
             db.call(self.stage.orchestrator(), "move_stream", stream_id=stream_id, instance_id=heir.name)

@@ -114,6 +114,6 @@ def show(result: Result) -> None:
         for missed in row.missed:
             click.echo(f"MISSED  {row.fault}: {missed}")
     click.echo(
-        f"\nseed {result.seed}, {result.handoff_mode}, {result.seconds:.0f} s, PostgreSQL {result.server}; the laws were looked at "
-        f"{result.looks} times, {result.blind} times more the database was away or locked"
+        f"\nseed {result.seed}, {result.handoff_mode}, {result.seconds:.0f} s, PostgreSQL {result.server}; "
+        f"the laws were looked at {result.looks} times, {result.blind} times more the database was away or locked"
     )

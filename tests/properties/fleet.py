@@ -267,7 +267,10 @@ class Fleet:
             if was is None or now is None or stream_id in stopped:
                 continue
             if was["next_instance_id"] == worker.name and was["make_before_break"] and epoch == was["epoch"] + 1:
-                assert (now["instance_id"], now["epoch"]) == (worker.name, epoch) or now["state"] == "running", (was, now)
+                assert (now["instance_id"], now["epoch"]) == (worker.name, epoch) or now["state"] == "running", (
+                    was,
+                    now,
+                )
             else:
                 assert (now["instance_id"], now["epoch"]) == (was["instance_id"], was["epoch"]), (was, now)
 
