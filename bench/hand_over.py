@@ -1,6 +1,7 @@
 """Seconds of audio that planned moves cost in each mode of hand-over: a real fleet, real sound, counted in the ledger.
 
-Three moves: a worker joins, the fleet is levelled by hand, a worker drains (SIGTERM) and leaves.
+Three moves: a worker joins, the fleet settles after the capacity of one was lowered and raised again, a worker drains
+(SIGTERM) and leaves.
 """
 
 from __future__ import annotations
@@ -84,12 +85,13 @@ def _perform(stage: Stage, mode: str) -> list[dict[str, Any]]:
     stage.wait_until_share_of(leaving)
     _settle(stage)
 
-    stage.begin_act("rebalance", "streams are moved by hand to one worker, and levelled again")
-    for row in db.view(orchestrator, "streams", where={"instance_id": "worker-1"})[: stage.stations // 4]:
-        db.call(orchestrator, "move_stream", stream_id=row["stream_id"], instance_id="worker-2")
-    stage.wait_until("they have moved", lambda picture: picture.settled)
-    db.call(orchestrator, "rebalance", reason="levelled again")
-    stage.wait_until("it is level", lambda picture: picture.settled)
+    stage.begin_act("rebalance", "the capacity of a worker is lowered, and raised again")
+    for capacity, share in ((stage.stations // 4, stage.stations // 4), (stage.stations, stage.stations // 2)):
+        db.call(orchestrator, "set_capacity", instance_id="worker-1", max_streams=capacity)
+        stage.wait_until(
+            f"worker-1 has {share} streams",
+            lambda picture, share=share: picture.settled and picture.streams_of("worker-1") == share,
+        )
     _settle(stage)
 
     stage.begin_act("drain", "SIGTERM: the worker hands everything over and leaves")

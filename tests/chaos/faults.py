@@ -304,7 +304,7 @@ def cut_while_streams_move(fleet: Fleet, random: Random) -> None:
 
 @fault("kill-moving", moves="least", loses=True)
 def kill_while_streams_move(fleet: Fleet, random: Random) -> None:
-    """kill -9 of the next owner of streams on their way, then of the owner of others. Both are started again."""
+    """kill -9 of the next owner of streams on their way, then of the owner of others. Both come back."""
     for which in (1, 0):
         fleet.restart_worker(fleet.begin_moves(random)[which], kill=True)
 

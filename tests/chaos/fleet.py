@@ -34,7 +34,8 @@ select
         where instance_id = any(%(workers)s)
             and (status <> 'active' or (session_key is not null and session_lost_at is not null) or suspended_until is not null)
     )
-    and not exists (select from {private}.settle_request) as is_settled,
+    and not exists (select from {private}.settle_request)
+    and not exists (select from {private}.withdrawal where instance_id = any(%(workers)s)) as is_settled,
     server_started_at = {private}.server_started_at() and coalesce(sessions_trusted_from <= {private}.now(), true) as trusts_sessions,
     recovery_since is null as balances
 from {private}.controller

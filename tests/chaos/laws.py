@@ -36,7 +36,7 @@ class Law(Enum):
     OWNERS = "no two instances heard a stream under one epoch"
     TWICE = "no second of a station is written twice"
     SOUND = "the sound says what the ledger says"
-    CAPACITY = "no instance above its capacity, and no epoch goes back"
+    CAPACITY = "no instance above its capacity, no epoch goes back, no planned move leaves a stream alone"
     RECOUNT = "counters and digests equal a recount"
     CHAINS = "each movement has its decision, and the owner is who got it last"
     FENCE = "the fence lets owners through and nobody else"
@@ -129,6 +129,7 @@ class Watch(threading.Thread):
         self._holds(Law.RECOUNT, laws.check_counts, now)
         self._holds(Law.CHAINS, laws.check_chains, now)
         self._holds(Law.FENCE, laws.check_fence, now)
+        self._holds(Law.FENCE, laws.check_preparations, now)
         self._holds(Law.RECORD, laws.check_sums, now)
         if self._before is not None:
             self._holds(Law.CAPACITY, laws.check_step, self._before, now)

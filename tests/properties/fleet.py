@@ -77,6 +77,7 @@ class Fleet:
         self.refusal: str | None = None
         self.story: list[str] = []
         self.nothing_to_repair = True
+        self._unsure: set[str] = set()
         self._processes = 0
         self.execute(_EMPTY)
         self.now: Snapshot = look(conn)
@@ -117,9 +118,20 @@ class Fleet:
         self._check_nobody_is_early()
         if self.nothing_to_repair:
             # everybody obeys sooner or later, forgets and invents nothing; who was lost may claim what it had (R3)
-            repairs = self.execute("select * from {private}.repair where not difference ? 'claimed_of_others'")
+            repairs = self.execute(
+                "select * from {private}.repair where not difference ? 'claimed_of_others' and instance_id <> all(%s)",
+                [self._told_to_stop_what_never_ran(before)],
+            )
             assert not repairs, repairs
         return self.now
+
+    def _told_to_stop_what_never_ran(self, before: Snapshot) -> list[str]:
+        """Whose streams were removed or switched off before it confirmed them: whether it ran them nobody knows."""
+        for stream_id, was in before.assignments.items():
+            now = self.now.assignments.get(stream_id)
+            if was["state"] == "assigned" and (now is None or now["state"] == "idle"):
+                self._unsure.add(was["instance_id"])
+        return sorted(self._unsure)
 
     def _check_one_listener(self) -> None:
         """What two processes run at once, at most one may write."""

@@ -1,9 +1,11 @@
 """A worker that hears a stream before it owns it."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from orchestrator.embedded import Embedded
 from tests.shim.support import Fleet, Recorder, held, in_step, until
 from worker_shim import Context, Stream
 
@@ -96,6 +98,32 @@ async def test_a_worker_that_drains_stays_until_its_last_stream_is_heard_elsewhe
             await fleet.until(gone, "it has handed over everything")
             assert heard_by_both
         await in_step(fleet, "two", two, 3)
+
+
+async def test_a_crash_of_the_database_between_prepare_and_switch_is_heard_by_nobody(
+    breakable_fleet: Fleet, breakable_server: Embedded
+) -> None:
+    """Nor does the next owner need a notification: this one only polls."""
+    fleet, one, two = breakable_fleet, Preparing(), Preparing()
+    two.hears = False
+    fleet.configure("handoff_mode", "make_before_break")
+    [stream_id] = fleet.add_streams(1)
+    both: dict[str, Any] = {"make_before_break": True, "poll_interval": 0.2}
+    async with fleet.work("one", one, **both):
+        await in_step(fleet, "one", one, 1)
+        async with fleet.work("two", two, listen=False, **both):
+            await fleet.until(lambda: fleet.query("select 1 from {private}.instance where instance_id = 'two'"))
+            _move(fleet, stream_id, "two")
+            await until(lambda: stream_id in two.running, "it prepares")
+            await asyncio.to_thread(breakable_server.restart, immediate=True)
+            fleet.close()
+            await fleet.until(lambda: fleet.sessions(), "the owner's return")
+            assert (one.ends, two.ends, two.contexts[stream_id].is_owner) == ([], [], False)
+            two.contexts[stream_id].ready()
+            await in_step(fleet, "two", two, 1)
+            await until(lambda: not one.running, "the old owner has stopped")
+            assert len(two.starts) == 1, "the handler that prepared goes on"
+            assert fleet.query("select 1 from {private}.repair") == []
 
 
 def test_callbacks_cannot_make_before_break(fleet: Fleet) -> None:

@@ -29,6 +29,18 @@ def _moving(fleet: Fleet, *more: dict[str, Any]) -> tuple[Worker, Worker, int]:
     return first, second, stream_id
 
 
+def _lose(fleet: Fleet, worker: Worker, other: Worker) -> None:
+    """Its session ends and it beats no more, while the other one lives on."""
+    worker.vanish()
+    fleet.clock.advance("91 seconds")
+    other.beat()
+    fleet.run("watch_instances")
+    fleet.clock.advance("11 seconds")
+    other.beat()
+    fleet.run("watch_instances")
+    assert worker.status == "inactive"
+
+
 def _is_current(fleet: Fleet, stream_id: int, epoch: int) -> bool:
     [row] = db.call(fleet.worker_conn, "is_current", stream_id=stream_id, epoch=epoch)
     return bool(row["is_current"])
@@ -114,6 +126,29 @@ def test_workers_that_cannot_hand_over_as_ever(
     assert _said(second.obey()) == [("add", stream_id)]
 
 
+def test_when_the_mode_is_switched_off_what_is_prepared_already_goes_on(fleet: Fleet) -> None:
+    first, second, stream_id = _moving(fleet)
+    fleet.set("handoff_mode", "break_before_make")
+    other = max(first.running)
+    fleet.admin("move_stream", stream_id=other, instance_id="fv-2")
+    asked = _prepared(second.beat())
+    assert asked == {stream_id: first.running[stream_id] + 1}
+    assert _said(first.beat()) == [("remove", other)]
+    second.acknowledge(started=asked)
+    fleet.all_obey()
+    assert fleet.loads() == {"fv-1": 0, "fv-2": 4}
+
+
+def test_who_was_not_notified_is_asked_to_beat_soon_until_it_hears(fleet: Fleet) -> None:
+    first, second, stream_id = _moving(fleet)
+    for _ in range(2):
+        [notice] = [row for row in second.beat(heartbeat_interval=30) if row["action"] == "notice"]
+        assert notice["metadata"]["next_beat_in"] == 2
+    second.acknowledge(started={stream_id: first.running[stream_id] + 1})
+    fleet.all_obey()
+    assert second.beat(heartbeat_interval=30) == []
+
+
 def test_without_the_setting_nobody_prepares(fleet: Fleet) -> None:
     first, second = _start(fleet, ABLE, ABLE)
     fleet.set("handoff_mode", "break_before_make")
@@ -121,13 +156,15 @@ def test_without_the_setting_nobody_prepares(fleet: Fleet) -> None:
     assert (_prepared(second.beat()), len(first.beat())) == ({}, 1)
 
 
-@pytest.mark.parametrize("how", ["goodbye", "removal", "drain", "suspension", "failure", "by hand"])
+@pytest.mark.parametrize("how", ["goodbye", "loss", "removal", "drain", "suspension", "failure", "by hand"])
 def test_a_hand_over_that_is_called_off_costs_nothing(fleet: Fleet, how: str) -> None:
     first, second, stream_id = _moving(fleet)
     epoch = first.running[stream_id]
     match how:
         case "goodbye":
             second.call("deregister_instance")
+        case "loss":
+            _lose(fleet, second, first)
         case "removal":
             fleet.admin("remove_instance", instance_id="fv-2")
         case "drain":
@@ -164,10 +201,14 @@ def test_a_next_owner_that_failed_is_not_asked_again_at_once(fleet: Fleet) -> No
     )
 
 
-def test_when_the_owner_is_lost_the_next_one_has_the_stream_at_once(fleet: Fleet) -> None:
+@pytest.mark.parametrize("how", ["loss", "removal"])
+def test_when_the_owner_is_lost_the_next_one_has_the_stream_at_once(fleet: Fleet, how: str) -> None:
     first, second, stream_id = _moving(fleet)
     epoch = first.running[stream_id]
-    fleet.admin("remove_instance", instance_id="fv-1")
+    if how == "loss":
+        _lose(fleet, first, second)
+    else:
+        fleet.admin("remove_instance", instance_id="fv-1")
     assert _is_current(fleet, stream_id, epoch + 1)
     assert ("add", stream_id) in _said(second.obey())
     assert second.beat() == []
