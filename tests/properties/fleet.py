@@ -126,10 +126,10 @@ class Fleet:
         return self.now
 
     def _told_to_stop_what_never_ran(self, before: Snapshot) -> list[str]:
-        """Whose streams were removed or switched off before it confirmed them: whether it ran them nobody knows."""
+        """Whose streams were taken or asked for before it confirmed them: nobody knows whether it ran them."""
         for stream_id, was in before.assignments.items():
             now = self.now.assignments.get(stream_id)
-            if was["state"] == "assigned" and (now is None or now["state"] == "idle"):
+            if was["state"] == "assigned" and (now is None or now["state"] in ("idle", "releasing")):
                 self._unsure.add(was["instance_id"])
         return sorted(self._unsure)
 
@@ -173,7 +173,12 @@ class Fleet:
         self._processes += 1
         worker = Worker(name, f"{name} {self._processes}", 0)
         before = self.now.instances.get(name, {})
+        ordered_away = {other: other.ordered_away for other in self.workers if other.name == name}
+        for other in ordered_away:
+            other.ordered_away |= bool(traits.get("takeover"))
         if not self.register(worker, capacity, refused, **traits):
+            for other, was_ordered_away in ordered_away.items():
+                other.ordered_away = was_ordered_away
             return None
         for other in self.workers:
             if other.name == name and other is not worker:
