@@ -88,10 +88,7 @@ def _perform(stage: Stage, mode: str) -> list[dict[str, Any]]:
     stage.begin_act("rebalance", "the capacity of a worker is lowered, and raised again")
     for capacity, share in ((stage.stations // 4, stage.stations // 4), (stage.stations, stage.stations // 2)):
         db.call(orchestrator, "set_capacity", instance_id="worker-1", max_streams=capacity)
-        stage.wait_until(
-            f"worker-1 has {share} streams",
-            lambda picture, share=share: picture.settled and picture.streams_of("worker-1") == share,
-        )
+        _wait_until_it_has(stage, "worker-1", share)
     _settle(stage)
 
     stage.begin_act("drain", "SIGTERM: the worker hands everything over and leaves")
@@ -106,6 +103,12 @@ def _perform(stage: Stage, mode: str) -> list[dict[str, Any]]:
         for row in db.view(stage.ledger(), "report", order_by=["act_id"])
         if row["act"] != "start"
     ]
+
+
+def _wait_until_it_has(stage: Stage, worker: str, streams: int) -> None:
+    stage.wait_until(
+        f"{worker} has {streams} streams", lambda picture: picture.settled and picture.streams_of(worker) == streams
+    )
 
 
 def _settle(stage: Stage) -> None:
