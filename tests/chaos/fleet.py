@@ -259,8 +259,10 @@ class Fleet:
 
     def begin_moves(self, random: Random) -> tuple[Process, Process]:
         """Order two streams from one worker to another; returns both, the owner first, with the hand-overs open."""
-        owner, heir = random.sample(self.workers, 2)
-        for stream_id in random.sample(self.streams_of(owner), 2):
+        streams = {worker.name: self.streams_of(worker) for worker in self.workers}
+        owner = random.choice([worker for worker in self.workers if len(streams[worker.name]) >= 2])
+        heir = random.choice([worker for worker in self.workers if worker is not owner])
+        for stream_id in random.sample(streams[owner.name], 2):
             db.call(self.stage.orchestrator(), "move_stream", stream_id=stream_id, instance_id=heir.name)
         return owner, heir
 

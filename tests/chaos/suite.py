@@ -129,7 +129,7 @@ def _hear(
             steps = (FAULTS["pooler-in"], injection, FAULTS["pooler-out"]) if injection.pooled else (injection,)
             for fault in steps:
                 _inject(fault, fleet, watch, random, acts)
-            while fleet.missing and not quick and not acts.failures:
+            while fleet.missing > 0 and not quick and not acts.failures:
                 _inject(FAULTS["worker-join"], fleet, watch, random, acts)
         return _end(fleet, watch, acts)
 
