@@ -2273,7 +2273,6 @@ COMMENT ON FUNCTION orchestrator_private.probations_over() IS 'Instances whose p
 
 CREATE FUNCTION orchestrator_private.purge_decisions(p_before timestamp with time zone, p_most integer, OUT decisions integer, OUT movements integer) RETURNS record
     LANGUAGE plpgsql
-    SET work_mem TO '64MB'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.purge_decisions(p_before timestamp with time zone, p_most integer, OUT decisions integer, OUT movements integer) IS 'Delete old decisions and their movements, at most so many rows; 0 and 0 when there is none left.';
