@@ -27,7 +27,8 @@ REASONS = {
         "statements that have to be started."
     ),
     cases.FIRST_ASSIGNMENT: (
-        "the triggers go over every written row once more, for the counters and digests that the limit does not keep."
+        "in a small fleet it is that the session plans everything for the first time, as for the loss *first time in a "
+        "session*; in a larger one the triggers go over every written row once more, for counters and digests."
     ),
     cases.NOTHING: "the slowest is a pass over all instances: their beats and session locks, or their loads.",
 }

@@ -52,7 +52,7 @@ begin
         array(
             select a.stream_id
             from {{ private }}.assignment as a
-            where a.stream_id = any(p_stream_ids) and a.instance_id = p_instance_id and a.releasing_since is not null
+            where a.stream_id = any(p_stream_ids) and a.instance_id = p_instance_id and a.state = 'releasing'
             order by a.stream_id
         ),
         'hand-over', true

@@ -255,7 +255,8 @@ as $function$
     with held as (
         select a.stream_id, a.instance_id as from_id, a.epoch, a.next_instance_id as next_id, a.releasing_since
         from {{ private }}.assignment as a
-        where a.stream_id = any(p_stream_ids) and a.releasing_since is not null
+        -- by its state: the index of releasing_since looks empty to the planner between two joins, and would be read whole
+        where a.stream_id = any(p_stream_ids) and a.state = 'releasing'
         order by a.stream_id
         for update
     ),

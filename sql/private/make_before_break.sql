@@ -68,7 +68,7 @@ begin
         with called_off as (
             update {{ private }}.assignment as a
             set state = 'running', next_instance_id = null, releasing_since = null
-            where a.stream_id = any(p_stream_ids) and a.releasing_since is not null and a.make_before_break
+            where a.stream_id = any(p_stream_ids) and a.state = 'releasing' and a.make_before_break
             returning a.instance_id
         )
         select c.instance_id, count(*) as streams, i.status
@@ -97,7 +97,7 @@ begin
     with asked as (
         update {{ private }}.assignment as a
         set make_before_break = false, releasing_since = {{ private }}.now()
-        where a.stream_id = any(p_stream_ids) and a.releasing_since is not null and a.make_before_break
+        where a.stream_id = any(p_stream_ids) and a.state = 'releasing' and a.make_before_break
         returning a.instance_id
     )
     select array_agg(a.instance_id) into v_owners from asked as a;

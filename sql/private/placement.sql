@@ -213,7 +213,7 @@ begin
         into v_stream_ids, v_from, v_to
         from {{ private }}.heirs(array(
             select a.stream_id from {{ private }}.assignment as a
-            where a.instance_id = any(p_instance_ids) and a.releasing_since is not null
+            where a.instance_id = any(p_instance_ids) and a.state = 'releasing'
         )) as h
         where h.to_id is not null;
         if v_stream_ids is not null then
@@ -239,7 +239,7 @@ begin
     if v_has_heirs then
         update {{ private }}.assignment as a
         set state = 'running', next_instance_id = null, releasing_since = null
-        where a.instance_id = any(p_instance_ids) and a.releasing_since is not null;
+        where a.instance_id = any(p_instance_ids) and a.state = 'releasing';
     end if;
     return v_moved;
 end

@@ -147,7 +147,7 @@ begin
     perform {{ private }}.complete_handovers(
         array(
             select a.stream_id from {{ private }}.assignment as a
-            where a.instance_id = p_instance_id and a.releasing_since is not null
+            where a.instance_id = p_instance_id and a.state = 'releasing'
             order by a.stream_id
         ),
         'hand-over', true
