@@ -41,12 +41,14 @@ begin
         returning w.stream_id
     )
     select coalesce(array_agg(c.stream_id), '{}') into v_withdrawn from confirmed as c;
-    -- what waits for nothing but this word
-    update {{ private }}.assignment as a
-    set waiting_since = {{ private }}.free_at(a.stream_id)
-    where a.stream_id = any(v_withdrawn) and a.waiting_since > {{ private }}.now();
-    if found then
-        perform {{ private }}.request_settle('room');
+    if cardinality(v_withdrawn) > 0 then
+        -- what waits for nothing but this word
+        update {{ private }}.assignment as a
+        set waiting_since = {{ private }}.free_at(a.stream_id)
+        where a.stream_id = any(v_withdrawn) and a.waiting_since > {{ private }}.now();
+        if found then
+            perform {{ private }}.request_settle('room');
+        end if;
     end if;
     return cardinality(v_withdrawn) + {{ private }}.complete_handovers(
         array(

@@ -228,7 +228,7 @@ async def test_a_stream_that_is_assigned_and_not_held_is_started_again(fleet: Fl
     async with fleet.work("fingerv7-001", recorder) as worker:
         await in_step(fleet, "fingerv7-001", recorder, 3)
         worker._supervisor.stop(stream_id, tell=False)
-        await until(lambda: stream_id not in recorder.running)
+        await until(lambda: recorder.ends)
         await in_step(fleet, "fingerv7-001", recorder, 3)
         assert len(recorder.ends) == 1
 
