@@ -24,7 +24,7 @@ PACKAGES = ("psycopg", "kafka-python", "kazoo", "matplotlib")
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Small and short, two minutes: to see that it works, not to quote.")
+@click.option("--quick", is_flag=True, help="Small and short, a few minutes: to see that it works, not to quote.")
 @click.option("--part", "names", multiple=True, type=click.Choice(PARTS), help="Only this one; may be repeated.")
 def main(quick: bool, names: Sequence[str]) -> None:
     """Measure every part of the orchestrator beside its limits and its peers, on servers of its own.
