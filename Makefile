@@ -62,7 +62,7 @@ chaos-quick: $(VENV)/dev.stamp  ## the same with a small fleet and the quickest 
 bench: $(VENV)/dev.stamp  ## docs/benchmarks.md anew: how fast, beside the limit and beside peers; leave the machine alone meanwhile
 	$(BIN)/python -m bench
 
-bench-quick: $(VENV)/dev.stamp  ## the same, small, in a few minutes: to see that it works, not to quote
+bench-quick: $(VENV)/dev.stamp  ## the same, small, in two minutes: to see that it works, not to quote
 	$(BIN)/python -m bench --quick
 
 wheel: $(VENV)/dev.stamp  ## dist/radio_orchestrator-….whl

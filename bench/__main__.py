@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from bench import report
 from bench.fleet import server
 from bench.part import Part
+from bench.run import measure_all
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("decisions", "beats", "listening", "failover", "hand_over", "growth", "wire")
@@ -24,7 +25,7 @@ PACKAGES = ("psycopg", "kafka-python", "kazoo", "matplotlib")
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Small and short, a few minutes: to see that it works, not to quote.")
+@click.option("--quick", is_flag=True, help="Small, two minutes, two at once: to see that it works, not to quote.")
 @click.option("--part", "names", multiple=True, type=click.Choice(PARTS), help="Only this one; may be repeated.")
 def main(quick: bool, names: Sequence[str]) -> None:
     """Measure every part of the orchestrator beside its limits and its peers, on servers of its own.
@@ -36,11 +37,9 @@ def main(quick: bool, names: Sequence[str]) -> None:
     parts: list[dict[str, Any]] = []
     plots: dict[str, Figure] = {}
     started = time.monotonic()
-    for name in names or PARTS:
-        report.progress(f"{name} …")
-        run["load_average"][name] = os.getloadavg()[0]
+    for name, (load_average, figures) in zip(names or PARTS, measure_all(names or PARTS, quick), strict=True):
+        run["load_average"][name] = load_average
         part = cast(Part, import_module(f"bench.{name}"))
-        figures = part.measure(quick)
         parts.append({"name": name, "title": part.TITLE, "goals": part.goals(figures), "figures": figures})
         plots |= part.plots(figures)
     run["load_average"]["end"] = os.getloadavg()[0]

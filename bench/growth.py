@@ -38,7 +38,7 @@ def measure(quick: bool) -> dict[str, Any]:
         progress("  purging it")
         figures["purge"] = history.purge(fleet, amount, quiet_seconds=2 if quick else 15)
     progress("  churn")
-    figures["churn"] = churn.measure(6 if quick else 120)
+    figures["churn"] = churn.measure(6 if quick else 240)
     progress("  a worker with a thousand streams")
     figures["shim"] = shim_memory.measure(
         200 if quick else 1_000, kinds=("coroutines", "threads"), seconds=1 if quick else 30

@@ -102,7 +102,10 @@ as $function$
         array(
             select {{ private }}.seconds_between(greatest(h.beat_at, e.session_lost_at), m.moved_at)
             from {{ private }}.movement as m
-            join {{ private }}.heartbeat as h on h.instance_id = m.from_instance_id
+            -- looked up, however many instances there are
+            cross join lateral (
+                select b.beat_at from {{ private }}.heartbeat as b where b.instance_id = m.from_instance_id offset 0
+            ) as h
             left join jsonb_to_recordset((p_decision).detail -> 'evidence') as e(instance_id text, session_lost_at timestamptz)
                 on e.instance_id = m.from_instance_id
             where m.decision_id = (p_decision).decision_id and m.to_instance_id is not null

@@ -14,14 +14,11 @@ create or replace function {{ private }}.fill(
     returns text[]
     language sql volatile
 as $function$
-    -- looked for before anything is asked of them that the planner would take for rare
-    with placeable as materialized (
-        select p.* from {{ private }}.placeable_instances(p_on_probation) as p
-    ),
-    candidate as (
+    with candidate as (
         select p.*
-        from placeable as p
-        where p.capabilities @> p_capabilities
+        -- looked for before anything is asked of them that the planner would take for rare
+        from (select a.* from {{ private }}.placeable_instances(p_on_probation) as a offset 0) as p
+        where (cardinality(p_capabilities) = 0 or p.capabilities @> p_capabilities)
             and p.planned < p.ceiling
             and (p_in_region is null or p.location = p_in_region)
             and (p_not_in_region is null or p.location is distinct from p_not_in_region)

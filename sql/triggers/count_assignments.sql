@@ -43,6 +43,7 @@ declare
     v_movable integer[];
     v_digests bigint[];
     v_over jsonb;
+    v_counted integer;
 begin
     -- an insert has no old rows and a delete no new ones, and a statement that names a missing table is an error
     if tg_op = 'UPDATE' then
@@ -125,19 +126,22 @@ begin
     -- above a capacity that was lowered nothing more may come; what is there may change its requirement
     where c.more > 0 and c.owned > i.max_streams;
 
-    insert into {{ private }}.requirement_load (instance_id, requirement_id)
-    select u.instance_id, u.requirement_id
-    from unnest(v_instance_ids, v_requirement_ids, v_movable) as u(instance_id, requirement_id, movable)
-    where u.movable > 0
-        and not exists (
-            select from {{ private }}.requirement_load as r where r.instance_id = u.instance_id and r.requirement_id = u.requirement_id
-        )
-    on conflict (instance_id, requirement_id) do nothing;
-
     update {{ private }}.requirement_load as r
     set movable = r.movable + u.movable
     from unnest(v_instance_ids, v_requirement_ids, v_movable) as u(instance_id, requirement_id, movable)
     where r.instance_id = u.instance_id and r.requirement_id = u.requirement_id and u.movable <> 0;
+    get diagnostics v_counted = row_count;
+    if v_counted < cardinality(array_remove(v_movable, 0)) then
+        -- the first of their requirement there
+        insert into {{ private }}.requirement_load as r (instance_id, requirement_id, movable)
+        select u.instance_id, u.requirement_id, u.movable
+        from unnest(v_instance_ids, v_requirement_ids, v_movable) as u(instance_id, requirement_id, movable)
+        where u.movable > 0
+            and not exists (
+                select from {{ private }}.requirement_load as k where k.instance_id = u.instance_id and k.requirement_id = u.requirement_id
+            )
+        on conflict (instance_id, requirement_id) do update set movable = r.movable + excluded.movable;
+    end if;
     if v_over is not null then
         raise exception using
             errcode = 'OR901',
