@@ -30,7 +30,10 @@ REASONS = {
         "in a small fleet it is that the session plans everything for the first time, as for the loss *first time in a "
         "session*; in a larger one the triggers go over every written row once more, for counters and digests."
     ),
-    cases.NOTHING: "the slowest is a pass over all instances: their beats and session locks, or their loads.",
+    cases.NOTHING: (
+        "the slowest is a pass over all instances: their beats and session locks, of which reading pg_locks is more "
+        "than half, or their loads."
+    ),
 }
 
 
