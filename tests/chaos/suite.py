@@ -159,6 +159,9 @@ def _inject(fault: Fault, fleet: Fleet, watch: Watch, random: Random, acts: _Act
 
 
 def _end(fleet: Fleet, watch: Watch, acts: _Acts) -> Result:
+    with suppress(StageFailed):
+        # an act counts to the second before the last: so that this one began when the last fault had healed
+        fleet.stage.wait_until_all_heard_since(time.time())
     ended = time.time()
     fleet.stage.begin_act("end", "")
     with suppress(StageFailed):
