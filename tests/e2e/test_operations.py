@@ -23,6 +23,7 @@ from orchestrator.migrate import migrate
 from orchestrator.names import Names
 from tests.driver.conftest import StartDriver
 from tests.driver.processes import ORCHESTRATOR, wait_until
+from tests.rooms import path_of, sql_file_of
 from tests.shim.conftest import fleet as fleet
 from tests.shim.support import Fleet, Recorder, held, in_step, until
 
@@ -100,7 +101,7 @@ async def test_an_upgrade_of_the_schema_moves_nothing_while_workers_and_a_driver
     program = tmp_path / "new"
     for folder in ("orchestrator", "worker_shim", "sql", "migrations"):
         shutil.copytree(ROOT / folder, program / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    heartbeat = program / "sql" / "api" / "heartbeat.sql"
+    heartbeat = program / "sql" / path_of(sql_file_of("heartbeat"))
     heartbeat.write_text(heartbeat.read_text().replace("\nbegin\n", "\nbegin\n    -- the next version\n", 1))
     (program / "migrations" / "9999_next.sql").write_text(
         "alter table {{ private }}.instance add column next_version boolean;\n"

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from orchestrator import db, templates
+from orchestrator import db
+from tests.rooms import sql_file_of
 from tests.sql.conftest import Login, login
 from tests.support import Database
 
@@ -146,7 +147,7 @@ def test_every_public_function_runs_as_its_owner_with_a_pinned_path(conn: db.Con
 def test_every_public_function_that_writes_waits_for_locks_only_so_long(conn: db.Connection) -> None:
     """R2.1"""
     for function in _functions(conn, conn.names.api):
-        header = (templates.SQL_ROOT / "api" / f"{function['name']}.sql").read_text()
+        header = sql_file_of(function["name"]).read_text()
         if "\n-- Writes" in header or "\n-- Locks" in header:
             assert function["volatility"] == "v", function["signature"]
             assert "lock_timeout=5s" in function["settings"], function["signature"]

@@ -18,10 +18,11 @@ from psycopg.rows import dict_row
 from orchestrator import db, templates
 from orchestrator.names import Names
 from tests.lint.test_catalog import GRANTED
+from tests.rooms import public_functions, public_views
 from tests.support import Database
 
-FUNCTIONS = sorted(path.stem for path in (templates.SQL_ROOT / "api").glob("*.sql"))
-VIEWS = sorted(path.stem for path in (templates.SQL_ROOT / "views").glob("*.sql"))
+FUNCTIONS = public_functions()
+VIEWS = public_views()
 ROLES = ("worker", "reader", "admin", "nobody", "outsider")
 """Members of one role of the fleet each; a login without any role; one that is everything in another fleet."""
 

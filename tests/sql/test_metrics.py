@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
+from orchestrator import templates
+from tests.rooms import fleet_files, path_of
 from tests.sql.fleet import Fleet, Row, Worker, refused
 
 
@@ -76,12 +78,12 @@ def test_a_value_is_counted_into_the_bucket_whose_bound_it_does_not_exceed(fleet
 
 def test_counts_under_other_bounds_begin_anew(fleet: Fleet, request: pytest.FixtureRequest) -> None:
     """As the file of definitions does it when a release brings other bounds."""
-    from orchestrator import templates
+    [file] = [path for path in fleet_files() if "insert into {{ private }}.metric " in path.read_text()]
 
     fleet.query("select {p}.observe('orchestrator_handover_duration_seconds', 'forced', '{{3}}') as done")
     fleet.query("update {p}.metric set bounds = '{{1}}' where metric = 'orchestrator_handover_duration_seconds'")
     fleet.query("select {p}.observe('orchestrator_failover_duration_seconds', 'silence', '{{3}}') as done")
-    fleet.owner_conn.execute(templates.render("data/metrics.sql", fleet.database.names).encode())
+    fleet.owner_conn.execute(templates.render(path_of(file), fleet.database.names).encode())
     assert _observed(fleet, "handover_duration_seconds", "forced") == (0, 0)
     assert _observed(fleet, "failover_duration_seconds", "silence") == (1, 3)
 
