@@ -1,6 +1,6 @@
 -- Job: open alerts whose condition holds, close those whose condition is over; tell whoever is to hear of it. An alert is one
 -- row from opening to closing. Its severity may rise while it is open, and never falls.
--- Reads     what private/alert_conditions.sql reads
+-- Reads     what alerts/alert_conditions.sql reads
 -- Writes    alert, alert_delivery, activity_sample, failure_count, metric_count
 
 create or replace function {{ private }}.sample_activity(p_now timestamptz)

@@ -1,4 +1,4 @@
--- Job: switch recovery mode on and off (R4.3; private/recovery.sql says when).
+-- Job: switch recovery mode on and off (R4.3; balancing/recovery.sql says when).
 -- Locks     controller
 -- Writes    controller, settle_request
 

@@ -4,7 +4,7 @@
 -- A lease is a promise: nobody is declared lost before it is over, by whichever rule. When the server was restarted or
 -- promoted, or most sessions vanished together, it is the database that was away and not the fleet: sessions are believed
 -- again after restart_grace, and silence counts from the server's return. When most fall silent together, silence is believed
--- restart_grace later than otherwise; when nobody is left, nothing moves before somebody is there again (private/heirless.sql).
+-- restart_grace later than otherwise; when nobody is left, nothing moves before somebody is there again (failover/orphaned_streams.sql).
 -- Locks     decision (only when there is something to do); instance (by id); stream and assignment rows (by id)
 -- Writes    controller, instance, assignment, decision, movement, withdrawal, settle_request; session_watch
 -- Notifies  each affected instance

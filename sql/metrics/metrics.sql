@@ -1,5 +1,5 @@
 -- Everything that is measured, as rows: what GET /metrics says in JSON and in text (R6.4).
--- Reads     what private/metric_values.sql reads
+-- Reads     what metrics/metric_values.sql reads
 create or replace function {{ api }}.metrics()
     returns table (
         name text, kind text, unit text, help text, labels jsonb, value double precision,

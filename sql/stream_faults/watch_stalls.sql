@@ -1,5 +1,5 @@
 -- Job: answer what beats say about silence. A stream that is still silent stall_timeout after its restart has failed where it
--- is (private/station_faults.sql); an instance that beats and makes no progress is in warning. Stations that are heard again
+-- is (stream_faults/station_faults.sql); an instance that beats and makes no progress is in warning. Stations that are heard again
 -- are forgiven.
 -- Locks     decision (only when there is something to decide); instance (by id); stream and assignment rows (by id)
 -- Writes    stall, station_fault, refusal, instance, assignment, decision, movement, metric_count
