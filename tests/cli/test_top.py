@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.printable import without_secrets
+from orchestrator.redact import redact
 from orchestrator.sessions import Session, who_is
 from tests.cli.conftest import Cli, Fleet
 from tests.cli.terminal import PROGRAMS, terminal
@@ -176,5 +176,5 @@ def test_a_session_is_known_by_its_application_name(application_name: str, who: 
     ],
 )
 def test_a_statement_is_shown_without_its_secrets(statement: str) -> None:
-    assert "hush" not in without_secrets(statement)
-    assert without_secrets("select name from t where password is null") == "select name from t where password is null"
+    assert "hush" not in redact(statement)
+    assert redact("select name from t where password is null") == "select name from t where password is null"
