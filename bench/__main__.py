@@ -30,8 +30,8 @@ PACKAGES = ("psycopg", "kafka-python", "kazoo", "matplotlib")
 def main(quick: bool, names: Sequence[str]) -> None:
     """Measure every part of the orchestrator beside its limits and its peers, on servers of its own.
 
-    The whole run writes docs/benchmarks.md, its plots and figures.json. A quick run, or one of some parts, writes its
-    figures to bench/results only.
+    The whole run writes docs/internals/benchmarks.md, its plots and figures.json. A quick run, or one of some parts,
+    writes its figures to bench/results only.
     """
     run = describe()
     parts: list[dict[str, Any]] = []
@@ -47,7 +47,7 @@ def main(quick: bool, names: Sequence[str]) -> None:
     report.show([goal for part in parts for goal in part["goals"]])
     if not quick and not names:
         report.write(parts, run, plots)
-        report.progress(f"page in {report.DOCS / 'benchmarks.md'}")
+        report.progress(f"page in {report.INTERNALS / 'benchmarks.md'}")
         return
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(names or ['quick'])}.json"

@@ -1,4 +1,4 @@
-"""What people see: goals on the terminal; docs/benchmarks.md, its plots and its raw numbers."""
+"""What people see: goals on the terminal; docs/internals/benchmarks.md, its plots and its raw numbers."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from bench.part import Goal
 
 Figures = Mapping[str, Any]
 
-DOCS = Path(__file__).parent.parent / "docs"
+INTERNALS = Path(__file__).parent.parent / "docs" / "internals"
 
 # The same figures make the same file, and its texts can be searched.
 _SVG: Any = {"svg.hashsalt": "bench", "svg.fonttype": "none"}
@@ -38,8 +38,8 @@ def show(goals: Sequence[Goal]) -> None:
     _console.print(table)
 
 
-def write(parts: Sequence[Figures], run: Figures, plots: Mapping[str, Figure], docs: Path = DOCS) -> None:
-    """docs/benchmarks.md, and beside it the plots and figures.json. A part has name, title, goals and figures."""
+def write(parts: Sequence[Figures], run: Figures, plots: Mapping[str, Figure], docs: Path = INTERNALS) -> None:
+    """The page benchmarks.md, and beside it the plots and figures.json. A part has name, title, goals and figures."""
     beside = docs / "benchmarks"
     beside.mkdir(parents=True, exist_ok=True)
     for old in beside.glob("*.svg"):

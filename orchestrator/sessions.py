@@ -1,6 +1,6 @@
 """Who is at the database: the sessions as pg_activity reads them, in the words of this system.
 
-Every connection that this project opens names itself in application_name; docs/operators.md lists the names.
+Every connection that this project opens names itself in application_name; docs/operating/operators.md lists the names.
 """
 
 import re

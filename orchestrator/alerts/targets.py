@@ -79,7 +79,8 @@ def target_named(name: str, environment: Mapping[str, str]) -> Target:
         raise UnknownName(
             "this machine has no address for that target",
             detail={"target": name, "variable": f"{VARIABLE}{name.upper()}"},
-            hint="put its apprise URL into that environment variable, here and for every driver; see docs/operators.md",
+            hint="put its apprise URL into that environment variable, here and for every driver; "
+            "see docs/operating/operators.md",
         )
     return usable[name]
 
@@ -152,7 +153,8 @@ class AppriseTarget:
             raise UnusableTarget(
                 "the address of this target cannot be used",
                 detail={"target": name, "variable": f"{VARIABLE}{name.upper()}", "reason": self._harmless(heard.words)},
-                hint="write it as an apprise URL, such as json://host/path or mailtos://…; see docs/operators.md",
+                hint="write it as an apprise URL, such as json://host/path or mailtos://…; "
+                "see docs/operating/operators.md",
             )
         self._service = service
 

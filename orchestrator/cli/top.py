@@ -28,7 +28,8 @@ def top(target: options.Target, once: bool, pg_activity_options: tuple[str, ...]
     """Watch what the sessions of the database are doing, with pg_activity.
 
     Further options go to pg_activity as they are; without any --filter it shows this database only. Sessions of this
-    system are known by their program (docs/operators.md lists the names): drivers, workers, the HTTP face, commands.
+    system are known by their program (docs/operating/operators.md lists the names): drivers, workers, the HTTP face,
+    commands.
     """
     if once and pg_activity_options:
         raise click.UsageError(f"--once takes no options of pg_activity: {' '.join(pg_activity_options)}")

@@ -1,4 +1,4 @@
-"""The runbooks of docs/operations.md, with the commands that stand there and real processes."""
+"""The runbooks of docs/operating/operations.md, with the commands that stand there and real processes."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ WORKERS = ("fingerv7-001", "fingerv7-002", "fingerv7-003")
 
 def runbook(heading: str, block: int, variables: Mapping[str, str | Path]) -> str:
     """Run a block of the runbook, as it stands there; returns what it says."""
-    text = (ROOT / "docs" / "operations.md").read_text()
+    text = (ROOT / "docs" / "operating" / "operations.md").read_text()
     section = re.split(r"^## ", text, flags=re.MULTILINE)
     [chapter] = [part for part in section if part.startswith(f"{heading}\n")]
     script = re.findall(r"^```sh\n(.*?)^```", chapter, re.MULTILINE | re.DOTALL)[block - 1]
