@@ -18,9 +18,11 @@ from typing import Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from orchestrator import db, log, printable
+from orchestrator import printable
 from orchestrator.alerts.wording import Message, compose
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError, UnknownName
+from orchestrator.logs import log
 
 VARIABLE = "ORCHESTRATOR_ALERT_URL_"
 LOG_TARGET = "log"

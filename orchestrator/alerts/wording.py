@@ -9,7 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from orchestrator import db, printable
+from orchestrator import printable
+from orchestrator.database import db
 
 MOST_EVENTS = 20
 """So many are told in full; more are counted."""

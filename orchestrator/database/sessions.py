@@ -10,7 +10,8 @@ from typing import Any, Literal, cast
 
 from psycopg import sql
 
-from orchestrator import db, printable, templates
+from orchestrator import printable, templates
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 
 Who = Literal["driver", "worker", "http", "command", "migration", "source", "demo", "dba", "other"]

@@ -15,7 +15,7 @@ import structlog
 from structlog.typing import EventDict
 
 from orchestrator import printable
-from orchestrator.log_file import KEPT_FILES, LARGEST_FILE, Rotation, log_file
+from orchestrator.logs.log_file import KEPT_FILES, LARGEST_FILE, Rotation, log_file
 
 Category = Literal["STARTUP", "INSTANCE", "STREAM", "BALANCE", "DATABASE", "ERROR", "PERF"]
 
