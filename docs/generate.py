@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg
 from psycopg.rows import tuple_row
 
-from orchestrator import migrate
-from orchestrator.embedded import Embedded, start
+from orchestrator.database.embedded import Embedded, start
+from orchestrator.install import migrate
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "sql" / "README.md"

@@ -9,8 +9,9 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from orchestrator import log, process_list
-from orchestrator.log_file import ROTATIONS, LogFileInUse, Rotation
+from orchestrator import process_list
+from orchestrator.logs import log
+from orchestrator.logs.log_file import ROTATIONS, LogFileInUse, Rotation
 from worker_shim.client import Worker
 from worker_shim.handlers import program
 from worker_shim.listener import Refused

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
 from tests.alerts.conftest import OpenAlert
 from tests.alerts.receivers import TOKEN, Webhook
 from tests.driver.conftest import Jobs, StartDriver

@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from orchestrator import db, source
+from orchestrator.database import db
 from orchestrator.errors import DatabaseUnavailable
-from orchestrator.source import SourceUnreachable
+from orchestrator.sources import source
+from orchestrator.sources.source import SourceUnreachable
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.conftest import jobs as jobs
 from tests.driver.conftest import start_driver as start_driver

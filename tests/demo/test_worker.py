@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.demo.stations import Radio
 from orchestrator.demo.worker import Ear, Scribe
 from worker_shim import Context, Stream

@@ -5,7 +5,7 @@ import signal
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.processes import wait_until
 from tests.support import Database, Server

@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.embedded import PORT, USER, Embedded, program_path
-from orchestrator.migrate import migrate
+from orchestrator.database.embedded import PORT, USER, Embedded, program_path
+from orchestrator.install.migrate import migrate
 from orchestrator.names import Names
 from tests.driver.conftest import StartDriver
 from tests.driver.processes import ORCHESTRATOR, wait_until

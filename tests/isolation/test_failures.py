@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.isolation.sessions import Session, result
 from tests.properties.fleet import Fleet

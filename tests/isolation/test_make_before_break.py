@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.isolation.sessions import Session, result
 from tests.properties.fleet import Fleet, Worker
 

@@ -6,7 +6,7 @@ import pytest
 from psycopg import IsolationLevel
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.isolation.sessions import Session, refusal, result
 from tests.properties.fleet import Fleet, Worker

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.rooms import sql_file_of
 from tests.sql.conftest import Login, login
 from tests.support import Database

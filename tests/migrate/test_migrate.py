@@ -10,8 +10,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import migrate
 from orchestrator.errors import BadArgument
+from orchestrator.install import migrate
 from orchestrator.names import Names
 from tests.migrate.conftest import Fleet
 from tests.support import Server

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.properties.laws import Snapshot, check_decision, check_now, check_step, look
 from tests.properties.reference import digest

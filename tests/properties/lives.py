@@ -12,7 +12,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.properties.fleet import Fleet, Worker
 from tests.properties.laws import check_fair, check_settled
 from tests.support import Clock, Database

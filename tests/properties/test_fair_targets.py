@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.properties.reference import NOISE, Place, fair_shares, least_distance
 from tests.support import Database
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.embedded import Embedded
+from orchestrator.database.embedded import Embedded
 from tests.shim.support import Fleet, Recorder, held, in_step, until
 from worker_shim import Context, Stream
 

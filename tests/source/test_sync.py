@@ -12,8 +12,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from structlog.testing import capture_logs
 
-from orchestrator import db, source
+from orchestrator.database import db
 from orchestrator.errors import BadArgument, TooManyRemovals, UnknownName, UnusableSource
+from orchestrator.sources import source
 from tests.source.conftest import OLDER, External, Fleet
 from tests.support import Database
 

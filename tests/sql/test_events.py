@@ -5,7 +5,7 @@ import uuid
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.fleet import Fleet, Row, refused
 
 

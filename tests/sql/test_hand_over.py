@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.fleet import Fleet, Worker, refused
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.sql.fleet import Fleet, digest_of, refused
 

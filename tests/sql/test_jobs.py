@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.fleet import Fleet, Row, refused
 
 # -- schedules ---------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.fleet import Fleet, refused
 
 # -- release_streams ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.conftest import Login
 from tests.sql.fleet import Fleet, Row
 

@@ -4,7 +4,7 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.fleet import Fleet, Worker, refused
 
 

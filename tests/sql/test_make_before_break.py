@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.fleet import Fleet, Row, Worker, refused
 
 ABLE = {"make_before_break": True}

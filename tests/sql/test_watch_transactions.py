@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.conftest import Login
 from tests.sql.fleet import Fleet
 

@@ -12,9 +12,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
 from tests.sql.conftest import Login
 from tests.sql.diagnose.doctor import Doctor, run_command
 from tests.sql.fleet import Fleet

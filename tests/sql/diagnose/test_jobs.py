@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from orchestrator import db
-from orchestrator import source as sources
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
+from orchestrator.sources import source as sources
 from tests.sql.diagnose.doctor import Doctor, run_command
 from tests.sql.fleet import Fleet
 from tests.support import Database
