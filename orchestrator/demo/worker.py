@@ -34,7 +34,7 @@ from orchestrator.demo import ledger
 from orchestrator.demo.sound import WAV_HEADER_SIZE, Listener, Second
 from orchestrator.errors import OrchestratorError
 from worker_shim import Context, Stream, Worker
-from worker_shim.client import OnExit
+from worker_shim.worker import OnExit
 
 logger = logging.getLogger("orchestrator.demo.worker")
 

@@ -16,8 +16,8 @@ from tests.shim.support import Recorder, until
 from worker_shim import Context, Stop, Stream, supervisor
 from worker_shim.context import Counts
 from worker_shim.handlers import callbacks, program, threaded
-from worker_shim.progress import Progress
 from worker_shim.supervisor import Handler, Supervisor
+from worker_shim.vitals import Progress
 
 
 def stream(stream_id: int = 1, epoch: int = 1, url: str = "http://station/1", name: str = "Radio One") -> Stream:
