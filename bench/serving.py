@@ -32,7 +32,7 @@ _SIZE = Size(1_000, _INSTANCES)
 
 @dataclass(frozen=True)
 class Round:
-    """What so many clients got done; seconds of CPU by whoever answered."""
+    """What so many clients got done; seconds of CPU of the server."""
 
     beats: int
     seconds: float

@@ -25,7 +25,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.json import JsonbDumper
 
-from orchestrator import embedded, log, patience, printable, templates
+from orchestrator import embedded, log, patience, templates
 from orchestrator.errors import (
     BadArgument,
     DatabaseUnavailable,
@@ -34,6 +34,7 @@ from orchestrator.errors import (
     from_database,
 )
 from orchestrator.names import DEFAULT_SCHEMA, Names
+from orchestrator.redact import redact
 
 Row = dict[str, Any]
 Result = TypeVar("Result", covariant=True)
@@ -396,7 +397,7 @@ def _loggable(name: str, value: Any) -> Any:
         return "…"
     if isinstance(value, list | tuple) and len(value) > 10:
         return f"{len(value)} items"
-    shown = printable.without_secrets(str(value)) if isinstance(value, str | dict) else value
+    shown = redact(str(value)) if isinstance(value, str | dict) else value
     return shown[:200] if isinstance(shown, str) else shown
 
 

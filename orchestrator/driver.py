@@ -32,7 +32,7 @@ from orchestrator.errors import CallerMistake, Contention, DatabaseUnavailable, 
 from orchestrator.failures import Failures
 from orchestrator.log import Category, get_logger
 from orchestrator.patience import PAUSE_SECONDS, Round, attempt, is_retryable
-from orchestrator.printable import without_secrets
+from orchestrator.redact import redact
 
 LONGEST_SLEEP_SECONDS = 60.0  # a notification is a hint: a driver looks for itself at least this often
 LONGEST_POLL_SECONDS = 1.0  # the same without LISTEN, behind a pooler
@@ -381,7 +381,7 @@ class Driver:
                         error = described(failure)
                     except Exception as failure:  # a bug in one job must not end a driver
                         ERROR.exception("job failed", job=run.job)
-                        error = {"message": without_secrets(f"{type(failure).__name__}: {failure}")}
+                        error = {"message": redact(f"{type(failure).__name__}: {failure}")}
                     if not conn.broken:
                         _finish(conn, run, error, result)
                         return

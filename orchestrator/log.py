@@ -14,8 +14,8 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict
 
-from orchestrator import printable
 from orchestrator.log_file import KEPT_FILES, LARGEST_FILE, Rotation, log_file
+from orchestrator.redact import lines, redact_in
 
 Category = Literal["STARTUP", "INSTANCE", "STREAM", "BALANCE", "DATABASE", "ERROR", "PERF"]
 
@@ -65,7 +65,7 @@ def set_up(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                _without_secrets,
+                _redact,
                 structlog.processors.JSONRenderer(ensure_ascii=False)
                 if as_json
                 else structlog.processors.LogfmtRenderer(
@@ -102,16 +102,16 @@ def _add_timestamp(_logger: object, _method: str, event: EventDict) -> EventDict
     return event
 
 
-def _without_secrets(_logger: object, _method: str, event: EventDict) -> EventDict:
+def _redact(_logger: object, _method: str, event: EventDict) -> EventDict:
     """Whatever a message from elsewhere quotes (R2.4)."""
-    return {key: printable.without_secrets_in(value) for key, value in event.items()}
+    return {key: redact_in(value) for key, value in event.items()}
 
 
 class _HarmlessFormatter(structlog.stdlib.ProcessorFormatter):
     """A log is read on terminals, and holds names and messages from elsewhere."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable.lines(super().format(record))
+        return lines(super().format(record))
 
 
 def get_logger(category: Category) -> structlog.stdlib.BoundLogger:

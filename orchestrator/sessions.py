@@ -10,8 +10,9 @@ from typing import Any, Literal, cast
 
 from psycopg import sql
 
-from orchestrator import db, printable, templates
+from orchestrator import db, templates
 from orchestrator.errors import OrchestratorError
+from orchestrator.redact import redact
 
 Who = Literal["driver", "worker", "http", "command", "migration", "source", "demo", "dba", "other"]
 
@@ -132,7 +133,7 @@ def _session(process: Any, known: Mapping[int, db.Row], *, pid: int = 0) -> Sess
         relation=_text(getattr(process, "relation", None)),
         blocked_by=list(row.get("blocked_by", ())),
         blocks=sorted(other for other, row in known.items() if pid in row["blocked_by"]),
-        query=None if query is None else printable.without_secrets(query),
+        query=None if query is None else redact(query),
     )
 
 

@@ -18,9 +18,10 @@ from typing import Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from orchestrator import db, log, printable
+from orchestrator import db, log
 from orchestrator.alerts.wording import Message, compose
 from orchestrator.errors import OrchestratorError, UnknownName
+from orchestrator.redact import one_line, redact
 
 VARIABLE = "ORCHESTRATOR_ALERT_URL_"
 LOG_TARGET = "log"
@@ -188,7 +189,7 @@ class AppriseTarget:
     def _harmless(self, words: str) -> str:
         for secret in self._secrets:
             words = words.replace(secret, "…")
-        return printable.one_line(printable.without_secrets(words))[:500]
+        return one_line(redact(words))[:500]
 
 
 def _secrets_of(url: str) -> list[str]:

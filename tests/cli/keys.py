@@ -138,7 +138,7 @@ def answers(cli: Cli, fleet: Fleet, dsn: str) -> dict[str, Any]:
     event_id = ask("event")[0]["event_id"]
     told["event EVENT_ID"] = keys_of(cli("event", event_id, "--json").json)
     ask("top", "--once")
-    told["an error"] = {"error": keys_of(cli("instance", "show", "nobody", "--json").error)}
+    told["an error"] = {"error": keys_of(cli("instance", "show", "unknown", "--json").error)}
     told["wrong usage"] = {"error": keys_of(cli("instance", "show", "--json").error)}
     return told
 

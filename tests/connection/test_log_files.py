@@ -1,4 +1,4 @@
-"""Log files: rotated by their size or by the day, one process each, and whoever moves them does no harm."""
+"""Log files: rotated by their size or by the day, one process each, and moving them does no harm."""
 
 import json
 import os

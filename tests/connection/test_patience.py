@@ -135,14 +135,14 @@ def test_which_sqlstates_are_tried_again(sqlstate: str, is_retried: bool) -> Non
 
 
 class TestFailures:
-    """R4.2, R4.4: what failed while nobody could be told."""
+    """R4.2, R4.4: what failed while the database was away."""
 
     def test_failures_of_a_kind_are_counted_and_told_by_their_age(self) -> None:
         now = [100.0]
         failures = Failures(clock=lambda: now[0])
         for moment in (100.0, 130.0, 160.0):
             now[0] = moment
-            failures.add(_error("connect", "nobody answers"))
+            failures.add(_error("connect", "no answer"))
         failures.worked()
         now[0] = 170.0
 
@@ -150,7 +150,7 @@ class TestFailures:
             {
                 "function": "connect",
                 "sqlstate": "08000",
-                "message": "nobody answers",
+                "message": "no answer",
                 "count": 3,
                 "first_ago": 70.0,
                 "last_ago": 10.0,

@@ -141,7 +141,7 @@ def test_what_cannot_be_true_is_counted_as_misheard(whole: db.Connection, row: d
 
 
 def test_a_batch_that_is_sent_again_is_written_once(whole: db.Connection) -> None:
-    """After a lost connection nobody knows whether the last batch was written."""
+    """After a lost connection it is unknown whether the last batch was written."""
     assert record(whole, heard(1, END + 5), batch=2) == {"written": 1, "refused": 0}
     assert record(whole, heard(1, END + 5), batch=2) == {"written": 0, "refused": 0}
     assert record(whole, heard(1, END + 6), batch=3) == {"written": 1, "refused": 0}

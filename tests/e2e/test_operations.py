@@ -198,7 +198,7 @@ async def test_a_backup_restored_into_a_new_server_is_brought_in_step_by_the_wor
             running = sorted((s, e, worker) for worker, recorder in recorders.items() for s, e in held(recorder))
             return running == sorted((s, epoch, owner) for s, (owner, epoch, _) in fleet.assignments().items())
 
-        await fleet.until(heard_once, "every stream is heard by its owner, under its epoch, and by nobody else")
+        await fleet.until(heard_once, "every stream is heard by its owner, under its epoch, and by no other")
         owner, epoch, _ = fleet.assignments()[moved]
         assert (owner, epoch > highest) == (one, True), "or the fence of another database would refuse it for ever"
         assert fleet.assignments()[strayed][0] == one, "whose it was by the backup"

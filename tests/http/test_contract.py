@@ -93,7 +93,7 @@ def test_what_is_looked_at_has_the_keys_of_the_contract_and_true_numbers(face: H
         "server_id", "max_streams", "current_streams", "status", "last_heartbeat", "assigned_streams",
     }  # fmt: skip
     assert set(one["data"]["assigned_streams"]) == client.running
-    assert face.http.get("/instances/nobody").status_code == 404
+    assert face.http.get("/instances/unknown").status_code == 404
 
 
 def test_metrics_have_the_keys_that_dashboards_know(face: HttpServer, fleet: Fleet) -> None:

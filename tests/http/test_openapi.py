@@ -1,4 +1,4 @@
-"""The OpenAPI document, and whether the server keeps to it whatever it is asked."""
+"""The OpenAPI document, and whether the server keeps to it under all requests."""
 
 import subprocess
 import sys

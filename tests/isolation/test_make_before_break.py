@@ -1,4 +1,4 @@
-"""The next owner's confirmation against whatever else happens to the stream: one session waits for the other."""
+"""The next owner's confirmation against all else that happens to the stream: one session waits for the other."""
 
 from collections.abc import Callable
 

@@ -101,7 +101,7 @@ ADMIN = (
 )
 GRANTED = {"admin": ADMIN, "worker": WORKER, "reader": READER}
 
-# Views run with the rights of whoever looks when they call a function.
+# Views run with their reader's rights when they call a function.
 PRIVATE_FUNCTIONS_OF_VIEWS = {"now()", "lock_key(text)", "source_pause(interval,integer)", "without_secrets(text)"}
 
 
@@ -183,7 +183,7 @@ def test_no_private_function_may_be_called_by_anybody(conn: db.Connection) -> No
         signature = function["signature"].removeprefix(f"{conn.names.private}.")
         expected = [conn.names.admin, conn.names.reader] if signature in PRIVATE_FUNCTIONS_OF_VIEWS else []
         assert function["grantees"] == expected, signature
-        # a private function gets its owner's rights from its caller, and nobody else calls it
+        # a private function gets its owner's rights from its caller, and no other calls it
         assert not function["definer"], signature
 
 
@@ -225,7 +225,7 @@ def test_views_are_read_by_readers_and_administrators_and_nothing_else_is_grante
 
 
 def test_nothing_private_is_granted_to_anybody(conn: db.Connection) -> None:
-    """Design §1: nobody but the owner."""
+    """Design §1: only the owner."""
     relations = _relations(conn, conn.names.private)
     assert len(relations) > 20
     for relation in relations:

@@ -121,7 +121,7 @@ class TestTheCommandLine:
         assert "table orchestrator_private.stream" in result.stdout
 
     def test_an_error_is_a_sentence_and_a_hint(self) -> None:
-        result = self.run("migrate", "--dsn", "postgresql://somebody:secret@127.0.0.1:1/nothing")
+        result = self.run("migrate", "--dsn", "postgresql://alice:secret@127.0.0.1:1/nothing")
         assert result.exit_code == 75
         assert "hint:" in result.stderr
         assert "secret" not in result.output

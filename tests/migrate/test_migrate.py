@@ -295,7 +295,7 @@ class TestRefusals:
             ("migrations/2_short.sql", "", "not the name of a migration"),
             ("migrations/0001_again.sql", "", "have the same number"),
             ("sql/manifest", "private/nothing.sql\n", "the manifest names private/nothing.sql"),
-            ("sql/views/notes.sql", "select {{ nobody }};", "nobody"),
+            ("sql/views/notes.sql", "select {{ unknown }};", "unknown"),
         ],
     )
     def test_files_that_do_not_fit_together(self, fleet: Fleet, path: str, text: str, message: str) -> None:

@@ -108,7 +108,7 @@ def test_five_thousand_instances(conn: db.Connection, filled: float, performance
 
 @pytest.mark.parametrize("groups", range(4))
 def test_a_level_where_nothing_grows_is_found_all_the_same(conn: db.Connection, groups: int) -> None:
-    """Everybody of one kind full, everybody of the other kind still at the least: the sum of shares is flat there."""
+    """All of one kind full, all of the other kind still at the least: the sum of shares is flat there."""
     dice = random.Random(groups)
     full = [Place(dice.uniform(100, 1000), 0, dice.randint(1, 5), 0) for _ in range(2000)]
     heavy = [Place(dice.uniform(0.1, 1), dice.randint(200, 500), 1000, 500) for _ in range(2000)]

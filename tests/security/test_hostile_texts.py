@@ -55,7 +55,7 @@ HOSTILE = (
     "-1",
 )
 DEEP = "[" * 1000 + "]" * 1000
-# What a text that was run instead of read would end with: errors of syntax and of names, and what is nobody's fault.
+# What a text that was run instead of read would end with: errors of syntax and of names, and what is no fault.
 _CONFUSED = ("42", "XX", "P0", "2F", "39")
 
 

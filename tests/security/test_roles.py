@@ -7,12 +7,12 @@ from tests.lint.test_catalog import GRANTED
 from tests.security.stage import FUNCTIONS, ROLES, VIEWS, Stage, code_of, may_call, may_read
 
 DENIED = "42501"
-# What a statement that does not fit its object is refused with, whoever says it.
+# What a statement that does not fit its object is refused with, for every login.
 DENIED_OR_UNFIT = {DENIED, "428C9", "42809", "55000", "0A000"}
 
 
 def test_whatever_is_installed_is_tried_here(stage: Stage) -> None:
-    """A function is granted to somebody in the table of roles, a view has a file; there is nothing else."""
+    """A function is granted to some role in the table of roles, a view has a file; there is nothing else."""
     assert [row["name"] for row in stage.functions(stage.names.api)] == FUNCTIONS == sorted(GRANTED["admin"])
     public = [row["name"] for row in stage.relations if row["schema"] == stage.names.api]
     assert public == sorted([*VIEWS, "stream_staging"])
@@ -169,7 +169,7 @@ def test_no_private_function_or_type_can_be_used(stage: Stage, role: str) -> Non
 # -- what no login may do anywhere near a fleet ------------------------------------------------------------------------
 
 _TAKEN = (
-    # to become somebody else
+    # to become another login
     "set role {owner}",
     "set session authorization {owner}",
     "set session_replication_role = replica",

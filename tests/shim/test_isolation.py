@@ -192,7 +192,7 @@ async def _isolated(kind: str, fleet: Fleet, dsn: str, instance_id: str, file: P
 
 @pytest.fixture
 async def station() -> AsyncIterator[str]:
-    """A radio that sends a little all the time to whoever listens."""
+    """A radio that sends a little all the time to its listeners."""
 
     async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -92,7 +92,7 @@ async def test_a_worker_that_drains_stays_until_its_last_stream_is_heard_elsewhe
             def gone() -> bool:
                 nonlocal heard_by_both
                 heard_by_both |= bool(mine & one.running.keys() & two.running.keys())
-                assert mine <= one.running.keys() | two.running.keys(), "a stream that nobody hears"
+                assert mine <= one.running.keys() | two.running.keys(), "a stream that no worker hears"
                 return not one.running
 
             await fleet.until(gone, "it has handed over everything")

@@ -1,4 +1,4 @@
-"""Several workers over one connection: it is one, its loss is everybody's, and one may leave it to the others."""
+"""Several workers over one connection: it is one, its loss is a loss to all, and one may leave it to the others."""
 
 import asyncio
 import contextlib

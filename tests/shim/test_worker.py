@@ -1,4 +1,4 @@
-"""A worker and the database: what is held and what is assigned become equal, whatever happens on the way."""
+"""A worker and the database: what is held and what is assigned become equal, through all that happens on the way."""
 
 import asyncio
 import logging
@@ -99,16 +99,16 @@ async def test_with_every_notification_lost_the_next_owner_beats_until_the_strea
 
 
 async def test_a_notified_worker_waits_for_no_beat(fleet: Fleet) -> None:
-    recorder, somebody = Recorder(), Fleet(fleet.dsn, fleet.names)
+    recorder, other = Recorder(), Fleet(fleet.dsn, fleet.names)
     async with fleet.work("fingerv7-001", recorder) as worker:
         await fleet.until(lambda: worker._beat_due > clock() + 5, "the beat that checks the registration")
-        somebody.query("begin")
-        somebody.query("select from {private}.heartbeat for update")  # no beat gets through
+        other.query("begin")
+        other.query("select from {private}.heartbeat for update")  # no beat gets through
         fleet.add_streams(1)
         await fleet.until(lambda: len(recorder.running) == 1, "the notified stream", patience=10)
-        somebody.query("commit")
+        other.query("commit")
         await in_step(fleet, "fingerv7-001", recorder, 1)
-    somebody.close()
+    other.close()
 
 
 async def test_a_removed_stream_is_stopped_and_confirmed(fleet: Fleet) -> None:

@@ -29,7 +29,7 @@ OLDER = """
 
 @dataclass
 class External:
-    """The database of somebody else, with a table of stations."""
+    """The database of another company, with a table of stations."""
 
     dsn: str
     conn: psycopg.Connection[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""Whatever happens to the source, after a sync the fleet's streams equal its rows."""
+"""After a sync the fleet's streams equal its rows."""
 
 import uuid
 from typing import Any

@@ -21,7 +21,7 @@ _numbers = count(1)
 
 @pytest.fixture
 def fleet(database: Database, clock: Clock) -> Iterator[Fleet]:
-    """A fleet without instances; whatever a test did to it, its counts must equal a recount in the end."""
+    """A fleet without instances; after each test its counts must equal a recount."""
     fleet = Fleet(database, clock)
     yield fleet
     fleet.check_counts()

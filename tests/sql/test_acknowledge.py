@@ -144,7 +144,7 @@ def test_a_stream_that_failed_here_does_not_come_back_for_a_while(fleet: Fleet) 
     fleet.all_obey()
     assert stream_id in second.running
     second.call("deregister_instance")
-    assert fleet.waiting() == [stream_id]  # rather nobody than the one that cannot hear it
+    assert fleet.waiting() == [stream_id]  # rather no owner than one that cannot hear it
     fleet.clock.advance("61 seconds")
     first.beat()
     fleet.run("check_balance")

@@ -21,7 +21,7 @@ def _open(fleet: Fleet) -> dict[str, Row]:
 def test_no_active_instance_for_ten_minutes_raises_a_critical_alert(fleet: Fleet) -> None:
     """Monitoring: no active instance for 10 minutes."""
     fleet.set("no_driver_alert", "1 day")  # jobs are run seldom here
-    assert _evaluate(fleet) is None  # nobody was ever there: a system that is being set up
+    assert _evaluate(fleet) is None  # no instance was ever there: a system that is being set up
     worker = fleet.register("fv-1")
     fleet.pass_time("5 minutes")
     assert worker.status == "inactive"
@@ -230,7 +230,7 @@ def test_memory_over_ninety_percent_raises_a_warning(fleet: Fleet) -> None:
     worker.beat(memory_usage=99)
     _evaluate(fleet)
     worker.call("deregister_instance")
-    assert _codes(_evaluate(fleet), "closed") == ["memory:fv-1"]  # its memory is nobody's trouble any more
+    assert _codes(_evaluate(fleet), "closed") == ["memory:fv-1"]  # its memory does not matter any more
 
 
 def _failing(fleet: Fleet, worker: Worker, consecutive: int, *, over: bool = False, ago: int = 0) -> None:

@@ -112,9 +112,9 @@ def test_alerts_of_a_loss_carry_the_id_of_the_decision_and_not_of_the_job_that_n
     lost, _ = _lose(fleet, "fv-1")
     assert lost["rule"] == "silence"
     fleet.clock.advance("2 minutes")
-    waiting, nobody = _alert(fleet, "streams_waiting"), _alert(fleet, "no_active_instance")
-    assert waiting["event_id"] == nobody["event_id"] == lost["event_id"]
-    # nobody has decided anything about streams that are new
+    waiting, inactive = _alert(fleet, "streams_waiting"), _alert(fleet, "no_active_instance")
+    assert waiting["event_id"] == inactive["event_id"] == lost["event_id"]
+    # no decision is about streams that are new
     fleet.workers["fv-1"].beat()
     fleet.run("evaluate_alerts")
     assert fleet.view("alerts", code="streams_waiting")[0]["resolved_at"] is not None

@@ -120,7 +120,7 @@ def test_nobody_reports_for_another_process(fleet: Fleet) -> None:
     with refused("OR301"):
         _report(old, _failure())
     with refused("OR103"):
-        db.call(fleet.worker_conn, "report_failures", instance_id="nobody", incarnation=1, failures=Jsonb([]))
+        db.call(fleet.worker_conn, "report_failures", instance_id="unknown", incarnation=1, failures=Jsonb([]))
 
 
 # -- patterns ----------------------------------------------------------------------------------------------------------

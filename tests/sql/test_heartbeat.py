@@ -1,4 +1,4 @@
-"""heartbeat: a beat says that an instance lives, and its answer repairs whatever differs."""
+"""heartbeat: a beat says that an instance lives, and its answer repairs what differs."""
 
 from datetime import timedelta
 from typing import Any

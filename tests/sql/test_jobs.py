@@ -445,7 +445,7 @@ def test_a_run_deletes_a_bounded_number_of_rows_and_the_last_one_the_rest(fleet:
 
 
 def test_a_purge_that_left_something_goes_on_at_once_and_keeps_nobody_waiting(fleet: Fleet) -> None:
-    """The next run is due, but behind whatever became due before it."""
+    """The next run is due, but behind what became due before it."""
     _old_history(fleet)
     fleet.query("update {p}.job set next_run_at = {p}.now() + interval '1 hour'")
     fleet.admin("request_job", job="purge_history")

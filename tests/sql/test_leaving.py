@@ -112,7 +112,7 @@ def test_a_suspended_instance_keeps_its_streams_through_a_restart(fleet: Fleet) 
         assert "watch_instances" not in fleet.pass_time("10 seconds")
         other.beat()
     before = fleet.owners()
-    again = fleet.register("fv-1", process="2")  # nobody has to take over from a process that said it would go
+    again = fleet.register("fv-1", process="2")  # a process that said it would go needs no takeover
     assert again.row["suspended_until"] is None
     again.obey()
     assert fleet.owners() == before

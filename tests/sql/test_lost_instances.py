@@ -1,4 +1,4 @@
-"""How an instance is lost, fastest first: goodbye, its session gone, silence; and when nobody is lost at all."""
+"""How an instance is lost, fastest first: goodbye, its session gone, silence; and when none is lost."""
 
 import time
 from datetime import timedelta
@@ -285,7 +285,7 @@ def test_a_database_restart_loses_nobody(fleet: Fleet) -> None:
 
 
 def test_a_database_that_was_away_for_longer_than_the_timeout_loses_nobody(fleet: Fleet) -> None:
-    """Silence counts from the server's return: nobody could have beaten."""
+    """Silence counts from the server's return: no instance could have beaten."""
     workers = fleet.start(10, 10, streams=4)
     before = fleet.owners()
     fleet.clock.advance("2 hours")

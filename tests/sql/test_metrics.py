@@ -216,7 +216,7 @@ def test_beats_are_counted_and_those_that_did_not_come(fleet: Fleet) -> None:
         worker.beat(**({"heartbeat_interval": interval} if interval else {}))
         assert _value(fleet, "beats_missed_total", name) == missed
     assert _value(fleet, "beats_total", name) == begun + 5
-    # whoever was not there promised nothing
+    # an instance that was not there promised nothing
     fleet.clock.advance("10 minutes")
     fleet.register(name, process="2").beat()
     assert _value(fleet, "beats_missed_total", name) == 6
@@ -303,7 +303,7 @@ def test_jobs_tell_how_late_they_began_how_long_they_took_and_how_often_they_fai
     assert _observed(fleet, "job_duration_seconds", "settle")[1] == 2
     assert _value(fleet, "job_failures_total", "watch_recovery") == 1
     assert _value(fleet, "jobs_failing") == 1
-    # the class of the error is that of whoever calls; a job is called by the database itself
+    # the class of the error is the caller's; a job is called by the database itself
     assert {row["value"] for row in _series(fleet, "retries_total").values()} == {0}
 
 
@@ -313,7 +313,7 @@ def test_a_job_of_the_driver_takes_from_claim_to_finish(fleet: Fleet) -> None:
     run = fleet.one("run_next_job", outside=True)
     assert (run["job"], run["outcome"]) == ("sync_source", "claimed")
     fleet.clock.advance("40 seconds")
-    assert _value(fleet, "jobs_overdue") == 0  # somebody runs it
+    assert _value(fleet, "jobs_overdue") == 0  # a driver runs it
     fleet.admin("finish_job", job_run_id=run["job_run_id"])
     assert _observed(fleet, "job_duration_seconds", "sync_source") == (1, 40)
     assert _observed(fleet, "job_lag_seconds", "sync_source") == (1, 1)

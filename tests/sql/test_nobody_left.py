@@ -1,4 +1,4 @@
-"""When nobody is left, or most are away together: no stream moves while nobody but its owner could have it."""
+"""When no instance is left, or most are away together: no stream moves while only its owner could have it."""
 
 from datetime import timedelta
 from typing import Any
@@ -30,7 +30,7 @@ def _wait_for_loss(fleet: Fleet, count: int) -> None:
     raise AssertionError("R4.1: silent for 5 minutes is lost")
 
 
-# -- nobody is left ----------------------------------------------------------------------------------------------------
+# -- none is left ------------------------------------------------------------------------------------------------------
 
 
 def test_when_everybody_falls_silent_all_are_lost_and_nothing_moves(fleet: Fleet) -> None:
@@ -44,7 +44,7 @@ def test_when_everybody_falls_silent_all_are_lost_and_nothing_moves(fleet: Fleet
     assert _epochs(fleet) == before
     decision = fleet.last_decision()
     assert (decision["detail"]["kept"], decision["detail"]["why"]) == (6, "nobody is left to take them")
-    assert len(fleet.waiting()) == 6  # they are seen to wait for somebody that lives
+    assert len(fleet.waiting()) == 6  # they are seen to wait for a living instance
     assert fleet.view("fleet")[0]["streams_waiting"] == 6
     [health] = [row for row in fleet.admin("health") if row["component"] == "streams"]
     assert health["status"] != "healthy"
@@ -140,7 +140,7 @@ def test_a_fleet_of_one_that_died_is_succeeded_by_a_newcomer_at_once(fleet: Flee
 
 
 def test_what_nobody_else_has_room_for_stays_with_its_lost_owner(fleet: Fleet) -> None:
-    """Nobody but its owner could have it: no stream moves."""
+    """Only its owner could have it: no stream moves."""
     first, second, third = fleet.start(4, 4, 4, streams=10)
     before = _epochs(fleet)
     fleet.clock.advance("299 seconds")
@@ -355,7 +355,7 @@ def test_who_died_while_no_driver_was_there_is_lost_at_the_first_look(fleet: Fle
 
 
 def test_a_restart_a_promotion_and_no_driver_together_lose_nobody(fleet: Fleet) -> None:
-    """Rules are believed from the first look on, whoever looks."""
+    """Rules are believed from the first look on, by each driver."""
     workers, sessions = _attached(fleet, 3)
     before = _epochs(fleet)
     fleet.clock.advance("10 seconds")

@@ -43,7 +43,7 @@ def test_a_rebalance_of_300_streams_makes_the_least_moves(fleet: Fleet) -> None:
 def test_shares_are_rounded_by_largest_remainders(
     fleet: Fleet, capacities: tuple[int, ...], streams: int, expected: list[int]
 ) -> None:
-    """R1.4: everybody is within one stream of the exact share."""
+    """R1.4: every instance is within one stream of the exact share."""
     fleet.add_streams(streams)
     fleet.start(*capacities)
     assert sorted(fleet.loads().values()) == expected
@@ -74,7 +74,7 @@ def test_waiting_streams_are_placed_as_soon_as_room_appears(fleet: Fleet) -> Non
 
 
 def test_room_that_nobody_asked_about_is_found_within_seconds(fleet: Fleet) -> None:
-    """Whatever was missed elsewhere: check_balance finds it."""
+    """check_balance finds what was missed elsewhere."""
     fleet.start(10, streams=2)
     fleet.query(
         "update {p}.assignment set instance_id = null, state = 'waiting', waiting_since = {p}.now(), assigned_at = null"

@@ -129,7 +129,7 @@ def test_whatever_fails_it_never_flaps_and_always_ends(
                 assert sum(count for at, count in told if begin + 10 <= at < begin + 60) <= threshold // 2
             since = None
         elif since is None:
-            # no more than allowed in whatever six steps of ten seconds are surely looked at
+            # no more than allowed in any six steps of ten seconds are surely looked at
             assert sum(count for at, count in told if now - 50 < at <= now) <= threshold
     assert since is None
     assert not _is_on(fleet)

@@ -120,7 +120,7 @@ def _difference(fleet: Fleet) -> Row:
 
 
 def test_what_differs_without_a_reason_is_recorded_stream_by_stream(fleet: Fleet) -> None:
-    """R3.1, R3.3, R3.4: missing, under a wrong epoch, somebody else's, nobody's, and unknown to anybody."""
+    """R3.1, R3.3, R3.4: missing, under a wrong epoch, another instance's, without an owner, and unknown."""
     worker, other = fleet.start(10, 10, streams=8)
     idle = fleet.add_streams(1, first=9)[0]
     fleet.all_obey()

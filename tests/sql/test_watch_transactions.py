@@ -43,7 +43,7 @@ def test_an_idle_transaction_of_this_system_is_ended_after_transaction_timeout(f
     [pattern] = fleet.view("incident_patterns")
     assert pattern["pattern"] == "terminated: transaction of orchestrator:test, idle in transaction for too long"
     assert f'"pid": {pid}' in pattern["example"]["detail"]
-    assert fleet.query("select * from {p}.failure_count") == []  # whoever it happened to says so
+    assert fleet.query("select * from {p}.failure_count") == []  # its caller reports it
     with pytest.raises(psycopg.OperationalError):
         for _ in range(100):
             conn.execute("select")

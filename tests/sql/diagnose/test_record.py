@@ -1,4 +1,4 @@
-"""R6.2, R6.3: the record contradicts itself; only somebody who writes to private tables gets it there."""
+"""R6.2, R6.3: the record contradicts itself; only writing to private tables gets it there."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_wrong_counters_of_requirements_are_made_equal_to_a_recount(fleet: Fleet
 
 
 def test_a_stream_without_an_assignment_gets_one_and_an_instance(fleet: Fleet, doctor: Doctor) -> None:
-    """R6.2: under an epoch that nobody had before."""
+    """R6.2: under an epoch that no owner had before."""
     fleet.start(10, 10, streams=4)
     [before] = fleet.query("delete from {p}.assignment where stream_id = 1 returning epoch")
     doctor.cures("row_missing", "stream 1")

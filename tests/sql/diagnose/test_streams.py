@@ -1,4 +1,4 @@
-"""R6.1, R6.2: streams that nobody hears, and why."""
+"""R6.1, R6.2: streams that no instance hears, and why."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def test_streams_wait_because_nobody_may_be_given_any(fleet: Fleet, doctor: Doct
 
 
 def test_what_a_lost_instance_keeps_waits_for_an_instance(fleet: Fleet, doctor: Doctor) -> None:
-    """R6.2: nobody else could take it."""
+    """R6.2: no other instance could take it."""
     fleet.start(10, streams=2)
     for _ in range(2):
         fleet.clock.advance("6 minutes")

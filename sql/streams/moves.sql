@@ -1,42 +1,5 @@
 -- Parts of the administrators' functions. Every caller that changes assignments holds the decision lock.
 
-create or replace function {{ private }}.refuse_when_paused()
-    returns void
-    language plpgsql volatile
-as $function$
-declare
-    v_controller {{ private }}.controller;
-begin
-    select * into v_controller from {{ private }}.controller;
-    if v_controller.paused_at is not null then
-        raise exception using
-            errcode = 'OR401',
-            message = 'balancing is paused',
-            detail = jsonb_build_object(
-                'paused_at', v_controller.paused_at, 'paused_by', v_controller.paused_by, 'reason', v_controller.paused_reason
-            )::text,
-            hint = 'select * from {{ api }}.resume_balancing() ends the pause';
-    end if;
-end
-$function$;
-comment on function {{ private }}.refuse_when_paused() is 'Refuse (OR401) while balancing is paused.';
-
-create or replace function {{ private }}.known_instance(p_instance_id text)
-    returns {{ private }}.instance
-    language plpgsql volatile
-as $function$
-declare
-    v_instance {{ private }}.instance;
-begin
-    select * into v_instance from {{ private }}.instance as i where i.instance_id = p_instance_id for no key update;
-    if not found then
-        perform {{ private }}.unknown_instance(p_instance_id);
-    end if;
-    return v_instance;
-end
-$function$;
-comment on function {{ private }}.known_instance(text) is 'An instance, locked; OR103 when there is none.';
-
 create or replace function {{ private }}.movable_assignment(p_stream_id bigint, p_instance_id text)
     returns {{ private }}.assignment
     language plpgsql volatile
@@ -108,22 +71,3 @@ begin
 end
 $function$;
 comment on function {{ private }}.send_to(bigint, {{ private }}.assignment, text, text) is 'Send one stream to one instance: by hand-over from a living owner, at once when it waits or its owner is lost.';
-
-create or replace function {{ private }}.fleet_fingerprint()
-    returns text
-    language sql volatile
-as $function$
-    select md5(coalesce(string_agg(
-        concat_ws(
-            ':', i.instance_id, i.status, i.incarnation, i.max_streams, i.standing_order, l.owned, l.incoming, l.outgoing, l.digest,
-            -- pins change what may move, and nothing else
-            (select sum(r.movable) from {{ private }}.requirement_load as r where r.instance_id = i.instance_id)
-        ),
-        ' ' order by i.instance_id
-    ), '') || concat_ws(
-        ' ', '', {{ private }}.count_waiting(1000000), (select max(d.decision_id) from {{ private }}.decision as d), {{ private }}.thresholds()
-    ))
-    from {{ private }}.instance as i
-    join {{ private }}.instance_load as l on l.instance_id = i.instance_id
-$function$;
-comment on function {{ private }}.fleet_fingerprint() is 'Differs when anything differs that a plan was made for.';

@@ -3,16 +3,6 @@
 -- A beat tells nothing, whatever it changes: each notification wakes every listener, and after an outage all beat at once.
 -- Notifies  changes
 
-create or replace function {{ private }}.tell_lookers()
-    returns void
-    language plpgsql volatile
-as $function$
-begin
-    perform pg_notify('{{ api }}.changes', '');
-end
-$function$;
-comment on function {{ private }}.tell_lookers() is 'A hint to those who look on to look again.';
-
 create or replace function {{ private }}.tell_lookers_of_a_row()
     returns trigger
     language plpgsql volatile

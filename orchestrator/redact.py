@@ -23,18 +23,18 @@ _NAMED_SECRET = re.compile(
 _PASSWORD_IN_URL = re.compile(r"(://[^/@:\s]*:)[^\s/]+(?=@)")
 
 
-def without_secrets(text: str) -> str:
+def redact(text: str) -> str:
     """Passwords and tokens that stand in a text by their names or in an address are shown as …"""
     return _PASSWORD_IN_URL.sub(r"\1…", _NAMED_SECRET.sub(r"\1…", text))
 
 
-def without_secrets_in(value: Any) -> Any:
+def redact_in(value: Any) -> Any:
     """The same for all texts in an object of JSON."""
     if isinstance(value, str):
-        return without_secrets(value)
+        return redact(value)
     if isinstance(value, Mapping):
-        return {key: without_secrets_in(item) for key, item in value.items()}
-    return [without_secrets_in(item) for item in value] if isinstance(value, list | tuple) else value
+        return {key: redact_in(item) for key, item in value.items()}
+    return [redact_in(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 # @everyone, @here, <!channel>, <@U0123>: what Slack, Discord and the like would call people by
