@@ -468,7 +468,7 @@ async def test_a_draining_worker_hands_everything_over_before_it_goes(fleet: Fle
     assert not two.doubled
 
 
-async def test_a_drain_with_nobody_to_take_over_ends_with_its_limit(fleet: Fleet) -> None:
+async def test_a_drain_with_none_to_take_over_ends_with_its_limit(fleet: Fleet) -> None:
     fleet.add_streams(2)
     recorder = Recorder()
     worker = fleet.worker("fingerv7-001", recorder, on_exit="drain", drain_timeout=1.5)
