@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from bench import scenario
 from bench.part import Figures, Goal, run_alone
+from bench.plots import Plot, new_plot
 from bench.sides import Settings, peer_versions, zookeeper_is_installed
 
 TITLE = "Failover and hand-over"
@@ -182,9 +181,9 @@ def _none(what: str, count: int, unit: str = "") -> Goal:
     return Goal(what, f"0{unit}", f"{count}{unit}", count == 0)
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
+def plots(figures: Figures) -> dict[str, Plot]:
     """The longest that one stream was unheard, by event and side; what a side was not asked for has no bar."""
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    figure = new_plot(9, 4, layout="constrained")
     axes = figure.subplots()
     sides = figures["sides"]
     events = [event for event in (*EVENTS, "hang") if any(event in found for found in sides.values())]

@@ -13,9 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from bench.part import Figures, Goal, run_alone
+from bench.plots import Plot
 from orchestrator import db
 from orchestrator.demo.processes import Processes
 from orchestrator.demo.stage import Stage
@@ -54,7 +53,7 @@ def goals(figures: Figures) -> list[Goal]:
     return [*found, Goal("audio written twice, all moves", "0 s", f"{twice} s", twice == 0)]
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
+def plots(figures: Figures) -> dict[str, Plot]:
     return {}
 
 

@@ -24,12 +24,12 @@ from typing import Any, cast
 
 import psutil
 import psycopg
-from matplotlib.figure import Figure
 
 from bench.ear import PER_HOST
 from bench.fleet import SERVER_SETTINGS, Fleet, Size, server, session_cpu_milliseconds, statement
 from bench.measure import percentile
 from bench.part import Figures, Goal, run_alone
+from bench.plots import Plot, new_plot
 from orchestrator import db
 
 TITLE = "From decision to sound"
@@ -274,8 +274,8 @@ def goals(figures: Figures) -> list[Goal]:
     ]
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
-    figure = Figure(figsize=(7, 4), layout="constrained")
+def plots(figures: Figures) -> dict[str, Plot]:
+    figure = new_plot(7, 4, layout="constrained")
     axes = figure.subplots()
     rows = figures["stream"]
     for name in ("bare", "durable", "ours"):
