@@ -119,7 +119,7 @@ def _plot_purge(purge: Figures) -> Plot:
         deleted.append(total)
     above.plot(at, [rows / 1e6 for rows in deleted])
     above.set_ylabel("million rows deleted")
-    # thousands of dots: as a picture in the SVG they take a hundredth of the lines
+    # thousands of dots: as a snapshot in the SVG they take a hundredth of the lines
     below.plot(*zip(*purge["beats_raw"], strict=True), ".", markersize=2, alpha=0.5, rasterized=True)
     below.axvspan(0, purge["seconds"], alpha=0.1)
     below.set_yscale("log")

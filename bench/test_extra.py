@@ -16,7 +16,7 @@ def test_an_assignor_is_asked_until_every_stream_has_an_owner() -> None:
 
 
 def test_the_same_figures_make_the_same_plots(tmp_path: Path) -> None:
-    """Also those with dots as a picture in them; and what was there before is gone."""
+    """Also those with dots as a snapshot in them; and what was there before is gone."""
     written = []
     for directory in (tmp_path / "one", tmp_path / "two"):
         directory.mkdir()

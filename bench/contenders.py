@@ -17,9 +17,9 @@ from typing import Protocol
 import psutil
 
 from orchestrator import db
-from orchestrator.demo import ledger
-from orchestrator.demo.processes import Process, Processes
 from orchestrator.embedded import Embedded
+from orchestrator.lab import ledger
+from orchestrator.lab.processes import Process, Processes
 from orchestrator.migrate import migrate
 
 MAX_STREAMS = 150
@@ -27,7 +27,7 @@ PATIENCE = 60.0
 ZOOKEEPER = Path("/usr/share/java/zookeeper.jar")
 
 
-class Side(Protocol):
+class Contender(Protocol):
     """One solution: how its coordinator and its workers are started, and asked to end."""
 
     startup: float  # seconds that the coordinator takes from being started to answering
@@ -59,8 +59,8 @@ class Settings:
             )
         return ", ".join(f"{name} {value}" for name, value in self.values.items()) or "default settings"
 
-    def start(self, directory: Path, processes: Processes, stack: ExitStack, streams: int) -> Side:
-        """The side with its coordinator running, which ends with the stack."""
+    def start(self, directory: Path, processes: Processes, stack: ExitStack, streams: int) -> Contender:
+        """The contender with its coordinator running, which ends with the stack."""
         return (Kazoo if self.kazoo else Ours)(directory, processes, stack, streams, self)
 
 
