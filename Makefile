@@ -47,7 +47,7 @@ snapshot: $(VENV)/dev.stamp  ## write the schema snapshot, the help texts and th
 docs: $(VENV)/dev.stamp  ## write the generated tables of sql/README.md anew
 	$(BIN)/python docs/generate.py
 
-docs-images: $(VENV)/dev.stamp  ## make the pictures in docs/images anew, with Debian's chromium
+docs-images: $(VENV)/dev.stamp  ## make the pictures in docs/operating/images anew, with Debian's chromium
 	ORCHESTRATOR_DOCS_IMAGES=1 $(BIN)/pytest -q tests/dashboard/test_pictures.py
 
 docs-check: $(VENV)/dev.stamp
@@ -59,7 +59,7 @@ chaos: $(VENV)/dev.stamp  ## break a real fleet in every way, check the laws all
 chaos-quick: $(VENV)/dev.stamp  ## the same with a small fleet and the quickest faults, about a minute
 	$(BIN)/python -m tests.chaos --quick $(CHAOS)
 
-bench: $(VENV)/bench.stamp  ## docs/benchmarks.md anew: how fast, beside the limit and beside peers; leave the machine alone meanwhile
+bench: $(VENV)/bench.stamp  ## docs/internals/benchmarks.md anew: how fast, beside the limit and beside peers; leave the machine alone meanwhile
 	$(BIN)/python -m bench
 
 bench-quick: $(VENV)/bench.stamp  ## the same, small, in two minutes: to see that it works, not to quote

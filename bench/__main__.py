@@ -30,8 +30,8 @@ PACKAGES = ("psycopg", "kafka-python", "kazoo", "matplotlib")
 def main(quick: bool, names: Sequence[str]) -> None:
     """Measure every part of the orchestrator beside its limits and its peers, on servers of its own.
 
-    Every run writes all its figures to bench/results. The whole run also writes docs/benchmarks.md, its plots and its
-    summary.
+    Every run writes all its figures to bench/results. The whole run also writes docs/internals/benchmarks.md, its
+    plots and its summary.
     """
     run = describe()
     parts: list[dict[str, Any]] = []
@@ -52,7 +52,7 @@ def main(quick: bool, names: Sequence[str]) -> None:
     report.progress(f"figures in {file}")
     if not quick and not names:
         report.write(parts, run, plots)
-        report.progress(f"page in {report.DOCS / 'benchmarks.md'}")
+        report.progress(f"page in {report.INTERNALS / 'benchmarks.md'}")
 
 
 def describe() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.part import Figures, Goal, run_alone
 from bench.plots import Plot
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.lab.fleet import Fleet
 from orchestrator.lab.processes import Processes
 from orchestrator.lab.server import running_server, temporary_directory

@@ -4,7 +4,7 @@ All are measured from the moment in which COMMIT was sent, in turns, on one serv
 
 - **bare**: pg_notify, and the notification has arrived in a client of another process. Nothing was written, so that the
   server waits for no disk;
-- **durable**: the same of a transaction that has written something, as whatever is worth a notification has;
+- **durable**: the same of a transaction that has written something, as all that is worth a notification has;
 - **ours**: the old owner confirms that it stopped (`acknowledge`), and the handler has started in the new owner, a
   worker in another process.
 
@@ -30,7 +30,7 @@ from bench.measure import percentile
 from bench.notification_listener import PER_HOST
 from bench.part import Figures, Goal, run_alone
 from bench.plots import Plot, new_plot
-from orchestrator import db
+from orchestrator.database import db
 
 TITLE = "From decision to sound"
 LISTENERS = (1, 50, 500, 1_500)
@@ -158,7 +158,7 @@ def _let_go(fleet: Fleet, conn: db.Connection) -> None:
 
 
 def _take_back(fleet: Fleet) -> None:
-    """Somebody else has the stream again, and the worker has confirmed everything."""
+    """Another instance has the stream again, and the worker has confirmed everything."""
     _wait_for(fleet, "stream.sql", lambda row: row["state"] == "running", stream_id=STREAM)
     db.call(fleet.conn, "move_stream", stream_id=STREAM, instance_id=ELSEWHERE)
     _wait_for(fleet, "stream.sql", lambda row: row["instance_id"] == ELSEWHERE, stream_id=STREAM)
@@ -173,7 +173,7 @@ def _wait_for(fleet: Fleet, path: str, condition: Any, **parameters: Any) -> Non
 
 
 def _rest(listeners: int) -> None:
-    """Whoever was woken sleeps again, and a worker has said what it had to say."""
+    """What was woken sleeps again, and a worker has said what it had to say."""
     time.sleep(0.05 + 0.0001 * listeners)
 
 
@@ -207,7 +207,7 @@ def _listener(kind: str, fleet: Fleet, *arguments: str) -> Iterator[Listener]:
 
 @contextmanager
 def _idle_listener(fleet: Fleet, channels: Sequence[str]) -> Iterator[None]:
-    """A session that LISTENs to what nobody says."""
+    """A session that LISTENs to a silent channel."""
     with psycopg.connect(fleet.dsn, autocommit=True) as conn:
         for channel in channels:
             conn.execute(statement("listen.sql", instance_id=channel))
@@ -219,7 +219,7 @@ def _idle_listener(fleet: Fleet, channels: Sequence[str]) -> Iterator[None]:
 
 def cost_of_a_commit(fleet: Fleet, listeners: int, effort: Effort) -> dict[str, Any]:
     """The median time of a commit, and what all processes of the server were on a CPU for during one."""
-    kinds: dict[str, list[str]] = {"none": [], "one": ["nobody"], "two": ["nobody", "changes"]}
+    kinds: dict[str, list[str]] = {"none": [], "one": ["unused"], "two": ["unused", "changes"]}
     found: dict[str, Any] = {"listeners": listeners}
     with fleet.connect() as conn:
         conn.autocommit = False

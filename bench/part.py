@@ -6,8 +6,8 @@ A part is a module `bench.NAME` with
 - `measure(quick) -> Figures`, everything that JSON can hold, raw numbers included, from a server of its own;
 - `goals(figures) -> list[Goal]`, what is promised beside what was found;
 - `plots(figures) -> dict[str, Plot]`, by the name of the SVG file (without `.svg`);
-- `NAME.md.j2`, its section of docs/benchmarks.md, below its heading; it sees the part's own `figures` and the filters
-  of bench.report, and shows its plots as `benchmarks/NAME-….svg`.
+- `NAME.md.j2`, its section of docs/internals/benchmarks.md, below its heading; it sees the part's own `figures` and the
+  filters of bench.report, and shows its plots as `benchmarks/NAME-….svg`.
 
 `python -m bench.NAME [--quick]` runs it alone (`run_alone`).
 """

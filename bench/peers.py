@@ -70,7 +70,7 @@ def moves(before: Owners, after: Owners) -> int:
 def least_moves(kept: Sequence[int], streams: int) -> int:
     """The fewest streams that must be given away so that all have as many, where each of these has kept so many.
 
-    Whoever has most keeps the extra one.
+    The one that has most keeps the extra one.
     """
     share, extra = divmod(streams, len(kept))
     targets = [share + (place < extra) for place in range(len(kept))]

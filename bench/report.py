@@ -1,4 +1,4 @@
-"""What people see: goals on the terminal; docs/benchmarks.md, its plots and its summary."""
+"""What people see: goals on the terminal; docs/internals/benchmarks.md, its plots and its summary."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from bench.part import Goal
 
 Figures = Mapping[str, Any]
 
-DOCS = Path(__file__).parent.parent / "docs"
+INTERNALS = Path(__file__).parent.parent / "docs" / "internals"
 
 _console = Console(width=None if Console().is_terminal else 170)
 _stderr = Console(stderr=True)
@@ -34,14 +34,14 @@ def show(goals: Sequence[Goal]) -> None:
     _console.print(table)
 
 
-def write(parts: Sequence[Figures], run: Figures, drawn: Mapping[str, plots.Plot], docs: Path = DOCS) -> None:
-    """docs/benchmarks.md, and beside it the plots and summary.json. A part has name, title, goals and figures."""
+def write(parts: Sequence[Figures], run: Figures, drawn: Mapping[str, plots.Plot], docs: Path = INTERNALS) -> None:
+    """The page benchmarks.md, and beside it the plots and summary.json. A part has name, title, goals and figures."""
     plots.write(drawn, docs / "benchmarks")
     write_texts(parts, run, docs)
 
 
-def write_texts(parts: Sequence[Figures], run: Figures, docs: Path = DOCS) -> None:
-    """docs/benchmarks.md and summary.json."""
+def write_texts(parts: Sequence[Figures], run: Figures, docs: Path = INTERNALS) -> None:
+    """The page and its summary.json."""
     summary = summarise(run, parts)
     (docs / "benchmarks").mkdir(parents=True, exist_ok=True)
     (docs / "benchmarks" / "summary.json").write_text(summary_text(summary))
@@ -88,7 +88,7 @@ def rounded(value: Any) -> Any:
 
 
 def page(summary: Figures, parts: Sequence[Figures]) -> str:
-    """docs/benchmarks.md; without parts only its beginning, which says no more than the summary."""
+    """The page; without parts only its beginning, which says no more than the summary."""
     environment = _environment()
     sections = [
         {

@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 
 import click
 
-from orchestrator import db, printable
 from orchestrator.cli import output
+from orchestrator.database import db
+from orchestrator.database.retry import Round, is_retryable
 from orchestrator.errors import OrchestratorError
-from orchestrator.patience import Round, is_retryable
+from orchestrator.redact import one_line
 
 Page = TypeVar("Page")
 
@@ -184,7 +185,7 @@ def _take(reader: _Reader, show: Callable[[Any], None], screen: _Screen) -> None
         if not is_retryable(error):
             raise
         screen.away_since = screen.away_since or time.time()
-        screen.why = printable.one_line(" ".join(error.message.split()))
+        screen.why = one_line(" ".join(error.message.split()))
         return
     with redirect_stdout(_Canvas()) as canvas:
         show(page)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psutil
 
-from orchestrator import db
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
 from orchestrator.demo.display import Display
-from orchestrator.embedded import Embedded
 from orchestrator.lab import report
 from orchestrator.lab.fleet import Fleet
 from orchestrator.lab.processes import LOOK_EVERY, Process, Processes, ScenarioFailed, interrupted_once

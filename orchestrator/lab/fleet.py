@@ -13,13 +13,13 @@ from json import dumps
 
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
-from orchestrator.embedded import Embedded
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
+from orchestrator.database.retry import Round, is_retryable
 from orchestrator.errors import OrchestratorError
+from orchestrator.install.migrate import migrate
 from orchestrator.lab import ledger
 from orchestrator.lab.processes import PATIENCE, Process, Processes, ScenarioFailed
-from orchestrator.migrate import migrate
-from orchestrator.patience import Round, is_retryable
 
 DATABASE = "orchestrator"
 

@@ -30,11 +30,11 @@ from uuid import uuid4
 import aiohttp
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
+from orchestrator.database.retry import is_retryable
 from orchestrator.errors import OrchestratorError
 from orchestrator.lab import ledger
 from orchestrator.lab.sound import WAV_HEADER_SIZE, Listener, Second
-from orchestrator.patience import is_retryable
 
 logger = logging.getLogger(__name__)
 

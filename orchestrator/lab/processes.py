@@ -17,8 +17,8 @@ from typing import Self
 import psutil
 
 import orchestrator
+from orchestrator.database.retry import is_retryable
 from orchestrator.errors import OrchestratorError
-from orchestrator.patience import is_retryable
 
 LOOK_EVERY = 0.25
 # What has not happened after so many seconds will not happen: more than requirement R1.2 allows.

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from orchestrator import db
+from orchestrator.database import db
 
 
 @dataclass(frozen=True)

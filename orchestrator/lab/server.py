@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from orchestrator.embedded import Embedded
+from orchestrator.database.embedded import Embedded
 
 
 @contextmanager

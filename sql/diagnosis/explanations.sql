@@ -89,35 +89,6 @@ as $function$
 $function$;
 comment on function {{ private }}.other_loads(jsonb, text, text) is 'The detail of a decision, and the other instances among its loads: those that a stream could have gone to.';
 
-create or replace function {{ private }}.effects(p_from text[], p_to text[])
-    returns table (instance_id text, gained integer, lost integer)
-    language sql immutable
-as $function$
-    select e.instance_id, sum(e.gained)::integer, sum(e.lost)::integer
-    from (
-        select u.to_id as instance_id, 1 as gained, 0 as lost from unnest(p_to) as u(to_id)
-        union all
-        select u.from_id, 0, 1 from unnest(p_from) as u(from_id)
-    ) as e
-    where e.instance_id is not null
-    group by e.instance_id
-$function$;
-comment on function {{ private }}.effects(text[], text[]) is 'What each instance gains and loses by moves from these to those.';
-
-create or replace function {{ private }}.moves_since(p_decision_id bigint, out stream_ids bigint[], out from_ids text[], out to_ids text[])
-    language sql volatile
-as $function$
-    select array_agg(m.stream_id order by m.stream_id), array_agg(m.from_id order by m.stream_id), array_agg(m.to_id order by m.stream_id)
-    from (
-        select v.stream_id, v.from_instance_id as from_id, v.to_instance_id as to_id
-        from {{ private }}.movement as v where v.decision_id >= p_decision_id
-        union all
-        select a.stream_id, a.instance_id, a.next_instance_id
-        from {{ private }}.assignment as a where a.decision_id >= p_decision_id and a.releasing_since is not null
-    ) as m
-$function$;
-comment on function {{ private }}.moves_since(bigint) is 'The moves that this decision and those after it made or asked for.';
-
 create or replace function {{ private }}.events_of_instance(p_instance_id text)
     returns table (
         at timestamptz, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text,

@@ -5,18 +5,6 @@
 -- Reads     instance_load, requirement, controller
 -- Writes    assignment, movement, decision, withdrawal, metric_count
 
-create or replace function {{ private }}.somebody_is_there()
-    returns boolean
-    language sql stable
-begin atomic
-    -- whether on probation or not, and however loaded
-    select exists (
-        select from {{ private }}.instance as i
-        where i.status in ('registered', 'active', 'recovering') and i.standing_order is null and i.suspended_until is null
-    );
-end;
-comment on function {{ private }}.somebody_is_there() is 'Whether any instance may be given streams.';
-
 create or replace function {{ private }}.heirless()
     returns table (instance_id text)
     language sql stable
@@ -93,25 +81,3 @@ begin
 end
 $function$;
 comment on function {{ private }}.inherit(text[]) is 'Give what these lost instances still hold to others, as far as those have room.';
-
-create or replace function {{ private }}.tell_former_owners(p_decision_id bigint)
-    returns void
-    language sql volatile
-as $function$
-    insert into {{ private }}.withdrawal (instance_id, stream_id, epoch, withdrawn_at)
-    select m.from_instance_id, m.stream_id, m.epoch - 1, m.moved_at
-    from {{ private }}.movement as m
-    where m.decision_id = p_decision_id and m.from_instance_id is not null
-    on conflict (instance_id, stream_id) do update set epoch = excluded.epoch, withdrawn_at = excluded.withdrawn_at
-$function$;
-comment on function {{ private }}.tell_former_owners(bigint) is 'Whoever a decision took streams from without asking is told to stop them, should it return.';
-
-create or replace function {{ private }}.return_of(p_instance_id text)
-    returns text
-    language sql volatile
-begin atomic
-    select case when l.owned > 0 then 'back with its streams' else 'returned' end
-    from {{ private }}.instance_load as l
-    where l.instance_id = p_instance_id;
-end;
-comment on function {{ private }}.return_of(text) is 'Why a settlement is asked for when a lost instance returns: one that kept its streams needs no new share.';

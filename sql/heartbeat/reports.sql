@@ -1,17 +1,5 @@
 -- What a worker says about itself: the report of its beat, and the full set of what it runs.
 
-create or replace function {{ private }}.require_few(p_name text, p_count integer)
-    returns void
-    language plpgsql immutable
-as $function$
-begin
-    perform {{ private }}.require_argument(
-        p_name, coalesce(p_count, 0) <= 10000, to_jsonb(p_count), 'at most 10000 streams: an instance has 1000 at most'
-    );
-end
-$function$;
-comment on function {{ private }}.require_few(text, integer) is 'Refuse (OR101) more streams in one call than any instance can mean.';
-
 create or replace function {{ private }}.check_reported_streams(p_streams bigint[], p_epochs bigint[])
     returns void
     language plpgsql immutable

@@ -55,6 +55,10 @@ begin
     cross join {{ private }}.http_system_row() as s;
 end
 $function$;
-comment on function {{ api }}.http_metrics() is 'GET /metrics as JSON: the HTTP status and the answer. Decisions are those of the last hour; series has all that is measured and does not belong to one instance, by the names that Prometheus knows.';
+comment on function {{ api }}.http_metrics() is
+'Answer GET /metrics as JSON.
+status: the HTTP status.
+body: the named figures of the fleet (decisions are those of the last hour); in series all that is measured and does not belong to one instance, by the names that Prometheus knows.
+Example: select * from {{ api }}.http_metrics();';
 revoke all on function {{ api }}.http_metrics() from public;
 grant execute on function {{ api }}.http_metrics() to {{ reader }}, {{ admin }};

@@ -47,6 +47,14 @@ begin
     end;
 end
 $function$;
-comment on function {{ api }}.http_register(jsonb, text, text) is 'POST /register in any dialect: the HTTP status and the JSON answer. p_address: where the client calls from, when it does not say itself. p_dialect: by the path (worker), else the keys tell.';
+comment on function {{ api }}.http_register(jsonb, text, text) is
+'Answer POST /register and POST /api/workers/register: an instance that only speaks HTTP comes to life, or comes back. A client that registers from where this instance registered last is the same client, started anew.
+p_request: the keys of the dialect; the id and max_streams are required.
+p_address: where the client calls from, when it does not say so itself.
+p_dialect: worker for /api/workers/register; else the keys tell.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR104, OR105, OR106, OR404, 55P03.
+Example: select * from {{ api }}.http_register(''{"instance_id": "http-2", "max_streams": 50}'', ''192.0.2.7'');';
 revoke all on function {{ api }}.http_register(jsonb, text, text) from public;
 grant execute on function {{ api }}.http_register(jsonb, text, text) to {{ worker }}, {{ admin }};

@@ -15,6 +15,12 @@ begin
     return query select {{ private }}.unlock_session({{ private }}.session_lock_key(p_instance_id, p_incarnation));
 end
 $function$;
-comment on function {{ api }}.detach_session(text, bigint) is 'Untie this connection from the instance, as if the connection had ended; false when it was not tied.';
+comment on function {{ api }}.detach_session(text, bigint) is
+'Untie this connection from the instance, as if the connection had ended.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+detached: false when this connection was not tied to it.
+Raises: OR101.
+Example: select * from {{ api }}.detach_session(''fingerv7-001'', 1);';
 revoke all on function {{ api }}.detach_session(text, bigint) from public;
 grant execute on function {{ api }}.detach_session(text, bigint) to {{ worker }}, {{ admin }};

@@ -1,6 +1,16 @@
 -- Parts of register_instance.
 -- Every caller but check_registration holds the decision lock and the instance's row.
 
+create or replace function {{ private }}.return_of(p_instance_id text)
+    returns text
+    language sql volatile
+begin atomic
+    select case when l.owned > 0 then 'back with its streams' else 'returned' end
+    from {{ private }}.instance_load as l
+    where l.instance_id = p_instance_id;
+end;
+comment on function {{ private }}.return_of(text) is 'Why a settlement is asked for when a lost instance returns: one that kept its streams needs no new share.';
+
 create or replace function {{ private }}.check_registration(
     p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval,
     p_metadata jsonb, p_stop_within interval

@@ -24,6 +24,13 @@ begin
     return query select v_until;
 end
 $function$;
-comment on function {{ api }}.suspend_instance(text, bigint, interval) is 'Keep this instance''s streams for it until it registers again, for at most so long.';
+comment on function {{ api }}.suspend_instance(text, bigint, interval) is
+'Keep the streams of this instance for it until it registers again, for a planned restart.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_for: for how long, at most heartbeat_timeout.
+suspended_until: until when they are kept.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from {{ api }}.suspend_instance(''fingerv7-001'', 1, ''2 minutes'');';
 revoke all on function {{ api }}.suspend_instance(text, bigint, interval) from public;
 grant execute on function {{ api }}.suspend_instance(text, bigint, interval) to {{ worker }}, {{ admin }};

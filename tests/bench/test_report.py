@@ -45,15 +45,15 @@ def test_the_same_figures_make_the_same_texts(tmp_path: Path) -> None:
 
 
 def test_the_page_in_the_docs_begins_with_its_summary() -> None:
-    text = (report.DOCS / "benchmarks" / "summary.json").read_text()
+    text = (report.INTERNALS / "benchmarks" / "summary.json").read_text()
     summary = json.loads(text)
     assert summary["goals"]
     assert report.summary_text(summary) == text
-    assert (report.DOCS / "benchmarks.md").read_text().startswith(report.page(summary, []))
+    assert (report.INTERNALS / "benchmarks.md").read_text().startswith(report.page(summary, []))
 
 
 def test_raw_figures_stay_out_of_the_docs() -> None:
-    files = list((report.DOCS / "benchmarks").iterdir())
+    files = list((report.INTERNALS / "benchmarks").iterdir())
     assert {path.suffix for path in files} == {".json", ".svg"}
-    assert len((report.DOCS / "benchmarks" / "summary.json").read_text().splitlines()) <= 300
+    assert len((report.INTERNALS / "benchmarks" / "summary.json").read_text().splitlines()) <= 300
     assert all(len(path.read_text().splitlines()) <= 1_000 for path in files), "rasterise what has thousands of points"

@@ -14,8 +14,8 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from orchestrator import db
-from orchestrator.embedded import PORT, USER, Embedded
+from orchestrator.database import db
+from orchestrator.database.embedded import PORT, USER, Embedded
 from orchestrator.lab.fleet import DATABASE, Fleet
 from orchestrator.lab.processes import Process, Processes
 from tests.chaos.proxy import Line, Proxy

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.lab.processes import Process, ScenarioFailed
 from tests.chaos.breakable import BreakableFleet
 

@@ -12,11 +12,11 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from orchestrator import db
-from orchestrator.embedded import Embedded
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
 from orchestrator.lab import ledger
 from orchestrator.lab.processes import Process, Processes, ScenarioFailed
-from orchestrator.migrate import migrate
 from tests.chaos.faults import Moves
 from tests.chaos.laws import Law, Watch
 from tests.chaos.table import Result, Row

@@ -13,7 +13,7 @@ from random import Random
 
 import psycopg
 
-from orchestrator.embedded import Embedded
+from orchestrator.database.embedded import Embedded
 from orchestrator.lab import report
 from orchestrator.lab.processes import Processes, ScenarioFailed, interrupted_once
 from orchestrator.lab.server import fast_directory, running_server, temporary_directory

@@ -1,4 +1,4 @@
-"""The fence of a results database: an epoch that was passed never writes again, whatever the timing."""
+"""The fence of a results database: an epoch that was passed never writes again, under any timing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.lab import ledger
 from orchestrator.lab.ledger import FENCE
 
@@ -46,7 +46,7 @@ def refused(epoch: int, highest: int) -> Iterator[None]:
 
 @contextmanager
 def made_to_wait(dsn: str, session: db.Connection, work: Any, *arguments: Any) -> Iterator[Future[None]]:
-    """Start work in a session of its own thread; goes on when pg_locks shows that it waits for somebody."""
+    """Start work in a session of its own thread; goes on when pg_locks shows that it waits for another session."""
     with ThreadPoolExecutor(1) as pool, psycopg.connect(dsn, autocommit=True) as observer:
         future = pool.submit(work, session, *arguments)
         deadline = time.monotonic() + 4

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
 from orchestrator.cli.demo import demo
+from orchestrator.database import db
 from orchestrator.demo import scenario
 from orchestrator.lab import report
 
@@ -142,7 +142,7 @@ def test_what_cannot_be_true_is_counted_as_misheard(whole: db.Connection, row: d
 
 
 def test_a_batch_that_is_sent_again_is_written_once(whole: db.Connection) -> None:
-    """After a lost connection nobody knows whether the last batch was written."""
+    """After a lost connection it is unknown whether the last batch was written."""
     assert record(whole, heard(1, END + 5), batch=2) == {"written": 1, "refused": 0}
     assert record(whole, heard(1, END + 5), batch=2) == {"written": 0, "refused": 0}
     assert record(whole, heard(1, END + 6), batch=3) == {"written": 1, "refused": 0}

@@ -12,12 +12,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.lab.listening import ListenHandler, ResultWriter
 from orchestrator.lab.stations import Radio
 from worker_shim import Context, Stream
 from worker_shim.context import Counts
-from worker_shim.progress import Progress
+from worker_shim.vitals import Progress
 
 STATION = 3
 
