@@ -65,6 +65,19 @@ begin
     return query select v_started, v_stopped, v_failed, v_said - v_started - v_stopped - v_failed;
 end
 $function$;
-comment on function {{ api }}.acknowledge(text, bigint, bigint[], bigint[], bigint[], jsonb) is 'Confirm starts (with their epochs) and stops, report failures; in batches. What does not concern this instance any more is counted as ignored.';
+comment on function {{ api }}.acknowledge(text, bigint, bigint[], bigint[], bigint[], jsonb) is
+'Confirm starts (with their epochs) and stops, and report failures, in batches. A confirmed stop ends a hand-over: the next owner gets the stream at once. What does not concern this instance any more is counted as ignored.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_started: ids of the streams that it runs now.
+p_started_epochs: the epoch of each of them, in the same order.
+p_stopped: ids of the streams that it has stopped.
+p_failed: an array of {"stream_id", "epoch", "error"}: what it could not hear, and why.
+started: starts that were confirmed.
+stopped: stops that were confirmed.
+failed: failures that were recorded.
+ignored: what did not concern this instance any more.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from {{ api }}.acknowledge(''fingerv7-001'', 1, p_started => ''{1, 2}'', p_started_epochs => ''{1, 1}'');';
 revoke all on function {{ api }}.acknowledge(text, bigint, bigint[], bigint[], bigint[], jsonb) from public;
 grant execute on function {{ api }}.acknowledge(text, bigint, bigint[], bigint[], bigint[], jsonb) to {{ worker }}, {{ admin }};

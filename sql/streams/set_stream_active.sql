@@ -45,6 +45,15 @@ begin
     from {{ private }}.assignment as a where a.stream_id = p_stream_id;
 end
 $function$;
-comment on function {{ api }}.set_stream_active(bigint, boolean) is 'Switch a station off or on; says who has it now.';
+comment on function {{ api }}.set_stream_active(bigint, boolean) is
+'Switch a station off (it is taken from its owner) or on (it is placed again).
+p_stream_id: the stream.
+p_active: true for on.
+stream_id: the stream.
+state: idle, waiting, assigned or running.
+instance_id: the instance that has it now.
+event_id: the id of the event, for explain_event.
+Raises: OR101, OR102, 55P03.
+Example: select * from {{ api }}.set_stream_active(1, false);';
 revoke all on function {{ api }}.set_stream_active(bigint, boolean) from public;
 grant execute on function {{ api }}.set_stream_active(bigint, boolean) to {{ admin }};

@@ -1,4 +1,4 @@
-"""Single decisions from any state whatever: the fewest moves, nobody above capacity, fair where that is the aim.
+"""Single decisions from any state: the fewest moves, none above capacity, fair where that is the aim.
 
 The states are written into the tables, so that there is no need to live through what leads to them.
 """
@@ -133,7 +133,7 @@ def planned(now: Snapshot) -> Counter[str]:
 
 
 def check_as_fair_as_can_be(before: Snapshot, after: Snapshot) -> None:
-    """Everybody has its share but for a part of a stream.
+    """Every instance has its share but for a part of a stream.
 
     Where streams were placed by the same decision, but for a stream: what was just placed is not moved on at once.
     """
@@ -167,7 +167,7 @@ def test_a_rebalance_makes_the_fewest_moves_and_ends_fair(build: Callable[[State
     before = fleet.now
     fleet.call("rebalance")
     check_decision(before, fleet.now, least=True)
-    # where somebody draining or overfull could not give all, or a promised place is gone, fairness has to wait
+    # where a draining or overfull instance could not give all, or a promised place is gone, fairness has to wait
     overfull = any(r["owned"] - r["outgoing"] > r["max_streams"] for r in fleet.now.placeable.values())
     promised = any(r["owned"] + r["incoming"] > r["max_streams"] for r in fleet.now.placeable.values())
     if not overfull and not promised:
@@ -215,10 +215,10 @@ def test_a_failover_moves_what_was_lost_and_nothing_else(
 
 @_MANY
 @given(state=states(), forced=st.booleans())
-def test_hand_overs_end_somewhere_whatever_has_become_of_the_next_owners(
+def test_hand_overs_end_also_when_the_next_owners_are_gone(
     build: Callable[[State], Fleet], state: State, forced: bool
 ) -> None:
-    """A stream whose owner has stopped goes to whoever has room; one whose owner has not is not taken for nobody."""
+    """A stream whose owner has stopped goes to an instance that has room; one whose owner has not stays."""
     fleet = build(state)
     before = fleet.now
     releasing = [a for a in before.assignments.values() if a["state"] == "releasing"]
