@@ -180,7 +180,7 @@ def connect(
         )
         conn.names, conn.answer_within = names, timeouts.answer
         with answered(conn):
-            conn.execute(_session_sql(timeouts), {"backend_pid": conn.info.backend_pid})
+            conn.execute(_session_sql(), _limits(conn, timeouts))
         conn.autocommit = autocommit
     conn.adapters.register_dumper(dict, JsonbDumper)
     return conn
@@ -214,7 +214,7 @@ async def limit_async(conn: AsyncConnection, timeouts: Timeouts) -> None:
     """Give a connection other limits."""
     conn.answer_within = timeouts.answer
     with translated_errors(), answered_async(conn):
-        await conn.execute(_session_sql(timeouts), {"backend_pid": conn.info.backend_pid})
+        await conn.execute(_session_sql(), _limits(conn, timeouts))
 
 
 def call(conn: Connection, function: str, **parameters: Any) -> list[Row]:
@@ -439,11 +439,14 @@ def _blocking(conn: Connection | AsyncConnection, locks: Sequence[Row]) -> list[
 
 
 @cache
-def _session_sql(timeouts: Timeouts) -> sql.SQL:
-    quoted: dict[str, Any] = {
-        name: sql.Literal(f"{round(seconds * 1000)}ms").as_string(None) for name, seconds in vars(timeouts).items()
-    }
-    return sql.SQL(cast(Any, templates.render("runner/session.sql", Names.for_schema(), **quoted)))
+def _session_sql() -> bytes:
+    return templates.read("runner/session.sql").encode()
+
+
+def _limits(conn: Connection | AsyncConnection, timeouts: Timeouts) -> dict[str, Any]:
+    """The parameters of runner/session.sql."""
+    limits = {name: f"{round(seconds * 1000)}ms" for name, seconds in vars(timeouts).items()}
+    return {**limits, "backend_pid": conn.info.backend_pid}
 
 
 @lru_cache(maxsize=1000)

@@ -15,7 +15,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import jinja2
 import psycopg
 from psycopg import sql
 
@@ -314,6 +313,8 @@ def _manifest(sql_root: Path) -> list[str]:
 
 
 def _file(path: str, names: Names, root: Path, **variables: object) -> File:
+    import jinja2  # a driver loads this module, and renders nothing
+
     try:
         text = templates.render(path, names, root=root, **variables)
     except jinja2.TemplateError as error:

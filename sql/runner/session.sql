@@ -5,14 +5,14 @@
 select set_config(wanted.name, wanted.value, false)
 from (
     values
-    ('statement_timeout', {{ statement_timeout }}),
-    ('transaction_timeout', {{ transaction_timeout }}),
-    ('idle_in_transaction_session_timeout', {{ idle_in_transaction_session_timeout }}),
-    ('lock_timeout', {{ lock_timeout }}),
+    ('statement_timeout', %(statement_timeout)s),
+    ('transaction_timeout', %(transaction_timeout)s),
+    ('idle_in_transaction_session_timeout', %(idle_in_transaction_session_timeout)s),
+    ('lock_timeout', %(lock_timeout)s),
     ('tcp_keepalives_idle', '10'),
     ('tcp_keepalives_interval', '5'),
     ('tcp_keepalives_count', '3'),
-    ('tcp_user_timeout', {{ network_timeout }}),
+    ('tcp_user_timeout', %(network_timeout)s),
     ('client_connection_check_interval', '2s') -- a killed client's statement ends, even while it waits for a lock
 ) as wanted (name, value)
 where current_setting(wanted.name, true) is not null
