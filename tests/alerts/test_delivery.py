@@ -153,7 +153,7 @@ def test_what_went_out_without_an_answer_is_unknown_and_not_told_twice(
     assert TOKEN not in driver.log.read_text()
 
 
-def test_a_driver_killed_while_sending_leaves_it_unknown_and_nobody_tells_it_again(
+def test_a_driver_killed_while_sending_leaves_it_unknown_and_no_other_tells_it_again(
     jobs: Jobs, start_driver: StartDriver, open_alert: OpenAlert, ops: str, webhook: Webhook
 ) -> None:
     webhook.behaviour = "hang"

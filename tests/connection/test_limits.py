@@ -152,7 +152,7 @@ async def test_asyncio_hangs_up_too(database: Database) -> None:
     assert conn.closed
 
 
-def test_a_source_that_is_frozen_is_given_up_and_holds_nobody_up(database: Database, empty_database: str) -> None:
+def test_a_source_that_is_frozen_is_given_up_and_holds_no_other_up(database: Database, empty_database: str) -> None:
     """R5.4: the streams of a good source are there while another one is silent."""
     with psycopg.connect(empty_database, autocommit=True) as external:
         external.execute(

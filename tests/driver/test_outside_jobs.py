@@ -52,7 +52,7 @@ def test_a_source_that_fails_is_told_and_holds_nothing_up(
     wait_until(lambda: jobs.ran("good_job") >= 2, what="the other job goes on")
 
 
-def test_no_secret_is_written_anywhere_whatever_fails(
+def test_no_secret_is_written_anywhere_under_any_failure(
     jobs: Jobs, start_driver: StartDriver, database: Database
 ) -> None:
     """R2.4: passwords of the DSN, the environment and the source, and the address of an alert target."""

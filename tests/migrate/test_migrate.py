@@ -363,6 +363,6 @@ def test_a_server_that_is_too_old_is_refused(fleet: Fleet, monkeypatch: pytest.M
     assert fleet.run("select to_regnamespace('{api}') as made") == [{"made": None}]
 
 
-def test_a_schema_that_belongs_to_everybody_is_refused() -> None:
+def test_a_schema_that_belongs_to_all_is_refused() -> None:
     with pytest.raises(BadArgument, match="public"):
         Names.for_schema("public")

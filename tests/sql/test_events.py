@@ -33,7 +33,7 @@ def _lose(fleet: Fleet, *instance_ids: str) -> tuple[Row, Row]:
     return fleet.last_decision(), run
 
 
-def test_a_transaction_has_one_id_whatever_is_rolled_back_within_it_and_the_next_has_another(fleet: Fleet) -> None:
+def test_a_transaction_has_one_id_also_after_a_rollback_within_it_and_the_next_has_another(fleet: Fleet) -> None:
     conn = fleet.owner_conn
     ids = set()
     for _ in range(2):
@@ -181,7 +181,7 @@ def test_all_transactions_of_a_job_outside_the_database_have_the_id_of_its_claim
     assert fleet.view("job_runs", event_id=run["event_id"])[0]["outcome"] == "failed"
 
 
-def test_every_other_alert_carries_the_id_of_whatever_opened_it(fleet: Fleet) -> None:
+def test_every_other_alert_carries_the_id_of_what_opened_it(fleet: Fleet) -> None:
     fleet.start(10)
     fleet.workers["fv-1"].beat(memory_usage=97)
     run = _run_alone(fleet, "evaluate_alerts")
@@ -217,7 +217,7 @@ def test_the_story_of_an_event_is_told_in_its_order_by_its_id_or_its_beginning(f
     fleet.register("fv-3")
     fleet.settle()
     *_, settled = [decision for decision in fleet.decisions() if decision["moves"]]
-    for event_id, subject in ((moved["event_id"], "fv-1 → nobody"), (settled["event_id"], "nobody → fv-3")):
+    for event_id, subject in ((moved["event_id"], "fv-1 → no owner"), (settled["event_id"], "no owner → fv-3")):
         [*_, move] = fleet.admin("explain_event", event_id=str(event_id))
         assert (move["kind"], move["subject"], move["text"]) == ("move", subject, "2 streams")
         assert len(move["detail"]["stream_ids"]) == 2

@@ -61,7 +61,7 @@ def test_a_migration_may_take_its_time_and_another_database_is_none_of_ours(flee
         doctor.sees_no("transaction_long")
 
 
-def test_whoever_holds_a_lock_that_others_wait_for_is_found_and_ended(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_session_that_holds_a_lock_that_others_wait_for_is_found_and_ended(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2: not those that wait themselves, though the next must wait for them, too."""
     holder, *waiters = (fleet.database.connect(autocommit=True) for _ in range(3))
     for conn in (holder, *waiters):
