@@ -25,13 +25,14 @@ from typing import Any, Literal
 
 import psycopg
 
+from orchestrator.sqlstates import is_retried
 from worker_shim.acknowledgements import Acknowledgements
 from worker_shim.calls import Calls, Row
 from worker_shim.connection import Listener, Refused
 from worker_shim.context import Context, Counts
 from worker_shim.handlers import as_handler
 from worker_shim.isolation import Isolation
-from worker_shim.patience import STALE, UNWANTED, Breaker, backoff, clock, is_transient, one_line
+from worker_shim.patience import STALE, UNWANTED, Breaker, backoff, clock, one_line
 from worker_shim.stream import Stream, digest
 from worker_shim.supervisor import Supervisor
 from worker_shim.vitals import Progress, Usage
@@ -294,13 +295,13 @@ class Worker:
         if code in STALE:
             self._register_anew(one_line(error))
             return
-        never_registered = self._accepted_at == 0 and code is not None and not is_transient(error)
+        never_registered = self._accepted_at == 0 and code is not None and not is_retried(error)
         if code in UNWANTED or never_registered:
             if code != "OR104" or clock() >= self._wait_for_id_until or self._supervisor.busy:
                 raise Refused.because(error) from error
             await self._pause(1.0)
             return
-        if not is_transient(error):
+        if not is_retried(error):
             await self._listener.close()  # not understood: begin with a clean session
         rounds = self._breaker.fail_counter
         logger.log(

@@ -21,7 +21,7 @@ from orchestrator.http.app import ROUTES
 from orchestrator.http.guard import Limits
 from orchestrator.http.server import Options
 from orchestrator.names import Names
-from orchestrator.sources import source
+from orchestrator.sources.sync import sync
 from tests.http.processes import HttpServer
 from tests.security.stage import FUNCTIONS, OWN, Stage, may_call
 
@@ -193,7 +193,7 @@ def test_a_source_whose_table_and_columns_have_hostile_names_is_read_and_nothing
                 table_name=f"public.t{text}",
                 column_map={"external_id": f"{text}i", "url": f"{text}u", "name": f"{text}n"},
             )
-            result = source.sync(admin, name, environment={})
+            result = sync(admin, name, environment={})
             assert result.inserted == 1, text
             [stream] = db.view(admin, "streams", where={"source": name})
             assert stream["name"] == text
@@ -203,7 +203,7 @@ def test_a_source_whose_table_and_columns_have_hostile_names_is_read_and_nothing
             given: dict[str, Any] = {"conninfo": stage.database.dsn, "table_name": "pg_class", **bad}
             db.call(admin, "add_source", source=name, **given)
             with pytest.raises(UnusableSource):
-                source.sync(admin, name, environment={})
+                sync(admin, name, environment={})
         db.call(admin, "remove_source", source=name, remove_streams=True)
     admin.close()
     assert stage.rows("select to_regclass('public.planted') as planted") == [{"planted": None}]

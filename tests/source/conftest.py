@@ -12,7 +12,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from orchestrator.database import db
-from orchestrator.sources import source
+from orchestrator.sources.merge import SyncResult
+from orchestrator.sources.sync import sync
 from tests.support import Database
 
 MODERN = """
@@ -62,8 +63,8 @@ class Fleet:
     def add_source(self, external: External, table_name: str = "streams", **options: Any) -> None:
         db.call(self.conn, "add_source", source="field", conninfo=external.dsn, table_name=table_name, **options)
 
-    def sync(self, **options: Any) -> source.SyncResult:
-        return source.sync(self.conn, "field", **options)
+    def sync(self, **options: Any) -> SyncResult:
+        return sync(self.conn, "field", **options)
 
     def query(self, text: str, *parameters: Any) -> list[db.Row]:
         """Rows of the private tables; {p} is their schema, {a} the public one."""

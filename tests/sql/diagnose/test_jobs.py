@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
-from orchestrator.sources import source as sources
+from orchestrator.sources.sync import sync
 from tests.sql.diagnose.doctor import Doctor, run_command
 from tests.sql.fleet import Fleet
 from tests.support import Database
@@ -215,7 +215,7 @@ def test_a_source_that_has_lost_most_of_its_streams_is_synchronised_only_on_purp
 
 def _sync(fleet: Fleet, *, fails: bool = False) -> None:
     if not fails:
-        sources.sync(fleet.admin_conn, "field")
+        sync(fleet.admin_conn, "field")
         return
     with pytest.raises(OrchestratorError):
-        sources.sync(fleet.admin_conn, "field")
+        sync(fleet.admin_conn, "field")
