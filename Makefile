@@ -9,6 +9,8 @@ PYTEST := $(BIN)/pytest -q -n $(PROCESSES) --dist loadgroup
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 DEMO ?=
 CHAOS ?=
+# Container images often set this. The tests start hundreds of processes, and each would compile anew what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-other lint check snapshot docs docs-images docs-check chaos chaos-quick bench bench-quick test-bench wheel clean
 

@@ -78,7 +78,7 @@ begin
     perform {{ private }}.withdraw_streams(p_decision_id, array(
         select s.stream_id from {{ private }}.stream as s where s.stream_id = any(v_stream_ids) and not s.active order by s.stream_id
     ), 'repaired');
-    -- whoever is gone gives up what the record says it has, and gets nothing that is on its way
+    -- an instance that is gone gives up what the record says it has, and gets nothing that is on its way
     perform {{ private }}.fail_over(p_decision_id, g.instance_ids, 'repaired')
     from (
         select array_agg(i.instance_id order by i.instance_id) as instance_ids
