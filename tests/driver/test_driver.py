@@ -2,7 +2,6 @@
 
 import shutil
 import signal
-import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.database import db
-from orchestrator.database.embedded import Embedded
 from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_server
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.processes import DriverProcess, wait_until
 from tests.pooler import Pooler
@@ -60,9 +59,7 @@ def test_a_driver_killed_in_the_middle_of_a_job_holds_nothing(jobs: Jobs, start_
 
 def test_a_driver_survives_a_restart_of_the_server_and_tells_what_failed(tmp_path: Path) -> None:
     """R5.1, R4.2, R4.4"""
-    directory = Path(tempfile.mkdtemp(prefix="drv-", dir="/tmp"))
-    directory.chmod(0o755)
-    with Embedded(directory / "pg", settings={"fsync": "off"}) as server:
+    with temporary_server(settings={"fsync": "off"}) as server:
         migrate(server.dsn(), "orchestrator")
         driver = DriverProcess(server.dsn(), "orchestrator", tmp_path / "driver.log")
         try:

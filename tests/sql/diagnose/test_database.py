@@ -1,10 +1,8 @@
 """R6.2: the database beneath. Sessions and locks go by the real clock."""
 
-import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,8 +11,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.database import db
-from orchestrator.database.embedded import Embedded
 from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_server
 from tests.sql.conftest import Login
 from tests.sql.diagnose.doctor import Doctor, run_command
 from tests.sql.fleet import Fleet
@@ -98,13 +96,10 @@ def _wait_for(fleet: Fleet, query: str) -> None:
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[str]:
     """A server whose queue of notifications is soon full, and that knows prepared transactions."""
-    # the path of a socket must be short
-    with tempfile.TemporaryDirectory(prefix="orch-queue-", dir="/tmp") as directory:
-        Path(directory).chmod(0o755)
-        settings = {"max_notify_queue_pages": "64", "max_prepared_transactions": "1", "fsync": "off"}
-        with Embedded(Path(directory) / "pg", settings=settings) as embedded:
-            migrate(embedded.dsn())
-            yield embedded.dsn()
+    settings = {"max_notify_queue_pages": "64", "max_prepared_transactions": "1", "fsync": "off"}
+    with temporary_server(settings=settings) as server:
+        migrate(server.dsn())
+        yield server.dsn()
 
 
 def test_a_prepared_transaction_that_others_wait_for_is_found_and_is_for_a_person_to_end(own_server: str) -> None:
