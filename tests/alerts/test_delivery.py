@@ -1,6 +1,5 @@
 """Alerts on their way: real drivers, a real webhook, and how each of them can fail. No event is told twice."""
 
-import shutil
 import signal
 from functools import partial
 from pathlib import Path
@@ -217,7 +216,6 @@ def test_a_database_that_restarts_between_sending_and_marking_is_told_the_end_la
                 wait_until(lambda: states(conn)["prod", "opened"] == "sent", seconds=60)
         finally:
             driver.end()
-    shutil.rmtree(directory, ignore_errors=True)
     assert webhook.told("opened: the source is lost") == 1
 
 

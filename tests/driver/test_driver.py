@@ -1,6 +1,5 @@
 """`orchestrator run`: real processes against a real server."""
 
-import shutil
 import signal
 from collections import Counter
 from pathlib import Path
@@ -90,7 +89,6 @@ def test_a_driver_survives_a_restart_of_the_server_and_tells_what_failed(tmp_pat
             assert driver.wait() == 0
         finally:
             driver.end()
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def test_sigterm_ends_a_sleeping_driver_cleanly(jobs: Jobs, start_driver: StartDriver) -> None:
