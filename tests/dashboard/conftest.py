@@ -10,18 +10,18 @@ from pytest_postgresql.executors import NoopExecutor
 
 from orchestrator.names import Names
 from tests.conftest import _fresh_database
-from tests.dashboard.stage import Stage, chromium, populate
+from tests.dashboard.site import Site, chromium, populate
+from tests.fleet import Fleet
 from tests.http.conftest import PASSWORD, login_dsn, serve
-from tests.sql.fleet import Fleet
 from tests.support import Clock, Database, Server
 
 __all__ = ["login_dsn", "serve"]  # the fixtures of tests/http
 
 
 @pytest.fixture(scope="module")
-def stage(
+def site(
     server: Server, template: NoopExecutor, names: Names, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
+) -> Iterator[Site]:
     """A populated fleet, a server that needs a key, whose login is an administrator, and a browser."""
     with (
         chromium() as browser,
@@ -43,9 +43,9 @@ def stage(
             )
         )
         log = tmp_path_factory.mktemp("dashboard") / "server.log"
-        stage = Stage(fleet, make_conninfo(database.dsn, user=login, password=PASSWORD), log, browser)
-        yield stage
-        stage.face.stop()
+        site = Site(fleet, make_conninfo(database.dsn, user=login, password=PASSWORD), log, browser)
+        yield site
+        site.face.stop()
         database.close()
         superuser.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
         assert "Traceback" not in log.read_text()

@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.database import db
 from orchestrator.names import Names
-from tests.sql.fleet import Fleet
+from tests.fleet import Fleet
 from tests.support import Clock, Database
 
 Login = Callable[[str], db.Connection]

@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
-from tests.sql.fleet import Fleet, digest_of, refused
+from tests.fleet import Fleet, digest_of, refused
 
 
 def test_the_digest_is_what_its_definition_says(fleet: Fleet) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from orchestrator.database import db
-from tests.sql.fleet import Fleet, Worker, refused
+from tests.fleet import Fleet, Worker, refused
 
 
 def _kill(fleet: Fleet, *sessions: db.Connection) -> None:

@@ -10,8 +10,8 @@ import pytest
 from psycopg import sql
 
 from orchestrator.database import db
+from tests.fleet import Fleet
 from tests.sql.conftest import Login
-from tests.sql.fleet import Fleet
 
 
 def _watch_in(fleet: Fleet, seconds: float) -> Any:

@@ -13,9 +13,9 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.database import db
 from orchestrator.install.migrate import migrate
 from orchestrator.lab.server import temporary_server
+from tests.fleet import Fleet
 from tests.sql.conftest import Login
-from tests.sql.diagnose.doctor import Doctor, run_command
-from tests.sql.fleet import Fleet
+from tests.sql.diagnose.diagnosis import Diagnosis, run_command
 from tests.support import Database
 
 
@@ -30,22 +30,22 @@ def _unlimited(conn: db.Connection) -> None:
     conn.autocommit = False
 
 
-def test_a_long_transaction_is_found_and_ended(fleet: Fleet, doctor: Doctor, login: Login) -> None:
+def test_a_long_transaction_is_found_and_ended(fleet: Fleet, diagnosis: Diagnosis, login: Login) -> None:
     """R6.2, R2.2: another login's, under any name."""
     conn = login("reader")
     conn.execute("set application_name = 'orchestrator:migrate'")
     _unlimited(conn)
     conn.execute("select")
     _later(fleet, 20)
-    doctor.sees_no("transaction_long")
+    diagnosis.sees_no("transaction_long")
     _later(fleet, 31)
-    finding = doctor.cures("transaction_long", f"session {conn.info.backend_pid}")
+    finding = diagnosis.cures("transaction_long", f"session {conn.info.backend_pid}")
     assert finding["evidence"]["program"] == "orchestrator:migrate"
     assert finding["evidence"]["state"] == "idle in transaction"
     conn.close()
 
 
-def test_a_migration_may_take_its_time_and_another_database_is_none_of_ours(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_migration_may_take_its_time_and_another_database_is_none_of_ours(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2"""
     elsewhere = make_conninfo(fleet.database.dsn, dbname="postgres")
     with (
@@ -56,10 +56,12 @@ def test_a_migration_may_take_its_time_and_another_database_is_none_of_ours(flee
             _unlimited(conn)
             conn.execute("select")
         _later(fleet, 120)
-        doctor.sees_no("transaction_long")
+        diagnosis.sees_no("transaction_long")
 
 
-def test_a_session_that_holds_a_lock_that_others_wait_for_is_found_and_ended(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_session_that_holds_a_lock_that_others_wait_for_is_found_and_ended(
+    fleet: Fleet, diagnosis: Diagnosis
+) -> None:
     """R6.2: not those that wait themselves, though the next must wait for them, too."""
     holder, *waiters = (fleet.database.connect(autocommit=True) for _ in range(3))
     for conn in (holder, *waiters):
@@ -72,7 +74,7 @@ def test_a_session_that_holds_a_lock_that_others_wait_for_is_found_and_ended(fle
     try:
         _wait_for(fleet, "select count(*) = 2 as is_so from pg_locks where not granted")
         _later(fleet, 5)
-        finding = doctor.cures("lock_wait", f"session {holder.info.backend_pid}")
+        finding = diagnosis.cures("lock_wait", f"session {holder.info.backend_pid}")
         assert finding["evidence"]["sessions_waiting"] == 2
     finally:
         holder.close()
@@ -170,21 +172,21 @@ def test_a_listener_that_holds_up_the_queue_is_found_and_ended(own_server: str) 
 
 
 def test_an_owner_that_cannot_see_sessions_is_found_and_given_the_right(
-    fleet: Fleet, doctor: Doctor, superuser: psycopg.Connection[Any]
+    fleet: Fleet, diagnosis: Diagnosis, superuser: psycopg.Connection[Any]
 ) -> None:
     """R6.2"""
     owner = sql.Identifier(fleet.database.names.owner)
     superuser.execute(sql.SQL("revoke pg_read_all_stats from {}").format(owner))
     try:
-        doctor.cures("rights_missing")
+        diagnosis.cures("rights_missing")
     finally:
         superuser.execute(sql.SQL("grant pg_read_all_stats to {}").format(owner))
 
 
-def test_a_database_with_too_few_connections_is_found(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_database_with_too_few_connections_is_found(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2: the limit of the database can be lifted, that of the server needs a restart."""
     fleet.start(10, streams=1)
-    doctor.sees_no("connections_few")
+    diagnosis.sees_no("connections_few")
     name = fleet.value("select current_database()")
     used = fleet.value(
         "select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
@@ -195,43 +197,43 @@ def test_a_database_with_too_few_connections_is_found(fleet: Fleet, doctor: Doct
         fleet.owner_conn.execute(limit.format(sql.Identifier(name), sql.Literal(used + connections)))
 
     leave(5)
-    doctor.sees_no("connections_few")
+    diagnosis.sees_no("connections_few")
     leave(4)
-    finding = doctor.cures("connections_few", f"database {name}")
+    finding = diagnosis.cures("connections_few", f"database {name}")
     assert finding["severity"] == "warning"
     assert (finding["evidence"]["most"], finding["evidence"]["used"]) == (used + 4, used)
     leave(1)
-    assert doctor.cures("connections_few")["severity"] == "critical"
+    assert diagnosis.cures("connections_few")["severity"] == "critical"
     leave(5)
     # one that is late will want a connection when it is back
     fleet.clock.advance("91 seconds")
     fleet.run("watch_instances")
-    assert doctor.cures("connections_few")["evidence"]["instances_without_connection"] == 1
+    assert diagnosis.cures("connections_few")["evidence"]["instances_without_connection"] == 1
     fleet.workers["fv-1"].beat()
     leave(5)
-    doctor.sees_no("connections_few")
+    diagnosis.sees_no("connections_few")
     # and each instance should have one
     fleet.query("select {a}.register_instance('more-' || n, 10) from generate_series(1, %s) as n", used)
-    assert doctor.cures("connections_few")["evidence"]["instances"] == used + 1
+    assert diagnosis.cures("connections_few")["evidence"]["instances"] == used + 1
 
 
 # -- beats -------------------------------------------------------------------------------------------------------------
 
 
-def test_an_index_on_the_table_of_beats_is_found_and_dropped(fleet: Fleet, doctor: Doctor) -> None:
+def test_an_index_on_the_table_of_beats_is_found_and_dropped(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2: not HOT."""
     fleet.query("create index slow on {p}.heartbeat (beat_at)")
-    doctor.cures("heartbeat_not_hot", f"index {fleet.database.names.private}.slow")
+    diagnosis.cures("heartbeat_not_hot", f"index {fleet.database.names.private}.slow")
 
 
 @pytest.mark.parametrize("change", ["reset (fillfactor)", "set (fillfactor = 51)"])
-def test_a_table_of_beats_without_room_is_found_and_given_room(fleet: Fleet, doctor: Doctor, change: str) -> None:
+def test_a_table_of_beats_without_room_is_found_and_given_room(fleet: Fleet, diagnosis: Diagnosis, change: str) -> None:
     """R6.2: not HOT."""
     fleet.query("alter table {p}.heartbeat " + change)
-    doctor.cures("heartbeat_not_hot", f"table {fleet.database.names.private}.heartbeat")
+    diagnosis.cures("heartbeat_not_hot", f"table {fleet.database.names.private}.heartbeat")
 
 
-def test_a_bloated_table_of_beats_is_found_and_made_small(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_bloated_table_of_beats_is_found_and_made_small(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2: a transaction that looks at the past keeps every beat that ever was."""
     fleet.query("select {a}.register_instance('fv-' || n, 10) from generate_series(1, 200) as n")
     past = fleet.database.connect(autocommit=False)
@@ -241,12 +243,12 @@ def test_a_bloated_table_of_beats_is_found_and_made_small(fleet: Fleet, doctor: 
     much = 1048576 + 10 * 300 * 200
     size = "select pg_relation_size('{p}.heartbeat')"
     while fleet.value(size) <= much:
-        doctor.sees_no("heartbeat_bloated")
+        diagnosis.sees_no("heartbeat_bloated")
         for _ in range(5):
             fleet.query("update {p}.heartbeat set processed_count = processed_count + 1")
-    doctor.sees("heartbeat_bloated")
+    diagnosis.sees("heartbeat_bloated")
     past.rollback()
-    doctor.cures("heartbeat_bloated")
+    diagnosis.cures("heartbeat_bloated")
 
 
 # -- schemas -----------------------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class Worker:
         return {"instance_id": self.name, "incarnation": self.incarnation}
 
 
-class Fleet:
+class LawfulFleet:
     """The database, its clock and the workers. Each call is followed by the laws."""
 
     def __init__(self, database: Database, conn: db.Connection, clock: Clock, *, least: bool) -> None:

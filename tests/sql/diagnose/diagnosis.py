@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from click.testing import CliRunner
 
 from orchestrator.cli import main
-from tests.sql.fleet import Fleet, Row
+from tests.fleet import Fleet, Row
 from tests.support import Database
 
 # What a finding may be, by its code; all others are warnings.
@@ -47,7 +47,7 @@ SEVERITIES = {
 
 
 @dataclass
-class Doctor:
+class Diagnosis:
     fleet: Fleet
 
     def codes(self) -> list[str]:
