@@ -1,11 +1,7 @@
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from pytest_postgresql.executors import NoopExecutor
 
 from orchestrator.names import Names
@@ -23,30 +19,18 @@ def site(
     server: Server, template: NoopExecutor, names: Names, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """A populated fleet, a server that needs a key, whose login is an administrator, and a browser."""
-    with (
-        chromium() as browser,
-        _fresh_database(server, template.template_dbname) as dbname,
-        psycopg.connect(server.dsn(), autocommit=True) as superuser,
-    ):
+    with chromium() as browser, _fresh_database(server, template.template_dbname) as dbname:
         database = Database(server.dsn(dbname), names)
         clock = Clock(database.connect())
         clock.install()
         clock.set(datetime.now(UTC) - timedelta(hours=1))
         fleet = Fleet(database, clock)
         populate(fleet)
-        login = f"{names.api}_page_{os.getpid()}"
-        superuser.execute(
-            sql.SQL("create role {} login password {} in role {}, {}, {}").format(
-                sql.Identifier(login),
-                sql.Literal(PASSWORD),
-                *(sql.Identifier(role) for role in (names.worker, names.reader, names.admin)),
-            )
-        )
+        login = database.create_login("worker", "reader", "admin", password=PASSWORD)
         log = tmp_path_factory.mktemp("dashboard") / "server.log"
-        site = Site(fleet, make_conninfo(database.dsn, user=login, password=PASSWORD), log, browser)
+        site = Site(fleet, login, log, browser)
         yield site
         site.face.stop()
         database.close()
-        superuser.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
         assert "Traceback" not in log.read_text()
         assert PASSWORD not in log.read_text()

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from orchestrator.database import db
 from orchestrator.install.migrate import migrate
@@ -183,18 +181,11 @@ def test_the_health_is_logged_at_the_start_when_wanted(jobs: Jobs, start_driver:
 def test_a_driver_needs_no_more_than_the_administrators_role(
     jobs: Jobs, start_driver: StartDriver, database: Database
 ) -> None:
-    login = f"driver_{database.names.api}"
-    jobs.conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
-    jobs.conn.execute(
-        sql.SQL("create role {} login in role {}").format(sql.Identifier(login), sql.Identifier(database.names.admin))
-    )
     for job in ("watch_instances", "settle", "check_balance", "watch_transactions", "sync_source", "deliver_alerts"):
         jobs.make_due(job)
     jobs.add("last_job", "perform pg_sleep(0);")
 
-    driver = start_driver(
-        dsn=make_conninfo(database.dsn, user=login), RUN_HEALTH_CHECK="true", MAX_STREAM_DIFFERENCE="3"
-    )
+    driver = start_driver(dsn=database.create_login("admin"), RUN_HEALTH_CHECK="true", MAX_STREAM_DIFFERENCE="3")
 
     driver.wait_for_line(event="setting from the environment")
     driver.wait_for_line(event="job", job="last_job")
@@ -203,7 +194,6 @@ def test_a_driver_needs_no_more_than_the_administrators_role(
     assert not failures
     driver.send(signal.SIGTERM)
     assert driver.wait() == 0
-    jobs.conn.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
 
 
 def test_a_failing_job_is_logged_and_does_not_stop_the_others(jobs: Jobs, start_driver: StartDriver) -> None:

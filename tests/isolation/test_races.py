@@ -10,7 +10,7 @@ from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.isolation.sessions import Session, refusal, result
 from tests.properties.lawful import LawfulFleet, Worker
-from tests.properties.reference import digest
+from tests.support import digest_of
 
 Open = Callable[[], Session]
 
@@ -20,7 +20,7 @@ def _who(worker: Worker) -> dict[str, object]:
 
 
 def _beat(session: Session, worker: Worker, **report: object) -> list[db.Row]:
-    told = digest(worker.running.items())
+    told = digest_of(worker.running.items())
     return session.call("heartbeat", **_who(worker), digest=told, report=dict(report))
 
 

@@ -20,7 +20,7 @@ from orchestrator.database import db
 from orchestrator.names import Names
 from tests.lint.test_catalog import GRANTED
 from tests.rooms import public_functions, public_views
-from tests.support import Database
+from tests.support import Database, query
 
 FUNCTIONS = public_functions()
 VIEWS = public_views()
@@ -67,13 +67,7 @@ class Target:
 
     def rows(self, text: str, *parameters: Any) -> list[Row]:
         """A question of the superuser's; {a}, {p} and {owner} are the schemas and the owner."""
-        query = sql.SQL(text).format(
-            a=sql.Identifier(self.names.api),
-            p=sql.Identifier(self.names.private),
-            owner=sql.Identifier(self.names.owner),
-        )
-        cursor = self.superuser.execute(query, parameters or None)
-        return cursor.fetchall() if cursor.description else []
+        return query(self.superuser, text, self.names, parameters or None)
 
     @cached_property
     def relations(self) -> list[Row]:

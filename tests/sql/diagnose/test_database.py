@@ -16,7 +16,7 @@ from orchestrator.lab.server import temporary_server
 from tests.fleet import Fleet
 from tests.sql.conftest import Login
 from tests.sql.diagnose.diagnosis import Diagnosis, run_command
-from tests.support import Database
+from tests.support import Database, query
 
 
 def _later(fleet: Fleet, seconds: float) -> None:
@@ -258,7 +258,7 @@ def test_a_bloated_table_of_beats_is_found_and_made_small(fleet: Fleet, diagnosi
 def conn(database: Database) -> db.Connection:
     """By the real clock; no job is due."""
     conn = database.connect()
-    conn.execute(_in(database, "update {p}.job set next_run_at = now() + '1 hour'"))
+    query(conn, "update {p}.job set next_run_at = now() + '1 hour'", database.names)
     return conn
 
 
@@ -278,7 +278,7 @@ def _codes(conn: db.Connection) -> dict[str, db.Row]:
 def test_what_was_changed_by_hand_is_installed_anew(database: Database, conn: db.Connection, damage: str) -> None:
     """R6.2: drifted; by the real clock, which a migration would put back."""
     assert db.call(conn, "diagnose") == []
-    conn.execute(_in(database, damage))
+    query(conn, damage, database.names)
     [finding] = db.call(conn, "diagnose")
     assert finding["code"] == "schema_differs"
     assert len(finding["evidence"]["objects"]) == 1
@@ -300,10 +300,10 @@ def test_an_altered_table_is_for_a_person_to_put_right(
     database: Database, conn: db.Connection, damage: str, cure: str
 ) -> None:
     """R6.2: no repair can know what is in it."""
-    conn.execute(_in(database, damage))
+    query(conn, damage, database.names)
     [finding] = db.call(conn, "diagnose")
     assert (finding["code"], finding["repair"]) == ("schema_altered", None)
-    conn.execute(_in(database, cure))
+    query(conn, cure, database.names)
     assert db.call(conn, "diagnose") == []
 
 
@@ -329,7 +329,7 @@ _STRANGERS = (
 def test_what_does_not_belong_into_the_schemas_is_dropped(database: Database, conn: db.Connection) -> None:
     """R6.2: one of each kind."""
     for damage in _STRANGERS:
-        conn.execute(_in(database, damage))
+        query(conn, damage, database.names)
     found = db.call(conn, "diagnose")
     assert {row["code"] for row in found} == {"schema_left_over"}
     assert len(found) == len(_STRANGERS)
@@ -340,14 +340,9 @@ def test_what_does_not_belong_into_the_schemas_is_dropped(database: Database, co
 
 def test_a_migration_without_a_record_is_found(database: Database, conn: db.Connection) -> None:
     """R6.2"""
-    conn.execute(_in(database, "create temporary table kept as select * from {p}.schema_migration where version = 1"))
-    conn.execute(_in(database, "delete from {p}.schema_migration where version = 1"))
+    query(conn, "create temporary table kept as select * from {p}.schema_migration where version = 1", database.names)
+    query(conn, "delete from {p}.schema_migration where version = 1", database.names)
     finding = _codes(conn)["migration_missing"]
     assert (finding["severity"], finding["subject"], finding["repair"]) == ("critical", "migration 0001", None)
-    conn.execute(_in(database, "insert into {p}.schema_migration select * from kept"))
+    query(conn, "insert into {p}.schema_migration select * from kept", database.names)
     assert "migration_missing" not in _codes(conn)
-
-
-def _in(database: Database, text: str) -> sql.Composed:
-    names = database.names
-    return sql.SQL(text).format(p=sql.Identifier(names.private), a=sql.Identifier(names.api))
