@@ -276,6 +276,15 @@ class BreakableFleet(Fleet):
 
     # -- Waiting ----------------------------------------------------------------
 
+    def wait_until_lost(self, worker: Process) -> None:
+        """Wait until a worker has nothing any more."""
+        self.wait_until(f"{worker.name} is lost", lambda: not self.streams_of(worker), 100)
+
+    def wait_until_replaced(self, worker: Process) -> None:
+        """Wait until a worker is lost and others hear what it had."""
+        self.wait_until_lost(worker)
+        self.wait_until_healed()
+
     def wait_until_all_run(self) -> None:
         """Wait until every stream is confirmed by its owner, and none is on its way."""
         self.wait_for("all streams run", lambda snapshot: snapshot.settled)

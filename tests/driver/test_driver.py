@@ -36,11 +36,17 @@ def test_many_drivers_run_every_job_exactly_once(jobs: Jobs, start_driver: Start
     assert counts == dict.fromkeys(names, 1)
 
 
-def test_a_driver_killed_in_the_middle_of_a_job_holds_nothing(jobs: Jobs, start_driver: StartDriver) -> None:
+def _start_in_a_job(jobs: Jobs, start_driver: StartDriver) -> DriverProcess:
+    """A driver whose job waits until the test lets go of its lock."""
     jobs.add("long_job", WAIT_FOR_THE_TEST)
     jobs.execute("select pg_advisory_lock(4711)")
-    victim = start_driver()
+    driver = start_driver()
     wait_until(lambda: jobs.waiting_drivers() == 1, what="the driver is in its job")
+    return driver
+
+
+def test_a_driver_killed_in_the_middle_of_a_job_holds_nothing(jobs: Jobs, start_driver: StartDriver) -> None:
+    victim = _start_in_a_job(jobs, start_driver)
 
     victim.send(signal.SIGKILL)
 
@@ -100,10 +106,7 @@ def test_sigterm_ends_a_sleeping_driver_cleanly(jobs: Jobs, start_driver: StartD
 
 
 def test_sigterm_lets_the_present_job_finish(jobs: Jobs, start_driver: StartDriver) -> None:
-    jobs.add("long_job", WAIT_FOR_THE_TEST)
-    jobs.execute("select pg_advisory_lock(4711)")
-    driver = start_driver()
-    wait_until(lambda: jobs.waiting_drivers() == 1, what="the driver is in its job")
+    driver = _start_in_a_job(jobs, start_driver)
 
     driver.send(signal.SIGTERM)
     driver.wait_for_line(event="stopping after the present job")
@@ -114,10 +117,7 @@ def test_sigterm_lets_the_present_job_finish(jobs: Jobs, start_driver: StartDriv
 
 
 def test_a_second_sigterm_ends_a_driver_at_once(jobs: Jobs, start_driver: StartDriver) -> None:
-    jobs.add("long_job", WAIT_FOR_THE_TEST)
-    jobs.execute("select pg_advisory_lock(4711)")
-    driver = start_driver()
-    wait_until(lambda: jobs.waiting_drivers() == 1, what="the driver is in its job")
+    driver = _start_in_a_job(jobs, start_driver)
 
     driver.send(signal.SIGTERM)
     driver.wait_for_line(event="stopping after the present job")

@@ -326,27 +326,27 @@ def test_two_registrations_of_one_process_at_once_are_both_right(fleet: LawfulFl
     assert result(waiting)[0]["incarnation"] == 2
 
 
-def test_a_process_whose_name_is_taken_over_hears_nothing_of_the_new_epochs(fleet: LawfulFleet, session: Open) -> None:
-    """Its beat passed the look at its incarnation before the takeover was committed; it is refused all the same."""
+def _refused_during_a_takeover(fleet: LawfulFleet, session: Open, call: Callable[[Session, Worker], object]) -> Worker:
+    """The old process calls while a takeover of its name is not committed: it waits, and is refused."""
     (worker,) = fleet.start(4, streams=2)
     successor, old = session(), session()
     takeover = {"instance_id": worker.name, "max_streams": 4, "takeover": True, "metadata": {"process": "new"}}
     with successor.transaction():
         successor.call("register_instance", **takeover)
-        waiting = old.start_and_wait_for(lambda: _beat(old, worker), successor)
+        waiting = old.start_and_wait_for(lambda: call(old, worker), successor)
     assert refusal(waiting) == "OR301"
+    return worker
+
+
+def test_a_process_whose_name_is_taken_over_hears_nothing_of_the_new_epochs(fleet: LawfulFleet, session: Open) -> None:
+    """Its beat passed the look at its incarnation before the takeover was committed; it is refused all the same."""
+    _refused_during_a_takeover(fleet, session, _beat)
     assert {a["epoch"] for a in fleet.look_again().assignments.values()} == {2}
 
 
 def test_a_process_whose_name_is_taken_over_cannot_attach_any_more(fleet: LawfulFleet, session: Open) -> None:
     """Or the end of its session would end its successor."""
-    (worker,) = fleet.start(4, streams=2)
-    successor, old = session(), session()
-    takeover = {"instance_id": worker.name, "max_streams": 4, "takeover": True, "metadata": {"process": "new"}}
-    with successor.transaction():
-        successor.call("register_instance", **takeover)
-        waiting = old.start_and_wait_for(lambda: old.call("attach_session", **_who(worker)), successor)
-    assert refusal(waiting) == "OR301"
+    worker = _refused_during_a_takeover(fleet, session, lambda old, worker: old.call("attach_session", **_who(worker)))
     assert fleet.look_again().instances[worker.name]["session_key"] is None
 
 
