@@ -19,6 +19,7 @@ from bench.measure import percentile
 from bench.server import MeasuredFleet, statement
 from orchestrator.database import db
 from orchestrator.errors import NotEligible
+from orchestrator.lab.waiting import wait_until
 
 INDEXES_BY_TIME = ("decision_by_time", "movement_by_time")
 
@@ -352,14 +353,12 @@ def _locks_of_a_run(fleet: MeasuredFleet) -> list[str]:
     return [f"{row['locktype']} {row['mode']}" for row in locks]
 
 
-def _until_purged(fleet: MeasuredFleet, patience: float = 300) -> list[db.Row]:
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        time.sleep(0.5)
-        runs = fleet.run("growth/purge_runs.sql")
-        if runs and not fleet.run("growth/purge_is_due.sql")[0]["is_due"]:
-            return runs
-    raise TimeoutError("the purge does not end")
+def _until_purged(fleet: MeasuredFleet) -> list[db.Row]:
+    def runs() -> list[db.Row]:
+        found = fleet.run("growth/purge_runs.sql")
+        return [] if fleet.run("growth/purge_is_due.sql")[0]["is_due"] else found
+
+    return wait_until(runs, seconds=300, what="the purge has ended", every=0.5)
 
 
 def _beside(latencies: Latencies, begun: float, purging: float, ended: float) -> dict[str, dict[str, float]]:

@@ -31,6 +31,7 @@ from bench.part import Figures, Goal, run_alone
 from bench.plots import Plot, new_plot
 from bench.server import SERVER_SETTINGS, MeasuredFleet, Size, server, session_cpu_milliseconds, statement
 from orchestrator.database import db
+from orchestrator.lab.waiting import wait_until
 
 TITLE = "From decision to sound"
 LISTENERS = (1, 50, 500, 1_500)
@@ -165,11 +166,9 @@ def _take_back(fleet: MeasuredFleet) -> None:
 
 
 def _wait_for(fleet: MeasuredFleet, path: str, condition: Any, **parameters: Any) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not any(condition(row) for row in fleet.run(path, parameters)):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited in vain for {path}")
-        time.sleep(0.01)
+    wait_until(
+        lambda: any(condition(row) for row in fleet.run(path, parameters)), seconds=PATIENCE, what=path, every=0.01
+    )
 
 
 def _rest(listeners: int) -> None:

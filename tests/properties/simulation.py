@@ -1,4 +1,4 @@
-"""What can happen to a fleet: each event happens to somebody by the fall of the dice, and does nothing when it cannot.
+"""What can happen to a fleet: each event is chosen by the dice, and does nothing when it cannot.
 
 A plain fleet has nothing but capacities: there every decision makes the fewest moves possible, and rest is fair. A
 mixed one has pins, requirements, regions, refusals, failing streams, lists and strategies too.
