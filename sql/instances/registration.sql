@@ -154,22 +154,23 @@ declare
     v_decision_id bigint;
 begin
     -- it cannot confirm any more what it was asked to stop, and it has stopped
-    perform {{ private }}.complete_handovers(
+    perform {{ private }}.place_unplaced(c.unplaced)
+    from {{ private }}.complete_handovers(
         array(
             select a.stream_id from {{ private }}.assignment as a
             where a.instance_id = p_instance_id and a.state = 'releasing'
             order by a.stream_id
         ),
         'hand-over', true
-    );
+    ) as c;
     delete from {{ private }}.withdrawal as w where w.instance_id = p_instance_id;
     if exists (select from {{ private }}.assignment as a where a.instance_id = p_instance_id) then
         v_decision_id := {{ private }}.open_decision(
             'new process', 'register_instance', null, jsonb_build_object('instance_id', p_instance_id)
         );
-        update {{ private }}.assignment as a
-        set epoch = a.epoch + 1, state = 'assigned', assigned_at = {{ private }}.now()
-        where a.instance_id = p_instance_id;
+        perform {{ private }}.renew_epochs(
+            array(select a.stream_id from {{ private }}.assignment as a where a.instance_id = p_instance_id order by a.stream_id)
+        );
         perform {{ private }}.close_decision(v_decision_id, 0, 0);
     end if;
 end
@@ -237,9 +238,7 @@ begin
     if p_may_still_run then
         -- no other gets them before it has confirmed that they are stopped, or has stopped by itself
         perform {{ private }}.withdraw_streams(v_decision_id, v_stream_ids, 'capability lost');
-        update {{ private }}.assignment as a
-        set state = 'waiting', waiting_since = {{ private }}.free_at(a.stream_id)
-        where a.stream_id = any(v_stream_ids);
+        perform {{ private }}.activate_streams(v_stream_ids);
     else
         foreach v_stream_id in array v_stream_ids loop
             perform {{ private }}.move_one(v_decision_id, v_stream_id, p_instance_id, false, 'capability lost');
