@@ -12,8 +12,9 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from orchestrator import log, process_list
-from orchestrator.log_file import ROTATIONS, LogFileInUse, Rotation
+from orchestrator import process_list
+from orchestrator.logs import log
+from orchestrator.logs.log_file import ROTATIONS, LogFileInUse, Rotation
 from worker_shim.connection import Refused
 from worker_shim.handlers import program
 from worker_shim.many import run_workers

@@ -51,9 +51,7 @@ begin
     if cardinality(p_stopped) > 0 then
         v_stopped := {{ private }}.confirm_stops(p_instance_id, p_stopped);
         -- a hand-over that was called off when it had stopped already: it is to start again
-        update {{ private }}.assignment as a
-        set state = 'assigned'
-        where a.stream_id = any(p_stopped) and a.instance_id = p_instance_id and a.state = 'running';
+        perform {{ private }}.await_restarts(p_instance_id, p_stopped);
     end if;
     if cardinality(p_started) > 0 then
         v_started := {{ private }}.confirm_starts(p_instance_id, p_started, p_started_epochs);
@@ -67,6 +65,19 @@ begin
     return query select v_started, v_stopped, v_failed, v_said - v_started - v_stopped - v_failed;
 end
 $function$;
-comment on function {{ api }}.acknowledge(text, bigint, bigint[], bigint[], bigint[], jsonb) is 'Confirm starts (with their epochs) and stops, report failures; in batches. What does not concern this instance any more is counted as ignored.';
+comment on function {{ api }}.acknowledge(text, bigint, bigint[], bigint[], bigint[], jsonb) is
+'Confirm starts (with their epochs) and stops, and report failures, in batches. A confirmed stop ends a hand-over: the next owner gets the stream at once. What does not concern this instance any more is counted as ignored.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_started: ids of the streams that it runs now.
+p_started_epochs: the epoch of each of them, in the same order.
+p_stopped: ids of the streams that it has stopped.
+p_failed: an array of {"stream_id", "epoch", "error"}: what it could not hear, and why.
+started: starts that were confirmed.
+stopped: stops that were confirmed.
+failed: failures that were recorded.
+ignored: what did not concern this instance any more.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from {{ api }}.acknowledge(''fingerv7-001'', 1, p_started => ''{1, 2}'', p_started_epochs => ''{1, 1}'');';
 revoke all on function {{ api }}.acknowledge(text, bigint, bigint[], bigint[], bigint[], jsonb) from public;
 grant execute on function {{ api }}.acknowledge(text, bigint, bigint[], bigint[], bigint[], jsonb) to {{ worker }}, {{ admin }};

@@ -61,6 +61,19 @@ begin
     order by s.stream_id;
 end
 $function$;
-comment on function {{ api }}.report_streams(text, bigint, bigint[], bigint[]) is 'Reconcile with the full set of what the instance runs, at most 10000 streams; returns the commands that bring it in step. What differed without a reason is in the view repairs.';
+comment on function {{ api }}.report_streams(text, bigint, bigint[], bigint[]) is
+'Reconcile with the full set of what the instance runs. What it runs is confirmed, what it was asked to stop and does not run is handed over, and the answer brings it in step. What differed without a reason is in the view repairs.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_streams: ids of all streams that it runs, at most 10000.
+p_epochs: the epoch of each of them, in the same order.
+action: add, remove or prepare, as in the answer of heartbeat.
+stream_id: the stream.
+epoch: the epoch under which to start or stop it.
+name: the name of the station; null for remove.
+url: its address; null for remove.
+metadata: what the source knows about it; null for remove.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select action, stream_id, epoch from {{ api }}.report_streams(''fingerv7-001'', 1, ''{1, 2}'', ''{1, 1}'');';
 revoke all on function {{ api }}.report_streams(text, bigint, bigint[], bigint[]) from public;
 grant execute on function {{ api }}.report_streams(text, bigint, bigint[], bigint[]) to {{ worker }}, {{ admin }};

@@ -187,7 +187,7 @@ def _as_statement(query: str, parse_mode: int) -> str:
 
 
 def _bodies(statement: Any, text: str) -> Iterator[Any]:
-    """Whatever a statement holds that can be parsed: itself, and the body of a function."""
+    """All of a statement that can be parsed: itself, and the body of a function."""
     yield statement
     if not isinstance(statement, ast.CreateFunctionStmt):
         return

@@ -420,7 +420,7 @@ async def test_what_a_program_writes_is_no_progress_unless_asked_for(told: Told)
     await supervised.stop_all(5)
 
 
-def test_a_stop_is_set_when_the_time_is_over_though_nobody_set_it(told: Told) -> None:
+def test_a_stop_sets_itself_when_the_time_is_over(told: Told) -> None:
     loop = asyncio.new_event_loop()
     stop = Stop(Context(stream(), told.counts, told.progress, told.is_current, lambda: told.valid), loop)
     loop.close()

@@ -1,4 +1,4 @@
-"""A worker and the database: what is held and what is assigned become equal, whatever happens on the way."""
+"""A worker and the database: what is held and what is assigned become equal, through all that happens on the way."""
 
 import asyncio
 import logging
@@ -101,16 +101,16 @@ async def test_with_every_notification_lost_the_next_owner_beats_until_the_strea
 
 
 async def test_a_notified_worker_waits_for_no_beat(fleet: Fleet) -> None:
-    recorder, somebody = Recorder(), Fleet(fleet.dsn, fleet.names)
+    recorder, other = Recorder(), Fleet(fleet.dsn, fleet.names)
     async with fleet.work("fingerv7-001", recorder) as worker:
         await fleet.until(lambda: worker._protocol.beats.due > clock() + 5, "the beat that checks the registration")
-        somebody.query("begin")
-        somebody.query("select from {private}.heartbeat for update")  # no beat gets through
+        other.query("begin")
+        other.query("select from {private}.heartbeat for update")  # no beat gets through
         fleet.add_streams(1)
         await fleet.until(lambda: len(recorder.running) == 1, "the notified stream", patience=10)
-        somebody.query("commit")
+        other.query("commit")
         await in_step(fleet, "fingerv7-001", recorder, 1)
-    somebody.close()
+    other.close()
 
 
 async def test_a_removed_stream_is_stopped_and_confirmed(fleet: Fleet) -> None:
@@ -335,7 +335,7 @@ async def test_the_fence_is_asked_of_the_database_and_of_the_worker_itself(fleet
         await in_step(fleet, "fingerv7-001", recorder, 1)
         context = recorder.contexts[stream_id]
         assert await context.is_current()
-        fleet.query("update {private}.assignment set epoch = epoch + 1")
+        fleet.query("update {private}.assignment set epoch = epoch + 1, state = 'assigned'")
         assert not await context.is_current()
         worker._assignments.supervisor.stop(stream_id, tell=False)
         assert not await context.is_current()
@@ -470,7 +470,7 @@ async def test_a_draining_worker_hands_everything_over_before_it_goes(fleet: Fle
     assert not two.doubled
 
 
-async def test_a_drain_with_nobody_to_take_over_ends_with_its_limit(fleet: Fleet) -> None:
+async def test_a_drain_with_none_to_take_over_ends_with_its_limit(fleet: Fleet) -> None:
     fleet.add_streams(2)
     recorder = Recorder()
     worker = fleet.worker("fingerv7-001", recorder, on_exit="drain", drain_timeout=1.5)
