@@ -23,7 +23,7 @@ RETRIED = {
     "40001": "serialization failure: the other transaction is through",
     "40P01": "deadlock: the victim's locks are free again",
     "55P03": "lock not available within lock_timeout: its holder ends, at the latest by transaction_timeout",
-    "57014": "cancelled by statement_timeout: the server was slow, or waited for somebody",
+    "57014": "cancelled by statement_timeout: the server was slow, or the statement waited",
     "25P03": "idle in a transaction for too long: the session is gone, the next one is clean",
     "25P04": "transaction_timeout: the same",
     "08": "connection exception",
@@ -31,7 +31,7 @@ RETRIED = {
     "57P": "the server is shutting down, was shut down, or is starting",
     "OR2": "contention, or not now",
 }
-# The same for what another try cannot mend. Whatever stands in neither table is not tried again.
+# The same for what another try cannot mend. What stands in neither table is not tried again.
 NEVER_RETRIED = {
     "57P04": "the database was dropped",
     "OR1": "the caller's mistake",

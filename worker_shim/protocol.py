@@ -89,7 +89,7 @@ class Protocol:
         self._was_accepted = False  # whether a registration or a beat ever was
 
     async def serve(self) -> None:
-        """One step after the other, whatever becomes of each."""
+        """One step after the other, also after one that failed."""
         while True:
             try:
                 if self._departure.how and await self._departure.step():
@@ -133,7 +133,7 @@ class Protocol:
             self._is_hinted = await self._member.calls.idle(max(0.0, due - clock()), self._loop.wake)
 
     async def _handle(self, error: psycopg.Error | OSError) -> None:
-        """A step failed. The handlers go on, whatever it was, unless this worker is not wanted."""
+        """A step failed. The handlers go on, unless this worker is not wanted."""
         self.beats.at_once()
         code = getattr(error, "sqlstate", None)
         if code in STALE:

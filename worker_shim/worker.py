@@ -199,7 +199,7 @@ class Worker:
     def look_at_the_clock(self, number: int, frame: FrameType | None) -> None:
         """SIGCONT. Comes before anything else in the loop: no handler hears another byte when the time is over.
 
-        Tasks are cancelled as asyncio itself does on SIGINT; whatever may not happen in a signal handler comes soon.
+        Tasks are cancelled as asyncio itself does on SIGINT; what may not happen in a signal handler comes soon.
         """
         if self._assignments.let_go_when_due():
             self._loop.call(self._assignments.isolate)
