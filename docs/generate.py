@@ -5,14 +5,14 @@ table of settings in docs/operating/operators.md and that of metrics in docs/ope
 """
 
 import sys
-import tempfile
 from pathlib import Path
 
 import psycopg
 from psycopg.rows import tuple_row
 
-from orchestrator.database.embedded import Embedded, start
+from orchestrator.database.embedded import Embedded
 from orchestrator.install import migrate
+from orchestrator.lab.server import temporary_server
 
 DOCS = Path(__file__).parent
 README = DOCS.parent / "sql" / "README.md"
@@ -46,10 +46,8 @@ def _tables_of(server: Embedded) -> dict[str, str]:
 
 def main() -> int:
     """Returns the exit status."""
-    with tempfile.TemporaryDirectory(prefix="docs-") as directory:
-        Path(directory).chmod(0o755)  # the server runs as a user of its own when we are root
-        with start(Path(directory) / "pg") as server:
-            found = _tables_of(server)
+    with temporary_server() as server:
+        found = _tables_of(server)
     metrics = found.pop("Metrics")
     generated = {
         README: "\n" + "\n".join(f"### {title}\n\n{table}" for title, table in found.items()),

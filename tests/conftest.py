@@ -6,8 +6,6 @@ ORCHESTRATOR_TEST_SCHEMA runs them under another schema name.
 """
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,8 +22,8 @@ from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]  # it carries no types
 
-from orchestrator.database.embedded import Embedded
 from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import fast_directory, temporary_server
 from orchestrator.names import Names
 from tests.support import Clock, Database, Server
 
@@ -50,13 +48,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _OneBrowserP
     return _OneBrowserPerModule(config, log)
 
 
-def _scratch() -> Path:
-    """In memory where there is room: a clone is a thousand small files, which on a busy disk take seconds."""
-    memory = Path("/dev/shm")
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 * 1024**3
-    return memory if roomy else Path("/tmp")
-
-
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A PostgreSQL server and a superuser on it."""
@@ -69,12 +60,11 @@ def server() -> Iterator[Server]:
             password=parts.get("password"),  # type: ignore[arg-type]  # libpq's dictionary is typed for all keys at once
         )
         return
-    directory = Path(tempfile.mkdtemp(prefix="orch-test-", dir=_scratch()))
-    directory.chmod(0o755)
     programs = os.environ.get("ORCHESTRATOR_TEST_PROGRAMS")
-    with Embedded(directory / "pg", settings=_FAST_SETTINGS, programs=Path(programs) if programs else None) as embedded:
+    with temporary_server(
+        within=fast_directory(), settings=_FAST_SETTINGS, programs=Path(programs) if programs else None
+    ) as embedded:
         yield Server(host=str(embedded.socket_directory), port="5432", user="postgres")
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _migrate_template(*, host: str, port: str, user: str, dbname: str, password: str | None, **_: object) -> None:
