@@ -18,8 +18,9 @@ from psycopg.pq import TransactionStatus
 from bench import part
 from bench.fleet import SERVER_SETTINGS, Fleet, Server, Size, server
 from bench.part import Figures, Goal
-from orchestrator import db, templates
-from orchestrator.embedded import program_path
+from orchestrator import templates
+from orchestrator.database import db
+from orchestrator.database.embedded import program_path
 from orchestrator.names import Names
 
 TITLE = "Beats"

@@ -12,9 +12,10 @@ from typing import Any, cast
 from psycopg import sql
 
 from bench.measure import Sample
-from orchestrator import db, templates
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator import templates
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
 from orchestrator.names import Names
 
 _SQL = Path(__file__).parent / "sql"

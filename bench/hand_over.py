@@ -16,10 +16,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from bench.part import Figures, Goal, run_alone
-from orchestrator import db
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
 from orchestrator.demo.processes import Processes
 from orchestrator.demo.stage import Stage
-from orchestrator.embedded import Embedded
 
 TITLE = "Make before break"
 

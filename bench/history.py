@@ -17,7 +17,7 @@ from psycopg import Rollback, sql
 
 from bench.fleet import Fleet, statement
 from bench.measure import percentile
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import NotEligible
 
 INDEXES_BY_TIME = ("decision_by_time", "movement_by_time")

@@ -30,7 +30,7 @@ from bench.ear import PER_HOST
 from bench.fleet import SERVER_SETTINGS, Fleet, Size, server, session_cpu_milliseconds, statement
 from bench.measure import percentile
 from bench.part import Figures, Goal, run_alone
-from orchestrator import db
+from orchestrator.database import db
 
 TITLE = "From decision to sound"
 LISTENERS = (1, 50, 500, 1_500)

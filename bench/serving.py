@@ -24,7 +24,7 @@ import click
 import psutil
 
 from bench.fleet import Fleet, Size, server, statement
-from orchestrator import db
+from orchestrator.database import db
 
 _INSTANCES = 50
 _SIZE = Size(1_000, _INSTANCES)

@@ -16,11 +16,11 @@ from typing import Protocol
 
 import psutil
 
-from orchestrator import db
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
 from orchestrator.demo import ledger
 from orchestrator.demo.processes import Process, Processes
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.install.migrate import migrate
 
 MAX_STREAMS = 150
 PATIENCE = 60.0

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from bench import part
 from bench.fleet import Fleet, Size, server
 from bench.part import Figures, Goal
-from orchestrator import db
+from orchestrator.database import db
 from worker_shim import Worker
 
 TITLE = "Words on the wire"

@@ -19,9 +19,10 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from orchestrator import errors, migrate, templates
-from orchestrator.embedded import start
+from orchestrator import errors, templates
+from orchestrator.database.embedded import start
 from orchestrator.http import problems
+from orchestrator.install import migrate
 
 DOCS = Path(__file__).parent
 REFERENCE = DOCS / "reference"

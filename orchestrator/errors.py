@@ -1,4 +1,4 @@
-"""The only place where SQLSTATEs become exceptions. Which of those are tried again is said in patience.py.
+"""The only place where SQLSTATEs become exceptions. Which of those are tried again is said in database/retry.py.
 
 Every refusal of the database carries a code, a message, a detail (a JSON object) and a hint; all four survive here.
 """

@@ -23,8 +23,8 @@ from pytest_postgresql.executors import NoopExecutor
 from pytest_postgresql.janitor import DatabaseJanitor
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]  # it carries no types
 
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
 from orchestrator.names import Names
 from tests.support import Clock, Database, Server
 

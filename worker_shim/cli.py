@@ -9,12 +9,13 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from orchestrator import log, process_list
-from orchestrator.log_file import ROTATIONS, LogFileInUse, Rotation
-from worker_shim.client import Worker
+from orchestrator import process_list
+from orchestrator.logs import log
+from orchestrator.logs.log_file import ROTATIONS, LogFileInUse, Rotation
+from worker_shim.connection import Refused
 from worker_shim.handlers import program
-from worker_shim.listener import Refused
-from worker_shim.together import run_workers
+from worker_shim.many import run_workers
+from worker_shim.worker import Worker
 
 A_YEAR = 365 * 86400.0
 

@@ -18,9 +18,10 @@ from typing import Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from orchestrator import db, log
 from orchestrator.alerts.wording import Message, compose
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError, UnknownName
+from orchestrator.logs import log
 from orchestrator.redact import one_line, redact
 
 VARIABLE = "ORCHESTRATOR_ALERT_URL_"

@@ -5,8 +5,8 @@ import sys
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import answer, completion, options, output
+from orchestrator.database import db
 
 COLUMNS = ("alert_id", "severity", "code", "subject", "message", "opened_at", "acknowledged_by", "event_id")
 TARGET_COLUMNS = ("target", "minimum_severity", "enabled", "undelivered", "last_sent_at", "state", "last_error")

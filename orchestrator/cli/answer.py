@@ -6,10 +6,10 @@ from uuid import UUID
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import options, output, watch
+from orchestrator.database import db
+from orchestrator.database.retry import Round, is_contention
 from orchestrator.errors import DatabaseError, UnknownInstance
-from orchestrator.patience import Round, is_contention
 
 Page = TypeVar("Page")
 

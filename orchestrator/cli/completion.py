@@ -7,8 +7,8 @@ from collections.abc import Callable
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from orchestrator import db
 from orchestrator.cli import output
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from orchestrator.names import DEFAULT_SCHEMA
 

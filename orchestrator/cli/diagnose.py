@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator import db, migrate
 from orchestrator.cli import alerts, answer, options, output
+from orchestrator.database import db
+from orchestrator.install import migrate
 
 _COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}
 

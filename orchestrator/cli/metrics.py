@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import answer, options, output
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 
 COLUMNS = ("name", "labels", "value", "mean", "median", "p95")

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from orchestrator.cli import options
-from orchestrator.driver import Driver
-from orchestrator.environment import BadVariable, start_options
-from orchestrator.log_file import Rotation
+from orchestrator.driver.driver import Driver
+from orchestrator.driver.environment import BadVariable, start_options
+from orchestrator.logs.log_file import Rotation
 
 
 @click.command()

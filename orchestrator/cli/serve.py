@@ -7,7 +7,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.errors import OrchestratorError
-from orchestrator.log_file import Rotation
+from orchestrator.logs.log_file import Rotation
 
 
 @click.command()

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from orchestrator import db, playlist
 from orchestrator.cli import answer, completion, options, output
 from orchestrator.cli.stream_import import import_streams
+from orchestrator.database import db
+from orchestrator.sources import playlist
 
 COLUMNS = ("stream_id", "name", "state", "instance_id", "epoch", "region", "pinned_to", "url")
 

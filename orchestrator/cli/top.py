@@ -10,8 +10,8 @@ from importlib.util import find_spec
 import click
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator import db, sessions
 from orchestrator.cli import answer, options, output
+from orchestrator.database import db, sessions
 from orchestrator.errors import OrchestratorError
 
 COLUMNS = ("pid", "who", "name", "blocked_by", "blocks", "for", "state", "query", "login")

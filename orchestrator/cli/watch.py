@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import output
+from orchestrator.database import db
+from orchestrator.database.retry import Round, is_retryable
 from orchestrator.errors import OrchestratorError
-from orchestrator.patience import Round, is_retryable
 from orchestrator.redact import one_line
 
 Page = TypeVar("Page")

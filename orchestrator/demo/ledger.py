@@ -6,7 +6,8 @@ from typing import Any, cast
 
 from psycopg import sql
 
-from orchestrator import db, templates
+from orchestrator import templates
+from orchestrator.database import db
 from orchestrator.names import Names
 
 DATABASE = "music_log"

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import output
+from orchestrator.database import db
 
 
 @dataclass(frozen=True)

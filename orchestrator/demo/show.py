@@ -19,12 +19,12 @@ from types import FrameType
 
 import psutil
 
-from orchestrator import db
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
 from orchestrator.demo import report
 from orchestrator.demo.display import Display
 from orchestrator.demo.processes import Process, Processes
 from orchestrator.demo.stage import LOOK_EVERY, Stage, StageFailed
-from orchestrator.embedded import Embedded
 
 DRIVERS = 2
 # How long a worker hangs before the operator has had enough.

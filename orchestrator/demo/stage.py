@@ -12,14 +12,14 @@ from json import dumps
 
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
+from orchestrator.database.retry import Round, is_retryable
 from orchestrator.demo import ledger
 from orchestrator.demo.display import Instance, Picture
 from orchestrator.demo.processes import Process, Processes
-from orchestrator.embedded import Embedded
 from orchestrator.errors import OrchestratorError
-from orchestrator.migrate import migrate
-from orchestrator.patience import Round, is_retryable
+from orchestrator.install.migrate import migrate
 
 DATABASE = "orchestrator"
 LOOK_EVERY = 0.25

@@ -28,13 +28,13 @@ import aiohttp
 import click
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
+from orchestrator.database.retry import is_retryable
 from orchestrator.demo import ledger
 from orchestrator.demo.sound import WAV_HEADER_SIZE, Listener, Second
 from orchestrator.errors import OrchestratorError
-from orchestrator.patience import is_retryable
 from worker_shim import Context, Stream, Worker
-from worker_shim.client import OnExit
+from worker_shim.worker import OnExit
 
 logger = logging.getLogger("orchestrator.demo.worker")
 

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator import __version__, log
+from orchestrator import __version__
 from orchestrator.errors import OrchestratorError
 from orchestrator.http import contract, exposition
 from orchestrator.http.dashboard.routes import add_dashboard
@@ -31,6 +31,7 @@ from orchestrator.http.dashboard.stream import Hub
 from orchestrator.http.guard import Keys, Limits, Rate, read_json
 from orchestrator.http.pool import Pool
 from orchestrator.http.problems import Problem, from_error
+from orchestrator.logs import log
 
 # Probes have no key.
 _PUBLIC = frozenset({"/livez", "/readyz"})

@@ -10,9 +10,9 @@ from typing import Any
 
 from psycopg.pq import TransactionStatus
 
-from orchestrator import db
+from orchestrator.database import db
+from orchestrator.database.retry import Round, is_contention
 from orchestrator.errors import Contention, DatabaseUnavailable
-from orchestrator.patience import Round, is_contention
 
 _FIRST_WAIT = 0.2
 """Seconds before the second try, at most."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.demo.processes import Process
 from orchestrator.demo.stage import StageFailed
 from tests.chaos.fleet import Fleet

@@ -14,12 +14,12 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
+from orchestrator.database.embedded import PORT, USER
+from orchestrator.database.retry import is_retryable
 from orchestrator.demo.processes import Process
 from orchestrator.demo.stage import DATABASE, LOOK_EVERY, Stage, StageFailed
-from orchestrator.embedded import PORT, USER
 from orchestrator.errors import OrchestratorError
-from orchestrator.patience import is_retryable
 from tests.chaos.proxy import Line, Proxy
 from tests.pooler import Pooler
 from tests.standby import promote, start_standby

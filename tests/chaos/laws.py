@@ -15,7 +15,7 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.demo import ledger
 from orchestrator.errors import OrchestratorError
 from orchestrator.names import DEFAULT_SCHEMA

@@ -12,12 +12,12 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
 from orchestrator.demo import ledger
 from orchestrator.demo.processes import Process, Processes
 from orchestrator.demo.stage import LOOK_EVERY, StageFailed
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.install.migrate import migrate
 from tests.chaos.faults import Moves
 from tests.chaos.laws import Law, Watch
 from tests.chaos.table import Result, Row

@@ -15,11 +15,11 @@ from random import Random
 
 import psycopg
 
+from orchestrator.database.embedded import Embedded
 from orchestrator.demo import report
 from orchestrator.demo.processes import Processes
 from orchestrator.demo.show import interrupted_once
 from orchestrator.demo.stage import Stage, StageFailed
-from orchestrator.embedded import Embedded
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.fleet import Fleet
 from tests.chaos.laws import Breach, Law, Watch

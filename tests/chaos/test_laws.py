@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.demo import ledger
 from orchestrator.names import Names
 from tests.chaos.laws import Law, Watch

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
 from orchestrator.cli import main
+from orchestrator.database import db
 from tests.support import Database
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from orchestrator import db, embedded
 from orchestrator.cli import main
-from orchestrator.migrate import migrate
+from orchestrator.database import db, embedded
+from orchestrator.install.migrate import migrate
 from orchestrator.names import DEFAULT_SCHEMA
 from tests.cli.conftest import Cli, Fleet, cli_for, fleet_on
 

@@ -9,7 +9,7 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.cli import answer as cli_answer
 from orchestrator.cli.diagnose import SECTIONS
-from orchestrator.patience import Round
+from orchestrator.database.retry import Round
 from tests.cli.conftest import Cli, Fleet
 from tests.support import Database
 

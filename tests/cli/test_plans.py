@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.cli.conftest import Cli, Fleet
 
 

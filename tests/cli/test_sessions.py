@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, get_args
 
-from orchestrator.sessions import Who, who_is
+from orchestrator.database.sessions import Who, who_is
 from tests.cli.conftest import Cli, Fleet
 from tests.cli.terminal import PROGRAMS
 from tests.driver.processes import wait_until

@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from orchestrator.database.sessions import Session, who_is
 from orchestrator.redact import redact
-from orchestrator.sessions import Session, who_is
 from tests.cli.conftest import Cli, Fleet
 from tests.cli.terminal import PROGRAMS, terminal
 from tests.driver.processes import wait_until

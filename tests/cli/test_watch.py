@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.cli.conftest import Cli, Fleet
 from tests.cli.terminal import PROGRAMS, terminal
 from tests.driver.processes import wait_until

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.migrate import migrate
+from orchestrator.install.migrate import migrate
 from tests.dashboard.stage import Stage, trouble
 
 IMAGES = Path(__file__).parents[2] / "docs" / "operating" / "images"

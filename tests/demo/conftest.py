@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.demo import ledger
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.demo import ledger
 from orchestrator.demo.ledger import FENCE
 

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
 from orchestrator.cli.demo import demo
+from orchestrator.database import db
 from orchestrator.demo import report, show
 
 STATIONS = 3

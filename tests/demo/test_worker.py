@@ -12,12 +12,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.demo.stations import Radio
 from orchestrator.demo.worker import Ear, Scribe
 from worker_shim import Context, Stream
 from worker_shim.context import Counts
-from worker_shim.progress import Progress
+from worker_shim.vitals import Progress
 
 STATION = 3
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.templates import SQL_ROOT
 from tests.docs.conftest import ROOT
 from tests.rooms import public_functions

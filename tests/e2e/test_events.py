@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.alerts.receivers import Webhook
 from tests.driver.conftest import StartDriver
 from tests.driver.processes import ORCHESTRATOR, wait_until

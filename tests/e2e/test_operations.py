@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.embedded import PORT, USER, Embedded, program_path
-from orchestrator.migrate import migrate
+from orchestrator.database.embedded import PORT, USER, Embedded, program_path
+from orchestrator.install.migrate import migrate
 from orchestrator.names import Names
 from tests.driver.conftest import StartDriver
 from tests.driver.processes import ORCHESTRATOR, wait_until
@@ -152,7 +152,7 @@ def servers(names: Names) -> Iterator[tuple[Embedded, Embedded]]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-async def test_a_backup_restored_into_a_new_server_is_brought_in_step_by_the_workers_and_nobody_is_owner_twice(
+async def test_a_backup_restored_into_a_new_server_is_brought_in_step_by_the_workers_and_none_is_owner_twice(
     servers: tuple[Embedded, Embedded], names: Names, tmp_path: Path
 ) -> None:
     """R3.3, R3.4, R5.2"""

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.embedded import PORT, USER, Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database.embedded import PORT, USER, Embedded
+from orchestrator.install.migrate import migrate
 from orchestrator.names import Names
 from tests.shim.support import Fleet, Recorder, held, in_step, until
 from tests.standby import configure, promote, start_standby

@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.alerts.receivers import Webhook
 from tests.driver.processes import ORCHESTRATOR, wait_until
 from tests.http.processes import free_port

@@ -113,7 +113,7 @@ def test_an_address_that_asks_too_often_is_put_off_and_others_are_not(serve: Ser
     wait_until(lambda: face.http.get("/status").status_code == 200, what="it may ask again")
 
 
-def test_slow_clients_are_cut_off_and_harm_nobody(serve: Serve) -> None:
+def test_slow_clients_are_cut_off_and_harm_no_other(serve: Serve) -> None:
     """Heads that never end, bodies that never come, connections that say nothing: 10,000 of them."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -184,7 +184,7 @@ def test_a_number_that_never_fits_is_believed_after_three_beats(face: HttpServer
     assert client.beat(current_streams=2) == []
 
 
-def test_whoever_says_that_nothing_runs_is_believed(face: HttpServer, fleet: Fleet) -> None:
+def test_a_worker_that_says_that_nothing_runs_is_believed(face: HttpServer, fleet: Fleet) -> None:
     client = MainClient(face, "http-1")
     client.register()
     fleet.add_streams(2)
@@ -257,7 +257,7 @@ def test_a_name_in_use_elsewhere_is_refused(face: HttpServer, fleet: Fleet) -> N
     assert elsewhere.json()["code"] == "OR104"
 
 
-def test_whoever_is_not_registered_hears_404_and_registers(face: HttpServer, fleet: Fleet) -> None:
+def test_a_client_that_is_not_registered_hears_404_and_registers(face: HttpServer, fleet: Fleet) -> None:
     client = _started(face, fleet, streams=1)
     assert face.http.post("/heartbeat", json={"instance_id": "unknown"}).status_code == 404
 

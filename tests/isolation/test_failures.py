@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.isolation.sessions import Session, result
 from tests.properties.fleet import Fleet
@@ -210,7 +210,7 @@ def test_a_driver_that_dies_while_it_sends_is_not_followed_by_another(
     assert _value(database, "select state from {p}.alert_delivery") == "unknown"
 
 
-def test_whatever_several_drivers_claim_at_once_is_sent_once(database: Database, clock: Clock) -> None:
+def test_what_several_drivers_claim_at_once_is_sent_once(database: Database, clock: Clock) -> None:
     """Six drivers, three targets, alerts that open meanwhile: each event goes to each target exactly once."""
     conn = database.connect()
     targets = ["log", "mail", "chat"]

@@ -6,7 +6,7 @@ import pytest
 from psycopg import IsolationLevel
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.isolation.sessions import Session, refusal, result
 from tests.properties.fleet import Fleet, Worker
@@ -275,7 +275,7 @@ def test_a_beat_that_asks_to_drain_while_its_instance_would_be_warned(fleet: Fle
     assert driver.private("watch_instances") is None
 
 
-def test_the_fence_waits_for_nobody(fleet: Fleet, session: Open) -> None:
+def test_the_fence_waits_for_no_lock(fleet: Fleet, session: Open) -> None:
     lost, _ = fleet.start(6, 6, streams=4)
     stream_id, epoch = next(iter(lost.running.items()))
     admin, writer = session(), session()
@@ -347,7 +347,7 @@ def test_a_process_whose_name_is_taken_over_cannot_attach_any_more(fleet: Fleet,
 # -- locks ---------------------------------------------------------------------
 
 
-def test_nobody_waits_for_the_decision_lock_without_end(fleet: Fleet, session: Open) -> None:
+def test_no_session_waits_for_the_decision_lock_without_end(fleet: Fleet, session: Open) -> None:
     """R2.1: after the function's own lock_timeout it gives up with 55P03, and says so to the caller, which retries."""
     api = fleet.conn.names.api
     row = fleet.execute(

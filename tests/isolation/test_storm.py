@@ -14,7 +14,7 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.properties.laws import check_fair, check_now, check_settled, look
 from tests.properties.reference import digest

@@ -10,8 +10,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import migrate
 from orchestrator.errors import BadArgument
+from orchestrator.install import migrate
 from orchestrator.names import Names
 from tests.migrate.conftest import Fleet
 from tests.support import Server
@@ -363,6 +363,6 @@ def test_a_server_that_is_too_old_is_refused(fleet: Fleet, monkeypatch: pytest.M
     assert fleet.run("select to_regnamespace('{api}') as made") == [{"made": None}]
 
 
-def test_a_schema_that_belongs_to_everybody_is_refused() -> None:
+def test_a_schema_that_belongs_to_all_is_refused() -> None:
     with pytest.raises(BadArgument, match="public"):
         Names.for_schema("public")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.properties.fleet import Fleet
 from tests.support import Clock, Database
 

@@ -214,7 +214,7 @@ def test_a_failover_moves_what_was_lost_and_nothing_else(
 
 @_MANY
 @given(state=states(), forced=st.booleans())
-def test_hand_overs_end_somewhere_whatever_has_become_of_the_next_owners(
+def test_hand_overs_end_also_when_the_next_owners_are_gone(
     build: Callable[[State], Fleet], state: State, forced: bool
 ) -> None:
     """A stream whose owner has stopped goes to an instance that has room; one whose owner has not stays."""

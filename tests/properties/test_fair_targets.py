@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.properties.reference import NOISE, Place, fair_shares, least_distance
 from tests.support import Database
 
@@ -73,7 +73,7 @@ def test_targets_are_bounded_proportional_and_least_moves(
     scale=st.sampled_from([0.1, 1 / 3, 0.7, 1.1]),
 )
 @example(capacities=[100, 150, 50], level=1, scale=0.1)
-def test_shares_that_are_whole_numbers_stay_so_whatever_the_weights_as_floats(
+def test_shares_that_are_whole_numbers_stay_so_under_any_weights_as_floats(
     conn: db.Connection, capacities: list[int], level: int, scale: float
 ) -> None:
     places = [Place(c * scale, 0, 5 * c, 0) for c in capacities]
@@ -88,7 +88,7 @@ def test_three_hundred_streams_over_100_150_50(conn: db.Connection) -> None:
     assert targets(conn, 0, places) == [0, 0, 0]
 
 
-def test_nobody_to_share_among(conn: db.Connection) -> None:
+def test_no_instance_to_share_among(conn: db.Connection) -> None:
     assert targets(conn, 7, []) == []
 
 

@@ -15,7 +15,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from orchestrator import db, templates
+from orchestrator import templates
+from orchestrator.database import db
 from orchestrator.names import Names
 from tests.lint.test_catalog import GRANTED
 from tests.rooms import public_functions, public_views

@@ -14,13 +14,14 @@ from click.testing import CliRunner
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db, source
 from orchestrator.cli import main
+from orchestrator.database import db
 from orchestrator.errors import BadArgument, UnusableSource
 from orchestrator.http.app import ROUTES
 from orchestrator.http.guard import Limits
 from orchestrator.http.server import Options
 from orchestrator.names import Names
+from orchestrator.sources import source
 from tests.http.processes import HttpServer
 from tests.security.stage import FUNCTIONS, OWN, Stage, may_call
 

@@ -88,7 +88,7 @@ def impatient(stage: Stage) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("role", "lock"), [("unprivileged", "pg_advisory_lock"), ("worker", "pg_advisory_lock_shared")]
 )
-def test_whoever_takes_the_decision_lock_for_a_session_is_found_and_ended(
+def test_a_session_that_takes_the_decision_lock_for_itself_is_found_and_ended(
     stage: Stage, another: Another, role: str, lock: str
 ) -> None:
     """Any login may lock any key. Callers wait no longer than lock_timeout, and the job needs no lock to end it."""
@@ -121,7 +121,7 @@ def test_whoever_takes_the_decision_lock_for_a_session_is_found_and_ended(
     )
 
 
-def test_whoever_keeps_a_worker_from_tying_its_session_is_ended(stage: Stage, another: Another) -> None:
+def test_a_session_that_keeps_a_worker_from_tying_its_own_is_ended(stage: Stage, another: Another) -> None:
     stranger, victim = another("unprivileged"), stage.logins["victim"]
     attach = {"p_instance_id": VICTIM, "p_incarnation": stage.incarnations[VICTIM]}
     victim.execute("select pg_advisory_unlock_all()")
@@ -133,7 +133,7 @@ def test_whoever_keeps_a_worker_from_tying_its_session_is_ended(stage: Stage, an
     assert instance["has_session"]
 
 
-def test_locks_that_are_not_ours_are_nobodys_business(stage: Stage, another: Another) -> None:
+def test_locks_that_are_not_ours_are_left_alone(stage: Stage, another: Another) -> None:
     stranger = another("unprivileged")
     stranger.execute("select pg_advisory_lock(1), pg_advisory_lock(1, 1), pg_advisory_lock_shared(2)")
     with undone(stage.logins["admin"]):
@@ -145,7 +145,7 @@ def test_locks_that_are_not_ours_are_nobodys_business(stage: Stage, another: Ano
 
 
 @pytest.mark.parametrize("name", ["psql", "", LIE])
-def test_a_worker_that_decides_and_does_not_commit_is_ended_whatever_it_calls_itself(
+def test_a_worker_that_decides_and_does_not_commit_is_ended_under_any_name(
     stage: Stage, another: Another, impatient: None, name: str
 ) -> None:
     """The name of a program is what it says of itself; locks are what it holds."""
@@ -173,7 +173,7 @@ def test_a_worker_that_beats_and_does_not_commit_holds_up_no_job_for_long(
     stage.call(stage.logins["worker"], "heartbeat", own)
 
 
-def test_a_reader_in_an_open_transaction_keeps_nobody_from_deciding(stage: Stage) -> None:
+def test_a_reader_in_an_open_transaction_keeps_no_session_from_deciding(stage: Stage) -> None:
     reader, admin = stage.logins["reader"], stage.logins["admin"]
     with undone(reader):
         reader.execute(sql.SQL("select * from {}").format(sql.Identifier(stage.names.api, "streams")))

@@ -144,7 +144,7 @@ def hung_up(stage: Stage) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("role", ["worker", "unprivileged"])
-def test_whoever_holds_the_lock_of_anothers_session_does_not_keep_it_alive(
+def test_a_stranger_that_holds_the_lock_of_a_session_does_not_keep_it_alive(
     stage: Stage, hung_up: None, role: str
 ) -> None:
     """The key is no secret, and any login may lock it."""

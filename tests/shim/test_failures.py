@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from orchestrator.embedded import Embedded
+from orchestrator.database.embedded import Embedded
 from tests.shim.support import Fleet, Recorder, in_step, until
 from worker_shim import failures
 from worker_shim.failures import MOST_KINDS, Failures, without_secrets

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.shim.support import Fleet, Recorder, in_step, until
-from worker_shim import Stream, client
-from worker_shim.listener import Listener
+from worker_shim import Stream
+from worker_shim.connection import Listener
 
 ONE = "fingerv7-001"
 
@@ -18,12 +18,12 @@ async def test_a_worker_that_gets_in_step_by_nothing_registers_anew_less_and_les
     """R3.1, R3.2"""
     fleet.add_streams(3)
     fleet.configure("heartbeat_interval", "1 second")
-    monkeypatch.setattr(client, "CHECK_AFTER", 0.05)
+    monkeypatch.setattr("worker_shim.worker.CHECK_AFTER", 0.05)
     recorder = Recorder()
     async with fleet.work(ONE, recorder) as worker:
         await in_step(fleet, ONE, recorder, 3)
         with caplog.at_level(logging.WARNING, "worker_shim"), monkeypatch.context() as wrong:
-            wrong.setattr(client, "digest", lambda streams: 42)
+            wrong.setattr("worker_shim.worker.digest", lambda streams: 42)
             await fleet.until(lambda: caplog.text.count("registering anew") == 4)
             first, *others = [r.created for r in caplog.records if r.getMessage().startswith("registering anew")]
             for least, at in zip((0.5, 1, 2), others, strict=True):

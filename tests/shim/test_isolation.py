@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from orchestrator.embedded import Embedded
+from orchestrator.database.embedded import Embedded
 from tests.shim.isolated import LEASE, STOP_TIMEOUT
 from tests.shim.support import Fleet, Recorder, Wire, held, in_step, until
 from worker_shim import Context, Stream, Worker

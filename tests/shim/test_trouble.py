@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from orchestrator.embedded import Embedded
+from orchestrator.database.embedded import Embedded
 from tests.pooler import Pooler
 from tests.shim.support import Fleet, Recorder, Wire, held, in_step, until
 

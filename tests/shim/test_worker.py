@@ -12,8 +12,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.shim.support import Fleet, Recorder, held, in_step, until
-from worker_shim import Context, Refused, Stop, Stream, Worker, client
-from worker_shim.listener import Listener
+from worker_shim import Context, Refused, Stop, Stream, Worker
+from worker_shim.connection import Listener
 from worker_shim.patience import clock
 
 # -- Start and commands ----------------------------------------------------------
@@ -239,13 +239,13 @@ async def test_what_three_attempts_do_not_repair_is_registered_anew_and_no_handl
     """R3.1, R3.2"""
     fleet.add_streams(3)
     fleet.configure("heartbeat_interval", "1 second")
-    monkeypatch.setattr(client, "CHECK_AFTER", 0.1)
+    monkeypatch.setattr("worker_shim.worker.CHECK_AFTER", 0.1)
     recorder = Recorder()
     async with fleet.work("fingerv7-001", recorder):
         await in_step(fleet, "fingerv7-001", recorder, 3)
         with caplog.at_level(logging.INFO, "worker_shim"), monkeypatch.context() as wrong:
             caplog.clear()
-            wrong.setattr(client, "digest", lambda streams: 42)
+            wrong.setattr("worker_shim.worker.digest", lambda streams: 42)
             await fleet.until(lambda: fleet.instance("fingerv7-001")["incarnation"] == 3)
         told = [r.getMessage().split(" instance_id")[0] for r in caplog.records if "instance_id=f" in r.getMessage()]
         assert told[:4] == [
@@ -468,7 +468,7 @@ async def test_a_draining_worker_hands_everything_over_before_it_goes(fleet: Fle
     assert not two.doubled
 
 
-async def test_a_drain_with_nobody_to_take_over_ends_with_its_limit(fleet: Fleet) -> None:
+async def test_a_drain_with_none_to_take_over_ends_with_its_limit(fleet: Fleet) -> None:
     fleet.add_streams(2)
     recorder = Recorder()
     worker = fleet.worker("fingerv7-001", recorder, on_exit="drain", drain_timeout=1.5)

@@ -11,7 +11,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
-from orchestrator import db, source
+from orchestrator.database import db
+from orchestrator.sources import source
 from tests.support import Database
 
 MODERN = """

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.playlist import BadPlaylist, Entry, parse
+from orchestrator.sources.playlist import BadPlaylist, Entry, parse
 
 M3U = """#EXTM3U
 #EXTINF:-1 tvg-id="um" group-title="Notícias, ao vivo",Rádio Um, de verdade

@@ -12,8 +12,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from structlog.testing import capture_logs
 
-from orchestrator import db, source
+from orchestrator.database import db
 from orchestrator.errors import BadArgument, TooManyRemovals, UnknownName, UnusableSource
+from orchestrator.sources import source
 from tests.source.conftest import OLDER, External, Fleet
 from tests.support import Database
 
@@ -116,7 +117,7 @@ def test_a_deactivated_stream_is_taken_from_its_owner(fleet: Fleet, field: Exter
     assert len(fleet.query("select * from {p}.withdrawal")) == 2
 
 
-def test_a_deactivated_stream_that_nobody_had_no_longer_waits(fleet: Fleet, field: External) -> None:
+def test_a_deactivated_stream_without_owner_no_longer_waits(fleet: Fleet, field: External) -> None:
     field.execute("update streams set active = false where id = 1")
     fleet.sync()
     assert fleet.streams()["1"]["state"] == "idle"

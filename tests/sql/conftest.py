@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.names import Names
 from tests.sql.fleet import Fleet
 from tests.support import Clock, Database

@@ -220,7 +220,7 @@ def test_a_target_needs_a_name_and_a_severity_that_exists(fleet: Fleet, given: d
         fleet.admin("set_alert_target", **given)
 
 
-def test_a_target_that_somebody_saw_to_is_tried_at_once(fleet: Fleet) -> None:
+def test_a_target_that_was_seen_to_is_tried_at_once(fleet: Fleet) -> None:
     fleet.one("set_alert_target", target="mail")
     _open(fleet)
     _claim(fleet, "mail")

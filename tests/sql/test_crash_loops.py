@@ -99,7 +99,7 @@ def test_each_further_crash_doubles_the_probation_up_to_an_hour(fleet: Fleet) ->
     assert minutes == [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
 
 
-def test_what_nobody_else_has_room_for_goes_to_it_all_the_same(fleet: Fleet) -> None:
+def test_what_no_other_has_room_for_goes_to_it_all_the_same(fleet: Fleet) -> None:
     """To be heard by an instance that may die counts more than not to be heard."""
     fleet.start(4, 4, streams=6)
     for number in (1, 2, 3):
@@ -176,7 +176,7 @@ def test_the_third_loss_within_an_hour_of_the_one_before_is_answered_like_a_cras
     fleet.check_counts()
 
 
-def test_a_loss_of_everybody_is_nobodys_fault(fleet: Fleet) -> None:
+def test_a_loss_of_all_is_the_fault_of_none(fleet: Fleet) -> None:
     fleet.start(10, 10, streams=4)
     for _ in range(4):
         fleet.clock.advance("301 seconds")

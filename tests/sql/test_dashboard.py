@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.fleet import Fleet, refused
 
 

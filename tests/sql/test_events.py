@@ -5,7 +5,7 @@ import uuid
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.fleet import Fleet, Row, refused
 
 
@@ -33,7 +33,7 @@ def _lose(fleet: Fleet, *instance_ids: str) -> tuple[Row, Row]:
     return fleet.last_decision(), run
 
 
-def test_a_transaction_has_one_id_whatever_is_rolled_back_within_it_and_the_next_has_another(fleet: Fleet) -> None:
+def test_a_transaction_has_one_id_also_after_a_rollback_within_it_and_the_next_has_another(fleet: Fleet) -> None:
     conn = fleet.owner_conn
     ids = set()
     for _ in range(2):
@@ -181,7 +181,7 @@ def test_all_transactions_of_a_job_outside_the_database_have_the_id_of_its_claim
     assert fleet.view("job_runs", event_id=run["event_id"])[0]["outcome"] == "failed"
 
 
-def test_every_other_alert_carries_the_id_of_whatever_opened_it(fleet: Fleet) -> None:
+def test_every_other_alert_carries_the_id_of_what_opened_it(fleet: Fleet) -> None:
     fleet.start(10)
     fleet.workers["fv-1"].beat(memory_usage=97)
     run = _run_alone(fleet, "evaluate_alerts")

@@ -208,7 +208,7 @@ def test_a_stream_that_may_still_run_elsewhere_cannot_be_given_away_by_hand(flee
     assert stream_id in [row["stream_id"] for row in second.beat()]
 
 
-def test_nobody_is_alarmed_while_a_stream_waits_for_its_owner_to_stop(fleet: Fleet) -> None:
+def test_no_alert_while_a_stream_waits_for_its_owner_to_stop(fleet: Fleet) -> None:
     first, second = _pair(fleet)
     [stream_id] = first.running
     for active in (False, True):

@@ -132,7 +132,7 @@ def test_a_hand_over_takes_from_the_asking_until_the_next_owner_has_it(fleet: Fl
     assert _observed(fleet, "handover_duration_seconds", "forced") == (2, 62)
 
 
-def test_a_hand_over_to_somebody_who_has_no_room_any_more_is_none(fleet: Fleet) -> None:
+def test_a_hand_over_to_an_instance_without_room_any_more_is_none(fleet: Fleet) -> None:
     first, second = fleet.start(10, 10, streams=4)
     stream_id = min(first.running)
     fleet.admin("move_stream", stream_id=stream_id, instance_id=second.instance_id)
@@ -171,7 +171,7 @@ def test_a_failover_takes_from_the_last_sign_of_life_until_another_has_the_strea
     assert _observed(fleet, "failover_duration_seconds", "silence") == (moves, 301 * moves)
 
 
-def test_what_nobody_could_take_counts_from_the_last_beat_when_somebody_can(fleet: Fleet) -> None:
+def test_what_none_could_take_counts_from_the_last_beat_when_one_can(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=4)
     fleet.clock.advance("301 seconds")
     assert fleet.run("watch_instances")["lost"] == [worker.instance_id]

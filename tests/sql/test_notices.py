@@ -63,7 +63,7 @@ def test_beats_that_are_spread_out_still_come_before_anybody_warns_of_them(fleet
     assert _notice(worker, 45) == {"heartbeat_interval": 60}  # of heartbeat_warning 90 s
 
 
-def test_a_lease_has_room_for_two_beats_whatever_is_set(fleet: Fleet) -> None:
+def test_a_lease_has_room_for_two_beats_under_all_settings(fleet: Fleet) -> None:
     worker = fleet.register("fv-1", lease="80 seconds")
     _recovery(fleet)
     assert _notice(worker) == {"heartbeat_interval": 40}

@@ -4,7 +4,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.conftest import Login
 from tests.sql.fleet import Fleet, refused
 

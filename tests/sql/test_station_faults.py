@@ -66,7 +66,7 @@ def test_what_was_given_back_is_no_evidence_against_the_station(fleet: Fleet) ->
     assert _faults(fleet) == []
 
 
-def test_nobody_to_try_it_with_is_no_evidence_against_the_station(fleet: Fleet) -> None:
+def test_no_instance_to_try_it_with_is_no_evidence_against_the_station(fleet: Fleet) -> None:
     """Every instance is late: the network is away, not the station."""
     first, second = fleet.start(10, 10, streams=2)
     [stream_id, *_] = first.running

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.conftest import Login
 from tests.sql.fleet import Fleet
 
@@ -101,7 +101,7 @@ def test_transactions_of_others_are_none_of_its_business(fleet: Fleet, login: Lo
     assert _watch_in(fleet, 3600) is None
 
 
-def test_those_of_all_clients_are_watched_where_somebody_wants_that(fleet: Fleet, login: Login) -> None:
+def test_those_of_all_clients_are_watched_where_the_setting_says_so(fleet: Fleet, login: Login) -> None:
     fleet.set("watched_transactions", "all")
     connections = [login("worker"), login("worker")]
     pids = [_open_transaction(conn, name) for conn, name in zip(connections, ("psql", ""), strict=True)]

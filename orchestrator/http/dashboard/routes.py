@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import CallerMistake, OrchestratorError
 from orchestrator.http.dashboard import page
 from orchestrator.http.dashboard.stream import Hub

@@ -12,9 +12,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
 from tests.sql.conftest import Login
 from tests.sql.diagnose.doctor import Doctor, run_command
 from tests.sql.fleet import Fleet
@@ -61,7 +61,7 @@ def test_a_migration_may_take_its_time_and_another_database_is_none_of_ours(flee
         doctor.sees_no("transaction_long")
 
 
-def test_whoever_holds_a_lock_that_others_wait_for_is_found_and_ended(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_session_that_holds_a_lock_that_others_wait_for_is_found_and_ended(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2: not those that wait themselves, though the next must wait for them, too."""
     holder, *waiters = (fleet.database.connect(autocommit=True) for _ in range(3))
     for conn in (holder, *waiters):

@@ -135,7 +135,7 @@ def test_an_instance_above_its_lowered_capacity_gives_the_rest_to_others(
     assert (finding["evidence"]["streams"], finding["evidence"]["max_streams"]) == (5, 2)
 
 
-def test_an_instance_above_its_capacity_keeps_what_nobody_has_room_for(fleet: Fleet, doctor: Doctor) -> None:
+def test_an_instance_above_its_capacity_keeps_what_no_other_has_room_for(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2: no repair where there is no room."""
     fleet.start(5, 5, streams=10)
     fleet.admin("set_capacity", instance_id="fv-1", max_streams=2)

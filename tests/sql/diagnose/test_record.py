@@ -46,7 +46,7 @@ def test_an_instance_gets_its_missing_row_back(fleet: Fleet, doctor: Doctor, tab
     assert fleet.instance("fv-1")["assigned_streams"] == 2
 
 
-def test_an_active_stream_that_nobody_looks_after_is_placed(fleet: Fleet, doctor: Doctor) -> None:
+def test_an_active_stream_without_a_row_is_placed(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2"""
     fleet.start(10, 10, streams=4)
     fleet.query("update {p}.assignment set state = 'idle', instance_id = null where stream_id = 1")
@@ -57,7 +57,7 @@ def test_an_active_stream_that_nobody_looks_after_is_placed(fleet: Fleet, doctor
     assert fleet.stream(1)["state"] == "running"
 
 
-def test_an_inactive_stream_that_somebody_hears_is_withdrawn(fleet: Fleet, doctor: Doctor) -> None:
+def test_an_inactive_stream_that_is_heard_is_withdrawn(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2"""
     fleet.start(10, 10, streams=4)
     fleet.query("update {p}.stream set active = false where stream_id = 1")

@@ -18,7 +18,6 @@ from typing import ParamSpec, TypeVar
 
 import tenacity
 
-from orchestrator import log
 from orchestrator.errors import (
     CallerMistake,
     Contention,
@@ -27,6 +26,7 @@ from orchestrator.errors import (
     InvariantBroken,
     RefusedByPolicy,
 )
+from orchestrator.logs import log
 
 RETRIED = (Contention, DatabaseUnavailable)
 """What another try may mend: 40001, 40P01, 55P03, OR2xx; a lost connection, a server that starts, stops or is full."""

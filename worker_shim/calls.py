@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg
 
+from worker_shim.connection import Listener
 from worker_shim.failures import Failures, describe, describe_holders, without_secrets
-from worker_shim.listener import Listener
 from worker_shim.patience import clock, one_line, one_round
 
 logger = logging.getLogger("worker_shim")
@@ -20,7 +20,7 @@ LOCK_NOT_AVAILABLE = "55P03"
 Row = Mapping[str, Any]
 
 
-class Caller:
+class Calls:
     """Calls over a listener's connection; after each new connection, `connected` makes it the worker's."""
 
     def __init__(self, listener: Listener, connected: Callable[[], Awaitable[None]]) -> None:

@@ -100,7 +100,7 @@ def _check_where(given: Mapping[str, Any]) -> None:
         raise psycopg.ProgrammingError
 
 
-class Line:
+class Connection:
     """One connection to the orchestrator's database, used by one call at a time, for one worker or for several."""
 
     def __init__(self, dsn: str, schema: str, network_timeout: float) -> None:
@@ -112,7 +112,7 @@ class Line:
         self.conninfo = make_conninfo(dsn, **(connection_options(network_timeout) | given))
         self.schema = schema
         self.timeout = network_timeout
-        self.connection: psycopg.AsyncConnection[DictRow] | None = None
+        self.session: psycopg.AsyncConnection[DictRow] | None = None
         self.listeners: list[Listener] = []
         self.pooled = False
         self._lock = asyncio.Lock()  # one call at a time
@@ -121,7 +121,7 @@ class Line:
     @property
     def connected(self) -> bool:
         """Whether there is a connection that is not known to be lost."""
-        return self.connection is not None and not self.connection.closed
+        return self.session is not None and not self.session.closed
 
     async def connect(self) -> None:
         """Connect, unless somebody else has done so."""
@@ -139,7 +139,7 @@ class Line:
                     application_name=f"worker_shim {first}{f'+{len(others)}' if others else ''}"[:63],
                 )
             connection.add_notify_handler(self._hear)
-            self.connection = connection
+            self.session = connection
             try:
                 settings = session_settings(self.timeout, connection.info.server_version)
                 # in one round trip; a process that is not the one that introduced itself is shared, and stays as it is
@@ -163,7 +163,7 @@ class Line:
     async def execute(self, query: sql.SQL | sql.Composed, *values: Any) -> list[DictRow]:
         """One statement, when those before it are done."""
         async with self._lock:
-            connection = self.connection
+            connection = self.session
             if connection is None or connection.closed:
                 raise psycopg.OperationalError("not connected")
             loop = asyncio.get_running_loop()
@@ -174,20 +174,20 @@ class Line:
                 return await cursor.fetchall() if cursor.description else []
             finally:
                 timer.cancel()
-                if connection is self.connection and not connection.closed:
+                if connection is self.session and not connection.closed:
                     loop.add_reader(connection.fileno(), self._read, connection)
                 else:
                     self._tell_of_loss()
 
     def hang_up(self) -> None:
         """End whatever is under way with a connection error, without asking the server or the network."""
-        if self.connection is not None and not self.connection.closed:
+        if self.session is not None and not self.session.closed:
             logger.warning("hanging up timeout=%s", self.timeout)
-            _shut_down(self.connection)
+            _shut_down(self.session)
 
     async def close(self) -> None:
         """Hang up."""
-        connection, self.connection = self.connection, None
+        connection, self.session = self.session, None
         if connection is None:
             return
         if self._lock.locked() and not connection.closed:
@@ -227,12 +227,12 @@ class Line:
 
 def _shut_down(connection: psycopg.AsyncConnection[DictRow]) -> None:
     # A cancellation would first ask the server to cancel, and wait for its answer.
-    with socket.socket(fileno=os.dup(connection.fileno())) as line, contextlib.suppress(OSError):
-        line.shutdown(socket.SHUT_RDWR)
+    with socket.socket(fileno=os.dup(connection.fileno())) as wire, contextlib.suppress(OSError):
+        wire.shutdown(socket.SHUT_RDWR)
 
 
 class Listener:
-    """A worker's end of a line: its calls, and its channel.
+    """A worker's end of a connection: its calls, and its channel.
 
     Behind a pooler in transaction mode (`pooled`) there is no session to listen or to hold a lock in, so nothing
     of the kind is tried and the caller has to poll; without `listens` it polls, too, and keeps its session.
@@ -241,8 +241,8 @@ class Listener:
     def __init__(self, dsn: str, schema: str, channel: str, network_timeout: float, listens: bool = True) -> None:
         self.channel = channel
         self._listens = listens
-        self._line = Line(dsn, schema, network_timeout)
-        self._line.listeners.append(self)
+        self._connection = Connection(dsn, schema, network_timeout)
+        self._connection.listeners.append(self)
         self._joined: object = None  # the connection that listens to the channel
         self._hinted = False
         self._wake: asyncio.Event | None = None
@@ -250,12 +250,12 @@ class Listener:
     @property
     def conninfo(self) -> str:
         """What is connected to."""
-        return self._line.conninfo
+        return self._connection.conninfo
 
     @property
     def pooled(self) -> bool:
-        """Whether the line is a pooler's."""
-        return self._line.pooled
+        """Whether the connection is a pooler's."""
+        return self._connection.pooled
 
     @property
     def polls(self) -> bool:
@@ -264,40 +264,40 @@ class Listener:
 
     @property
     def shared(self) -> bool:
-        """Whether others use the line, too."""
-        return len(self._line.listeners) > 1
+        """Whether others use the connection, too."""
+        return len(self._connection.listeners) > 1
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection that is not known to be lost, and that listens to the channel."""
-        return self._line.connected and self._joined is self._line.connection
+        return self._connection.connected and self._joined is self._connection.session
 
     def share(self, other: Listener) -> None:
-        """Use another worker's line from now on; it has to lead to the same place. Before anything is connected."""
-        mine, its = self._line, other._line
+        """Use another worker's connection from now on: one to the same place. Before anything is connected."""
+        mine, its = self._connection, other._connection
         if (mine.conninfo, mine.schema, mine.timeout) != (its.conninfo, its.schema, its.timeout):
             raise ValueError("workers that share a connection need the same DSN, schema and network_timeout")
         if any(listener.channel == self.channel for listener in its.listeners):
             raise ValueError(f"two workers with the same name share a connection: {self.channel}")
-        self._line = its
+        self._connection = its
         its.listeners.append(self)
 
     async def connect(self) -> None:
         """Connect anew, or join the others; when there is a session of our own, LISTEN before anything is read."""
-        await self._line.connect()
-        joined = self._line.connection
+        await self._connection.connect()
+        joined = self._connection.session
         if not self.polls:
-            await self._line.execute(sql.SQL("listen {}").format(sql.Identifier(self.channel)))
+            await self._connection.execute(sql.SQL("listen {}").format(sql.Identifier(self.channel)))
         self._joined = joined
 
     async def call(self, function: str, **parameters: Any) -> list[DictRow]:
         """`select * from schema.function(p_name => value, …)`, when the calls before it are done."""
         query = sql.SQL("select * from {}({})").format(
-            sql.Identifier(self._line.schema, function),
+            sql.Identifier(self._connection.schema, function),
             sql.SQL(", ").join(sql.SQL("{} => %s").format(sql.Identifier(f"p_{name}")) for name in parameters),
         )
         values = [Jsonb(value) if _is_json(value) else value for value in parameters.values()]
-        return await self._line.execute(query, *values)
+        return await self._connection.execute(query, *values)
 
     async def idle(self, seconds: float, wake: asyncio.Event) -> bool:
         """Wait for a notification, at most so long or until wake is set; True when one came.
@@ -326,15 +326,15 @@ class Listener:
 
     def hang_up(self) -> None:
         """End whatever is under way with a connection error, without asking the server or the network."""
-        self._line.hang_up()
+        self._connection.hang_up()
 
     async def close(self) -> None:
-        """Hang up, for all who share the line: they come back, and whoever does not was lost."""
-        await self._line.close()
+        """Hang up, for all who share the connection: they come back, and whoever does not was lost."""
+        await self._connection.close()
 
     def leave(self) -> None:
-        """Leave the line to the others."""
-        self._line.listeners.remove(self)
+        """Leave the connection to the others."""
+        self._connection.listeners.remove(self)
 
 
 def _is_json(value: Any) -> bool:

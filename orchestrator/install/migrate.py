@@ -19,10 +19,11 @@ import jinja2
 import psycopg
 from psycopg import sql
 
-from orchestrator import db, progress, templates
+from orchestrator import progress, templates
+from orchestrator.database import db
+from orchestrator.database.retry import Round, is_contention, is_retryable
 from orchestrator.errors import Contention, OrchestratorError, from_database
 from orchestrator.names import DEFAULT_SCHEMA, Names
-from orchestrator.patience import Round, is_contention, is_retryable
 
 OLDEST_SERVER = 150000
 

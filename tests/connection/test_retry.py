@@ -6,10 +6,11 @@ import inspect
 import pytest
 from structlog.testing import capture_logs
 
-from orchestrator import errors, patience
+from orchestrator import errors
+from orchestrator.database import retry
+from orchestrator.database.failures import MOST, Failures
+from orchestrator.database.retry import Round
 from orchestrator.errors import BadArgument, DatabaseUnavailable, LockNotAvailable, OrchestratorError, StaleEpoch
-from orchestrator.failures import MOST, Failures
-from orchestrator.patience import Round
 
 QUICK = Round(first_wait=0.001, longest_wait=0.002)
 
@@ -22,7 +23,7 @@ class Work:
         self.attempts: list[int] = []
 
     def __call__(self) -> str:
-        self.attempts.append(patience.attempt.get())
+        self.attempts.append(retry.attempt.get())
         if self.failures:
             raise self.failures.pop(0)
         return "done"
@@ -39,7 +40,7 @@ class TestRounds:
             QUICK.run(work)
 
         assert work.attempts == [1, 2, 3]
-        assert patience.attempt.get() == 1
+        assert retry.attempt.get() == 1
 
     @pytest.mark.parametrize("kind", [BadArgument, StaleEpoch, errors.InvariantBroken, errors.DatabaseError])
     def test_what_is_refused_gets_one(self, kind: type[OrchestratorError]) -> None:
@@ -107,8 +108,8 @@ def test_every_kind_of_refusal_is_either_tried_again_or_never() -> None:
         for _, kind in inspect.getmembers(errors, inspect.isclass)
         if issubclass(kind, OrchestratorError) and OrchestratorError in kind.__bases__
     }
-    assert not set(patience.RETRIED) & set(patience.NEVER_RETRIED)
-    assert families == {*patience.RETRIED, *patience.NEVER_RETRIED, errors.DatabaseError}
+    assert not set(retry.RETRIED) & set(retry.NEVER_RETRIED)
+    assert families == {*retry.RETRIED, *retry.NEVER_RETRIED, errors.DatabaseError}
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_every_kind_of_refusal_is_either_tried_again_or_never() -> None:
     ],
 )
 def test_which_sqlstates_are_tried_again(sqlstate: str, is_retried: bool) -> None:
-    assert issubclass(errors.class_of(sqlstate), patience.RETRIED) is is_retried
+    assert issubclass(errors.class_of(sqlstate), retry.RETRIED) is is_retried
 
 
 class TestFailures:

@@ -4,8 +4,9 @@ Any number of drivers run side by side. Each asks for the most overdue job until
 next is, or until somebody notifies the wake channel. It decides nothing and holds nothing: one that is killed in the
 middle of a job leaves an aborted transaction, or a claim that runs out.
 
-Failures come in rounds (patience.py): three tries, then a longer pause, for ever. Only the start may be limited in time
-(POSTGRES_STARTUP_TIMEOUT, APP_STARTUP_TIMEOUT). What failed meanwhile is told to the database when it answers again.
+Failures come in rounds (database/retry.py): three tries, then a longer pause, for ever. Only the start may be limited
+in time (POSTGRES_STARTUP_TIMEOUT, APP_STARTUP_TIMEOUT). What failed meanwhile is told to the database when it answers
+again.
 """
 
 import asyncio
@@ -25,13 +26,14 @@ from uuid import UUID
 import structlog
 from psycopg.types.json import Jsonb
 
-from orchestrator import db, migrate
-from orchestrator.alerts.postman import Postman
-from orchestrator.environment import StartOptions, WantedSetting, wanted_settings
+from orchestrator.alerts.delivery import Postman
+from orchestrator.database import db
+from orchestrator.database.failures import Failures
+from orchestrator.database.retry import PAUSE_SECONDS, Round, attempt, is_retryable
+from orchestrator.driver.environment import StartOptions, WantedSetting, wanted_settings
 from orchestrator.errors import CallerMistake, Contention, DatabaseUnavailable, OrchestratorError, UnknownName, class_of
-from orchestrator.failures import Failures
-from orchestrator.log import Category, get_logger
-from orchestrator.patience import PAUSE_SECONDS, Round, attempt, is_retryable
+from orchestrator.install import migrate
+from orchestrator.logs.log import Category, get_logger
 from orchestrator.redact import redact
 
 LONGEST_SLEEP_SECONDS = 60.0  # a notification is a hint: a driver looks for itself at least this often
@@ -391,7 +393,7 @@ class Driver:
 
     def _do(self, run: JobRun, conn: db.Connection) -> dict[str, Any] | None:
         """What a job does in the outside world, and returns as its result (None: nothing to do)."""
-        from orchestrator import source
+        from orchestrator.sources import source
 
         if run.job == "sync_source":
             results = source.sync_due(conn, environment=self._environment, event_id=run.event_id)
@@ -431,7 +433,7 @@ class Driver:
 
     def _add_source(self) -> None:
         """Make the table that POSTGRES_HOST and the others describe a source of streams."""
-        from orchestrator import source
+        from orchestrator.sources import source
 
         with suppress(OrchestratorError), self._logged("add_source"), self._connect("add_source") as conn:
             if added := source.ensure_environment_source(conn, self._environment):

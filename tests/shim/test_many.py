@@ -51,7 +51,7 @@ async def test_each_hears_its_own_notifications_over_the_one_connection(fleet: F
     assert stream not in mine.running and len(one.streams) == 1
 
 
-async def test_a_lost_connection_brings_all_of_them_back_and_nobody_is_lost(fleet: Fleet, together: Together) -> None:
+async def test_a_lost_connection_brings_all_of_them_back_and_none_is_lost(fleet: Fleet, together: Together) -> None:
     """R5.1"""
     starts = {name: list(recorder.starts) for name, (_, recorder) in together.items()}
     assert fleet.cut_workers() == 1

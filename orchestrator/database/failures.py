@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.database.retry import ANSWERS
 from orchestrator.errors import OrchestratorError
-from orchestrator.patience import ANSWERS
 
 MOST = 100
 """So many kinds of failures are kept, and one call reports; more of a kind only count."""

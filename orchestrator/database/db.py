@@ -25,7 +25,8 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.json import JsonbDumper
 
-from orchestrator import embedded, log, patience, templates
+from orchestrator import templates
+from orchestrator.database import embedded, retry
 from orchestrator.errors import (
     BadArgument,
     DatabaseUnavailable,
@@ -33,6 +34,7 @@ from orchestrator.errors import (
     OrchestratorError,
     from_database,
 )
+from orchestrator.logs import log
 from orchestrator.names import DEFAULT_SCHEMA, Names
 from orchestrator.redact import redact
 
@@ -376,7 +378,7 @@ def _log_failure(
     """All that is needed to understand it later (R2.4)."""
     logger = log.get_logger("DATABASE")
     # A refusal is an answer; anything else is trouble.
-    level = logger.info if isinstance(error, patience.ANSWERS) else logger.warning
+    level = logger.info if isinstance(error, retry.ANSWERS) else logger.warning
     level(
         "call failed",
         function=function,
@@ -385,7 +387,7 @@ def _log_failure(
         message=error.message,
         detail=error.detail,
         hint=error.hint,
-        attempt=patience.attempt.get(),
+        attempt=retry.attempt.get(),
         duration=f"{time.monotonic() - started:.3f} s",
         lock_holders=[dict(row) for row in lock_holders] or None,
     )

@@ -10,7 +10,8 @@ from typing import Any, Literal, cast
 
 from psycopg import sql
 
-from orchestrator import db, templates
+from orchestrator import templates
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from orchestrator.redact import redact
 

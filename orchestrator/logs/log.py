@@ -14,7 +14,7 @@ from typing import Literal
 import structlog
 from structlog.typing import EventDict
 
-from orchestrator.log_file import KEPT_FILES, LARGEST_FILE, Rotation, log_file
+from orchestrator.logs.log_file import KEPT_FILES, LARGEST_FILE, Rotation, log_file
 from orchestrator.redact import lines, redact_in
 
 Category = Literal["STARTUP", "INSTANCE", "STREAM", "BALANCE", "DATABASE", "ERROR", "PERF"]

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from orchestrator import db, log
 from orchestrator.alerts.targets import LOG_TARGET, Answer, LogTarget, Target, targets_of
+from orchestrator.database import db
+from orchestrator.database.retry import Round, log_breaker
 from orchestrator.errors import OrchestratorError
-from orchestrator.patience import Round, log_breaker
+from orchestrator.logs import log
 
 WAIT_SECONDS = 3.0
 """A run of the job waits for so long; whoever takes longer to answer holds nobody up."""

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-from worker_shim.client import Worker
 from worker_shim.patience import one_line
+from worker_shim.worker import Worker
 
 logger = logging.getLogger("worker_shim")
 

@@ -33,7 +33,7 @@ def _wait_for_loss(fleet: Fleet, count: int) -> None:
 # -- none is left ------------------------------------------------------------------------------------------------------
 
 
-def test_when_everybody_falls_silent_all_are_lost_and_nothing_moves(fleet: Fleet) -> None:
+def test_when_all_fall_silent_all_are_lost_and_nothing_moves(fleet: Fleet) -> None:
     """R4.1 comes true, and a slow owner is better than none."""
     workers = fleet.start(10, 10, streams=6)
     before = _epochs(fleet)
@@ -53,7 +53,7 @@ def test_when_everybody_falls_silent_all_are_lost_and_nothing_moves(fleet: Fleet
     assert [row["detail"]["waiting"] for row in fleet.view("alerts", code="streams_waiting")] == [6]
 
 
-def test_whoever_was_lost_with_everybody_goes_on_when_it_is_heard(fleet: Fleet) -> None:
+def test_an_instance_that_was_lost_with_all_others_goes_on_when_it_is_heard(fleet: Fleet) -> None:
     """No movement, no new epoch, no handler restarted."""
     workers = _all_silent(fleet, 10, 10, 10, streams=9)
     before, movements = _epochs(fleet), fleet.view("movements")
@@ -139,7 +139,7 @@ def test_a_fleet_of_one_that_died_is_succeeded_by_a_newcomer_at_once(fleet: Flee
     assert fleet.loads() == {"fv-1": 0, "fv-2": 2}
 
 
-def test_what_nobody_else_has_room_for_stays_with_its_lost_owner(fleet: Fleet) -> None:
+def test_what_no_other_has_room_for_stays_with_its_lost_owner(fleet: Fleet) -> None:
     """Only its owner could have it: no stream moves."""
     first, second, third = fleet.start(4, 4, 4, streams=10)
     before = _epochs(fleet)
@@ -231,7 +231,7 @@ def test_an_administrator_takes_a_stream_from_a_lost_instance_at_once(fleet: Fle
     assert [row["stream_id"] for row in first.obey() if row["action"] == "remove"] == [stream_id]
 
 
-def test_a_hand_over_of_somebody_lost_with_everybody_is_called_off(fleet: Fleet) -> None:
+def test_a_hand_over_of_an_instance_lost_with_all_others_is_called_off(fleet: Fleet) -> None:
     first, second = fleet.start(10, 10, streams=4)
     stream_id = min(first.running)
     fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")
@@ -307,7 +307,7 @@ def test_instances_that_fall_silent_at_different_times_are_not_believed_to_be_aw
     assert (first.status, second.status) == ("inactive", "warning")
 
 
-def test_a_driver_that_comes_back_before_the_workers_loses_nobody(fleet: Fleet) -> None:
+def test_a_driver_that_comes_back_before_the_workers_loses_no_instance(fleet: Fleet) -> None:
     """The network was away for workers and drivers alike; one worker is heard a moment before the first look."""
     workers = fleet.start(10, 10, 10, streams=9)
     before = _epochs(fleet)
@@ -325,7 +325,7 @@ def test_a_driver_that_comes_back_before_the_workers_loses_nobody(fleet: Fleet) 
     assert _epochs(fleet) == before
 
 
-def test_a_driver_that_was_away_alone_loses_nobody(fleet: Fleet) -> None:
+def test_a_driver_that_was_away_alone_loses_no_instance(fleet: Fleet) -> None:
     """Workers went on beating; their sessions may have been replaced meanwhile."""
     workers, sessions = _attached(fleet, 3)
     before = _epochs(fleet)
@@ -354,7 +354,7 @@ def test_who_died_while_no_driver_was_there_is_lost_at_the_first_look(fleet: Fle
     assert _watch(fleet)["lost"] == ["fv-1"]
 
 
-def test_a_restart_a_promotion_and_no_driver_together_lose_nobody(fleet: Fleet) -> None:
+def test_a_restart_a_promotion_and_no_driver_together_lose_no_instance(fleet: Fleet) -> None:
     """Rules are believed from the first look on, by each driver."""
     workers, sessions = _attached(fleet, 3)
     before = _epochs(fleet)

@@ -23,12 +23,13 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator import db, progress, templates
+from orchestrator import progress, templates
+from orchestrator.database import db
+from orchestrator.database.retry import Round, log_breaker
 from orchestrator.errors import BadArgument, OrchestratorError, UnusableSource
-from orchestrator.log import get_logger
+from orchestrator.logs.log import get_logger
 from orchestrator.names import Names
-from orchestrator.patience import Round, log_breaker
-from orchestrator.playlist import Entry
+from orchestrator.sources.playlist import Entry
 
 ENVIRONMENT_SOURCE = "environment"
 """The name of the source that POSTGRES_* and DB_TABLE_NAME describe."""

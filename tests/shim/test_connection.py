@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.pooler import Pooler
-from worker_shim.listener import Listener, session_settings
+from worker_shim.connection import Listener, session_settings
 
 CHANNEL = "orchestrator.fingerv7-001"
 

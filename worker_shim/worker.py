@@ -26,16 +26,15 @@ from typing import Any, Literal
 import psycopg
 
 from worker_shim.acknowledgements import Acknowledgements
-from worker_shim.caller import Caller, Row
+from worker_shim.calls import Calls, Row
+from worker_shim.connection import Listener, Refused
 from worker_shim.context import Context, Counts
 from worker_shim.handlers import as_handler
 from worker_shim.isolation import Isolation
-from worker_shim.listener import Listener, Refused
 from worker_shim.patience import STALE, UNWANTED, Breaker, backoff, clock, is_transient, one_line
-from worker_shim.progress import Progress
 from worker_shim.stream import Stream, digest
 from worker_shim.supervisor import Supervisor
-from worker_shim.usage import Usage
+from worker_shim.vitals import Progress, Usage
 
 logger = logging.getLogger("worker_shim")
 
@@ -133,7 +132,7 @@ class Worker:
         self._usage = Usage()
         self._breaker = Breaker()
         self._listener = Listener(dsn, schema, f"{schema}.{instance_id}", network_timeout, listen)
-        self._caller = Caller(self._listener, self._connected)
+        self._calls = Calls(self._listener, self._connected)
 
         self._incarnation: int | None = None
         self._interval = 30.0  # until register_instance says otherwise
@@ -286,7 +285,7 @@ class Worker:
                     self._beat_due = 0.0  # to hear that they are ours
         due = min(self._beat_due, self._acknowledgements.due)
         with self._breaker.calling():
-            self._is_hinted = await self._caller.idle(max(0.0, due - clock()), self._wake)
+            self._is_hinted = await self._calls.idle(max(0.0, due - clock()), self._wake)
 
     async def _handle(self, error: psycopg.Error | OSError) -> None:
         """A step failed. The handlers go on whatever it was, unless this worker is not wanted."""
@@ -321,7 +320,7 @@ class Worker:
 
     async def _call_mine(self, function: str, **parameters: Any) -> Sequence[Row]:
         mine = {"instance_id": self.instance_id, "incarnation": self._incarnation}
-        return await self._caller.call(function, **mine, **parameters)
+        return await self._calls.call(function, **mine, **parameters)
 
     async def _connected(self) -> None:
         self._beat_due = 0.0
@@ -332,7 +331,7 @@ class Worker:
         if self._listener.pooled or self._incarnation is None:
             return
         try:
-            await self._caller.ask("attach_session", instance_id=self.instance_id, incarnation=self._incarnation)
+            await self._calls.ask("attach_session", instance_id=self.instance_id, incarnation=self._incarnation)
         except BaseException:
             await self._listener.close()
             raise
@@ -350,7 +349,7 @@ class Worker:
 
     async def _register(self) -> None:
         sent = clock()
-        (row,) = await self._caller.call("register_instance", **self._registration)
+        (row,) = await self._calls.call("register_instance", **self._registration)
         if self._is_stopping:
             return  # it was isolated meanwhile
         self._incarnation = row["incarnation"]
@@ -392,7 +391,7 @@ class Worker:
         answer = await self._call_mine("heartbeat", digest=digest(streams), report=self._report())
         if self._incarnation is None:
             return  # isolated before the answer came
-        self._round_trip = self._caller.round_trip
+        self._round_trip = self._calls.round_trip
         self._accept(sent)
         self._heed(answer)
         self._prepare(answer)
@@ -441,7 +440,7 @@ class Worker:
     async def _report_failures(self) -> None:
         """Tell of failed calls. That this fails is no reason to do anything, but keep them."""
         try:
-            await self._caller.report_failures(instance_id=self.instance_id, incarnation=self._incarnation)
+            await self._calls.report_failures(instance_id=self.instance_id, incarnation=self._incarnation)
         except psycopg.Error as error:
             if error.sqlstate in STALE:
                 raise
@@ -564,7 +563,7 @@ class Worker:
     async def _is_current(self, stream: Stream) -> bool:
         if self._supervisor.held.get(stream.stream_id) != stream:
             return False
-        (row,) = await self._caller.ask("is_current", stream_id=stream.stream_id, epoch=stream.epoch)
+        (row,) = await self._calls.ask("is_current", stream_id=stream.stream_id, epoch=stream.epoch)
         return bool(row["is_current"])
 
     # -- Leaving --------------------------------------------------------------
@@ -606,7 +605,7 @@ class Worker:
         if self._listener.shared and self._listener.connected and self._incarnation is not None:
             with contextlib.suppress(psycopg.Error, OSError):
                 mine = {"instance_id": self.instance_id, "incarnation": self._incarnation}
-                await self._caller.ask("detach_session", **mine)
+                await self._calls.ask("detach_session", **mine)
                 self._listener.leave()
                 return
         await self._listener.close()
