@@ -24,12 +24,12 @@ from typing import Any, cast
 
 import psutil
 import psycopg
-from matplotlib.figure import Figure
 
-from bench.ear import PER_HOST
 from bench.fleet import SERVER_SETTINGS, Fleet, Size, server, session_cpu_milliseconds, statement
 from bench.measure import percentile
+from bench.notification_listener import PER_HOST
 from bench.part import Figures, Goal, run_alone
+from bench.plots import Plot, new_plot
 from orchestrator.database import db
 
 TITLE = "From decision to sound"
@@ -107,18 +107,22 @@ def from_decision_to_sound(fleet: Fleet, kind: str, listeners: int, effort: Effo
     samples: dict[str, list[float]] = {
         f"{kind}{what}": [] for kind in ("bare", "durable", "ours") for what in ("", "_commit")
     }
-    with fleet.connect() as conn, _ear("bare", fleet, "bare") as ear, _ear(kind, fleet, MEASURED) as worker:
+    with (
+        fleet.connect() as conn,
+        _listener("bare", fleet, "bare") as listener,
+        _listener(kind, fleet, MEASURED) as worker,
+    ):
         _wait_for(fleet, "instance.sql", lambda row: row["status"] == "active", instance_id=MEASURED)
         db.call(fleet.conn, "move_stream", stream_id=STREAM, instance_id=ELSEWHERE)
         conn.autocommit = False
         for number in range(effort.warm_up + effort.rounds):
             taken = {}
             conn.execute(statement("notify.sql"), {"channels": ["bare"]})
-            taken["bare_commit"], taken["bare"] = _commit(conn, ear)
+            taken["bare_commit"], taken["bare"] = _commit(conn, listener)
             _rest(listeners)
             conn.execute(statement("write.sql"))
             conn.execute(statement("notify.sql"), {"channels": ["bare"]})
-            taken["durable_commit"], taken["durable"] = _commit(conn, ear)
+            taken["durable_commit"], taken["durable"] = _commit(conn, listener)
             _rest(listeners)
             _let_go(fleet, conn)
             taken["ours_commit"], taken["ours"] = _commit(conn, worker)
@@ -139,11 +143,11 @@ def summary(samples: dict[str, list[float]]) -> dict[str, Any]:
     }
 
 
-def _commit(conn: db.Connection, ear: "Ear") -> tuple[float, float]:
+def _commit(conn: db.Connection, listener: "Listener") -> tuple[float, float]:
     sent = time.monotonic()
     conn.commit()
     returned = time.monotonic()
-    return 1000 * (returned - sent), 1000 * (ear.next() - sent)
+    return 1000 * (returned - sent), 1000 * (listener.next() - sent)
 
 
 def _let_go(fleet: Fleet, conn: db.Connection) -> None:
@@ -173,8 +177,8 @@ def _rest(listeners: int) -> None:
     time.sleep(0.05 + 0.0001 * listeners)
 
 
-class Ear:
-    """A process of bench.ear."""
+class Listener:
+    """A process of bench.notification_listener."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -190,12 +194,12 @@ class Ear:
 
 
 @contextmanager
-def _ear(kind: str, fleet: Fleet, *arguments: str) -> Iterator[Ear]:
-    command = [sys.executable, "-m", "bench.ear", kind, fleet.dsn, *arguments]
+def _listener(kind: str, fleet: Fleet, *arguments: str) -> Iterator[Listener]:
+    command = [sys.executable, "-m", "bench.notification_listener", kind, fleet.dsn, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
     try:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        yield Ear(process)
+        yield Listener(process)
     finally:
         process.terminate()
         process.wait()
@@ -274,8 +278,8 @@ def goals(figures: Figures) -> list[Goal]:
     ]
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
-    figure = Figure(figsize=(7, 4), layout="constrained")
+def plots(figures: Figures) -> dict[str, Plot]:
+    figure = new_plot(7, 4, layout="constrained")
     axes = figure.subplots()
     rows = figures["stream"]
     for name in ("bare", "durable", "ours"):

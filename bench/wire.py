@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from matplotlib.figure import Figure
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bench import part
 from bench.fleet import Fleet, Size, server
 from bench.part import Figures, Goal
+from bench.plots import Plot
 from orchestrator.database import db
 from worker_shim import Worker
 
@@ -68,7 +68,7 @@ def goals(figures: Figures) -> list[Goal]:
     ]
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
+def plots(figures: Figures) -> dict[str, Plot]:
     return {}
 
 

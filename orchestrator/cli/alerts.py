@@ -1,4 +1,4 @@
-"""orchestrator alerts: what somebody should look at, and where it is told."""
+"""orchestrator alerts: what an operator should look at, and where it is told."""
 
 import os
 import sys

@@ -17,7 +17,7 @@ Page = TypeVar("Page")
 def act(target: options.Target, function: str, /, **parameters: Any) -> list[db.Row]:
     """Call a function that changes something; a parameter that is None is left to the function's default.
 
-    Contention is tried again; a lost connection is not, because nobody knows whether the change was made.
+    Contention is tried again; a lost connection is not, because it is unknown whether the change was made.
     """
     given = {name: value for name, value in parameters.items() if value is not None}
     with target.connect() as conn:

@@ -61,4 +61,4 @@ settings = _known("settings", "name", "value")
 jobs = _known("jobs", "job", "schedule")
 sources = _known("sources", "source", "kind")
 targets = _known("alert_targets", "target", "minimum_severity")
-open_alerts = _known("alerts", "alert_id", "code")  # resolved ones too: whoever types knows why
+open_alerts = _known("alerts", "alert_id", "code")  # resolved ones too: the user knows why

@@ -126,7 +126,7 @@ SECTIONS = (
         lambda conn: db.view(conn, "failure_streaks", where={"ended_at": None}, order_by=["-consecutive"], limit=20),
         ("reporter", "consecutive", "began_at", "last_failed_at", "last_error"),
         "who fails again and again",
-        "nobody fails again and again",
+        "none fails again and again",
     ),
     Section(
         "patterns",
@@ -140,7 +140,7 @@ SECTIONS = (
         _locks_waited_for,
         ("lock", "mode", "granted", "pid", "waits_for", "application_name", "transaction_age"),
         "locks that are waited for",
-        "nobody waits for a lock",
+        "no session waits for a lock",
     ),
     Section(
         "failed_runs",

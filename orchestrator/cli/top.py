@@ -60,8 +60,8 @@ def _once(target: options.Target) -> None:
         output.as_json_text(asdict(found))
         return
     _show(found.running, COLUMNS, "running", "nothing runs")
-    _show(found.waiting, LOCK_COLUMNS, "\nwaiting", "\nnobody waits for a lock")
-    _show(found.blocking, LOCK_COLUMNS, "\nblocking", "\nnobody is waited for")
+    _show(found.waiting, LOCK_COLUMNS, "\nwaiting", "\nno session waits for a lock")
+    _show(found.blocking, LOCK_COLUMNS, "\nblocking", "\nno session is waited for")
     if not found.sees_all:
         click.echo("\nwhat other logins do is hidden from this one: grant it pg_read_all_stats", err=True)
 

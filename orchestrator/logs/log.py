@@ -7,6 +7,7 @@ PERF.
 import logging
 import os
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -19,18 +20,6 @@ from orchestrator.redact import lines, redact_in
 
 Category = Literal["STARTUP", "INSTANCE", "STREAM", "BALANCE", "DATABASE", "ERROR", "PERF"]
 
-CATEGORY_OF_MODULE: dict[str, Category] = {
-    "caller": "DATABASE",
-    "client": "INSTANCE",
-    "context": "STREAM",
-    "handlers": "STREAM",
-    "isolation": "INSTANCE",
-    "listener": "DATABASE",
-    "patience": "DATABASE",
-    "supervisor": "STREAM",
-}
-"""Of the lines of worker_shim, which knows nothing of categories."""
-
 
 def set_up(
     *,
@@ -41,10 +30,12 @@ def set_up(
     largest_file: int = LARGEST_FILE,
     kept_files: int = KEPT_FILES,
     name: str = "orchestrator",
+    categorize: Callable[[logging.LogRecord], Category] = lambda record: "ERROR",
 ) -> None:
     """Send log lines to standard error, or to a file that is rotated at 100 MB or each day (7 are kept).
 
-    Standard output stays free for what a command answers. `name` is the logger of other than this package's lines.
+    Standard output stays free for what a command answers. `name` is the logger of other than this package's lines,
+    which know nothing of categories: `categorize` says which one such a line has.
 
     Raises:
         LogFileInUse: another process writes the file.
@@ -59,9 +50,14 @@ def set_up(
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if file is not None:
         handler = log_file(file, rotation or "size", largest_file=largest_file, kept_files=kept_files)
+
+    def add_category(_logger: object, _method: str, event: EventDict) -> EventDict:
+        event["category"] = categorize(event["_record"])
+        return event
+
     handler.setFormatter(
         _HarmlessFormatter(
-            foreign_pre_chain=[structlog.stdlib.add_log_level, _add_timestamp, _add_category],
+            foreign_pre_chain=[structlog.stdlib.add_log_level, _add_timestamp, add_category],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
@@ -89,11 +85,6 @@ def set_up(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-
-
-def _add_category(_logger: object, _method: str, event: EventDict) -> EventDict:
-    event["category"] = CATEGORY_OF_MODULE.get(event["_record"].module, "ERROR")
-    return event
 
 
 def _add_timestamp(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -1,4 +1,4 @@
--- Somebody has seen an alert.
+-- An operator has seen an alert.
 -- Writes    alert
 -- Raises    OR107 unknown alert
 create or replace function {{ api }}.acknowledge_alert(p_alert_id bigint)

@@ -1,5 +1,5 @@
 -- Claim everything that one target is yet to be told, to send it as one message. It is marked as being sent, which must be
--- committed before anything is sent: a driver that dies meanwhile leaves it unknown, and nobody sends it again.
+-- committed before anything is sent: a driver that dies meanwhile leaves it unknown, and it is not sent again.
 -- At most one target a call, and only one that is not being told already, may be tried (again) and was not told within
 -- alert_message_interval; the target log is always free.
 -- Locks     the target's row (skipping what others hold), alert_delivery of the target
@@ -20,7 +20,7 @@ declare
 begin
     perform {{ private }}.abandon_deliveries();
     for v_target in select t.target from {{ private }}.targets_to_tell(p_targets) as t loop
-        -- whoever holds the target is telling it; and what was to be told may be told since the look
+        -- a session that holds the target is telling it; and what was to be told may be told since the look
         continue when not {{ private }}.hold_alert_target(v_target);
         return query
         with claimed as (

@@ -27,7 +27,7 @@ begin
     set
         minimum_severity = coalesce(p_minimum_severity, t.minimum_severity),
         enabled = coalesce(p_enabled, t.enabled),
-        -- whoever sees to it wants to know at once whether it works now
+        -- an operator who sees to it wants to know at once whether it works now
         retry_at = null
     returning t.target, t.minimum_severity, t.enabled;
 end

@@ -1,4 +1,4 @@
--- Balance again, beginning with whatever has become unfair meanwhile.
+-- Balance again, beginning with what has become unfair meanwhile.
 -- Locks     decision
 -- Writes    controller, settle_request
 -- Raises    55P03

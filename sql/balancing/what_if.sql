@@ -61,7 +61,7 @@ begin
     left join effect as e on e.instance_id = id.id
     cross join sums as s
     union all
-    -- who waits, as the streams of nobody
+    -- waiting streams, as those of no instance
     select null, null, null, null, v_waiting[1], v_waiting[2], 0, 0, coalesce(cardinality(v_moved.stream_ids), 0), coalesce(s.least_moves, 0)
     from sums as s
     order by 1 nulls last;

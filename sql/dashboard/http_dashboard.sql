@@ -1,4 +1,4 @@
--- GET /: all that the dashboard shows, in one round trip. diagnose() costs more than all the rest: whoever asks again and again
+-- GET /: all that the dashboard shows, in one round trip. diagnose() costs more than all the rest: a client that asks again and again
 -- passes the diagnosis of an earlier answer, and it is taken for granted.
 -- Reads     everything that health() and diagnose() read; the public views
 -- Raises    OR101 that is no diagnosis

@@ -1,6 +1,6 @@
--- Whoever looks on (the dashboard) is told that there is something new to see: an instance's status, an alert, whether balancing
+-- The dashboard and other watchers are told that there is something new to see: an instance's status, an alert, whether balancing
 -- is frozen. Decisions and hand-overs tell it themselves. The hint has no content; equal ones in a transaction are one.
--- A beat tells nothing, whatever it changes: each notification wakes every listener, and after an outage all beat at once.
+-- A beat tells nothing, also when it changes a status: each notification wakes every listener, and after an outage all beat at once.
 -- Notifies  changes
 
 create or replace function {{ private }}.tell_lookers_of_a_row()

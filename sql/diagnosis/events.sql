@@ -56,7 +56,7 @@ create or replace function {{ private }}.moves_of_event(p_event_id uuid)
 as $function$
     -- a row for each pair of instances, not for each stream
     select
-        max(m.at), m.reason, coalesce(m.from_id, 'nobody') || ' → ' || coalesce(m.to_id, 'nobody'), count(*) || ' streams', m.decision_id,
+        max(m.at), m.reason, coalesce(m.from_id, 'no owner') || ' → ' || coalesce(m.to_id, 'no owner'), count(*) || ' streams', m.decision_id,
         jsonb_build_object(
             'from_instance_id', m.from_id, 'to_instance_id', m.to_id, 'streams', count(*),
             'stream_ids', to_jsonb((array_agg(m.stream_id order by m.stream_id))[:100])

@@ -1,4 +1,4 @@
--- Why a stream is where it is, or why nobody has it: what is now, then each change of hands with its decision, latest first;
+-- Why a stream is where it is, or why no instance has it: what is now, then each change of hands with its decision, latest first;
 -- of those at most two hundred, the view movements has them all.
 -- now:   detail has waits_because and, for each candidate, what excludes it; or the candidates that could have it as well
 -- moves: detail has loads and thresholds of that moment, and the alternatives among those loads

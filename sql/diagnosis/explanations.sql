@@ -20,7 +20,7 @@ as $function$
                 )
                 when f.until is not null then 'it gave the stream back (' || f.reason || '), and gets it no more until ' || f.until
                 when i.probation_until is not null
-                    then 'it is on probation until ' || i.probation_until || ': it gets what nobody else has room for'
+                    then 'it is on probation until ' || i.probation_until || ': it gets what no other has room for'
                 when p.instance_id is null then 'it may not have new streams'
                 when p.planned >= p.ceiling then 'it is full'
             end as excluded_by
@@ -46,7 +46,7 @@ as $function$
     ),
     reason as (
         select case w.reason
-            when 'nobody' then 'no instance may be given any stream now'
+            when 'no instance' then 'no instance may be given any stream now'
             when 'no ability' then 'no instance has the capabilities'
             when 'no room' then 'every able instance is full'
             when 'refused' then 'every able instance with room gave it back lately'
@@ -61,7 +61,7 @@ as $function$
             'requires', (select nullif(r.capabilities, '{}') from {{ private }}.requirement as r where r.requirement_id = (p_assignment).requirement_id),
             'pinned_to', (p_assignment).pinned_to
         ))
-        -- who waits needs to know why of everybody; who is held, who else could have it
+        -- a waiting stream is told why of all instances; a held one, which others could have it
         || jsonb_build_object(
             'candidates', (
                 select coalesce(jsonb_agg(to_jsonb(c) - 'place' order by c.place), '[]')
@@ -112,7 +112,7 @@ as $function$
             jsonb_build_object('id', p_instance_id)
         )
         order by d.decision_id desc
-        limit 200 -- nobody is shown more
+        limit 200 -- more is not shown
     )
     select d.decided_at, d.what, m.gained, m.lost, d.rule, d.trigger, d.actor, d.reason, d.decision_id, d.detail, d.event_id
     from decided as d

@@ -1,4 +1,4 @@
--- Whose locks make others wait: for whoever has just waited in vain (55P03) and has to say for whom.
+-- Whose locks make others wait: for a caller that has just waited in vain (55P03) and has to say for whom.
 -- Reads     pg_locks, pg_stat_activity
 create or replace function {{ api }}.lock_holders()
     returns table (

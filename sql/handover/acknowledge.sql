@@ -51,9 +51,7 @@ begin
     if cardinality(p_stopped) > 0 then
         v_stopped := {{ private }}.confirm_stops(p_instance_id, p_stopped);
         -- a hand-over that was called off when it had stopped already: it is to start again
-        update {{ private }}.assignment as a
-        set state = 'assigned'
-        where a.stream_id = any(p_stopped) and a.instance_id = p_instance_id and a.state = 'running';
+        perform {{ private }}.await_restarts(p_instance_id, p_stopped);
     end if;
     if cardinality(p_started) > 0 then
         v_started := {{ private }}.confirm_starts(p_instance_id, p_started, p_started_epochs);

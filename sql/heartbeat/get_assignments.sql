@@ -15,7 +15,7 @@ begin
     join {{ private }}.stream as s on s.stream_id = a.stream_id
     where a.instance_id = p_instance_id
         and (a.state <> 'releasing' or a.make_before_break)
-        -- in the same look: whoever took the name over meanwhile has new epochs, and they are not for this process
+        -- in the same look: a process that took the name over meanwhile has new epochs, and they are not for this process
         and exists (select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.incarnation = p_incarnation)
     order by a.stream_id;
 end

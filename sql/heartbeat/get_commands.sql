@@ -13,7 +13,7 @@ begin
     return query
     select c.*
     from {{ private }}.commands_for(p_instance_id, true) as c
-    -- in the same look: whoever took the name over meanwhile has new epochs, and they are not for this process
+    -- in the same look: a process that took the name over meanwhile has new epochs, and they are not for this process
     where exists (select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.incarnation = p_incarnation)
     union all
     select c.*

@@ -2,7 +2,7 @@
 -- Nearly every beat is an ordinary one: in step, with nothing to be told. It is one statement, which also finds out whether
 -- it is one; only what it leaves goes the long way (hear_beat), and then the same statement again.
 -- Locks     instance (only when its status changes), then its heartbeat row; stream (key share) and stall rows when it
---           names streams that are silent, but for those that somebody holds
+--           names streams that are silent, but for those that are held
 -- Writes    heartbeat; instance and settle_request when the status changes, or a lost instance is in step again; repair when
 --           the digest differs and nothing under way explains it, or no longer does; stall when it names streams that are silent;
 --           alert and alert_delivery when no driver runs

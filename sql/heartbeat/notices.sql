@@ -1,6 +1,6 @@
--- What a beat is told beside its commands, and what it sees while nobody else is there to see it.
+-- What a beat is told beside its commands, and what it sees while no driver is there to see it.
 -- Reads     job, controller, setting
--- Locks     a job's row, unless somebody else does; alert
+-- Locks     a job's row, unless another session does; alert
 -- Writes    alert, alert_delivery (when no driver runs)
 
 create or replace function {{ private }}.jobs_waiting()
@@ -48,7 +48,7 @@ begin
     if exists (select from {{ private }}.jobs_waiting()) then
         select o.job, o.overdue into v_job, v_overdue from {{ private }}.overdue_job() as o;
         if v_job is not null and not {{ private }}.alert_is_open('no_driver', '') then
-            -- whoever holds the job's row runs it after all, or is opening the alert: no beat waits for that
+            -- a session that holds the job's row runs it after all, or is opening the alert: no beat waits for that
             perform from {{ private }}.job as j where j.job = v_job for no key update skip locked;
             if found then
                 perform {{ private }}.open_alert(c.code, c.subject, c.severity, c.message, c.detail) from {{ private }}.no_driver() as c;

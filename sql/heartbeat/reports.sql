@@ -47,7 +47,7 @@ declare
 begin
     -- in one step, because each expression has to be made ready anew in each transaction, and a beat is one
     v_report := jsonb_populate_record(null::{{ private }}.report, case when jsonb_typeof(p_report) = 'object' then p_report end);
-    -- what nobody can have counted, and moments that no client could read back out of a view
+    -- what cannot have been counted, and moments that no client could read back out of a view
     if least(v_report.current_streams, v_report.processed_count, v_report.error_count, v_report.progressing, v_report.breaker_opened) < 0
         or greatest(v_report.current_streams, v_report.processed_count, v_report.error_count) > 1000000000000000
         or greatest(v_report.cpu_usage, v_report.memory_usage) > 100000

@@ -1,4 +1,4 @@
--- GET /metrics as JSON: the fleet in its named figures, and whatever metrics() has beside them, under the names that Prometheus
+-- GET /metrics as JSON: the fleet in its named figures, and all that metrics() has beside them, under the names that Prometheus
 -- knows, so that both faces say the same.
 -- Reads     what metrics() reads; decision
 create or replace function {{ api }}.http_metrics()

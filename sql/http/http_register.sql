@@ -1,9 +1,9 @@
 -- POST /register and POST /api/workers/register: an instance that only speaks HTTP comes to life, or comes back.
--- Whoever registers from where this instance registered last is the same client, started anew, and takes its own name over; from
+-- A client that registers from where this instance registered last is the same one, started anew, and takes its own name over; from
 -- anywhere else a name that is in use is refused.
 -- Locks     decision; instance; assignment rows of the instance; at last http_session, http_stream
 -- Writes    http_session, http_stream; what register_instance writes
--- Notifies  whoever gets a stream whose hand-over the old process did not finish
+-- Notifies  the next owners of streams whose hand-over the old process did not finish
 -- Raises    OR101 bad argument · OR104 id in use · OR105 missing capability · OR106 another login's · OR404 removed · 55P03
 create or replace function {{ api }}.http_register(p_request jsonb, p_address text default null, p_dialect text default null)
     returns table (status integer, body jsonb)

@@ -238,7 +238,7 @@ begin
         perform {{ private }}.http_adopt(p_session, p_stream_ids);
         return;
     elsif (p_session).dialect <> 'main' then
-        -- whoever compares for itself has taken note of what no answer told it, when it has just as many as it should
+        -- a client that compares for itself has taken note of what no answer told it, when it has just as many as it should
         v_own := {{ private }}.http_own((p_session).instance_id);
         if cardinality(v_own) = p_count then
             perform {{ private }}.http_adopt(p_session, v_own);

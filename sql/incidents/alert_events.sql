@@ -25,7 +25,7 @@ as $function$
     order by w.since
     limit 1
 $function$;
-comment on function {{ private }}.cause_of_waiting() is 'The event that left the stream that has waited for longest with nobody, or with one that is lost.';
+comment on function {{ private }}.cause_of_waiting() is 'The event that left the stream that has waited for longest without an owner, or with a lost one.';
 
 create or replace function {{ private }}.cause_of_alert(p_code text, p_subject text)
     returns uuid
@@ -36,7 +36,7 @@ as $function$
             select d.event_id
             from {{ private }}.decision as d
             where d.decision_id = (select max(i.lost_by_decision_id) from {{ private }}.instance as i)
-                -- else they are silent, and nobody has decided that they are lost
+                -- else they are silent, and no decision says that they are lost
                 and not exists (
                     select from {{ private }}.instance as i
                     where i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
@@ -84,7 +84,7 @@ as $function$
     where a.alert_id = any(p_alert_ids)
         and t.enabled
         and case
-            -- whoever heard of it hears that it is over, and nobody else
+            -- a target that heard of it hears that it is over, and no other
             when p_event = 'resolved' then exists (
                 select from {{ private }}.alert_delivery as d where d.alert_id = a.alert_id and d.target = t.target
             )

@@ -1,5 +1,5 @@
 -- Untie the calling connection from an instance, as its end would: for a worker that leaves a connection which others go on using.
--- Only what this connection holds is given back, so nobody is asked who the instance belongs to; it may be gone already.
+-- Only what this connection holds is given back, so the owner of the instance does not matter; it may be gone already.
 -- Locks     session, which is given back
 -- Reads     no table
 -- Raises    OR101 bad argument

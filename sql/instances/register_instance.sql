@@ -3,7 +3,7 @@
 -- old one might still write is refused; the same process (metadata key "process") keeps its epochs.
 -- Locks     decision; instance; assignment rows of the instance
 -- Writes    instance, heartbeat, instance_load, assignment, decision, settle_request, repair
--- Notifies  whoever gets a stream whose hand-over the old process did not finish
+-- Notifies  the next owners of streams whose hand-over the old process did not finish
 -- Raises    OR101 bad argument · OR104 id in use · OR105 missing capability · OR106 another login's · OR404 removed · 55P03
 create or replace function {{ api }}.register_instance(
     p_instance_id text,

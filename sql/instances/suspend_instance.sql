@@ -1,7 +1,7 @@
--- A planned restart: the instance's streams stay its own for a while, whatever becomes of its session.
+-- A planned restart: the instance's streams stay its own for a while, also without its session.
 -- Locks     decision; instance; assignment rows
 -- Writes    instance, assignment
--- Notifies  whoever keeps a stream that was on its way to it
+-- Notifies  the owners that keep streams that were on their way to it
 -- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
 create or replace function {{ api }}.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval)
     returns table (suspended_until timestamptz)

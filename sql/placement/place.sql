@@ -1,6 +1,7 @@
 -- Where streams go. Counting decides (instance_load, requirement_load), so the cost follows the instances and what moves.
 --   spread            which instances take how many, each as near its fair share as can be without moving anybody
 --   distribute        give or hand over a list of streams that way
+--   place_unplaced    what came out of a hand-over whose next owner is gone
 --   fail_over         everything of lost instances, now, as far as somebody can take it
 --   place_waiting     what waits, as far as there is room
 --   evacuate          what draining or overfull instances hold, stream by stream, while they go on listening
@@ -72,6 +73,29 @@ end
 $function$;
 comment on function {{ private }}.move_one(bigint, bigint, text, boolean, text, boolean) is 'Move one stream to the best instance for it; without one it stays (live, or asked to), or waits.';
 
+create or replace function {{ private }}.place_unplaced(p_stream_ids bigint[])
+    returns void
+    language plpgsql volatile
+as $function$
+declare
+    v_decision_id bigint;
+    v_stream_id bigint;
+begin
+    if p_stream_ids is null then
+        return;
+    end if;
+    v_decision_id := {{ private }}.open_decision('next owner gone', 'hand-over');
+    foreach v_stream_id in array p_stream_ids loop
+        perform {{ private }}.move_one(v_decision_id, v_stream_id, null, false, 'placed');
+    end loop;
+    perform {{ private }}.close_decision(v_decision_id);
+    if {{ private }}.count_waiting(1) > 0 then
+        perform {{ private }}.request_settle('room');
+    end if;
+end
+$function$;
+comment on function {{ private }}.place_unplaced(bigint[]) is 'Give streams to other instances that complete_handovers could not give to their next owners; null for none.';
+
 create or replace function {{ private }}.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text)
     returns integer
     language plpgsql volatile
@@ -82,25 +106,25 @@ declare
     v_from text[];
     v_to text[];
     v_moved integer := 0;
-    v_is_heir boolean;
-    v_has_heirs boolean;
+    v_is_next_owner boolean;
+    v_has_next_owners boolean;
     -- a slow owner is better than none; one that is gone for good is none
     v_stay boolean := not exists (
         select from {{ private }}.instance as i where i.instance_id = any(p_instance_ids) and i.status = 'removed'
     );
 begin
     select sum(l.incoming) > 0, sum(l.outgoing) > 0
-    into v_is_heir, v_has_heirs
+    into v_is_next_owner, v_has_next_owners
     from {{ private }}.instance_load as l
     where l.instance_id = any(p_instance_ids);
-    if v_is_heir then
+    if v_is_next_owner then
         perform {{ private }}.cancel_handovers_to(p_instance_ids);
     end if;
-    if v_has_heirs then
-        -- what was on its way to somebody arrives there now
+    if v_has_next_owners then
+        -- a stream on its way to an instance arrives there now
         select array_agg(h.stream_id), array_agg(h.from_id), array_agg(h.to_id)
         into v_stream_ids, v_from, v_to
-        from {{ private }}.heirs(array(
+        from {{ private }}.next_owners(array(
             select a.stream_id from {{ private }}.assignment as a
             where a.instance_id = any(p_instance_ids) and a.state = 'releasing'
         )) as h
@@ -125,10 +149,12 @@ begin
         where a.instance_id = any(p_instance_ids) and a.requirement_id = v_requirement_id;
         v_moved := v_moved + {{ private }}.distribute(p_decision_id, v_requirement_id, v_stream_ids, v_from, false, v_stay, p_reason);
     end loop;
-    if v_has_heirs then
-        update {{ private }}.assignment as a
-        set state = 'running', next_instance_id = null, releasing_since = null
-        where a.instance_id = any(p_instance_ids) and a.state = 'releasing';
+    if v_has_next_owners then
+        perform {{ private }}.call_off(array(
+            select a.stream_id from {{ private }}.assignment as a
+            where a.instance_id = any(p_instance_ids) and a.state = 'releasing'
+            order by a.stream_id
+        ));
     end if;
     return v_moved;
 end

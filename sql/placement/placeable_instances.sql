@@ -41,7 +41,7 @@ as $function$
 $function$;
 comment on function {{ private }}.placeable_instances(boolean) is 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';
 
-create or replace function {{ private }}.somebody_is_there()
+create or replace function {{ private }}.any_instance_is_placeable()
     returns boolean
     language sql stable
 begin atomic
@@ -51,4 +51,4 @@ begin atomic
         where i.status in ('registered', 'active', 'recovering') and i.standing_order is null and i.suspended_until is null
     );
 end;
-comment on function {{ private }}.somebody_is_there() is 'Whether any instance may be given streams.';
+comment on function {{ private }}.any_instance_is_placeable() is 'Whether any instance may be given streams.';

@@ -50,8 +50,7 @@ begin
         {{ private }}.requirement_of(p_required_capabilities, p_region), coalesce(p_metadata, '{}'), {{ private }}.now(), {{ private }}.now()
     )
     returning stream.stream_id, stream.requirement_id into v_stream_id, v_requirement_id;
-    insert into {{ private }}.assignment (stream_id, requirement_id, waiting_since)
-    values (v_stream_id, v_requirement_id, {{ private }}.now());
+    perform {{ private }}.add_assignments(array[v_stream_id]);
 
     v_decision_id := {{ private }}.open_decision('new stream', 'add_stream', null, jsonb_build_object('stream_id', v_stream_id));
     perform {{ private }}.distribute(v_decision_id, v_requirement_id, array[v_stream_id], array[null::text], false, false, 'placed');

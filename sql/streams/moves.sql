@@ -49,10 +49,8 @@ create or replace function {{ private }}.send_to(
 as $function$
 begin
     if (p_assignment).instance_id = p_instance_id then
-        -- a hand-over to somebody else is called off; nearly always it still runs, and when it does not, the digest tells
-        update {{ private }}.assignment as a
-        set state = 'running', next_instance_id = null, releasing_since = null
-        where a.stream_id = (p_assignment).stream_id;
+        -- a hand-over to another one is called off
+        perform {{ private }}.call_off(array[(p_assignment).stream_id]);
         perform {{ private }}.notify_instance(p_instance_id, p_decision_id);
         return 0;
     elsif (p_assignment).instance_id is null then

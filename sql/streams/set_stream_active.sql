@@ -12,7 +12,6 @@ as $function$
 declare
     v_assignment {{ private }}.assignment;
     v_decision_id bigint;
-    v_free_at timestamptz;
 begin
     perform {{ private }}.require_argument('p_active', p_active is not null, null, 'true or false');
     perform {{ private }}.lock_decisions();
@@ -27,11 +26,10 @@ begin
             jsonb_build_object('stream_id', p_stream_id)
         );
         if p_active then
-            update {{ private }}.assignment as a
-            set state = 'waiting', waiting_since = {{ private }}.free_at(p_stream_id)
-            where a.stream_id = p_stream_id
-            returning a.waiting_since into v_free_at;
-            if v_free_at <= {{ private }}.now() then
+            perform {{ private }}.activate_streams(array[p_stream_id]);
+            if exists (
+                select from {{ private }}.assignment as a where a.stream_id = p_stream_id and a.waiting_since <= {{ private }}.now()
+            ) then
                 perform {{ private }}.distribute(
                     v_decision_id, v_assignment.requirement_id, array[p_stream_id], array[null::text], false, false, 'placed'
                 );

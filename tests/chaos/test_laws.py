@@ -13,7 +13,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from orchestrator.database import db
-from orchestrator.demo import ledger
+from orchestrator.lab import ledger
 from orchestrator.names import Names
 from tests.chaos.laws import Law, Watch
 from tests.support import Database

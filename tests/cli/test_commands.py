@@ -54,7 +54,7 @@ def test_diagnose_collects_what_helps(cli: Cli, fleet: Fleet) -> None:
 
     assert answer.exit_code == 0
     assert answer.json.keys() == {"findings", "health", *(section.key for section in SECTIONS)}
-    assert "nobody waits for a lock" in cli("diagnose").stdout
+    assert "no session waits for a lock" in cli("diagnose").stdout
 
 
 def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet) -> None:

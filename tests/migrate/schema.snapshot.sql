@@ -1171,7 +1171,7 @@ CREATE FUNCTION orchestrator_private.abandon_deliveries() RETURNS void
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.abandon_deliveries() IS 'What has been "sending" for two minutes was lost with its driver: nobody knows whether it went out, and it is not sent twice. What could not be sent for a day has failed.';
+COMMENT ON FUNCTION orchestrator_private.abandon_deliveries() IS 'What has been "sending" for two minutes was lost with its driver: it is unknown whether it went out, and it is not sent twice. What could not be sent for a day has failed.';
 
 CREATE FUNCTION orchestrator_private.actor() RETURNS text
     LANGUAGE sql STABLE
@@ -1270,6 +1270,85 @@ CREATE FUNCTION orchestrator_private.answer_stalls() RETURNS orchestrator_privat
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.answer_stalls() IS 'Hand streams that stay silent over to others, or blame their stations.';
+
+CREATE TABLE orchestrator_private.instance (
+    instance_id text NOT NULL,
+    status text NOT NULL,
+    status_event text NOT NULL,
+    status_changed_at timestamp with time zone NOT NULL,
+    incarnation bigint DEFAULT 1 NOT NULL,
+    max_streams integer NOT NULL,
+    capabilities text[] DEFAULT ARRAY['audio_fingerprinting'::text] NOT NULL,
+    version text,
+    location text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    owner_role name NOT NULL,
+    lease interval,
+    process text,
+    session_key bigint,
+    session_lost_at timestamp with time zone,
+    suspended_until timestamp with time zone,
+    standing_order text,
+    lost_by_decision_id bigint,
+    registered_at timestamp with time zone NOT NULL,
+    stop_within interval,
+    crashes integer DEFAULT 0 NOT NULL,
+    losses integer DEFAULT 0 NOT NULL,
+    last_lost_at timestamp with time zone,
+    probation_until timestamp with time zone,
+    probation_event_id uuid,
+    is_unusual boolean GENERATED ALWAYS AS (((status <> 'removed'::text) AND ((status = 'inactive'::text) OR (session_lost_at IS NOT NULL) OR (suspended_until IS NOT NULL) OR (probation_until IS NOT NULL) OR (crashes > 0) OR (losses > 0)))) STORED NOT NULL,
+    CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
+    CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
+    CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
+    CONSTRAINT instance_id_is_a_name CHECK ((instance_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$'::text)),
+    CONSTRAINT it_stops_before_its_lease_is_over CHECK (((stop_within > '00:00:00'::interval) AND (stop_within < lease))),
+    CONSTRAINT lease_is_positive CHECK ((lease > '00:00:00'::interval)),
+    CONSTRAINT max_streams_is_in_range CHECK (((max_streams >= 1) AND (max_streams <= 1000))),
+    CONSTRAINT metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+    CONSTRAINT standing_order_is_known CHECK ((standing_order = ANY (ARRAY['drain'::text, 'stay away'::text]))),
+    CONSTRAINT status_is_known CHECK ((status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'inactive'::text, 'recovering'::text, 'draining'::text, 'removed'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.instance IS 'A worker process, by its name. The row outlives the process: incarnation counts its lives.';
+
+COMMENT ON COLUMN orchestrator_private.instance.status_event IS 'The event of the state machine that led to the present status.';
+
+COMMENT ON COLUMN orchestrator_private.instance.incarnation IS 'Grows each time a new process registers under this name; a call with an old one is refused (OR301).';
+
+COMMENT ON COLUMN orchestrator_private.instance.lease IS 'The instance''s own limit of silence instead of heartbeat_timeout; nobody declares it lost before.';
+
+COMMENT ON COLUMN orchestrator_private.instance.process IS 'Which process registered (metadata key "process"): the same one may register again at any time.';
+
+COMMENT ON COLUMN orchestrator_private.instance.session_key IS 'Key of the advisory lock that the attached session holds; null when none is attached (HTTP, poolers, psql).';
+
+COMMENT ON COLUMN orchestrator_private.instance.session_lost_at IS 'Since when the lock of the attached session is gone; null while it is held.';
+
+COMMENT ON COLUMN orchestrator_private.instance.suspended_until IS 'A planned restart: nobody declares the instance lost before.';
+
+COMMENT ON COLUMN orchestrator_private.instance.standing_order IS 'An administrator''s order that outlives registrations: "drain" gets no streams, "stay away" may not register.';
+
+COMMENT ON COLUMN orchestrator_private.instance.lost_by_decision_id IS 'The decision that gave its streams to others when it was lost; tells what to take from it when it comes back.';
+
+COMMENT ON COLUMN orchestrator_private.instance.stop_within IS 'on_isolation = stop: so long after the last beat that was accepted all its handlers have stopped, by its own clock. Null: they go on.';
+
+COMMENT ON COLUMN orchestrator_private.instance.crashes IS 'How many of its processes in a row ended young and without a goodbye.';
+
+COMMENT ON COLUMN orchestrator_private.instance.losses IS 'How often in a row it was declared lost, each time soon after the last.';
+
+COMMENT ON COLUMN orchestrator_private.instance.last_lost_at IS 'When it was last declared lost.';
+
+COMMENT ON COLUMN orchestrator_private.instance.probation_until IS 'It came and went too often: until then it gets streams only when nobody else has room.';
+
+COMMENT ON COLUMN orchestrator_private.instance.probation_event_id IS 'What began its last probation: a loss, or its new registration after a crash.';
+
+COMMENT ON COLUMN orchestrator_private.instance.is_unusual IS 'Whether there is more to look at than its last beat and its session: it is lost, restarts, is on probation, or has crashes or losses that will be forgotten.';
+
+CREATE FUNCTION orchestrator_private.any_instance_is_placeable() RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.any_instance_is_placeable() IS 'Whether any instance may be given streams.';
 
 CREATE TABLE orchestrator_private.plan (
     plan_id bigint NOT NULL,
@@ -1412,7 +1491,7 @@ CREATE FUNCTION orchestrator_private.cause_of_waiting() RETURNS uuid
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.cause_of_waiting() IS 'The event that left the stream that has waited for longest with nobody, or with one that is lost.';
+COMMENT ON FUNCTION orchestrator_private.cause_of_waiting() IS 'The event that left the stream that has waited for longest without an owner, or with a lost one.';
 
 CREATE FUNCTION orchestrator_private.check_balance() RETURNS jsonb
     LANGUAGE plpgsql
@@ -1468,79 +1547,6 @@ CREATE FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], 
 
 COMMENT ON FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) IS 'Refuse a full set that says impossible things.';
 
-CREATE TABLE orchestrator_private.instance (
-    instance_id text NOT NULL,
-    status text NOT NULL,
-    status_event text NOT NULL,
-    status_changed_at timestamp with time zone NOT NULL,
-    incarnation bigint DEFAULT 1 NOT NULL,
-    max_streams integer NOT NULL,
-    capabilities text[] DEFAULT ARRAY['audio_fingerprinting'::text] NOT NULL,
-    version text,
-    location text,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    owner_role name NOT NULL,
-    lease interval,
-    process text,
-    session_key bigint,
-    session_lost_at timestamp with time zone,
-    suspended_until timestamp with time zone,
-    standing_order text,
-    lost_by_decision_id bigint,
-    registered_at timestamp with time zone NOT NULL,
-    stop_within interval,
-    crashes integer DEFAULT 0 NOT NULL,
-    losses integer DEFAULT 0 NOT NULL,
-    last_lost_at timestamp with time zone,
-    probation_until timestamp with time zone,
-    probation_event_id uuid,
-    is_unusual boolean GENERATED ALWAYS AS (((status <> 'removed'::text) AND ((status = 'inactive'::text) OR (session_lost_at IS NOT NULL) OR (suspended_until IS NOT NULL) OR (probation_until IS NOT NULL) OR (crashes > 0) OR (losses > 0)))) STORED NOT NULL,
-    CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
-    CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
-    CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
-    CONSTRAINT instance_id_is_a_name CHECK ((instance_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$'::text)),
-    CONSTRAINT it_stops_before_its_lease_is_over CHECK (((stop_within > '00:00:00'::interval) AND (stop_within < lease))),
-    CONSTRAINT lease_is_positive CHECK ((lease > '00:00:00'::interval)),
-    CONSTRAINT max_streams_is_in_range CHECK (((max_streams >= 1) AND (max_streams <= 1000))),
-    CONSTRAINT metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
-    CONSTRAINT standing_order_is_known CHECK ((standing_order = ANY (ARRAY['drain'::text, 'stay away'::text]))),
-    CONSTRAINT status_is_known CHECK ((status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'inactive'::text, 'recovering'::text, 'draining'::text, 'removed'::text])))
-);
-
-COMMENT ON TABLE orchestrator_private.instance IS 'A worker process, by its name. The row outlives the process: incarnation counts its lives.';
-
-COMMENT ON COLUMN orchestrator_private.instance.status_event IS 'The event of the state machine that led to the present status.';
-
-COMMENT ON COLUMN orchestrator_private.instance.incarnation IS 'Grows each time a new process registers under this name; a call with an old one is refused (OR301).';
-
-COMMENT ON COLUMN orchestrator_private.instance.lease IS 'The instance''s own limit of silence instead of heartbeat_timeout; nobody declares it lost before.';
-
-COMMENT ON COLUMN orchestrator_private.instance.process IS 'Which process registered (metadata key "process"): the same one may register again at any time.';
-
-COMMENT ON COLUMN orchestrator_private.instance.session_key IS 'Key of the advisory lock that the attached session holds; null when none is attached (HTTP, poolers, psql).';
-
-COMMENT ON COLUMN orchestrator_private.instance.session_lost_at IS 'Since when the lock of the attached session is gone; null while it is held.';
-
-COMMENT ON COLUMN orchestrator_private.instance.suspended_until IS 'A planned restart: nobody declares the instance lost before.';
-
-COMMENT ON COLUMN orchestrator_private.instance.standing_order IS 'An administrator''s order that outlives registrations: "drain" gets no streams, "stay away" may not register.';
-
-COMMENT ON COLUMN orchestrator_private.instance.lost_by_decision_id IS 'The decision that gave its streams to others when it was lost; tells what to take from it when it comes back.';
-
-COMMENT ON COLUMN orchestrator_private.instance.stop_within IS 'on_isolation = stop: so long after the last beat that was accepted all its handlers have stopped, by its own clock. Null: they go on.';
-
-COMMENT ON COLUMN orchestrator_private.instance.crashes IS 'How many of its processes in a row ended young and without a goodbye.';
-
-COMMENT ON COLUMN orchestrator_private.instance.losses IS 'How often in a row it was declared lost, each time soon after the last.';
-
-COMMENT ON COLUMN orchestrator_private.instance.last_lost_at IS 'When it was last declared lost.';
-
-COMMENT ON COLUMN orchestrator_private.instance.probation_until IS 'It came and went too often: until then it gets streams only when nobody else has room.';
-
-COMMENT ON COLUMN orchestrator_private.instance.probation_event_id IS 'What began its last probation: a loss, or its new registration after a crash.';
-
-COMMENT ON COLUMN orchestrator_private.instance.is_unusual IS 'Whether there is more to look at than its last beat and its session: it is lost, restarts, is on probation, or has crashes or losses that will be forgotten.';
-
 CREATE FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1587,7 +1593,7 @@ CREATE FUNCTION orchestrator_private.claim_job(p_outside boolean) RETURNS orches
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.claim_job(p_outside boolean) IS 'The most overdue job that nobody else is running, locked until the end of the transaction.';
+COMMENT ON FUNCTION orchestrator_private.claim_job(p_outside boolean) IS 'The most overdue job that no other session is running, locked until the end of the transaction.';
 
 CREATE FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer DEFAULT NULL::integer, p_least_moves integer DEFAULT NULL::integer, p_keep boolean DEFAULT true) RETURNS orchestrator_private.decision
     LANGUAGE plpgsql
@@ -1690,7 +1696,7 @@ CREATE FUNCTION orchestrator_private.count_moved(p_decision_id bigint) RETURNS i
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) IS 'How many streams a decision gave to somebody; the others that it moved wait.';
+COMMENT ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) IS 'How many streams a decision gave to an instance; the others that it moved wait.';
 
 CREATE FUNCTION orchestrator_private.count_retries(p_failures jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -2020,7 +2026,7 @@ CREATE FUNCTION orchestrator_private.findings_jobs() RETURNS TABLE(severity text
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.findings_jobs() IS 'Findings: jobs that nobody runs, that are late, fail, or are switched off.';
+COMMENT ON FUNCTION orchestrator_private.findings_jobs() IS 'Findings: jobs that no driver runs, that are late, fail, or are switched off.';
 
 CREATE FUNCTION orchestrator_private.findings_presence() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
@@ -2134,7 +2140,7 @@ CREATE FUNCTION orchestrator_private.heirless_with_room() RETURNS text[]
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams somebody could take now; null when there are none.';
+COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams another could take now; null when there are none.';
 
 CREATE FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text, releasing_since timestamp with time zone)
     LANGUAGE sql ROWS 10
@@ -2152,7 +2158,7 @@ CREATE FUNCTION orchestrator_private.hold_alert_target(p_target text) RETURNS bo
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.hold_alert_target(p_target text) IS 'Lock the target, unless somebody else does.';
+COMMENT ON FUNCTION orchestrator_private.hold_alert_target(p_target text) IS 'Lock the target, unless another session does.';
 
 CREATE TABLE orchestrator_private.http_session (
     instance_id text NOT NULL,
@@ -2455,7 +2461,7 @@ CREATE FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zo
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) IS 'End recovery mode, and let whatever has become unfair meanwhile be levelled; null when it was off.';
+COMMENT ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) IS 'End recovery mode, and let what has become unfair meanwhile be levelled; null when it was off.';
 
 CREATE FUNCTION orchestrator_private.leaving() RETURNS TABLE(instance_id text, streams integer)
     LANGUAGE sql STABLE
@@ -2518,7 +2524,7 @@ CREATE FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) RETURNS te
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) IS 'Those of these instances that are still lost, locked, but for those whose row somebody holds: they are speaking right now.';
+COMMENT ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) IS 'Those of these instances that are still lost, locked, but for those whose row is held: they are speaking right now.';
 
 CREATE FUNCTION orchestrator_private.lock_session(p_session_key bigint) RETURNS void
     LANGUAGE plpgsql
@@ -2530,7 +2536,7 @@ CREATE FUNCTION orchestrator_private.lock_watched(p_watched text[]) RETURNS text
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.lock_watched(p_watched text[]) IS 'Those of these instances that live, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
+COMMENT ON FUNCTION orchestrator_private.lock_watched(p_watched text[]) IS 'Those of these instances that live, locked, but for those whose row is held: they are speaking right now, and no failover waits for them.';
 
 CREATE FUNCTION orchestrator_private.long_transactions() RETURNS TABLE(pid integer, login text, application_name text, state text, age interval, may_end boolean, blocking jsonb)
     LANGUAGE sql
@@ -2543,7 +2549,7 @@ CREATE FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_eve
     SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'These instances are gone: step their state machines and give their streams to others, in one decision. What nobody else can take stays with those that may return.';
+COMMENT ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'These instances are gone: step their state machines and give their streams to others, in one decision. What no other can take stays with those that may return.';
 
 CREATE FUNCTION orchestrator_private.lost_sources() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -2681,13 +2687,13 @@ CREATE FUNCTION orchestrator_private.no_active_instance() RETURNS TABLE(code tex
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.no_active_instance() IS 'Alert: nobody has beaten for no_instance_alert.';
+COMMENT ON FUNCTION orchestrator_private.no_active_instance() IS 'Alert: no instance has beaten for no_instance_alert.';
 
 CREATE FUNCTION orchestrator_private.no_driver() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.no_driver() IS 'Alert: jobs of the database have been due for no_driver_alert, and nobody runs them. Opened by a beat, as nobody else is there.';
+COMMENT ON FUNCTION orchestrator_private.no_driver() IS 'Alert: jobs of the database have been due for no_driver_alert, and no driver runs them. Opened by a beat, as no job can.';
 
 CREATE FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) RETURNS void
     LANGUAGE plpgsql
@@ -3142,7 +3148,7 @@ CREATE FUNCTION orchestrator_private.silence_trust(p_watched text[]) RETURNS tim
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.silence_trust(p_watched text[]) IS 'From when on silence is to be believed, as things are now; infinity while nobody is left. Null: always.';
+COMMENT ON FUNCTION orchestrator_private.silence_trust(p_watched text[]) IS 'From when on silence is to be believed, as things are now; infinity while none is left. Null: always.';
 
 CREATE FUNCTION orchestrator_private.silence_trusted_from() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -3155,12 +3161,6 @@ CREATE FUNCTION orchestrator_private.silent_together(p_watched text[]) RETURNS t
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.silent_together(p_watched text[]) IS 'When the last of them was heard, if most instances fell silent together (their last beats no further apart than one interval and the grace); else null.';
-
-CREATE FUNCTION orchestrator_private.somebody_is_there() RETURNS boolean
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.somebody_is_there() IS 'Whether any instance may be given streams.';
 
 CREATE FUNCTION orchestrator_private.something_is_due(p_watched text[]) RETURNS boolean
     LANGUAGE plpgsql
@@ -3362,7 +3362,7 @@ CREATE FUNCTION orchestrator_private.stray_locks() RETURNS TABLE(pid integer, lo
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.stray_locks() IS 'Who holds one of this system''s advisory locks as nobody of this system does.';
+COMMENT ON FUNCTION orchestrator_private.stray_locks() IS 'Who holds one of this system''s advisory locks as no program of this system does.';
 
 CREATE FUNCTION orchestrator_private.strays() RETURNS TABLE(stream_id bigint, instance_id text, state text, pinned_to text)
     LANGUAGE sql STABLE
@@ -3410,7 +3410,7 @@ CREATE FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) RETURNS T
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) IS 'Which of these targets may be told something now, whoever has waited for longest first.';
+COMMENT ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) IS 'Which of these targets may be told something now, the one that has waited for longest first.';
 
 CREATE FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) RETURNS void
     LANGUAGE sql
@@ -3488,7 +3488,7 @@ CREATE FUNCTION orchestrator_private.waiting_reasons() RETURNS TABLE(reason text
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.waiting_reasons() IS 'Why each waiting stream waits: nobody, no ability, no room, refused, or room (it could be placed).';
+COMMENT ON FUNCTION orchestrator_private.waiting_reasons() IS 'Why each waiting stream waits: no instance, no ability, no room, refused, or room (it could be placed).';
 
 CREATE FUNCTION orchestrator_private.waiting_streams() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -3658,7 +3658,7 @@ CREATE VIEW orchestrator.alerts AS
     event_id
    FROM orchestrator_private.alert a;
 
-COMMENT ON VIEW orchestrator.alerts IS 'Alerts, open (resolved_at is null) and closed. delivered_at: when somebody was last told of it; reminders: how often somebody was reminded, as nobody acknowledged it.';
+COMMENT ON VIEW orchestrator.alerts IS 'Alerts, open (resolved_at is null) and closed. delivered_at: when it was last told; reminders: how often it was told again, as it was not acknowledged.';
 
 CREATE VIEW orchestrator.assignments AS
  SELECT a.stream_id,
@@ -4512,7 +4512,7 @@ CREATE TABLE orchestrator_private.schema_object (
 
 COMMENT ON TABLE orchestrator_private.schema_object IS 'Every object of the two schemas as a migration left it, by a checksum of its definition, owner and privileges.';
 
-COMMENT ON COLUMN orchestrator_private.schema_object.checksum IS 'Null only during a migration, for what somebody else had put into the schemas before.';
+COMMENT ON COLUMN orchestrator_private.schema_object.checksum IS 'Null only during a migration, for what others had put into the schemas before.';
 
 COMMENT ON COLUMN orchestrator_private.schema_object.server_major IS 'The server''s major version: another one may spell the same definition differently.';
 
@@ -5129,6 +5129,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.answer_failure(p_decision_id bigint,
 
 REVOKE ALL ON FUNCTION orchestrator_private.answer_stalls() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.any_instance_is_placeable() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
@@ -5680,8 +5682,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.silence_trust(p_watched text[]) FROM
 REVOKE ALL ON FUNCTION orchestrator_private.silence_trusted_from() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.silent_together(p_watched text[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.somebody_is_there() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.something_is_due(p_watched text[]) FROM PUBLIC;
 

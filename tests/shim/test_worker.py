@@ -333,7 +333,7 @@ async def test_the_fence_is_asked_of_the_database_and_of_the_worker_itself(fleet
         await in_step(fleet, "fingerv7-001", recorder, 1)
         context = recorder.contexts[stream_id]
         assert await context.is_current()
-        fleet.query("update {private}.assignment set epoch = epoch + 1")
+        fleet.query("update {private}.assignment set epoch = epoch + 1, state = 'assigned'")
         assert not await context.is_current()
         worker._supervisor.stop(stream_id, tell=False)
         assert not await context.is_current()

@@ -217,7 +217,7 @@ def test_the_story_of_an_event_is_told_in_its_order_by_its_id_or_its_beginning(f
     fleet.register("fv-3")
     fleet.settle()
     *_, settled = [decision for decision in fleet.decisions() if decision["moves"]]
-    for event_id, subject in ((moved["event_id"], "fv-1 → nobody"), (settled["event_id"], "nobody → fv-3")):
+    for event_id, subject in ((moved["event_id"], "fv-1 → no owner"), (settled["event_id"], "no owner → fv-3")):
         [*_, move] = fleet.admin("explain_event", event_id=str(event_id))
         assert (move["kind"], move["subject"], move["text"]) == ("move", subject, "2 streams")
         assert len(move["detail"]["stream_ids"]) == 2

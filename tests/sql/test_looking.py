@@ -283,6 +283,8 @@ def test_the_state_machine_can_be_read_and_is_enforced(fleet: Fleet) -> None:
     assert steps["active", "late"] == "warning"
     assert steps["inactive", "beat"] == "recovering"
     assert all(row["meaning"] for row in fleet.view("state_machine"))
+    assert {row["subject"] for row in fleet.view("state_machine", from_status="active")} == {"instance"}
+    assert {row["subject"] for row in fleet.view("state_machine", from_status="running")} == {"assignment"}
     fleet.register("fv-1")
     with pytest.raises(Exception, match="no such step"):
         fleet.query("update {p}.instance set status = 'inactive', status_event = 'beat'")

@@ -43,7 +43,7 @@ def test_when_all_fall_silent_all_are_lost_and_nothing_moves(fleet: Fleet) -> No
     assert [worker.status for worker in workers] == ["inactive", "inactive"]
     assert _epochs(fleet) == before
     decision = fleet.last_decision()
-    assert (decision["detail"]["kept"], decision["detail"]["why"]) == (6, "nobody is left to take them")
+    assert (decision["detail"]["kept"], decision["detail"]["why"]) == (6, "none is left to take them")
     assert len(fleet.waiting()) == 6  # they are seen to wait for a living instance
     assert fleet.view("fleet")[0]["streams_waiting"] == 6
     [health] = [row for row in fleet.admin("health") if row["component"] == "streams"]
@@ -152,7 +152,7 @@ def test_what_no_other_has_room_for_stays_with_its_lost_owner(fleet: Fleet) -> N
     kept = had - result["moves"]
     assert sorted(fleet.loads().values()) == sorted([kept, 4, 4])
     assert (kept, len(fleet.waiting())) == (2, result["still_waiting"])
-    assert fleet.last_decision()["detail"]["why"] == "nobody else has room for them"
+    assert fleet.last_decision()["detail"]["why"] == "no other has room for them"
     # it returns and goes on with those
     fleet.all_obey()
     first.obey()

@@ -77,7 +77,8 @@ def test_room_that_was_not_announced_is_found_within_seconds(fleet: Fleet) -> No
     """check_balance finds what was missed elsewhere."""
     fleet.start(10, streams=2)
     fleet.query(
-        "update {p}.assignment set instance_id = null, state = 'waiting', waiting_since = {p}.now(), assigned_at = null"
+        "update {p}.assignment set instance_id = null, state = 'waiting', epoch = epoch + 1, "
+        "waiting_since = {p}.now(), assigned_at = null"
     )
     fleet.run("check_balance")
     fleet.settle()

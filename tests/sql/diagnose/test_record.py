@@ -49,7 +49,7 @@ def test_an_instance_gets_its_missing_row_back(fleet: Fleet, doctor: Doctor, tab
 def test_an_active_stream_without_a_row_is_placed(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2"""
     fleet.start(10, 10, streams=4)
-    fleet.query("update {p}.assignment set state = 'idle', instance_id = null where stream_id = 1")
+    fleet.query("update {p}.assignment set state = 'idle', instance_id = null, epoch = epoch + 1 where stream_id = 1")
     for worker in fleet.workers.values():
         worker.running.pop(1, None)
     assert "active" in doctor.cures("row_impossible", "stream 1")["finding"]
@@ -71,7 +71,9 @@ def test_a_stream_of_an_instance_that_is_gone_fails_over(fleet: Fleet, doctor: D
     """R6.2"""
     _, second = fleet.start(10, 10, streams=4)
     second.call("deregister_instance")
-    fleet.query("update {p}.assignment set instance_id = 'fv-2', epoch = epoch + 1 where stream_id = 1")
+    fleet.query(
+        "update {p}.assignment set instance_id = 'fv-2', state = 'assigned', epoch = epoch + 1 where stream_id = 1"
+    )
     assert doctor.cures("row_impossible", "stream 1")["evidence"]["instance_id"] == "fv-2"
     assert fleet.stream(1)["instance_id"] == "fv-1"
     fleet.all_obey()

@@ -1,6 +1,6 @@
-"""A worker of the demo: really connects, really decodes, and writes each second that it heard into the ledger.
+r"""The handler of a worker that really connects, really decodes, and writes each second that it heard into the ledger.
 
-This is what a company's own program looks like with `worker_shim` inside. Three rules make its record exact:
+This is what a company's own handler looks like. Three rules make its record exact:
 
 - A handler raises the fence with its epoch before it connects, and counts only what it heard completely after that.
 - It writes no second that this process has written before, under whichever epoch.
@@ -9,34 +9,34 @@ This is what a company's own program looks like with `worker_shim` inside. Three
 With `handoff_mode` make_before_break it hears a stream before it owns it and keeps what it hears. When it is the owner
 it raises the fence, learns which second was the last that the old owner wrote, and writes what it kept after that one.
 
-    python -m orchestrator.demo.worker --instance-id worker-1 --max-streams 30 --dsn DSN --ledger DSN
+It knows of the shim only what a handler is given, and is run by the shim's loader:
+
+    python -m worker_shim.host orchestrator.lab.listening:create --instance-id worker-1 --max-streams 30 \
+        --make-before-break --dsn DSN -- LEDGER_DSN
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any, Protocol
 from uuid import uuid4
 
 import aiohttp
-import click
 from psycopg.types.json import Jsonb
 
 from orchestrator.database import db
 from orchestrator.database.retry import is_retryable
-from orchestrator.demo import ledger
-from orchestrator.demo.sound import WAV_HEADER_SIZE, Listener, Second
 from orchestrator.errors import OrchestratorError
-from worker_shim import Context, Stream, Worker
-from worker_shim.worker import OnExit
+from orchestrator.lab import ledger
+from orchestrator.lab.sound import WAV_HEADER_SIZE, Listener, Second
 
-logger = logging.getLogger("orchestrator.demo.worker")
+logger = logging.getLogger(__name__)
 
 WRITE_EVERY = 0.25
 RECONNECT_AFTER = 0.25
@@ -49,7 +49,35 @@ KEPT_SECONDS = 120
 READY_AFTER = 2
 
 
-class Scribe:
+class Stream(Protocol):
+    """What a handler is given: a stream under its epoch. Of `worker_shim.Stream` what is needed here."""
+
+    @property
+    def stream_id(self) -> int: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def url(self) -> str: ...
+
+
+class Context(Protocol):
+    """What a handler is given beside its stream. Of `worker_shim.Context` what is needed here."""
+
+    @property
+    def valid(self) -> bool: ...
+    @property
+    def is_owner(self) -> bool: ...
+    async def ownership(self) -> None: ...
+    def ready(self) -> None: ...
+    def progress(self) -> None: ...
+    def processed(self, count: int = 1) -> None: ...
+    def error(self, error: BaseException | str | None = None) -> None: ...
+
+
+Handler = Callable[[Stream, Context], Awaitable[None]]
+
+
+class ResultWriter:
     """Writes what the handlers heard: one connection and one batch at a time for the whole process.
 
     Nothing is dropped while the database is away. A batch whose answer was lost is sent again under its number, which
@@ -145,7 +173,7 @@ class Scribe:
 
 
 @dataclass
-class Pen:
+class Recording:
     """What becomes of the seconds of one stream: they are kept while it is not ours yet, and written then."""
 
     stream: Stream
@@ -161,11 +189,11 @@ class Pen:
             self.context.ready()
 
 
-class Ear:
+class ListenHandler:
     """The handler: hears one stream for as long as it is ours."""
 
-    def __init__(self, scribe: Scribe, http: aiohttp.ClientSession) -> None:
-        self._scribe = scribe
+    def __init__(self, writer: ResultWriter, http: aiohttp.ClientSession) -> None:
+        self._writer = writer
         self._http = http
         self._last_second: dict[int, int] = {}
 
@@ -173,89 +201,68 @@ class Ear:
         """Hear a stream until cancelled, then end with the present second."""
         kept: deque[Second] | None = None if context.is_owner else deque(maxlen=KEPT_SECONDS)
         if kept is None:
-            await self._scribe.announce(stream)
+            await self._writer.announce(stream)
         leaving = asyncio.Event()
-        pen = Pen(stream, context, kept)
-        hearing = asyncio.create_task(self._hear(pen, leaving))
+        recording = Recording(stream, context, kept)
+        hearing = asyncio.create_task(self._hear(recording, leaving))
         try:
             if kept is not None:
                 await context.ownership()
-                await self._take_over(pen)
+                await self._take_over(recording)
             await asyncio.shield(hearing)
         except asyncio.CancelledError:
             leaving.set()
             await asyncio.wait((hearing,), timeout=LAST_SECOND)
             hearing.cancel()
-            await self._scribe.flush()
+            await self._writer.flush()
             raise
 
-    async def _take_over(self, pen: Pen) -> None:
-        last_second = await self._scribe.announce(pen.stream)
-        kept, pen.kept = pen.kept or (), None
+    async def _take_over(self, recording: Recording) -> None:
+        last_second = await self._writer.announce(recording.stream)
+        kept, recording.kept = recording.kept or (), None
         for second in kept:
             if second.number > last_second:
-                self._note(pen, second)
+                self._note(recording, second)
 
-    async def _hear(self, pen: Pen, leaving: asyncio.Event) -> None:
+    async def _hear(self, recording: Recording, leaving: asyncio.Event) -> None:
         while not leaving.is_set():
             try:
-                await self._hear_connection(pen, leaving)
+                await self._hear_connection(recording, leaving)
             except (aiohttp.ClientError, TimeoutError, EOFError) as error:
-                pen.context.error(error)
+                recording.context.error(error)
             if not leaving.is_set():
                 await asyncio.sleep(RECONNECT_AFTER)
 
-    async def _hear_connection(self, pen: Pen, leaving: asyncio.Event) -> None:
-        async with self._http.get(pen.stream.url) as response:
+    async def _hear_connection(self, recording: Recording, leaving: asyncio.Event) -> None:
+        async with self._http.get(recording.stream.url) as response:
             response.raise_for_status()
             await response.content.readexactly(WAV_HEADER_SIZE)
             listener = Listener()
             async for piece in response.content.iter_any():
                 for second in listener.hear(piece):
-                    if pen.kept is None:
-                        self._note(pen, second)
+                    if recording.kept is None:
+                        self._note(recording, second)
                     else:
-                        pen.keep(second)
+                        recording.keep(second)
                     if leaving.is_set():
                         return
 
-    def _note(self, pen: Pen, second: Second) -> None:
-        stream_id = pen.stream.stream_id
-        if pen.context.valid and second.number > self._last_second.get(stream_id, 0):
+    def _note(self, recording: Recording, second: Second) -> None:
+        stream_id = recording.stream.stream_id
+        if recording.context.valid and second.number > self._last_second.get(stream_id, 0):
             self._last_second[stream_id] = second.number
-            self._scribe.note(pen.stream, second)
-            pen.context.processed()
+            self._writer.note(recording.stream, second)
+            recording.context.processed()
 
 
-async def work(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int, **options: Any) -> None:
-    """Run the worker until it is told to leave; `options` are those of `worker_shim.Worker`."""
-    scribe = Scribe(ledger_dsn, instance_id)
+@asynccontextmanager
+async def create(ledger_dsn: str, *, instance_id: str) -> AsyncIterator[Handler]:
+    """The handler of a worker, for `worker_shim.host`. At the end everything that was heard is written."""
+    writer = ResultWriter(ledger_dsn, instance_id)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=NOTHING_HEARD, sock_read=NOTHING_HEARD)
     connector = aiohttp.TCPConnector(limit=0)
     async with asyncio.TaskGroup() as tasks, aiohttp.ClientSession(timeout=timeout, connector=connector) as http:
-        writing = tasks.create_task(scribe.run())
-        ear = Ear(scribe, http)
-        await Worker(dsn, instance_id, max_streams, ear.listen, make_before_break=True, **options).run_async(
-            signals=True
-        )
-        await scribe.flush()
+        writing = tasks.create_task(writer.run())
+        yield ListenHandler(writer, http).listen
+        await writer.flush()
         writing.cancel()
-
-
-@click.command()
-@click.option("--dsn", required=True, help="The orchestrator's database.")
-@click.option("--ledger", "ledger_dsn", required=True, help="The database of results.")
-@click.option("--instance-id", required=True)
-@click.option("--max-streams", type=int, required=True)
-@click.option("--on-exit", type=click.Choice(get_args(OnExit)), default="drain", help="What SIGTERM does.")
-@click.option("--lease", type=float, help="Stop all handlers before so many seconds without an accepted beat are over.")
-def main(dsn: str, ledger_dsn: str, instance_id: str, max_streams: int, on_exit: OnExit, lease: float | None) -> None:
-    """Hear the streams that the orchestrator gives to this instance."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.Formatter.converter = time.gmtime
-    isolation = {"on_isolation": "stop", "lease": lease} if lease else {}
-    asyncio.run(work(dsn, ledger_dsn, instance_id, max_streams, on_exit=on_exit, **isolation))
-
-
-if __name__ == "__main__":
-    main()

@@ -4,7 +4,7 @@ All stations share one clock grid: the quarters of each second of the wall clock
 everybody who listens when it is over, never later and never twice. Who connects gets the next quarter first: like live
 radio, what was on the air before is gone.
 
-    python -m orchestrator.demo.stations --stations 60
+    python -m orchestrator.lab.stations --stations 60
 
 prints its port on the first line, then broadcasts until it is ended.
 """
@@ -17,7 +17,7 @@ import time
 import click
 from aiohttp import web
 
-from orchestrator.demo.sound import BYTES_PER_SECOND, sing, wav_header
+from orchestrator.lab.sound import BYTES_PER_SECOND, sing, wav_header
 
 PIECES_PER_SECOND = 4
 PIECE = BYTES_PER_SECOND // PIECES_PER_SECOND

@@ -1,4 +1,4 @@
-"""The handler of the demo on a real radio and a real ledger: hand-overs, replaced owners, a silent radio."""
+"""The handler of the lab on a real radio and a real ledger: hand-overs, replaced owners, a silent radio."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 
 from orchestrator.database import db
-from orchestrator.demo.stations import Radio
-from orchestrator.demo.worker import Ear, Scribe
+from orchestrator.lab.listening import ListenHandler, ResultWriter
+from orchestrator.lab.stations import Radio
 from worker_shim import Context, Stream
 from worker_shim.context import Counts
 from worker_shim.vitals import Progress
@@ -43,15 +43,17 @@ async def worker(dsn: str, name: str) -> AsyncIterator[Callable[[Stream], asynci
         return True
 
     def start(stream: Stream) -> asyncio.Task[None]:
-        return asyncio.create_task(ear.listen(stream, Context(stream, counts, Progress(), is_current, lambda: True)))
+        return asyncio.create_task(
+            handler.listen(stream, Context(stream, counts, Progress(), is_current, lambda: True))
+        )
 
     counts = Counts()
-    scribe = Scribe(dsn, name)
+    writer = ResultWriter(dsn, name)
     async with aiohttp.ClientSession() as http:
-        ear = Ear(scribe, http)
-        writing = asyncio.create_task(scribe.run())
+        handler = ListenHandler(writer, http)
+        writing = asyncio.create_task(writer.run())
         yield start
-        await scribe.flush()
+        await writer.flush()
         writing.cancel()
 
 

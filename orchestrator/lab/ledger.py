@@ -1,4 +1,4 @@
-"""The demo's database music_log: the company's table of streams, the fence, the ledger and the report on it."""
+"""The database music_log: the company's table of streams, the fence, the ledger and the report on it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.demo.sound import (
+from orchestrator.lab.sound import (
     BYTES_PER_SECOND,
     RATE,
     WAV_HEADER_SIZE,

@@ -1,12 +1,13 @@
-"""The stage: a server, a ledger, a radio, drivers and workers, and a way to see how they are.
+"""A fleet of real processes: a server, a ledger, a radio, drivers and workers, and a way to see how they are.
 
-Nothing here decides what happens on it: the demo puts on a show, the chaos suite breaks things.
+Nothing here decides what happens to it: the demo shows it, the chaos suite breaks it, the benchmark measures it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from json import dumps
 
@@ -15,48 +16,77 @@ from psycopg.types.json import Jsonb
 from orchestrator.database import db
 from orchestrator.database.embedded import Embedded
 from orchestrator.database.retry import Round, is_retryable
-from orchestrator.demo import ledger
-from orchestrator.demo.display import Instance, Picture
-from orchestrator.demo.processes import Process, Processes
 from orchestrator.errors import OrchestratorError
 from orchestrator.install.migrate import migrate
+from orchestrator.lab import ledger
+from orchestrator.lab.processes import PATIENCE, Process, Processes, ScenarioFailed
 
 DATABASE = "orchestrator"
-LOOK_EVERY = 0.25
-# What has not happened after so many seconds will not happen: more than requirement R1.2 allows.
-PATIENCE = 90.0
 
 
-class StageFailed(OrchestratorError):
-    """What was to happen on the stage did not."""
+@dataclass(frozen=True)
+class Instance:
+    """One instance, as the orchestrator and the ledger see it."""
+
+    instance_id: str
+    status: str
+    streams: int
+    max_streams: int
 
 
-class Stage:
-    """A real fleet on a server of its own. `show` is given each picture, or None while the database is away."""
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything at one moment. `stations_heard` are those of the second before the last."""
+
+    instances: Sequence[Instance]
+    heard_by: Mapping[str, int]
+    settled: bool
+    stations: int
+    stations_heard: int
+    last_complete_second: int
+    seconds_written: int
+    writes_refused: int
+
+    @property
+    def all_heard(self) -> bool:
+        return self.stations_heard == self.stations
+
+    def streams_of(self, instance_id: str) -> int:
+        """How many streams the orchestrator has given to an instance."""
+        return sum(instance.streams for instance in self.instances if instance.instance_id == instance_id)
+
+
+class Fleet:
+    """A real fleet on a server of its own. `on_look` is given each snapshot, or None while the database is away."""
 
     def __init__(
-        self, server: Embedded, processes: Processes, *, stations: int, show: Callable[[Picture | None], None]
+        self,
+        server: Embedded,
+        processes: Processes,
+        *,
+        stations: int,
+        on_look: Callable[[Snapshot | None], object] = lambda _: None,
     ) -> None:
         self.server = server
         self.processes = processes
         self.stations = stations
         self.dsn = server.dsn(DATABASE)
         self.ledger_dsn = server.dsn(ledger.DATABASE)
-        self._show = show
+        self._on_look = on_look
         self._connections: dict[str, db.Connection] = {}
 
-    # -- Who is on it -----------------------------------------------------------
+    # -- Processes --------------------------------------------------------------
 
-    def set(self, *, connect_seconds: float = 0) -> str:
+    def set_up(self, *, connect_seconds: float = 0) -> str:
         """Install both databases and start the radio, whose listeners wait so long; returns its address."""
-        with self._connect("postgres") as conn:
+        with db.connect(self.server.dsn(), application_name="demo show") as conn:
             ledger.create_database(conn, ledger.DATABASE)
             ledger.create_database(conn, DATABASE)
         migrate(self.dsn)
         ledger.install(self.ledger_dsn)
         radio = self.processes.start_module(
             "station server",
-            "orchestrator.demo.stations",
+            "orchestrator.lab.stations",
             *("--stations", str(self.stations), "--connect-seconds", str(connect_seconds)),
         )
         address = f"http://127.0.0.1:{self._port_of(radio)}"
@@ -80,10 +110,12 @@ class Stage:
         """Start one worker; `dsn` is its way to the database, `process` its name, when it has one of its own."""
         return self.processes.start_module(
             process or name,
-            "orchestrator.demo.worker",
-            *("--dsn", dsn or self.dsn, "--ledger", self.ledger_dsn),
-            *("--instance-id", name, "--max-streams", str(max_streams)),
+            "worker_shim.host",
+            "orchestrator.lab.listening:create",
+            *("--dsn", dsn or self.dsn, "--instance-id", name, "--max-streams", str(max_streams)),
+            "--make-before-break",
             *options,
+            *("--", self.ledger_dsn),
         )
 
     # -- What is written down ---------------------------------------------------
@@ -107,57 +139,52 @@ class Stage:
 
     def wait_until_all_heard_since(self, moment: float) -> None:
         """Wait for a second that began after that moment and was heard from every station."""
-        self.wait_until(
-            "all stations are heard", lambda picture: picture.last_complete_second > moment and picture.settled
+        self.wait_for(
+            "all stations are heard", lambda snapshot: snapshot.last_complete_second > moment and snapshot.settled
         )
 
     def wait_until_share_of(self, worker: Process) -> None:
         """Wait until a worker has its part of the streams, and all are heard."""
-        self.wait_until(
-            f"{worker.name} has its share", lambda picture: picture.settled and picture.streams_of(worker.name) > 0
+        self.wait_for(
+            f"{worker.name} has its share", lambda snapshot: snapshot.settled and snapshot.streams_of(worker.name) > 0
         )
         self.wait_until_all_heard_since(time.time())
 
     def wait_until_up_to_date(self) -> None:
         """Wait until nothing older than what the report counts to the next act is in the hands of a worker."""
-        self.wait_until("the ledger is up to date", lambda picture: picture.last_complete_second >= time.time() - 3)
+        self.wait_for("the ledger is up to date", lambda snapshot: snapshot.last_complete_second >= time.time() - 3)
 
-    def wait_until(self, what: str, condition: Callable[[Picture], bool], patience: float = PATIENCE) -> None:
-        """Look until it is so; `patience` in seconds.
+    def wait_until(self, what: str, condition: Callable[[], bool], patience: float = PATIENCE) -> None:
+        """Look until it is so; a database that is away is no answer. `patience` in seconds.
 
         Raises:
-            StageFailed: it never was, or a process ended by itself.
+            ScenarioFailed: it never was, or a process ended by itself.
         """
-        deadline = time.monotonic() + patience
-        while True:
-            picture = self.look()
-            if picture is not None and condition(picture):
-                return
-            if time.monotonic() > deadline:
-                raise StageFailed(f"after {patience:.0f} s it was still not so that {what}")
-            time.sleep(LOOK_EVERY)
+        self.processes.wait_until(what, condition, patience)
 
-    def look(self) -> Picture | None:
+    def wait_for(self, what: str, condition: Callable[[Snapshot], bool], patience: float = PATIENCE) -> None:
+        """Look until a snapshot is so; `patience` in seconds.
+
+        Raises:
+            ScenarioFailed: it never was, or a process ended by itself.
+        """
+        self.wait_until(what, lambda: (snapshot := self.look()) is not None and condition(snapshot), patience)
+
+    def look(self) -> Snapshot | None:
         """How it is now; None while the database is away."""
-        self.check_processes()
+        self.processes.check()
         try:
-            picture = self._picture()
+            snapshot = self._snapshot()
         except OrchestratorError as error:
             if not is_retryable(error):
                 raise
-            picture = None
-        self._show(picture)
-        return picture
+            snapshot = None
+        self._on_look(snapshot)
+        return snapshot
 
-    def check_processes(self) -> None:
-        """Raise StageFailed when a process has ended that was not told to."""
-        for process in self.processes.all:
-            if not process.alive and not process.may_end:
-                raise StageFailed(f"{process.name} ended by itself: {process.last_words()}")
-
-    def _picture(self) -> Picture:
+    def _snapshot(self) -> Snapshot:
         (watch,) = db.call(self.ledger(), "watch")
-        return Picture(
+        return Snapshot(
             instances=[
                 Instance(row["instance_id"], row["status"], row["assigned_streams"], row["max_streams"])
                 for row in db.view(self.orchestrator(), "instances", order_by=["instance_id"])
@@ -190,12 +217,12 @@ class Stage:
     def _connect(self, database: str) -> db.Connection:
         if database == ledger.DATABASE:
             return ledger.connect(self.ledger_dsn, "show")
-        return db.connect(self.server.dsn(database), application_name="demo show")
+        return db.connect(self.dsn, application_name="demo show")
 
     def _port_of(self, radio: Process) -> int:
         deadline = time.monotonic() + 20
         while not (said := radio.log.read_text()).endswith("\n"):
             if not radio.alive or time.monotonic() > deadline:
-                raise StageFailed(f"the station server did not start: {said}")
+                raise ScenarioFailed(f"the station server did not start: {said}")
             time.sleep(0.05)
         return int(said)

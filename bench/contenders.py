@@ -18,16 +18,16 @@ import psutil
 
 from orchestrator.database import db
 from orchestrator.database.embedded import Embedded
-from orchestrator.demo import ledger
-from orchestrator.demo.processes import Process, Processes
 from orchestrator.install.migrate import migrate
+from orchestrator.lab import ledger
+from orchestrator.lab.processes import Process, Processes
 
 MAX_STREAMS = 150
 PATIENCE = 60.0
 ZOOKEEPER = Path("/usr/share/java/zookeeper.jar")
 
 
-class Side(Protocol):
+class Contender(Protocol):
     """One solution: how its coordinator and its workers are started, and asked to end."""
 
     startup: float  # seconds that the coordinator takes from being started to answering
@@ -59,8 +59,8 @@ class Settings:
             )
         return ", ".join(f"{name} {value}" for name, value in self.values.items()) or "default settings"
 
-    def start(self, directory: Path, processes: Processes, stack: ExitStack, streams: int) -> Side:
-        """The side with its coordinator running, which ends with the stack."""
+    def start(self, directory: Path, processes: Processes, stack: ExitStack, streams: int) -> Contender:
+        """The contender with its coordinator running, which ends with the stack."""
         return (Kazoo if self.kazoo else Ours)(directory, processes, stack, streams, self)
 
 

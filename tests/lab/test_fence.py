@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from orchestrator.database import db
-from orchestrator.demo import ledger
-from orchestrator.demo.ledger import FENCE
+from orchestrator.lab import ledger
+from orchestrator.lab.ledger import FENCE
 
 STREAM = 7
 

@@ -1,9 +1,9 @@
 """What hears in the benchmark of listening: a process that prints a line with the time (system-wide) for each sound.
 
-python -m bench.ear bare DSN CHANNEL            a client that LISTENs, and nothing else
-python -m bench.ear worker DSN INSTANCE_ID      a worker; its handler's start is the sound
-python -m bench.ear workers DSN INSTANCE_ID     so many workers as one host has, over one connection
-python -m bench.ear polling DSN INSTANCE_ID     a worker that asks and does not LISTEN
+python -m bench.notification_listener bare DSN CHANNEL            a client that LISTENs, and nothing else
+python -m bench.notification_listener worker DSN INSTANCE_ID      a worker; its handler's start is the sound
+python -m bench.notification_listener workers DSN INSTANCE_ID     so many workers as one host has, over one connection
+python -m bench.notification_listener polling DSN INSTANCE_ID     a worker that asks and does not LISTEN
 """
 
 import asyncio

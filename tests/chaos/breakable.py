@@ -1,4 +1,4 @@
-"""The fleet that is broken: real processes, each with a line of its own to the database."""
+"""A fleet that can be broken: real processes, each with a line of its own to the database."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ import psycopg
 from psycopg import sql
 
 from orchestrator.database import db
-from orchestrator.database.embedded import PORT, USER
-from orchestrator.database.retry import is_retryable
-from orchestrator.demo.processes import Process
-from orchestrator.demo.stage import DATABASE, LOOK_EVERY, Stage, StageFailed
-from orchestrator.errors import OrchestratorError
+from orchestrator.database.embedded import PORT, USER, Embedded
+from orchestrator.lab.fleet import DATABASE, Fleet
+from orchestrator.lab.processes import Process, Processes
 from tests.chaos.proxy import Line, Proxy
 from tests.pooler import Pooler
 from tests.standby import promote, start_standby
@@ -42,12 +40,21 @@ from {private}.controller
 """  # noqa: E501  # SQL reads better in whole lines
 
 
-class Fleet:
-    """Drivers and workers on a stage, the lines between them and the database, and what can be asked about them."""
+class BreakableFleet(Fleet):
+    """Drivers and workers, the lines between them and the database, and what can be asked about them."""
 
-    def __init__(self, stage: Stage, proxy: Proxy, *, workers: int, mode: str, say: Callable[[str], None]) -> None:
-        self.stage = stage
-        self.server = stage.server
+    def __init__(
+        self,
+        server: Embedded,
+        processes: Processes,
+        proxy: Proxy,
+        *,
+        stations: int,
+        workers: int,
+        mode: str,
+        say: Callable[[str], None],
+    ) -> None:
+        super().__init__(server, processes, stations=stations)
         self.say = say
         self.drivers: list[Process] = []
         self.workers: list[Process] = []
@@ -56,7 +63,7 @@ class Fleet:
         self._strength = workers
         self._mode = mode
         # With one worker gone the others have room for everything, and some to spare.
-        self._max_streams = -(-stage.stations * 3 // (2 * max(1, workers - 1)))
+        self._max_streams = -(-stations * 3 // (2 * max(1, workers - 1)))
         self._socket = self.server.socket_directory / f".s.PGSQL.{PORT}"
         self._upstream: Path | tuple[str, int] = self._socket
         self._lines: dict[str, Line] = {}
@@ -68,26 +75,26 @@ class Fleet:
 
     def start(self) -> None:
         """Two drivers and all workers; returns when every station is heard."""
-        self.stage.set()
-        db.call(self.stage.orchestrator(), "set_setting", name="handoff_mode", value=self._mode)
+        self.set_up()
+        db.call(self.orchestrator(), "set_setting", name="handoff_mode", value=self._mode)
         for number in (1, 2):
-            self.start_driver(f"driver-{number}")
+            self.add_driver(f"driver-{number}")
         for _ in range(self._strength):
-            self.start_worker()
-        self.stage.wait_until("all stations are heard", lambda picture: picture.all_heard and picture.settled)
+            self.add_worker()
+        self.wait_for("all stations are heard", lambda snapshot: snapshot.all_heard and snapshot.settled)
 
-    def start_driver(self, name: str) -> Process:
+    def add_driver(self, name: str) -> Process:
         """Start a driver, under an old name or a new one."""
-        driver = self.stage.start_driver(name, self.line(name).dsn(DATABASE))
+        driver = self.start_driver(name, self.line(name).dsn(DATABASE))
         self.drivers = [other for other in self.drivers if other.name != name] + [driver]
         return driver
 
-    def start_worker(self, name: str | None = None, *options: str) -> Process:
+    def add_worker(self, name: str | None = None, *options: str) -> Process:
         """Start a worker, under an old id or a new one."""
         if name is None:
             self._number += 1
             name = f"worker-{self._number}"
-        worker = self.stage.start_worker(
+        worker = self.start_worker(
             name, self._max_streams, "--on-exit", "suspend", *options, dsn=self.line(name).dsn(DATABASE)
         )
         self.workers = sorted([other for other in self.workers if other.name != name] + [worker], key=lambda w: w.name)
@@ -95,7 +102,7 @@ class Fleet:
 
     def start_twin(self, worker: Process) -> Process:
         """Start a second process under the id of one that lives; it may end by itself."""
-        twin = self.stage.start_worker(
+        twin = self.start_worker(
             worker.name, self._max_streams, dsn=self.line(f"twin of {worker.name}").dsn(DATABASE), process="twin"
         )
         twin.may_end = True
@@ -109,7 +116,7 @@ class Fleet:
             worker.terminate()
             self.wait_until(f"{worker.name} has ended", lambda: not worker.alive)
         incarnation = self.incarnation_of(worker)
-        restarted = self.start_worker(worker.name, *options)
+        restarted = self.add_worker(worker.name, *options)
         self.wait_until(f"{worker.name} is back", lambda: self.incarnation_of(worker) > incarnation)
         self.wait_until_all_run()
         return restarted
@@ -121,7 +128,7 @@ class Fleet:
         else:
             driver.terminate()
             self.wait_until(f"{driver.name} has ended", lambda: not driver.alive)
-        self.start_driver(driver.name)
+        self.add_driver(driver.name)
 
     def put_right(self) -> None:
         """After a fault that did not heal: everything that should be there is, so that the next one has its chance."""
@@ -133,10 +140,10 @@ class Fleet:
             process.wake()
         for worker in [worker for worker in self.workers if not worker.alive]:
             worker.may_end = True
-            self.start_worker(worker.name)
+            self.add_worker(worker.name)
         for driver in [driver for driver in self.drivers if not driver.alive]:
             driver.may_end = True
-            self.start_driver(driver.name)
+            self.add_driver(driver.name)
 
     def pick_one_to_lose(self, random: Random) -> Process:
         """One of the workers that were declared lost least often: who is lost again and again is put on probation."""
@@ -172,36 +179,36 @@ class Fleet:
 
     def handlers_ended(self) -> int:
         """How many handlers have ended until now, as the workers' logs say."""
-        logs = {process.log for process in self.stage.processes.all if process.name.startswith("worker")}
+        logs = {process.log for process in self.processes.all if process.name.startswith("worker")}
         return sum(log.read_bytes().count(b"handler ended stream_id=") for log in logs)
 
     # -- Questions --------------------------------------------------------------
 
     def ask(self, question: LiteralString, **parameters: Any) -> list[db.Row]:
         """Ask the orchestrator's database; `{api}` and `{private}` stand for its schemas."""
-        conn = self.stage.orchestrator()
+        conn = self.orchestrator()
         names = {"api": sql.Identifier(conn.names.api), "private": sql.Identifier(conn.names.private)}
         with db.translated_errors():
             return conn.execute(sql.SQL(question).format(**names), parameters).fetchall()
 
     def streams_of(self, worker: Process) -> list[int]:
         """The streams that a worker has now."""
-        rows = db.view(self.stage.orchestrator(), "assignments", where={"instance_id": worker.name})
+        rows = db.view(self.orchestrator(), "assignments", where={"instance_id": worker.name})
         return sorted(row["stream_id"] for row in rows)
 
     def incarnation_of(self, worker: Process) -> int:
         """Which life of this id the database knows."""
-        (row,) = db.view(self.stage.orchestrator(), "instances", where={"instance_id": worker.name})
+        (row,) = db.view(self.orchestrator(), "instances", where={"instance_id": worker.name})
         return int(row["incarnation"])
 
     def jobs_run(self) -> int:
         """How often jobs have run until now, all together."""
-        return sum(row["runs"] for row in db.view(self.stage.orchestrator(), "jobs"))
+        return sum(row["runs"] for row in db.view(self.orchestrator(), "jobs"))
 
     def writes_refused_of(self, worker: Process) -> int:
         """How many seconds of a worker the fence has refused until now."""
         row = (
-            self.stage.ledger()
+            self.ledger()
             .execute("select count(*) as refused from music_log.refused where instance_id = %s", [worker.name])
             .fetchone()
         )
@@ -236,7 +243,7 @@ class Fleet:
     @contextmanager
     def dba(self) -> Iterator[psycopg.Connection[Any]]:
         """A transaction of somebody who is not part of the system."""
-        with psycopg.connect(self.stage.dsn, application_name="chaos dba") as conn:
+        with psycopg.connect(self.dsn, application_name="chaos dba") as conn:
             yield conn
 
     def fail_over(self) -> None:
@@ -255,7 +262,7 @@ class Fleet:
         owners = {stream_id: worker.name for worker in self.workers for stream_id in self.streams_of(worker)}
         for stream_id in stream_ids:
             target = random.choice([worker.name for worker in self.workers if worker.name != owners[stream_id]])
-            db.call(self.stage.orchestrator(), "move_stream", stream_id=stream_id, instance_id=target)
+            db.call(self.orchestrator(), "move_stream", stream_id=stream_id, instance_id=target)
 
     def begin_moves(self, random: Random) -> tuple[Process, Process]:
         """Order two streams from one worker to another; returns both, the owner first, with the hand-overs open."""
@@ -263,40 +270,25 @@ class Fleet:
         owner = random.choice([worker for worker in self.workers if len(streams[worker.name]) >= 2])
         heir = random.choice([worker for worker in self.workers if worker is not owner])
         for stream_id in random.sample(streams[owner.name], 2):
-            db.call(self.stage.orchestrator(), "move_stream", stream_id=stream_id, instance_id=heir.name)
+            db.call(self.orchestrator(), "move_stream", stream_id=stream_id, instance_id=heir.name)
         return owner, heir
 
     def set_active(self, stream_id: int, *, active: bool) -> None:
         """Switch a station off or on."""
-        db.call(self.stage.orchestrator(), "set_stream_active", stream_id=stream_id, active=active)
+        db.call(self.orchestrator(), "set_stream_active", stream_id=stream_id, active=active)
 
     # -- Waiting ----------------------------------------------------------------
 
-    def wait_until(self, what: str, condition: Callable[[], bool], patience: float = 60.0) -> None:
-        """Look until it is so; a database that is away is no answer. `patience` in seconds."""
-        deadline = time.monotonic() + patience
-        while True:
-            self.stage.check_processes()
-            try:
-                if condition():
-                    return
-            except OrchestratorError as error:
-                if not is_retryable(error):
-                    raise
-            if time.monotonic() > deadline:
-                raise StageFailed(f"after {patience:.0f} s it was still not so that {what}")
-            time.sleep(LOOK_EVERY)
-
     def wait_until_all_run(self) -> None:
         """Wait until every stream is confirmed by its owner, and none is on its way."""
-        self.stage.wait_until("all streams run", lambda picture: picture.settled)
+        self.wait_for("all streams run", lambda snapshot: snapshot.settled)
 
     def wait_until_back(self, *workers: Process) -> None:
         """Wait until these workers (else all) have beaten since the fault, and some driver does some work."""
         names = [worker.name for worker in workers or self.workers]
 
         def have_beaten() -> bool:
-            rows = db.view(self.stage.orchestrator(), "instances")
+            rows = db.view(self.orchestrator(), "instances")
             return all(row["last_heartbeat"] > self.broken_at for row in rows if row["instance_id"] in names)
 
         self.wait_until(f"{', '.join(names)} have beaten", have_beaten)
@@ -314,7 +306,7 @@ class Fleet:
 
     def wait_until_healed(self) -> None:
         """Wait until every station is heard again, from now on."""
-        self.stage.wait_until_all_heard_since(time.time())
+        self.wait_until_all_heard_since(time.time())
 
     def wait_until_quiet(self, *, trusting: bool = False, balancing: bool = False) -> None:
         """Wait until all is as it should be: everybody active, and nothing on its way.

@@ -1,4 +1,4 @@
-"""The demo's processes: started each in a session of its own, and ended when the demo ends, however it ends."""
+"""Processes of a fleet: started each in a session of its own, and ended when the run ends, however it ends."""
 
 from __future__ import annotations
 
@@ -7,19 +7,29 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Self
 
 import psutil
 
 import orchestrator
+from orchestrator.database.retry import is_retryable
+from orchestrator.errors import OrchestratorError
 
-PATIENCE = 5.0
+LOOK_EVERY = 0.25
+# What has not happened after so many seconds will not happen: more than requirement R1.2 allows.
+PATIENCE = 90.0
+# How long a process may take to end.
+_ENDING = 5.0
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "ORCHESTRATOR_STATE")
+
+
+class ScenarioFailed(OrchestratorError):
+    """What was to happen did not."""
 
 
 @dataclass
@@ -70,7 +80,7 @@ class Process:
 
 
 class Processes:
-    """All children of the demo. Leaving the context ends those that still run."""
+    """All children of a run. Leaving the context ends those that still run."""
 
     def __init__(self, logs: Path) -> None:
         self._logs = logs
@@ -90,7 +100,7 @@ class Processes:
             time.sleep(0.3)
         for process in self.all:
             with suppress(subprocess.TimeoutExpired):
-                process.popen.wait(PATIENCE)
+                process.popen.wait(_ENDING)
             if process.alive:
                 process.kill()
 
@@ -107,6 +117,31 @@ class Processes:
         for process in self.all:
             process.measure()
 
+    def check(self) -> None:
+        """Raise ScenarioFailed when a process has ended that was not told to."""
+        for process in self.all:
+            if not process.alive and not process.may_end:
+                raise ScenarioFailed(f"{process.name} ended by itself: {process.last_words()}")
+
+    def wait_until(self, what: str, condition: Callable[[], bool], patience: float = PATIENCE) -> None:
+        """Look until it is so; a database that is away is no answer. `patience` in seconds.
+
+        Raises:
+            ScenarioFailed: it never was, or a process ended by itself.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            self.check()
+            try:
+                if condition():
+                    return
+            except OrchestratorError as error:
+                if not is_retryable(error):
+                    raise
+            if time.monotonic() > deadline:
+                raise ScenarioFailed(f"after {patience:.0f} s it was still not so that {what}")
+            time.sleep(LOOK_EVERY)
+
     def _start(self, name: str, command: Sequence[str]) -> Process:
         log = self._logs / f"{name}.log"
         with log.open("a") as output:
@@ -116,7 +151,7 @@ class Processes:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=_environment(),
-                start_new_session=True,  # Ctrl-C in the terminal is for the demo, which ends its children in order
+                start_new_session=True,  # Ctrl-C in the terminal is for the parent, which ends its children in order
             )
         process = Process(name, popen, log)
         self.all.append(process)
@@ -127,3 +162,22 @@ def _environment() -> dict[str, str]:
     """What the children may know: not the operator's settings or databases, which belong to another fleet."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT}
     return kept | {"PYTHONPATH": str(Path(orchestrator.__file__).parent.parent), "PYTHONUNBUFFERED": "1"}
+
+
+@contextmanager
+def interrupted_once() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a run as Ctrl-C does; a second one does not disturb the putting away."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

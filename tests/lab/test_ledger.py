@@ -12,7 +12,8 @@ from psycopg.types.json import Jsonb
 
 from orchestrator.cli.demo import demo
 from orchestrator.database import db
-from orchestrator.demo import report, show
+from orchestrator.demo import scenario
+from orchestrator.lab import report
 
 STATIONS = 3
 BEGIN = 1_700_000_000
@@ -177,9 +178,9 @@ def test_a_broken_law_fails_the_report(whole: db.Connection, damage: Any, law: s
 def test_the_command_fails_with_the_report(whole: db.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {True: 0, False: 1}
     for expected in answers:
-        outcome = show.Outcome(report.read(whole), {"worker": 1.0}, None)
+        outcome = scenario.Outcome(report.read(whole), {"worker": 1.0}, None)
         assert outcome.ok is expected
-        monkeypatch.setattr(show, "run", lambda *_, outcome=outcome, **__: outcome)
+        monkeypatch.setattr(scenario, "run", lambda *_, outcome=outcome, **__: outcome)
         answer = CliRunner().invoke(demo, ["--json"])
         assert answer.exit_code == answers[expected]
         assert json.loads(answer.stdout)["ok"] is expected

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestrator.database import db
-from orchestrator.demo import ledger
+from orchestrator.lab import ledger
 
 
 @pytest.fixture
