@@ -102,6 +102,10 @@ def test_a_header_says_what_the_function_touches_and_raises(function: str) -> No
     assert not re.match(r"-- (Locks|Reads|Writes)", path.read_text()), "a sentence comes first"
     raises = set(re.findall(r"OR\d\d\d", header.get("Raises", "")))
     assert raises == RAISED_BY[function]
+    said = re.search(r"^Raises: (.*)\.$", path.read_text(), re.MULTILINE)
+    assert set(re.findall(r"OR\d\d\d|55P03", said[1] if said else "")) == set(
+        re.findall(r"OR\d\d\d|55P03", header.get("Raises", ""))
+    ), "the comment says otherwise than the header"
     if function in DECIDING:
         assert header["Locks"].startswith("decision")
         assert "55P03" in header["Raises"]
