@@ -25,10 +25,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator import __version__, log
 from orchestrator.errors import OrchestratorError
-from orchestrator.http import contract, exposition
+from orchestrator.http import prometheus, schemas
+from orchestrator.http.access import Keys, Limits, Rate, read_json
+from orchestrator.http.dashboard.live import Hub
 from orchestrator.http.dashboard.routes import add_dashboard
-from orchestrator.http.dashboard.stream import Hub
-from orchestrator.http.guard import Keys, Limits, Rate, read_json
 from orchestrator.http.pool import Pool
 from orchestrator.http.problems import Problem, from_error
 
@@ -86,8 +86,8 @@ ROUTES = (
         "POST",
         "/register",
         "http_register",
-        (contract.Registered, contract.ServerRegistered),
-        (contract.Registration, contract.ServerRegistration),
+        (schemas.Registered, schemas.ServerRegistered),
+        (schemas.Registration, schemas.ServerRegistration),
         _address,
         refusals=(403, 409),
     ),
@@ -95,47 +95,47 @@ ROUTES = (
         "POST",
         "/heartbeat",
         "http_heartbeat",
-        (contract.Acknowledged, contract.ServerAcknowledged),
-        (contract.Beat, contract.ServerBeat),
+        (schemas.Acknowledged, schemas.ServerAcknowledged),
+        (schemas.Beat, schemas.ServerBeat),
         refusals=_SPEAKING,
     ),
-    Route("GET", "/health", "http_health", (contract.Health,), arguments=lambda _request: {"version": __version__}),
-    Route("GET", "/instances", "http_instances", (contract.Instances,)),
-    Route("GET", "/streams/status", "http_streams_status", (contract.StreamsStatus,)),
+    Route("GET", "/health", "http_health", (schemas.Health,), arguments=lambda _request: {"version": __version__}),
+    Route("GET", "/instances", "http_instances", (schemas.Instances,)),
+    Route("GET", "/streams/status", "http_streams_status", (schemas.StreamsStatus,)),
     Route(
         "POST",
         "/rebalance",
         "http_rebalance",
-        (contract.Rebalanced,),
-        (contract.RebalanceRequest,),
+        (schemas.Rebalanced,),
+        (schemas.RebalanceRequest,),
         refusals=(403, 409),
     ),
     # server
-    Route("POST", "/streams/assign", "http_assign_streams", (contract.Assigned,), (contract.Ask,), refusals=_SPEAKING),
+    Route("POST", "/streams/assign", "http_assign_streams", (schemas.Assigned,), (schemas.Ask,), refusals=_SPEAKING),
     Route(
         "POST",
         "/streams/release",
         "http_release_streams",
-        (contract.Released,),
-        (contract.Release,),
+        (schemas.Released,),
+        (schemas.Release,),
         refusals=_SPEAKING,
     ),
     Route(
         "GET",
         "/instances/{server_id}",
         "http_instance",
-        (contract.ServerAnswer,),
+        (schemas.ServerAnswer,),
         arguments=_server_id,
         parameters=(("server_id", "path", _INSTANCE_ID),),
         refusals=(404,),
     ),
-    Route("GET", "/status", "http_status", (contract.Status,)),
+    Route("GET", "/status", "http_status", (schemas.Status,)),
     Route(
         "POST",
         "/diagnostic",
         "http_diagnostic",
-        (contract.Diagnostic,),
-        (contract.DiagnosticRequest,),
+        (schemas.Diagnostic,),
+        (schemas.DiagnosticRequest,),
         refusals=_SPEAKING,
     ),
     # worker
@@ -143,8 +143,8 @@ ROUTES = (
         "POST",
         "/api/workers/register",
         "http_register",
-        (contract.WorkerRegistered,),
-        (contract.WorkerRegistration,),
+        (schemas.WorkerRegistered,),
+        (schemas.WorkerRegistration,),
         lambda request: {**_address(request), "dialect": "worker"},
         refusals=(403, 409),
     ),
@@ -152,8 +152,8 @@ ROUTES = (
         "POST",
         "/api/heartbeat",
         "http_heartbeat",
-        (contract.WorkerAcknowledged,),
-        (contract.WorkerBeat,),
+        (schemas.WorkerAcknowledged,),
+        (schemas.WorkerBeat,),
         lambda _request: {"dialect": "worker"},
         refusals=_SPEAKING,
     ),
@@ -161,7 +161,7 @@ ROUTES = (
         "GET",
         "/api/streams/assign",
         "http_assign_streams",
-        (contract.WorkerAssigned,),
+        (schemas.WorkerAssigned,),
         arguments=_query,
         parameters=(
             ("worker_id", "query", _INSTANCE_ID),
@@ -196,7 +196,7 @@ def create_app(pool: Pool, *, keys: Keys, limits: Limits, hub: Hub) -> FastAPI:
     app.add_exception_handler(Problem, _refused)
     app.add_exception_handler(HTTPException, _not_routed)
     app.add_middleware(_Front, keys=keys, rate=Rate(limits.rate))
-    app.add_middleware(exposition.Measured, registry=process)
+    app.add_middleware(prometheus.Measured, registry=process)
     app.openapi = lambda: _openapi(app, described)  # type: ignore[method-assign]  # how FastAPI wants it
     return app
 
@@ -215,10 +215,10 @@ def _add(app: FastAPI, described: APIRouter, route: Route, pool: Pool, limits: L
 
     extra: dict[str, Any] = {}
     if route.takes:
-        schemas: list[dict[str, Any]] = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in route.takes]
+        bodies: list[dict[str, Any]] = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in route.takes]
         extra["requestBody"] = {
             "required": route.path != "/rebalance",
-            "content": {"application/json": {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}},
+            "content": {"application/json": {"schema": bodies[0] if len(bodies) == 1 else {"anyOf": bodies}}},
         }
     if route.parameters:
         extra["parameters"] = [
@@ -240,10 +240,10 @@ def _add(app: FastAPI, described: APIRouter, route: Route, pool: Pool, limits: L
 def _add_metrics(app: FastAPI, pool: Pool, process: CollectorRegistry) -> None:
     async def metrics(request: Request) -> Response:
         accept = request.headers.get("accept", "")
-        if exposition.is_wanted(accept):
+        if prometheus.is_wanted(accept):
             # thousands of lines: others need not wait for them
             content, kind = await asyncio.to_thread(
-                exposition.text, await pool.call("metrics"), accept, process=process
+                prometheus.text, await pool.call("metrics"), accept, process=process
             )
             return Response(content, headers={"Content-Type": kind})
         [row] = await pool.call("http_metrics")
@@ -253,7 +253,7 @@ def _add_metrics(app: FastAPI, pool: Pool, process: CollectorRegistry) -> None:
         "/metrics",
         metrics,
         operation_id="get_metrics",
-        responses=_responses(contract.Metrics),
+        responses=_responses(schemas.Metrics),
     )
 
 
@@ -266,8 +266,8 @@ def _add_probes(app: FastAPI, pool: Pool) -> None:
         await pool.call("is_current", stream_id=0, epoch=0)
         return _json({"status": "ready"}, HTTPStatus.OK)
 
-    app.add_api_route("/livez", livez, operation_id="get_livez", responses={200: {"model": contract.Alive}})
-    app.add_api_route("/readyz", readyz, operation_id="get_readyz", responses=_responses(contract.Alive, 403))
+    app.add_api_route("/livez", livez, operation_id="get_livez", responses={200: {"model": schemas.Alive}})
+    app.add_api_route("/readyz", readyz, operation_id="get_readyz", responses=_responses(schemas.Alive, 403))
 
 
 def _json(body: Any, status: int) -> Response:
@@ -380,12 +380,12 @@ def _openapi(app: FastAPI, described: APIRouter) -> dict[str, Any]:
     """FastAPI's document, with the bodies that it does not read itself."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=[*described.routes, *app.routes])
-        models = {model for route in ROUTES for model in route.takes} | {contract.ProblemBody}
-        _, schemas = models_json_schema(
+        models = {model for route in ROUTES for model in route.takes} | {schemas.ProblemBody}
+        _, described_models = models_json_schema(
             [(model, "validation") for model in sorted(models, key=lambda model: model.__name__)],
             ref_template="#/components/schemas/{model}",
         )
-        document["components"]["schemas"].update(schemas["$defs"])
+        document["components"]["schemas"].update(described_models["$defs"])
         document["components"]["securitySchemes"] = {
             "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             "bearer": {"type": "http", "scheme": "bearer"},

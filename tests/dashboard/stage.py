@@ -12,8 +12,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from orchestrator.http.dashboard.stream import Pace
-from orchestrator.http.guard import Limits
+from orchestrator.http.access import Limits
+from orchestrator.http.dashboard.live import Pace
 from orchestrator.http.server import Options
 from tests.http.processes import HttpServer
 from tests.sql.fleet import Fleet

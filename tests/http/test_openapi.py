@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from orchestrator.http.access import Limits
 from orchestrator.http.app import ROUTES
-from orchestrator.http.guard import Limits
 from tests.http.clients import MainClient, ServerClient
 from tests.http.conftest import LoginDsn, Serve
 from tests.sql.fleet import Fleet

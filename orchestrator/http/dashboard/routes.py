@@ -14,9 +14,9 @@ from starlette.types import Receive, Scope, Send
 
 from orchestrator import db
 from orchestrator.errors import CallerMistake, OrchestratorError
+from orchestrator.http.access import Limits, read_json
 from orchestrator.http.dashboard import page
-from orchestrator.http.dashboard.stream import Hub
-from orchestrator.http.guard import Limits, read_json
+from orchestrator.http.dashboard.live import Hub
 from orchestrator.http.pool import Pool
 from orchestrator.http.problems import Problem, bad_request, from_error
 
