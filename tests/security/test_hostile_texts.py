@@ -18,7 +18,7 @@ from orchestrator import db, source
 from orchestrator.cli import main
 from orchestrator.errors import BadArgument, UnusableSource
 from orchestrator.http.access import Limits
-from orchestrator.http.app import ROUTES
+from orchestrator.http.routes import ROUTES
 from orchestrator.http.server import Options
 from orchestrator.names import Names
 from tests.http.processes import HttpServer
