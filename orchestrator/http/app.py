@@ -63,11 +63,7 @@ def create_app(pool: Pool, *, keys: Keys, limits: Limits, hub: Hub) -> Starlette
             Middleware(prometheus.Measured, registry=process),
             Middleware(_Front, keys=keys, rate=Rate(limits.rate)),
         ],
-        exception_handlers={
-            OrchestratorError: _database_refused,
-            Problem: _refused,
-            HTTPException: _not_routed,
-        },
+        exception_handlers={HTTPException: _not_routed},
         lifespan=lifespan,
     )
 
@@ -123,17 +119,7 @@ def _json(body: Any, status: int = 200) -> Response:
     return Response(json.dumps(body, ensure_ascii=False), status_code=status, media_type="application/json")
 
 
-# -- what goes wrong ---------------------------------------------------------------------------------------------------
-
-
-async def _database_refused(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, OrchestratorError)
-    return from_error(error).response()
-
-
-async def _refused(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return error.response()
+# -- what every request passes, and what goes wrong --------------------------------------------------------------------
 
 
 async def _not_routed(_request: Request, error: Exception) -> Response:
@@ -142,7 +128,7 @@ async def _not_routed(_request: Request, error: Exception) -> Response:
 
 
 class _Front:
-    """What every request passes: its id, the rate, the key; and the answer when a handler fails."""
+    """Gives a request its id, checks rate and key, and answers with a problem when something fails."""
 
     def __init__(self, app: ASGIApp, *, keys: Keys, rate: Rate) -> None:
         self._app = app
@@ -170,16 +156,19 @@ class _Front:
 
         started = time.monotonic()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
+            problem = None
             try:
                 self._admit(scope, headers)
                 await self._app(scope, receive, send_with_headers)
-            except Problem as problem:
-                await problem.response()(scope, receive, send_with_headers)
+            except Problem as refusal:
+                problem = refusal
+            except OrchestratorError as error:
+                problem = from_error(error)
             except Exception:
                 log.get_logger("ERROR").exception("request failed", method=scope["method"], path=scope["path"])
-                if not status:
-                    failed = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
-                    await failed.response()(scope, receive, send_with_headers)
+                problem = Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error")
+            if problem is not None and not status:
+                await problem.response()(scope, receive, send_with_headers)
             _PERF.debug(
                 "request",
                 method=scope["method"],

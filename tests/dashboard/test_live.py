@@ -109,7 +109,7 @@ def test_only_what_changed_is_sent(stage: Stage) -> None:
         assert '"jobs":' not in later
 
 
-def test_readers_that_vanish_harm_nobody_and_leave_nothing(stage: Stage) -> None:
+def test_readers_that_vanish_harm_no_other_and_leave_nothing(stage: Stage) -> None:
     with stage.page() as page:
         for round_number in range(3):
             connections = []
@@ -127,7 +127,7 @@ def test_readers_that_vanish_harm_nobody_and_leave_nothing(stage: Stage) -> None
     wait_until(lambda: stage.looking() == 0, what="no reader is left")
 
 
-def test_a_reader_that_takes_nothing_is_let_go_and_delays_nobody(stage: Stage) -> None:
+def test_a_reader_that_takes_nothing_is_let_go_and_delays_no_other(stage: Stage) -> None:
     """More than any buffer of the system holds."""
     fleet = stage.fleet
     fleet.query(

@@ -66,7 +66,7 @@ def serve(login_dsn: LoginDsn, names: Names, tmp_path: Path) -> Iterator[Serve]:
     yield start
     for server in started:
         server.stop()
-        # Whatever a test did, nothing broke unnoticed, and no password was written down.
+        # In no test anything broke unnoticed or a password was written down.
         log = server.log.read_text()
         assert "Traceback" not in log, log
         assert PASSWORD not in log

@@ -1,4 +1,4 @@
-"""Who may ask, and that nobody who asks too much harms anybody else."""
+"""Which requests are admitted, and that a client that asks too much harms no other."""
 
 import base64
 import resource
@@ -64,9 +64,9 @@ def test_keys_in_a_file_are_rotated_without_a_restart(serve: Serve, tmp_path: Pa
     keys.write_text("new-key\n")
     assert (status("old-key"), status("new-key")) == (401, 200)
     keys.unlink()
-    assert status("new-key") == 200, "a file that is gone for a moment locks nobody out"
+    assert status("new-key") == 200, "a file that is gone for a moment locks no client out"
     keys.write_text("")
-    assert status("new-key") == 401, "a file without a key lets nobody in"
+    assert status("new-key") == 401, "a file without a key admits no request"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "orchestrator.example"])
@@ -101,7 +101,7 @@ def test_a_body_of_another_kind_is_refused(shared_face: HttpServer) -> None:
 
 
 def test_an_address_that_asks_too_often_is_put_off_and_others_are_not(serve: Serve) -> None:
-    face = serve(limits=Limits(rate=5))  # whoever asks 200 times in a row asks faster than that
+    face = serve(limits=Limits(rate=5))  # 200 requests in a row come faster than that
     asked = [face.http.get("/livez") for _ in range(200)]
     assert [answer.status_code for answer in asked[:8]] == [200] * 8
     refused = next((answer for answer in asked if answer.status_code != 200), None)
@@ -113,7 +113,7 @@ def test_an_address_that_asks_too_often_is_put_off_and_others_are_not(serve: Ser
     wait_until(lambda: face.http.get("/status").status_code == 200, what="it may ask again")
 
 
-def test_slow_clients_are_cut_off_and_harm_nobody(serve: Serve) -> None:
+def test_slow_clients_are_cut_off_and_harm_no_other(serve: Serve) -> None:
     """Heads that never end, bodies that never come, connections that say nothing: 10,000 of them."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

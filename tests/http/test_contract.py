@@ -132,7 +132,7 @@ def test_a_rebalance_says_what_moved_and_why_nothing_did(serve: Serve, fleet: Fl
     assert (refused.status_code, refused.json()["code"]) == (409, "OR401")
 
 
-def test_whoever_is_no_administrator_is_refused_to_rebalance(face: HttpServer) -> None:
+def test_a_login_that_is_no_administrator_is_refused_to_rebalance(face: HttpServer) -> None:
     refused = face.http.post("/rebalance", json={})
     assert refused.status_code == 403
     assert refused.json()["code"] == "42501"
@@ -201,7 +201,7 @@ def test_text_that_the_database_cannot_hold_is_refused(shared_face: HttpServer) 
     assert shared_face.http.post("/register", json=body).status_code == 400
 
 
-def test_keys_that_nobody_asks_for_are_ignored(shared_face: HttpServer) -> None:
+def test_unknown_keys_are_ignored(shared_face: HttpServer) -> None:
     body = {"instance_id": "sends-more", "max_streams": 5, "uptime": 12, "hobbies": {"a": [1]}, "port": "x"}
     assert shared_face.http.post("/register", json=body).status_code == 200
 

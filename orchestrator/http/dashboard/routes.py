@@ -169,7 +169,7 @@ def _failure(problem: Problem) -> Response:
 
 async def _act(pool: Pool, name: str, request: Mapping[str, Any]) -> dict[str, Any]:
     if name == "unlock":
-        return {"message": "actions are unlocked"}  # whoever comes here has shown a key
+        return {"message": "actions are unlocked"}  # a request that gets here has shown a key
     if name == "plan":
         return await _plan(pool)
     if name not in ACTIONS:
