@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import psutil
-from matplotlib.figure import Figure
 from psycopg.pq import TransactionStatus
 
 from bench import part
 from bench.fleet import SERVER_SETTINGS, Fleet, Server, Size, server
 from bench.part import Figures, Goal
-from orchestrator import db, templates
-from orchestrator.embedded import program_path
+from bench.plots import Plot, new_plot
+from orchestrator import templates
+from orchestrator.database import db
+from orchestrator.database.embedded import program_path
 from orchestrator.names import Names
 
 TITLE = "Beats"
@@ -122,8 +123,8 @@ def goals(figures: Figures) -> list[Goal]:
     ]
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
-    ratios = Figure(figsize=(7, 3.5), layout="constrained")
+def plots(figures: Figures) -> dict[str, Plot]:
+    ratios = new_plot(7, 3.5, layout="constrained")
     axes = ratios.add_subplot()
     names = [str(rate["connections"]) for rate in figures["rates"]]
     axes.bar(names, [rate["ratio"] for rate in figures["rates"]], color="tab:blue")
@@ -132,7 +133,7 @@ def plots(figures: Figures) -> dict[str, Figure]:
     axes.axhline(0.7, color="tab:red", linewidth=1)
     axes.set(xlabel="connections", ylabel="beats per update of one row", ylim=(0, 1))
 
-    sizes = Figure(figsize=(7, 3.5), layout="constrained")
+    sizes = new_plot(7, 3.5, layout="constrained")
     axes = sizes.add_subplot()
     for name, hour in figures["growth"].items():
         axes.plot(

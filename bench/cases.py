@@ -11,7 +11,7 @@ from typing import Any
 
 from bench.fleet import Fleet, statement
 from bench.measure import Comparison, Moves, Result, Sample, result
-from orchestrator import db
+from orchestrator.database import db
 
 Row = dict[str, Any]
 

@@ -15,7 +15,7 @@ import psutil
 from bench.fleet import Fleet, Size, server
 from bench.history import driver
 from bench.shim_memory import MIB, working
-from orchestrator import db
+from orchestrator.database import db
 
 KINDS = ("driver", "worker")
 _STARTING = 2

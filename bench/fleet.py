@@ -1,7 +1,5 @@
 """A server of the benchmark's own, fleets of any size in it, and one of them to measure in."""
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,9 +10,11 @@ from typing import Any, cast
 from psycopg import sql
 
 from bench.measure import Sample
-from orchestrator import db, templates
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator import templates
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_server
 from orchestrator.names import Names
 
 _SQL = Path(__file__).parent / "sql"
@@ -189,17 +189,12 @@ class Server:
 @contextmanager
 def server(settings: Mapping[str, str] = SERVER_SETTINGS) -> Iterator[Server]:
     """A server in a directory of its own, gone afterwards."""
-    directory = Path(tempfile.mkdtemp(prefix="orch-bench-", dir="/tmp"))
-    directory.chmod(0o755)
-    try:
-        with Embedded(directory / "pg", settings=settings) as embedded:
-            started = Server(embedded)
-            try:
-                yield started
-            finally:
-                started.close()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with temporary_server("orch-bench-", settings=settings) as embedded:
+        started = Server(embedded)
+        try:
+            yield started
+        finally:
+            started.close()
 
 
 def statement(path: str, **variables: object) -> sql.SQL:

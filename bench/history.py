@@ -17,7 +17,7 @@ from psycopg import Rollback, sql
 
 from bench.fleet import Fleet, statement
 from bench.measure import percentile
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import NotEligible
 
 INDEXES_BY_TIME = ("decision_by_time", "movement_by_time")
@@ -299,7 +299,7 @@ def purge(fleet: Fleet, amount: Amount, *, quiet_seconds: float) -> dict[str, An
     locks = _locks_of_a_run(fleet)
     fleet.run("growth/autovacuum.sql")
     fleet.run("growth/reload.sql")
-    # one connection beats for all: on a slow machine it takes its time, and nobody is to be late for that
+    # one connection beats for all: on a slow machine it takes its time, and no instance is to be late for that
     for setting, value in (("heartbeat_timeout", "10 hours"), ("heartbeat_warning", "5 hours")):
         db.call(fleet.conn, "set_setting", name=setting, value=value)
     fleet.run("growth/purge_later.sql")

@@ -4,7 +4,7 @@ All are measured from the moment in which COMMIT was sent, in turns, on one serv
 
 - **bare**: pg_notify, and the notification has arrived in a client of another process. Nothing was written, so that the
   server waits for no disk;
-- **durable**: the same of a transaction that has written something, as whatever is worth a notification has;
+- **durable**: the same of a transaction that has written something, as all that is worth a notification has;
 - **ours**: the old owner confirms that it stopped (`acknowledge`), and the handler has started in the new owner, a
   worker in another process.
 
@@ -24,13 +24,13 @@ from typing import Any, cast
 
 import psutil
 import psycopg
-from matplotlib.figure import Figure
 
-from bench.ear import PER_HOST
 from bench.fleet import SERVER_SETTINGS, Fleet, Size, server, session_cpu_milliseconds, statement
 from bench.measure import percentile
+from bench.notification_listener import PER_HOST
 from bench.part import Figures, Goal, run_alone
-from orchestrator import db
+from bench.plots import Plot, new_plot
+from orchestrator.database import db
 
 TITLE = "From decision to sound"
 LISTENERS = (1, 50, 500, 1_500)
@@ -107,18 +107,22 @@ def from_decision_to_sound(fleet: Fleet, kind: str, listeners: int, effort: Effo
     samples: dict[str, list[float]] = {
         f"{kind}{what}": [] for kind in ("bare", "durable", "ours") for what in ("", "_commit")
     }
-    with fleet.connect() as conn, _ear("bare", fleet, "bare") as ear, _ear(kind, fleet, MEASURED) as worker:
+    with (
+        fleet.connect() as conn,
+        _listener("bare", fleet, "bare") as listener,
+        _listener(kind, fleet, MEASURED) as worker,
+    ):
         _wait_for(fleet, "instance.sql", lambda row: row["status"] == "active", instance_id=MEASURED)
         db.call(fleet.conn, "move_stream", stream_id=STREAM, instance_id=ELSEWHERE)
         conn.autocommit = False
         for number in range(effort.warm_up + effort.rounds):
             taken = {}
             conn.execute(statement("notify.sql"), {"channels": ["bare"]})
-            taken["bare_commit"], taken["bare"] = _commit(conn, ear)
+            taken["bare_commit"], taken["bare"] = _commit(conn, listener)
             _rest(listeners)
             conn.execute(statement("write.sql"))
             conn.execute(statement("notify.sql"), {"channels": ["bare"]})
-            taken["durable_commit"], taken["durable"] = _commit(conn, ear)
+            taken["durable_commit"], taken["durable"] = _commit(conn, listener)
             _rest(listeners)
             _let_go(fleet, conn)
             taken["ours_commit"], taken["ours"] = _commit(conn, worker)
@@ -139,11 +143,11 @@ def summary(samples: dict[str, list[float]]) -> dict[str, Any]:
     }
 
 
-def _commit(conn: db.Connection, ear: "Ear") -> tuple[float, float]:
+def _commit(conn: db.Connection, listener: "Listener") -> tuple[float, float]:
     sent = time.monotonic()
     conn.commit()
     returned = time.monotonic()
-    return 1000 * (returned - sent), 1000 * (ear.next() - sent)
+    return 1000 * (returned - sent), 1000 * (listener.next() - sent)
 
 
 def _let_go(fleet: Fleet, conn: db.Connection) -> None:
@@ -154,7 +158,7 @@ def _let_go(fleet: Fleet, conn: db.Connection) -> None:
 
 
 def _take_back(fleet: Fleet) -> None:
-    """Somebody else has the stream again, and the worker has confirmed everything."""
+    """Another instance has the stream again, and the worker has confirmed everything."""
     _wait_for(fleet, "stream.sql", lambda row: row["state"] == "running", stream_id=STREAM)
     db.call(fleet.conn, "move_stream", stream_id=STREAM, instance_id=ELSEWHERE)
     _wait_for(fleet, "stream.sql", lambda row: row["instance_id"] == ELSEWHERE, stream_id=STREAM)
@@ -169,12 +173,12 @@ def _wait_for(fleet: Fleet, path: str, condition: Any, **parameters: Any) -> Non
 
 
 def _rest(listeners: int) -> None:
-    """Whoever was woken sleeps again, and a worker has said what it had to say."""
+    """What was woken sleeps again, and a worker has said what it had to say."""
     time.sleep(0.05 + 0.0001 * listeners)
 
 
-class Ear:
-    """A process of bench.ear."""
+class Listener:
+    """A process of bench.notification_listener."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -190,12 +194,12 @@ class Ear:
 
 
 @contextmanager
-def _ear(kind: str, fleet: Fleet, *arguments: str) -> Iterator[Ear]:
-    command = [sys.executable, "-m", "bench.ear", kind, fleet.dsn, *arguments]
+def _listener(kind: str, fleet: Fleet, *arguments: str) -> Iterator[Listener]:
+    command = [sys.executable, "-m", "bench.notification_listener", kind, fleet.dsn, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
     try:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        yield Ear(process)
+        yield Listener(process)
     finally:
         process.terminate()
         process.wait()
@@ -203,7 +207,7 @@ def _ear(kind: str, fleet: Fleet, *arguments: str) -> Iterator[Ear]:
 
 @contextmanager
 def _idle_listener(fleet: Fleet, channels: Sequence[str]) -> Iterator[None]:
-    """A session that LISTENs to what nobody says."""
+    """A session that LISTENs to a silent channel."""
     with psycopg.connect(fleet.dsn, autocommit=True) as conn:
         for channel in channels:
             conn.execute(statement("listen.sql", instance_id=channel))
@@ -215,7 +219,7 @@ def _idle_listener(fleet: Fleet, channels: Sequence[str]) -> Iterator[None]:
 
 def cost_of_a_commit(fleet: Fleet, listeners: int, effort: Effort) -> dict[str, Any]:
     """The median time of a commit, and what all processes of the server were on a CPU for during one."""
-    kinds: dict[str, list[str]] = {"none": [], "one": ["nobody"], "two": ["nobody", "changes"]}
+    kinds: dict[str, list[str]] = {"none": [], "one": ["unused"], "two": ["unused", "changes"]}
     found: dict[str, Any] = {"listeners": listeners}
     with fleet.connect() as conn:
         conn.autocommit = False
@@ -274,8 +278,8 @@ def goals(figures: Figures) -> list[Goal]:
     ]
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
-    figure = Figure(figsize=(7, 4), layout="constrained")
+def plots(figures: Figures) -> dict[str, Plot]:
+    figure = new_plot(7, 4, layout="constrained")
     axes = figure.subplots()
     rows = figures["stream"]
     for name in ("bare", "durable", "ours"):

@@ -13,7 +13,7 @@ import click
 from psycopg import sql
 
 from bench.fleet import Fleet, Size, server
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.http import prometheus
 
 SIZES = (Size(1_000, 50), Size(10_000, 500), Size(100_000, 1_000))

@@ -17,7 +17,7 @@ from rich.table import Table
 from bench import cases
 from bench.fleet import Fleet, Size, server
 from bench.measure import Comparison
-from orchestrator import db
+from orchestrator.database import db
 
 _DURATION = re.compile(r"duration: ([0-9.]+) ms\s+plan:\nQuery Text:(.*?)\n(?=[A-Z])(.*)", re.DOTALL)
 

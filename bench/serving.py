@@ -24,7 +24,7 @@ import click
 import psutil
 
 from bench.fleet import Fleet, Size, server, statement
-from orchestrator import db
+from orchestrator.database import db
 
 _INSTANCES = 50
 _SIZE = Size(1_000, _INSTANCES)
@@ -32,7 +32,7 @@ _SIZE = Size(1_000, _INSTANCES)
 
 @dataclass(frozen=True)
 class Round:
-    """What so many clients got done; seconds of CPU by whoever answered."""
+    """What so many clients got done; seconds of CPU of the server."""
 
     beats: int
     seconds: float

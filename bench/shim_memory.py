@@ -35,11 +35,11 @@ def measure(streams: int = 200, *, kinds: Sequence[str] = KINDS, seconds: float 
     """
     result: dict[str, Any] = {"streams": streams, "goal_mib": GOAL_MIB, "seconds": seconds}
     with server() as measured, ExitStack() as stack:
-        nobody = Size(0, 0)
-        template = measured.prepare(nobody)
+        empty = Size(0, 0)
+        template = measured.prepare(empty)
         workers = {}
         for kind in ("idle", *kinds):
-            fleet = stack.enter_context(measured.clone(template, nobody))
+            fleet = stack.enter_context(measured.clone(template, empty))
             held = 0 if kind == "idle" else streams
             fleet.run("growth/add_streams.sql", streams=held)
             handler = "coroutines" if kind == "idle" else kind

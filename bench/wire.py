@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from matplotlib.figure import Figure
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bench import part
 from bench.fleet import Fleet, Size, server
 from bench.part import Figures, Goal
-from orchestrator import db
+from bench.plots import Plot
+from orchestrator.database import db
 from worker_shim import Worker
 
 TITLE = "Words on the wire"
@@ -68,7 +68,7 @@ def goals(figures: Figures) -> list[Goal]:
     ]
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
+def plots(figures: Figures) -> dict[str, Plot]:
     return {}
 
 
@@ -130,7 +130,7 @@ async def _worker(fleet: Fleet, instance_id: str) -> AsyncIterator[Words]:
 
 async def _serve(upstream: Path, words: Words, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     server_reader, server_writer = await asyncio.open_unix_connection(str(upstream))
-    with suppress(asyncio.CancelledError):  # the loop ends: whoever spoke has left
+    with suppress(asyncio.CancelledError):  # the loop ends: the speaker has left
         await asyncio.gather(_count_sent(reader, server_writer, words), _count_received(server_reader, writer, words))
 
 

@@ -1,4 +1,4 @@
-"""The only place where SQLSTATEs become exceptions. Which of those are tried again is said in patience.py.
+"""The only place where SQLSTATEs become exceptions. Which of those are tried again is said in database/retry.py.
 
 Every refusal of the database carries a code, a message, a detail (a JSON object) and a hint; all four survive here.
 """
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import psycopg
 
-from orchestrator import printable
+from orchestrator.redact import redact, redact_in
 
 type_by_code: dict[str, type["OrchestratorError"]] = {}
 
@@ -30,10 +30,10 @@ class OrchestratorError(Exception):
         detail: Mapping[str, Any] | None = None,
         hint: str | None = None,
     ) -> None:
-        self.message = printable.without_secrets(message)
+        self.message = redact(message)
         super().__init__(self.message)
         self.code = code or type(self).code
-        self.detail: dict[str, Any] | None = printable.without_secrets_in(dict(detail)) if detail else None
+        self.detail: dict[str, Any] | None = redact_in(dict(detail)) if detail else None
         self.hint = hint
 
     def __init_subclass__(cls, *, sqlstate: str | None = None) -> None:

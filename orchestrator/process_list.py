@@ -6,7 +6,7 @@ import sys
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from orchestrator.printable import without_secrets
+from orchestrator.redact import redact
 
 
 def hide_password() -> None:
@@ -15,7 +15,7 @@ def hide_password() -> None:
     One that cannot be read is refused as what was typed; that ends the process, too.
     """
     arguments, dsn = _without_dsn(sys.orig_argv[1:])
-    if dsn is not None and without_secrets(dsn) != dsn and _is_readable(dsn):
+    if dsn is not None and redact(dsn) != dsn and _is_readable(dsn):
         os.execve(sys.executable, [sys.executable, *arguments], {**os.environ, "ORCHESTRATOR_DSN": dsn})
 
 

@@ -23,8 +23,8 @@ from pytest_postgresql.executors import NoopExecutor
 from pytest_postgresql.janitor import DatabaseJanitor
 from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped]  # it carries no types
 
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
 from orchestrator.names import Names
 from tests.support import Clock, Database, Server
 
@@ -94,7 +94,7 @@ def database(server: Server, template: NoopExecutor, names: Names) -> Iterator[D
     """A clone of the migrated template."""
     with _fresh_database(server, template.template_dbname) as dbname:
         database = Database(server.dsn(dbname), names)
-        # The template may be minutes old; a fleet whose jobs nobody ran for so long would raise an alert.
+        # The template may be minutes old; a fleet whose jobs did not run for so long would raise an alert.
         database.connect().execute(
             sql.SQL("update {}.job set next_run_at = {}.now()").format(*2 * [sql.Identifier(names.private)])
         )

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.names import Names
 
 

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from worker_shim.patience import harmless
-from worker_shim.progress import Progress
 from worker_shim.stream import Stream
+from worker_shim.vitals import Progress
 
 logger = logging.getLogger("worker_shim")
 

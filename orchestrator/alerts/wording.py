@@ -9,7 +9,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from orchestrator import db, printable
+from orchestrator.database import db
+from orchestrator.redact import one_line, redact, without_mentions
 
 MOST_EVENTS = 20
 """So many are told in full; more are counted."""
@@ -70,7 +71,7 @@ def harmless(value: Any) -> Any:
     secret, moves no cursor, and calls nobody in a chat."""
     if not isinstance(value, str):
         return value
-    return printable.without_mentions(printable.one_line(printable.without_secrets(value)))[:_LONGEST_VALUE]
+    return without_mentions(one_line(redact(value)))[:_LONGEST_VALUE]
 
 
 def _moment(value: datetime) -> str:

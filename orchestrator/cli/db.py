@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 import click
 
-from orchestrator import migrate as runner
 from orchestrator.cli import options, output
+from orchestrator.install import migrate as runner
 
 PENDING = 3
 DRIFT = 4

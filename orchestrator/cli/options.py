@@ -20,10 +20,12 @@ from typing import Any
 
 import click
 
-from orchestrator import db, log, names
+from orchestrator import names
 from orchestrator.cli import output
+from orchestrator.database import db
 from orchestrator.errors import BadArgument, OrchestratorError
-from orchestrator.log_file import ROTATIONS, Rotation
+from orchestrator.logs import log
+from orchestrator.logs.log_file import ROTATIONS, Rotation
 from orchestrator.names import DEFAULT_SCHEMA
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import click
 
-from orchestrator import printable
 from orchestrator.errors import OrchestratorError
+from orchestrator.redact import lines, one_line
 
 _GAP = 2  # between two columns
 _ENOUGH = 14  # to what a column may be folded: a time of day; but no word is broken, it may have to be copied
@@ -54,7 +54,7 @@ def record(found: Mapping[str, Any], *, as_json: bool) -> None:
 
 def line(said: str, *, err: bool = False) -> None:
     """A line that quotes what comes from elsewhere."""
-    click.echo(printable.lines(said), err=err)
+    click.echo(lines(said), err=err)
 
 
 def as_json_text(value: Any, *, one_line: bool = False, err: bool = False) -> None:
@@ -69,7 +69,7 @@ def error(raised: OrchestratorError, *, as_json: bool, one_line: bool = False) -
         as_json_text({"error": told}, one_line=one_line, err=True)
         return
     code = f" ({raised.code})" if raised.code else ""
-    click.echo(f"{click.style('error', fg='red')}: {printable.lines(raised.message)}{code}", err=True)
+    click.echo(f"{click.style('error', fg='red')}: {lines(raised.message)}{code}", err=True)
     if raised.detail:
         told_of = {key: text(value) for key, value in raised.detail.items() if value is not None}
         details = ", ".join(
@@ -77,7 +77,7 @@ def error(raised: OrchestratorError, *, as_json: bool, one_line: bool = False) -
         )
         click.echo(f"{click.style('detail', fg='cyan')}: {details}", err=True)
     if raised.hint:
-        click.echo(f"{click.style('hint', fg='cyan')}: {printable.lines(raised.hint)}", err=True)
+        click.echo(f"{click.style('hint', fg='cyan')}: {lines(raised.hint)}", err=True)
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def usage_error(error: click.UsageError, *, as_json: bool) -> None:
     if not as_json:
         told = io.StringIO()
         error.show(told)
-        click.echo(printable.lines(told.getvalue()), err=True, nl=False)
+        click.echo(lines(told.getvalue()), err=True, nl=False)
         return
     param, hint = getattr(error, "param", None), getattr(error, "param_hint", None)
     named = getattr(error, "option_name", None) or (param.get_error_hint(error.ctx) if param and error.ctx else hint)
@@ -112,7 +112,7 @@ def usage_error(error: click.UsageError, *, as_json: bool) -> None:
 
 def text(value: Any) -> str:
     """A value as a cell of a table, harmless for a terminal."""
-    return printable.one_line(_text(value))
+    return one_line(_text(value))
 
 
 def _text(value: Any) -> str:
@@ -147,14 +147,14 @@ def duration(value: timedelta) -> str:
 
 
 def is_terminal() -> bool:
-    """Whether somebody looks at what is printed, on something that can do more than a typewriter."""
+    """Whether the output is a terminal that can do more than a typewriter."""
     return sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
 
 
 @contextmanager
 def progress(what: str, *, as_json: bool) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on standard error while something long runs: call what this gives with how much is done, and of how much
-    (None: nobody knows). Nothing is shown when the answer is JSON, or where nobody looks."""
+    (None: unknown). Nothing is shown when the answer is JSON, or where there is no terminal."""
     if as_json or not sys.stderr.isatty():
         yield lambda _done, _total: None
         return

@@ -5,13 +5,13 @@ python -m orchestrator.cli.pg_activity [OPTION]... DSN
 
 from pgactivity import cli, utils
 
-from orchestrator import printable
+from orchestrator.redact import one_line, redact
 
 _clean = utils.clean_str  # what pg_activity passes each statement through before it shows it
 
 
 def clean_str(statement: str) -> str:
-    return printable.one_line(printable.without_secrets(_clean(statement)))
+    return one_line(redact(_clean(statement)))
 
 
 if __name__ == "__main__":

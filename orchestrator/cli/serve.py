@@ -7,7 +7,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.errors import OrchestratorError
-from orchestrator.log_file import Rotation
+from orchestrator.logs.log_file import Rotation
 
 
 @click.command()
@@ -50,8 +50,8 @@ def serve(
 ) -> None:
     """Serve instances that only speak HTTP, dashboards and probes.
 
-    The routes are in docs/http.md and in /openapi.json. API keys come from ORCHESTRATOR_API_KEYS (separated by commas)
-    and from --api-keys-file; without one, only this host may ask. With --json the log lines are JSON.
+    The routes are in docs/reference/http.md and in /openapi.json. API keys come from ORCHESTRATOR_API_KEYS (separated
+    by commas) and from --api-keys-file; without one, only this host may ask. With --json the log lines are JSON.
     """
     try:
         from orchestrator.http import server

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from orchestrator import db
-from orchestrator import source as sources
 from orchestrator.cli import answer, completion, options, output
+from orchestrator.database import db
+from orchestrator.sources import source as sources
 
 COLUMNS = (
     "source",

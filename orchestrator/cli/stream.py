@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from orchestrator import db, playlist
 from orchestrator.cli import answer, completion, options, output
 from orchestrator.cli.stream_import import import_streams
+from orchestrator.database import db
+from orchestrator.sources import playlist
 
 COLUMNS = ("stream_id", "name", "state", "instance_id", "epoch", "region", "pinned_to", "url")
 
@@ -168,7 +169,7 @@ def _show_explanation(found: list[db.Row]) -> None:
     if candidates is not None:
         because = detail.pop("waits_because", None)
         title = f"\nit waits: {because}" if because else "\nwho else could have it"
-        answer.table(candidates, CANDIDATE_COLUMNS, title=title, empty="\nnobody else could have it")
+        answer.table(candidates, CANDIDATE_COLUMNS, title=title, empty="\nno other could have it")
     if found[0]["decision_id"]:
         click.echo(f"\ndecision {found[0]['decision_id']}")
     output.record(detail, as_json=False)

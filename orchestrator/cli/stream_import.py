@@ -6,11 +6,11 @@ from typing import BinaryIO
 
 import click
 
-from orchestrator import playlist
-from orchestrator import source as sources
 from orchestrator.cli import options, output
 from orchestrator.cli.source import show_result
 from orchestrator.errors import BadArgument
+from orchestrator.sources import playlist
+from orchestrator.sources import source as sources
 
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
 

@@ -17,8 +17,8 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
-from orchestrator import log
 from orchestrator.http.problems import Problem, bad_request
+from orchestrator.logs import log
 
 _REMEMBERED_ADDRESSES = 10_000
 

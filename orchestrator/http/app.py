@@ -21,7 +21,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator import log
 from orchestrator.errors import OrchestratorError
 from orchestrator.http import openapi, prometheus
 from orchestrator.http.access import Keys, Limits, Rate, read_json
@@ -30,6 +29,7 @@ from orchestrator.http.dashboard.routes import dashboard_routes
 from orchestrator.http.pool import Pool
 from orchestrator.http.problems import Problem, from_error
 from orchestrator.http.routes import ROUTES, Route
+from orchestrator.logs import log
 
 # Probes have no key.
 _PUBLIC = frozenset({"/livez", "/readyz"})

@@ -10,9 +10,9 @@ from typing import Any
 
 from psycopg.pq import TransactionStatus
 
-from orchestrator import db
+from orchestrator.database import db
+from orchestrator.database.retry import Round, is_contention
 from orchestrator.errors import Contention, DatabaseUnavailable
-from orchestrator.patience import Round, is_contention
 
 _FIRST_WAIT = 0.2
 """Seconds before the second try, at most."""
@@ -22,7 +22,7 @@ class Pool:
     """At most `size` connections, opened when they are needed and kept while they are good.
 
     A request that finds none free for `patience` seconds is refused: a queue would only grow. Why it is not
-    psycopg_pool: docs/decisions/0021-one-http-framework.md.
+    psycopg_pool: docs/internals/decisions/0021-one-http-framework.md.
     """
 
     def __init__(self, dsn: str | None, *, schema: str, size: int, patience: float = 5.0) -> None:

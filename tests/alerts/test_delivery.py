@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
 from tests.alerts.conftest import OpenAlert
 from tests.alerts.receivers import TOKEN, Webhook
 from tests.driver.conftest import Jobs, StartDriver
@@ -153,7 +153,7 @@ def test_what_went_out_without_an_answer_is_unknown_and_not_told_twice(
     assert TOKEN not in driver.log.read_text()
 
 
-def test_a_driver_killed_while_sending_leaves_it_unknown_and_nobody_tells_it_again(
+def test_a_driver_killed_while_sending_leaves_it_unknown_and_no_other_tells_it_again(
     jobs: Jobs, start_driver: StartDriver, open_alert: OpenAlert, ops: str, webhook: Webhook
 ) -> None:
     webhook.behaviour = "hang"

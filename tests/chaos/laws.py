@@ -15,9 +15,9 @@ from typing import Any, LiteralString
 
 from psycopg import sql
 
-from orchestrator import db
-from orchestrator.demo import ledger
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
+from orchestrator.lab import ledger
 from orchestrator.names import DEFAULT_SCHEMA
 from tests.properties import laws
 from tests.properties.laws import Snapshot

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from orchestrator import db, embedded
 from orchestrator.cli import main
-from orchestrator.migrate import migrate
+from orchestrator.database import db, embedded
+from orchestrator.install.migrate import migrate
 from orchestrator.names import DEFAULT_SCHEMA
 from tests.cli.conftest import Cli, Fleet, cli_for, fleet_on
 
@@ -138,7 +138,7 @@ def answers(cli: Cli, fleet: Fleet, dsn: str) -> dict[str, Any]:
     event_id = ask("event")[0]["event_id"]
     told["event EVENT_ID"] = keys_of(cli("event", event_id, "--json").json)
     ask("top", "--once")
-    told["an error"] = {"error": keys_of(cli("instance", "show", "nobody", "--json").error)}
+    told["an error"] = {"error": keys_of(cli("instance", "show", "unknown", "--json").error)}
     told["wrong usage"] = {"error": keys_of(cli("instance", "show", "--json").error)}
     return told
 

@@ -2,8 +2,9 @@
 
 import shlex
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.cli.conftest import Cli, Fleet
+from tests.rooms import path_of, sql_file_of
 from tests.support import Database
 
 
@@ -31,11 +32,12 @@ def test_the_worst_comes_first(cli: Cli, fleet: Fleet, database: Database) -> No
 
 def test_a_program_that_is_newer_than_the_database_is_a_finding(cli: Cli, fleet: Fleet, database: Database) -> None:
     """R6.2: the database cannot know; the repair migrates."""
+    health = path_of(sql_file_of("health"))
     fleet.conn.execute(
-        f"update {database.names.private}.schema_repeatable set checksum = 'old' where path = 'api/health.sql'"
+        f"update {database.names.private}.schema_repeatable set checksum = 'old' where path = '{health}'"
     )
     [finding] = [row for row in cli("diagnose", "--json").json["findings"] if row["code"] == "migrations_pending"]
-    assert finding["evidence"] == {"migrations": [], "files": ["api/health.sql"]}
+    assert finding["evidence"] == {"migrations": [], "files": [health]}
     assert cli(*shlex.split(finding["repair"])[1:]).exit_code == 0
     assert "migrations_pending" not in [row["code"] for row in cli("diagnose", "--json").json["findings"]]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import db
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
 from tests.cli.conftest import Cli
 from tests.driver.processes import wait_until
 

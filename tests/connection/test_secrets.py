@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.printable import without_secrets
+from orchestrator.redact import redact
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from orchestrator.printable import without_secrets
     ],
 )
 def test_secrets_are_shown_as_an_ellipsis(text: str, shown: str | None) -> None:
-    assert without_secrets(text) == (shown or text)
+    assert redact(text) == (shown or text)
 
 
 def test_no_error_holds_one() -> None:

@@ -75,7 +75,7 @@ def test_what_a_browser_sends_by_itself_unlocks_nothing(stage: Stage) -> None:
         ("dance", {}, 404),
         ("drain", {}, 400),
         ("drain", {"instance_id": 7}, 400),
-        ("drain", {"instance_id": "nobody"}, 404),
+        ("drain", {"instance_id": "unknown"}, 404),
         ("drain", {"instance_id": "fingerv7-001", "reason": ["a"]}, 400),
         ("apply", {"plan_id": "1"}, 400),
         ("apply", {"plan_id": True}, 400),

@@ -158,15 +158,15 @@ def test_a_stream_is_searched_for_and_tells_its_story(stage: Stage, page: Page) 
         "/?instance=%00%ff",
         f"/?q=%00{'x' * 300}",
     ],
-    ids=["unknown", "no number", "too large", "nobody", "no text", "long"],
+    ids=["unknown", "no number", "too large", "not an instance", "no text", "long"],
 )
-def test_a_story_of_an_unknown_name_is_no_error(stage: Stage, address: str) -> None:
+def test_a_story_of_no_instance_is_no_error(stage: Stage, address: str) -> None:
     answer = stage.get(address)
     assert answer.status_code == (200 if "q=" in address else 404)
     assert "Search for a stream" in answer.text
 
 
-# -- for all readers ---------------------------------------------------------------------------------------------------
+# -- accessibility -----------------------------------------------------------------------------------------------------
 
 PLANTED = (
     "<script>window.planted = 1</script>",

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.migrate import migrate
+from orchestrator.install.migrate import migrate
 from tests.dashboard.stage import Stage, trouble
 
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
+IMAGES = Path(__file__).parents[2] / "docs" / "operating" / "images"
 VIEWS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1200, "height": 1000}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1200, "height": 1000}},

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.driver.processes import DriverProcess
 from tests.shim.conftest import pooler as pooler  # a PgBouncer in transaction mode
 from tests.support import Database

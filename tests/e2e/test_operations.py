@@ -1,4 +1,4 @@
-"""The runbooks of docs/operations.md, with the commands that stand there and real processes."""
+"""The runbooks of docs/operating/operations.md, with the commands that stand there and real processes."""
 
 import asyncio
 import os
@@ -18,11 +18,12 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.embedded import PORT, USER, Embedded, program_path
-from orchestrator.migrate import migrate
+from orchestrator.database.embedded import PORT, USER, Embedded, program_path
+from orchestrator.install.migrate import migrate
 from orchestrator.names import Names
 from tests.driver.conftest import StartDriver
 from tests.driver.processes import ORCHESTRATOR, wait_until
+from tests.rooms import path_of, sql_file_of
 from tests.shim.conftest import fleet as fleet
 from tests.shim.support import Fleet, Recorder, held, in_step, until
 
@@ -34,7 +35,7 @@ WORKERS = ("fingerv7-001", "fingerv7-002", "fingerv7-003")
 
 def runbook(heading: str, block: int, variables: Mapping[str, str | Path]) -> str:
     """Run a block of the runbook, as it stands there; returns what it says."""
-    text = (ROOT / "docs" / "operations.md").read_text()
+    text = (ROOT / "docs" / "operating" / "operations.md").read_text()
     section = re.split(r"^## ", text, flags=re.MULTILINE)
     [chapter] = [part for part in section if part.startswith(f"{heading}\n")]
     script = re.findall(r"^```sh\n(.*?)^```", chapter, re.MULTILINE | re.DOTALL)[block - 1]
@@ -100,7 +101,7 @@ async def test_an_upgrade_of_the_schema_moves_nothing_while_workers_and_a_driver
     program = tmp_path / "new"
     for folder in ("orchestrator", "worker_shim", "sql", "migrations"):
         shutil.copytree(ROOT / folder, program / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    heartbeat = program / "sql" / "api" / "heartbeat.sql"
+    heartbeat = program / "sql" / path_of(sql_file_of("heartbeat"))
     heartbeat.write_text(heartbeat.read_text().replace("\nbegin\n", "\nbegin\n    -- the next version\n", 1))
     (program / "migrations" / "9999_next.sql").write_text(
         "alter table {{ private }}.instance add column next_version boolean;\n"
@@ -151,7 +152,7 @@ def servers(names: Names) -> Iterator[tuple[Embedded, Embedded]]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-async def test_a_backup_restored_into_a_new_server_is_brought_in_step_by_the_workers_and_nobody_is_owner_twice(
+async def test_a_backup_restored_into_a_new_server_is_brought_in_step_by_the_workers_and_none_is_owner_twice(
     servers: tuple[Embedded, Embedded], names: Names, tmp_path: Path
 ) -> None:
     """R3.3, R3.4, R5.2"""
@@ -197,7 +198,7 @@ async def test_a_backup_restored_into_a_new_server_is_brought_in_step_by_the_wor
             running = sorted((s, e, worker) for worker, recorder in recorders.items() for s, e in held(recorder))
             return running == sorted((s, epoch, owner) for s, (owner, epoch, _) in fleet.assignments().items())
 
-        await fleet.until(heard_once, "every stream is heard by its owner, under its epoch, and by nobody else")
+        await fleet.until(heard_once, "every stream is heard by its owner, under its epoch, and by no other")
         owner, epoch, _ = fleet.assignments()[moved]
         assert (owner, epoch > highest) == (one, True), "or the fence of another database would refuse it for ever"
         assert fleet.assignments()[strayed][0] == one, "whose it was by the backup"

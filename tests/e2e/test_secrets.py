@@ -17,7 +17,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.alerts.receivers import Webhook
 from tests.driver.processes import ORCHESTRATOR, wait_until
 from tests.http.processes import free_port
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 WORKER_SHIM = ORCHESTRATOR.with_name("worker-shim")
 SECRET = re.compile(r"hush[\w-]*")
-"""Whatever is planted begins so, and must be found nowhere."""
+"""All that is planted begins so, and must be found nowhere."""
 
 STREAM_URL = "http://listener:hush-stream-login@127.0.0.1:1/live?token=hush-stream-token"
 PROGRAM = "import os, sys; sys.exit('@' not in os.environ['STREAM_URL'])"
@@ -135,7 +135,7 @@ def _plant(stage: Stage, conn: db.Connection) -> None:
             alter function {private}.bad_job() owner to {owner};
             insert into {private}.job (job, schedule, function_name, runs_in, next_run_at, description) values
                 ('bad_job', '1 second', 'bad_job', 'database', {private}.now(), 'fails'),
-                ('unknown', '1 hour', 'unknown', 'driver', {private}.now(), 'nobody knows how');
+                ('unknown', '1 hour', 'unknown', 'driver', {private}.now(), 'for unknown reasons');
             update {private}.job set schedule = '1 second', next_run_at = {private}.now()
                 where job in ('evaluate_alerts', 'deliver_alerts', 'sync_source');
             """
@@ -287,7 +287,7 @@ def test_no_secret_reaches_a_log_an_error_a_process_list_or_the_record(stage: St
         ]
         _ask_over_http(stage, f"http://127.0.0.1:{port}")
         wait_until(lambda: db.view(conn, "failing_stations"), what="the station is blamed")
-        wait_until(lambda: webhook.told("station_failing") and webhook.told("job_failing"), what="somebody is told")
+        wait_until(lambda: webhook.told("station_failing") and webhook.told("job_failing"), what="the webhook is told")
         wait_until(lambda: db.view(conn, "alerts", where={"code": "source_lost"}), what="the source is lost")
         wait_until(lambda: [t for t in db.view(conn, "alert_targets") if t["last_error"]], what="a target fails")
         stage.look_at_command_lines()

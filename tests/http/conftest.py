@@ -66,7 +66,7 @@ def serve(login_dsn: LoginDsn, names: Names, tmp_path: Path) -> Iterator[Serve]:
     yield start
     for server in started:
         server.stop()
-        # In no test anything broke unnoticed or a password was written down.
+        # Nothing broke unnoticed, and no password was written down.
         log = server.log.read_text()
         assert "Traceback" not in log, log
         assert PASSWORD not in log

@@ -1,4 +1,4 @@
-"""Which requests are admitted, and that a client that asks too much harms no other."""
+"""Who may ask, and that a client that asks too much harms no other."""
 
 import base64
 import resource
@@ -64,9 +64,9 @@ def test_keys_in_a_file_are_rotated_without_a_restart(serve: Serve, tmp_path: Pa
     keys.write_text("new-key\n")
     assert (status("old-key"), status("new-key")) == (401, 200)
     keys.unlink()
-    assert status("new-key") == 200, "a file that is gone for a moment locks no client out"
+    assert status("new-key") == 200, "a file that is gone for a moment locks no one out"
     keys.write_text("")
-    assert status("new-key") == 401, "a file without a key admits no request"
+    assert status("new-key") == 401, "a file without a key lets no one in"
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "orchestrator.example"])
@@ -101,7 +101,7 @@ def test_a_body_of_another_kind_is_refused(shared_face: HttpServer) -> None:
 
 
 def test_an_address_that_asks_too_often_is_put_off_and_others_are_not(serve: Serve) -> None:
-    face = serve(limits=Limits(rate=5))  # 200 requests in a row come faster than that
+    face = serve(limits=Limits(rate=5))  # a client that asks 200 times in a row asks faster than that
     asked = [face.http.get("/livez") for _ in range(200)]
     assert [answer.status_code for answer in asked[:8]] == [200] * 8
     refused = next((answer for answer in asked if answer.status_code != 200), None)
@@ -174,7 +174,7 @@ def test_a_head_that_drips_is_cut_off_and_a_client_that_rests_is_not(serve: Serv
 
 def test_a_request_keeps_its_id_through_the_log(serve: Serve) -> None:
     face = serve()
-    given = face.http.post("/heartbeat", json={"instance_id": "nobody"}, headers={"X-Request-Id": "beat-42"})
+    given = face.http.post("/heartbeat", json={"instance_id": "unknown"}, headers={"X-Request-Id": "beat-42"})
     assert given.headers["x-request-id"] == given.json()["request_id"] == "beat-42"
     assert any("beat-42" in line and "OR103" in line for line in face.log.read_text().splitlines())
     made = face.http.get("/status", headers={"X-Request-Id": "a b"}).headers["x-request-id"]

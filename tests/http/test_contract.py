@@ -93,7 +93,7 @@ def test_what_is_looked_at_has_the_keys_of_the_contract_and_true_numbers(face: H
         "server_id", "max_streams", "current_streams", "status", "last_heartbeat", "assigned_streams",
     }  # fmt: skip
     assert set(one["data"]["assigned_streams"]) == client.running
-    assert face.http.get("/instances/nobody").status_code == 404
+    assert face.http.get("/instances/unknown").status_code == 404
 
 
 def test_metrics_have_the_keys_that_dashboards_know(face: HttpServer, fleet: Fleet) -> None:
@@ -201,7 +201,7 @@ def test_text_that_the_database_cannot_hold_is_refused(shared_face: HttpServer) 
     assert shared_face.http.post("/register", json=body).status_code == 400
 
 
-def test_unknown_keys_are_ignored(shared_face: HttpServer) -> None:
+def test_keys_that_are_not_asked_for_are_ignored(shared_face: HttpServer) -> None:
     body = {"instance_id": "sends-more", "max_streams": 5, "uptime": 12, "hobbies": {"a": [1]}, "port": "x"}
     assert shared_face.http.post("/register", json=body).status_code == 200
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and whether the server keeps to it."""
+"""The OpenAPI document, and whether the server keeps to it under all requests."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ CHECKS = (
 )
 
 
-def test_it_answers_generated_requests_as_its_document_says(
+def test_it_answers_every_request_as_its_document_says(
     serve: Serve, fleet: Fleet, login_dsn: LoginDsn, tmp_path: Path
 ) -> None:
     face = serve(dsn=login_dsn("worker", "reader", "admin"), limits=Limits(rate=0))

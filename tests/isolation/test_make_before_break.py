@@ -1,10 +1,10 @@
-"""The next owner's confirmation against whatever else happens to the stream: one session waits for the other."""
+"""The next owner's confirmation against all else that happens to the stream: one session waits for the other."""
 
 from collections.abc import Callable
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.isolation.sessions import Session, result
 from tests.properties.fleet import Fleet, Worker
 
@@ -73,7 +73,7 @@ def test_of_two_drivers_one_lets_a_preparation_end_and_the_other_finds_nothing(f
     assert fleet.look_again().assignments[stream_id]["instance_id"] == "fv-1"
 
 
-def test_whoever_hears_it_in_the_moment_in_which_its_time_is_over_has_it(fleet: Fleet, session: Open) -> None:
+def test_a_next_owner_that_hears_it_as_its_time_ends_has_it(fleet: Fleet, session: Open) -> None:
     first, second, stream_id = _moving(fleet)
     fleet.clock.advance("31 seconds")
     worker, driver = session(), session()
@@ -84,7 +84,7 @@ def test_whoever_hears_it_in_the_moment_in_which_its_time_is_over_has_it(fleet: 
     assert fleet.look_again().assignments[stream_id]["instance_id"] == "fv-2"
 
 
-def test_nobody_becomes_the_owner_beside_whoever_only_confirms_starts(fleet: Fleet, session: Open) -> None:
+def test_no_other_becomes_the_owner_beside_a_worker_that_only_confirms_starts(fleet: Fleet, session: Open) -> None:
     """The switch holds the decision lock alone."""
     first, second, stream_id = _moving(fleet)
     worker, other = session(), session()

@@ -1,4 +1,4 @@
-"""Counters contend for nobody: who writes them, and what others may do meanwhile (R2.1, R6.4)."""
+"""Counters keep no session waiting: who writes them, and what others may do meanwhile (R2.1, R6.4)."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -15,7 +15,7 @@ Open = Callable[[], Session]
 
 
 def _failures(*codes: str) -> Jsonb:
-    """One failure of each code; the messages are like nobody else's."""
+    """One failure of each code; the messages are unlike all others."""
     return Jsonb([{"sqlstate": code, "message": " ".join(["failed", *reversed(codes)])} for code in codes])
 
 

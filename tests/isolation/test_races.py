@@ -6,7 +6,7 @@ import pytest
 from psycopg import IsolationLevel
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.isolation.sessions import Session, refusal, result
 from tests.properties.fleet import Fleet, Worker
@@ -68,7 +68,7 @@ def test_two_drivers_lose_an_instance_once(fleet: Fleet, session: Open) -> None:
 
 
 def test_two_drivers_never_run_one_job_together(fleet: Fleet, session: Open) -> None:
-    """A job that one driver runs is passed over by the others; nobody waits."""
+    """A job that one driver runs is passed over by the others; none waits."""
     one, two = session(), session()
     fleet.clock.advance("1 second")
     with one.transaction():
@@ -230,7 +230,7 @@ def test_a_beat_that_arrives_while_its_instance_is_lost_is_told_at_the_next_one(
 
 
 def test_a_late_beat_that_has_to_wait_for_the_loss_of_its_instance_is_told_at_once(fleet: Fleet, session: Open) -> None:
-    """An instance in warning: its beat changes its status, so it waits for whoever is changing it."""
+    """An instance in warning: its beat changes its status, so it waits for the session that is changing it."""
     lost, other = fleet.start(6, 6, streams=4)
     fleet.clock.advance("100 seconds")
     fleet.beat(other)
@@ -247,7 +247,7 @@ def test_a_late_beat_that_has_to_wait_for_the_loss_of_its_instance_is_told_at_on
 
 
 def test_the_loss_of_one_instance_does_not_wait_for_the_beat_of_another(fleet: Fleet, session: Open) -> None:
-    """R1.2: whoever holds its own row is speaking; it is not lost now, and everybody else's loss goes on."""
+    """R1.2: an instance that holds its own row is speaking; it is not lost now, and the loss of all others goes on."""
     slow, lost, other = fleet.start(6, 6, 6, streams=6)
     fleet.clock.advance("100 seconds")
     fleet.beat(other)
@@ -275,7 +275,7 @@ def test_a_beat_that_asks_to_drain_while_its_instance_would_be_warned(fleet: Fle
     assert driver.private("watch_instances") is None
 
 
-def test_the_fence_waits_for_nobody(fleet: Fleet, session: Open) -> None:
+def test_the_fence_waits_for_no_lock(fleet: Fleet, session: Open) -> None:
     lost, _ = fleet.start(6, 6, streams=4)
     stream_id, epoch = next(iter(lost.running.items()))
     admin, writer = session(), session()
@@ -347,8 +347,8 @@ def test_a_process_whose_name_is_taken_over_cannot_attach_any_more(fleet: Fleet,
 # -- locks ---------------------------------------------------------------------
 
 
-def test_nobody_waits_for_the_decision_lock_without_end(fleet: Fleet, session: Open) -> None:
-    """R2.1: after the function's own lock_timeout it gives up with 55P03, and says so to whoever retries."""
+def test_no_session_waits_for_the_decision_lock_without_end(fleet: Fleet, session: Open) -> None:
+    """R2.1: after the function's own lock_timeout it gives up with 55P03, and says so to the caller, which retries."""
     api = fleet.conn.names.api
     row = fleet.execute(
         "select p.proconfig from pg_proc as p where p.oid = %s::regprocedure", [f"{api}.rebalance(text)"]

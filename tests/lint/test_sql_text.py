@@ -12,15 +12,12 @@ from pglast.visitors import Visitor
 
 from orchestrator import templates
 from orchestrator.names import Names
+from tests.rooms import fleet_files, path_of, public_functions, sql_file_of
 
 # pglast looks types up in no schema but this one.
 NAMES = Names(api="public", private="public", owner="owner", admin="admin", worker="worker", reader="reader")
-API = sorted((templates.SQL_ROOT / "api").glob("*.sql"))
-# Function text and data; what the runner, the fence and the demo bring is not part of the fleet's schemas.
-FLEET = [
-    path for path in sorted(templates.SQL_ROOT.rglob("*.sql")) if path.parent.name not in ("runner", "fence", "demo")
-]
-MIGRATIONS = sorted(templates.MIGRATIONS_ROOT.glob("*.sql"))
+FLEET = fleet_files()
+MIGRATIONS = tuple(sorted(templates.MIGRATIONS_ROOT.glob("*.sql")))
 # The tables that PostgreSQL gives a statement-level trigger.
 TRANSITION_TABLES = {"old_rows", "new_rows"}
 
@@ -46,14 +43,14 @@ def test_every_file_of_the_fleet_is_in_the_manifest_once() -> None:
     lines = (templates.SQL_ROOT / "manifest").read_text().splitlines()
     listed = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     assert len(listed) == len(set(listed))
-    assert set(listed) == {str(path.relative_to(templates.SQL_ROOT)) for path in FLEET}
+    assert set(listed) == {path_of(path) for path in FLEET}
 
 
-@pytest.mark.parametrize("path", API, ids=lambda path: path.stem)
-def test_a_public_function_has_a_file_named_after_it_with_comment_and_grants(path: Path) -> None:
-    made = re.findall(r"create or replace function \{\{ api \}\}\.(\w+)\(", path.read_text())
-    assert made == [path.stem]
+@pytest.mark.parametrize("function", public_functions())
+def test_a_public_function_has_a_file_named_after_it_with_comment_and_grants(function: str) -> None:
+    path = sql_file_of(function)
     text = path.read_text()
+    assert re.findall(r"create or replace function \{\{ api \}\}\.(\w+)\(", text) == [path.stem]
     for statement in ("comment on function", "revoke all on function", "grant execute on function"):
         assert f"\n{statement} {{{{ api }}}}.{path.stem}(" in text, statement
     assert " from public;" in text
@@ -89,7 +86,7 @@ def _raised_by() -> dict[str, set[str]]:
     """The codes that each function of the fleet can raise, itself or through what it calls."""
     bodies = {match[1]: match[0] for path in FLEET for match in _FUNCTION.finditer(_code(path))}
     own = {name: set(_RAISED.findall(body)) for name, body in bodies.items()}
-    own["require_read_committed"] = set()  # said once, in private/locks.sql
+    own["require_read_committed"] = set()  # said once, with the locks
     own["cron_values"] = set()  # schedules were checked when they were set
     # a hint names functions, too, and calls none
     calls = {
@@ -107,13 +104,14 @@ def _raised_by() -> dict[str, set[str]]:
 RAISED_BY = _raised_by()
 
 
-@pytest.mark.parametrize("path", API, ids=lambda path: path.stem)
-def test_a_header_says_what_the_function_touches_and_raises(path: Path) -> None:
+@pytest.mark.parametrize("function", public_functions())
+def test_a_header_says_what_the_function_touches_and_raises(function: str) -> None:
+    path = sql_file_of(function)
     header = _header(path)
     assert "Reads" in header or "Writes" in header
     assert not re.match(r"-- (Locks|Reads|Writes)", path.read_text()), "a sentence comes first"
     raises = set(re.findall(r"OR\d\d\d", header.get("Raises", "")))
-    assert raises == RAISED_BY[path.stem]
+    assert raises == RAISED_BY[function]
     if "lock_decisions" in path.read_text():
         assert header["Locks"].startswith("decision")
         assert "55P03" in header["Raises"]
@@ -131,9 +129,9 @@ def test_nothing_that_the_house_rules_forbid_is_written(path: Path) -> None:
         assert executed.startswith("format("), executed
     for template in re.findall(r"execute\s+format\(\s*'([^']*)'", code):
         assert "%s" not in template, template
-    if _name(path) != "private/locks.sql":
+    if path != sql_file_of("lock_decisions"):
         assert not re.search(r"pg_(try_)?advisory", code)
-    if _name(path) != "private/now.sql" and path not in MIGRATIONS:
+    if path != sql_file_of("now") and path not in MIGRATIONS:
         clocks = r"(?<!\.)\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\(\)"
         assert not re.search(clocks + r"|\bcurrent_(timestamp|date|time)\b|pg_postmaster_start_time", code)
 
@@ -189,7 +187,7 @@ def _as_statement(query: str, parse_mode: int) -> str:
 
 
 def _bodies(statement: Any, text: str) -> Iterator[Any]:
-    """Whatever a statement holds that can be parsed: itself, and the body of a function."""
+    """All of a statement that can be parsed: itself, and the body of a function."""
     yield statement
     if not isinstance(statement, ast.CreateFunctionStmt):
         return

@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from orchestrator import migrate as runner
 from orchestrator import templates
+from orchestrator.install import migrate as runner
 from orchestrator.names import Names
 
 _FILES = {

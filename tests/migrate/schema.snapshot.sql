@@ -27,7 +27,19 @@ CREATE FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigin
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts (with their epochs) and stops, report failures; in batches. What does not concern this instance any more is counted as ignored.';
+COMMENT ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts (with their epochs) and stops, and report failures, in batches. A confirmed stop ends a hand-over: the next owner gets the stream at once. What does not concern this instance any more is counted as ignored.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_started: ids of the streams that it runs now.
+p_started_epochs: the epoch of each of them, in the same order.
+p_stopped: ids of the streams that it has stopped.
+p_failed: an array of {"stream_id", "epoch", "error"}: what it could not hear, and why.
+started: starts that were confirmed.
+stopped: stops that were confirmed.
+failed: failures that were recorded.
+ignored: what did not concern this instance any more.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.acknowledge(''fingerv7-001'', 1, p_started => ''{1, 2}'', p_started_epochs => ''{1, 1}'');';
 
 CREATE FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) RETURNS TABLE(alert_id bigint, acknowledged_at timestamp with time zone, acknowledged_by text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -35,7 +47,13 @@ CREATE FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) RETURNS TABLE(
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) IS 'Somebody has seen this alert.';
+COMMENT ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) IS 'Say that a person has seen an alert. It is not reminded of any more.
+p_alert_id: the alert, as the view alerts shows it.
+alert_id: the alert.
+acknowledged_at: since when it is acknowledged.
+acknowledged_by: the login that acknowledged it.
+Raises: OR107.
+Example: select * from orchestrator.acknowledge_alert(1);';
 
 CREATE FUNCTION orchestrator.add_source(p_source text, p_conninfo text DEFAULT NULL::text, p_table_name text DEFAULT NULL::text, p_column_map jsonb DEFAULT NULL::jsonb, p_sync_interval interval DEFAULT NULL::interval, p_max_removed_part numeric DEFAULT NULL::numeric, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(source text, kind text, created boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -43,7 +61,19 @@ CREATE FUNCTION orchestrator.add_source(p_source text, p_conninfo text DEFAULT N
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean) IS 'Adds a source of streams, or changes the one of that name: a table of another PostgreSQL, or (without an address) a list. No password belongs in the address.';
+COMMENT ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean) IS 'Add a source of streams, or change the one of that name. A source is a table of another PostgreSQL, or (without an address) a list whose batches are brought by hand. Null leaves a value as it is.
+p_source: the name of the source.
+p_conninfo: where the PostgreSQL is, as a libpq connection string without a password.
+p_table_name: the table there, with its schema if need be.
+p_column_map: columns that have other names than the known ones: {"name": "nome"}.
+p_sync_interval: the time between two readings; 60 seconds for a new source.
+p_max_removed_part: the largest part of its streams (0 to 1) that one reading may remove; 0.2 for a new source.
+p_enabled: whether it is read; true for a new source.
+source: the name of the source.
+kind: postgresql or list.
+created: true when it is new.
+Raises: OR101, 55P03.
+Example: select * from orchestrator.add_source(''production'', ''host=production.example.org dbname=radio'', ''streams'', ''{"name": "nome"}'');';
 
 CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::text, p_region text DEFAULT NULL::text, p_required_capabilities text[] DEFAULT '{}'::text[], p_metadata jsonb DEFAULT '{}'::jsonb, p_external_id text DEFAULT NULL::text) RETURNS TABLE(stream_id bigint, state text, instance_id text, epoch bigint, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -51,7 +81,20 @@ CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::te
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) IS 'Add a station. p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting. p_region: where it would best be heard (strategy location). p_external_id: its id in your own lists, else its address.';
+COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) IS 'Add a station. It is given to an instance at once when one has room.
+p_url: its address, http or https.
+p_name: its name; else its address.
+p_region: where it would best be heard (strategy location).
+p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting.
+p_metadata: a JSON object, passed on to the worker.
+p_external_id: its id in your own lists; else its address.
+stream_id: the id of the new stream.
+state: assigned, or waiting when no instance can have it.
+instance_id: the instance that has it; null when it waits.
+epoch: the epoch of this ownership.
+event_id: the id of the event, for explain_event.
+Raises: OR101, 55P03.
+Example: select * from orchestrator.add_stream(''http://radio.example.org/8'', ''Radio 8'', p_region => ''south'');';
 
 CREATE FUNCTION orchestrator.apply_plan(p_plan_id bigint) RETURNS TABLE(decision_id bigint, moves integer, least_moves integer, still_waiting integer, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -59,14 +102,26 @@ CREATE FUNCTION orchestrator.apply_plan(p_plan_id bigint) RETURNS TABLE(decision
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) IS 'Make a planned rebalance.';
+COMMENT ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) IS 'Make a planned rebalance, exactly as it was shown. It is refused when instances, capacities or assignments have changed since.
+p_plan_id: the plan, as plan_rebalance returned it.
+decision_id: the decision, in the view decisions.
+moves: streams that were moved or asked to move.
+least_moves: the least number of moves that reaches the same loads.
+still_waiting: streams of the whole fleet that wait for an instance now.
+event_id: the id of the event, for explain_event.
+Raises: OR107, OR401, OR403, 55P03.
+Example: select * from orchestrator.apply_plan(1);';
 
 CREATE FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) IS 'Refuse (OR302) unless this epoch still owns the stream.';
+COMMENT ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) IS 'Refuse (OR302) unless this epoch still owns the stream. For a writer of results in this database.
+p_stream_id: the stream.
+p_epoch: the epoch under which the writer heard it.
+Raises: OR302.
+Example: select orchestrator.assert_current(1, 1);';
 
 CREATE FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) RETURNS TABLE(attached boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -74,7 +129,12 @@ CREATE FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bi
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) IS 'Tie this connection to the instance: when it ends, the orchestrator notices at once. Not behind a pooler in transaction mode.';
+COMMENT ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) IS 'Tie this connection to the instance. When the connection ends, the orchestrator notices within a second. Not behind a pooler in transaction mode.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+attached: true when this connection is tied now.
+Raises: OR101, OR103, OR106, OR301.
+Example: select * from orchestrator.attach_session(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text DEFAULT NULL::text) RETURNS TABLE(target text, alert_id bigint, code text, subject text, severity text, message text, detail jsonb, event text, event_number integer, attempts integer, opened_at timestamp with time zone, happened_at timestamp with time zone, acknowledged_by text, resolved_at timestamp with time zone, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -82,7 +142,25 @@ CREATE FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver t
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) IS 'Claim all that one of these targets is yet to be told, to be sent as one message; no rows when there is nothing to send now. End it with finish_alert_delivery.';
+COMMENT ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) IS 'Claim all that one of these targets is yet to be told, to be sent as one message. No rows: there is nothing to send now. Commit the claim before sending, and end it with finish_alert_delivery.
+p_targets: names of the targets that the caller can reach.
+p_driver: the name of the caller; else its login.
+target: the target of all rows of this claim.
+alert_id: the alert.
+code: the code of the alert.
+subject: what the alert is about.
+severity: info, warning or critical.
+message: the alert in a sentence.
+detail: its figures, as JSON.
+event: opened, escalated, reminded or resolved.
+event_number: how many events of this alert came before, of its kind.
+attempts: how often this event was tried, with this time.
+opened_at: when the alert was opened.
+happened_at: when this event happened.
+acknowledged_by: the login that acknowledged the alert, if one has.
+resolved_at: when it was resolved, if it was.
+event_id: the id of the event, for explain_event.
+Example: select * from orchestrator.claim_alert_deliveries(''{log}'', ''driver:host:4711'');';
 
 CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) RETURNS TABLE(moved integer, still_waiting integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -90,7 +168,13 @@ CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnati
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) IS 'Say goodbye: how many streams moved to others, and how many streams of the fleet wait for an instance now.';
+COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) IS 'Say goodbye. The instance leaves and its streams move at once.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+moved: streams that moved to others.
+still_waiting: streams of the whole fleet that wait for an instance now.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.deregister_instance(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) RETURNS TABLE(detached boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -98,14 +182,27 @@ CREATE FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bi
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) IS 'Untie this connection from the instance, as if the connection had ended; false when it was not tied.';
+COMMENT ON FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) IS 'Untie this connection from the instance, as if the connection had ended.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+detached: false when this connection was not tied to it.
+Raises: OR101.
+Example: select * from orchestrator.detach_session(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.diagnose() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.diagnose() IS 'What is wrong: severity, code, subject, what was found and on what evidence, what to do, and the exact statement or command that repairs it. No rows: nothing to do.';
+COMMENT ON FUNCTION orchestrator.diagnose() IS 'Say what is wrong, on what evidence, and what repairs it, the worst first. No rows: there is nothing to do.
+severity: critical (streams are not heard, or the record is wrong), warning (it will come to that) or info.
+code: the kind of finding; the manual of diagnosis lists all.
+subject: the instance, stream, job or other thing that it is about.
+finding: what was found, in a sentence.
+evidence: the figures, as JSON.
+recommendation: what to do.
+repair: the statement or command to copy and paste; null where a person has to act.
+Example: select severity, code, subject, finding, repair from orchestrator.diagnose();';
 
 CREATE FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text DEFAULT 'drained by an administrator'::text) RETURNS TABLE(instance_id text, status text, streams_to_hand_over integer, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -113,7 +210,15 @@ CREATE FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text DE
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) IS 'Empty an instance without losing a second of its streams; says how many there are to hand over.';
+COMMENT ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) IS 'Empty an instance without losing a second of its streams. It gets nothing new and hands over what it has, as others have room. Holds until undrain_instance.
+p_instance_id: the instance.
+p_reason: why, for the record.
+instance_id: the instance.
+status: its status now.
+streams_to_hand_over: streams that it has yet to hand over.
+event_id: the id of the event, for explain_event.
+Raises: OR103, OR404, 55P03.
+Example: select * from orchestrator.drain_instance(''fingerv7-001'', ''new disk'');';
 
 CREATE FUNCTION orchestrator.end_recovery() RETURNS TABLE(recovery_since timestamp with time zone, failures_in_last_minute integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -121,7 +226,10 @@ CREATE FUNCTION orchestrator.end_recovery() RETURNS TABLE(recovery_since timesta
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.end_recovery() IS 'End recovery mode: since when it was on (null: it was off), and how much failed in the last minute. What fails from now on can switch it on again.';
+COMMENT ON FUNCTION orchestrator.end_recovery() IS 'End recovery mode by hand. What fails from now on can switch it on again.
+recovery_since: since when it was on; null when it was off.
+failures_in_last_minute: how much failed in the last minute.
+Example: select * from orchestrator.end_recovery();';
 
 CREATE FUNCTION orchestrator.explain_event(p_event_id text) RETURNS TABLE(event_id uuid, at timestamp with time zone, kind text, what text, subject text, text text, id bigint, detail jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -129,7 +237,18 @@ CREATE FUNCTION orchestrator.explain_event(p_event_id text) RETURNS TABLE(event_
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.explain_event(p_event_id text) IS 'The story of one event id (or of its first 8 characters): the job''s run, decisions, moves (a row for each pair of instances), alerts and their deliveries. id is the decision''s, job run''s or alert''s own.';
+COMMENT ON FUNCTION orchestrator.explain_event(p_event_id text) IS 'Tell the story of one event id in the order in which it happened: the run of a job, decisions, moves (a row for each pair of instances), alerts and their deliveries.
+p_event_id: the id, or at least its first 8 characters.
+event_id: the id of the event, for explain_event.
+at: when this part happened.
+kind: job run, decision, move, alert or delivery.
+what: the job, rule, event or other name of this part.
+subject: what it is about.
+text: this part in a sentence.
+id: the id of the job run, decision or alert.
+detail: more about this part, as JSON.
+Raises: OR101, OR107.
+Example: select at, kind, what, subject, text from orchestrator.explain_event((select event_id::text from orchestrator.events order by at desc limit 1));';
 
 CREATE FUNCTION orchestrator.explain_instance(p_instance_id text) RETURNS TABLE(at timestamp with time zone, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -137,7 +256,21 @@ CREATE FUNCTION orchestrator.explain_instance(p_instance_id text) RETURNS TABLE(
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.explain_instance(p_instance_id text) IS 'An instance''s life, latest first: what it is now; registrations, losses, drains, late beats, repairs, alerts; and each decision with the streams it gained and lost.';
+COMMENT ON FUNCTION orchestrator.explain_instance(p_instance_id text) IS 'Tell the life of an instance, latest first: what it is now, then registrations, losses, drains, late beats, repairs, alerts, and each decision with the streams that it gained and lost. At most two hundred rows.
+p_instance_id: the instance.
+at: when it happened.
+what: the status now, or what happened.
+gained: streams that came to it; in the first row, those on their way to it.
+lost: streams that left it; in the first row, those that it is handing over.
+rule: the rule of the decision.
+trigger: the event that caused it.
+actor: the login or job that caused it.
+reason: why, in words.
+decision_id: the decision, in the view decisions.
+detail: more about it, as JSON.
+event_id: the id of the event, for explain_event.
+Raises: OR103.
+Example: select at, what, gained, lost, rule, reason from orchestrator.explain_instance(''fingerv7-001'');';
 
 CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at timestamp with time zone, what text, from_instance_id text, to_instance_id text, epoch bigint, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -145,7 +278,22 @@ CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Who has a stream and why, or why it waits and what excludes each candidate; then the changes of hands before, at most the latest two hundred, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
+COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Say which instance has a stream and why, or why it waits and what excludes each candidate; then each change of hands before, the latest first, at most two hundred.
+p_stream_id: the stream.
+at: since when it is so, or when it changed hands.
+what: now and its state, or the reason of the move.
+from_instance_id: the instance that has it; of a move, the one that had it.
+to_instance_id: the instance that gets it.
+epoch: the epoch of the ownership.
+rule: the rule of the decision.
+trigger: what set the decision off.
+actor: the login or job that caused it.
+reason: why, as the decision records it.
+decision_id: the decision, in the view decisions.
+detail: candidates and what excludes them; of a move the loads and thresholds of that moment and the alternatives.
+event_id: the id of the event, for explain_event.
+Raises: OR102.
+Example: select at, what, from_instance_id, to_instance_id, epoch, rule, reason from orchestrator.explain_stream(1);';
 
 CREATE FUNCTION orchestrator.find_streams(p_text text, p_limit integer DEFAULT 20) RETURNS TABLE(stream_id bigint, name text, url text, state text, instance_id text, found_by text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -153,7 +301,17 @@ CREATE FUNCTION orchestrator.find_streams(p_text text, p_limit integer DEFAULT 2
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.find_streams(p_text text, p_limit integer) IS 'Find streams by their id or by a part of their name or address, the best matches first: who has each and what it was found by (id, name, url).';
+COMMENT ON FUNCTION orchestrator.find_streams(p_text text, p_limit integer) IS 'Find streams by their id, or by a part of their name or address in any case, the best matches first.
+p_text: an id, or 1 to 200 characters.
+p_limit: the most rows, 1 to 1000.
+stream_id: the stream.
+name: its name.
+url: its address, without login and query.
+state: idle, waiting, assigned, running or releasing.
+instance_id: the instance that has it.
+found_by: what matched: id, name or url.
+Raises: OR101.
+Example: select * from orchestrator.find_streams(''radio'', 5);';
 
 CREATE FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text DEFAULT NULL::text, p_error jsonb DEFAULT NULL::jsonb, p_unknown boolean DEFAULT false) RETURNS TABLE(events integer, state text, consecutive_failures integer, retry_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -161,7 +319,17 @@ CREATE FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text 
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb, p_unknown boolean) IS 'What this driver claimed for a target was sent, or failed with an error and is tried again later, or (p_unknown) went out without an answer and is not; events is 0 when it took so long that it was given up as unknown.';
+COMMENT ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb, p_unknown boolean) IS 'End a claim: the message was sent, or failed and is tried again (after 10 s, doubling up to 10 minutes, for a day), or went out without an answer and is not sent twice.
+p_target: the target of the claim.
+p_driver: the name under which it was claimed.
+p_error: null when it was sent; else {"message": …}, kept without what looks like a secret.
+p_unknown: true when it went out and no answer came.
+events: events that the claim held; 0 when it took so long that it was given up as unknown.
+state: sent, pending (to be tried again) or unknown.
+consecutive_failures: failures of this target in a row.
+retry_at: not before this moment is it tried again.
+Raises: OR101, OR107.
+Example: select * from orchestrator.finish_alert_delivery(''ops'', ''driver:host:4711'');';
 
 CREATE FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb DEFAULT NULL::jsonb, p_result jsonb DEFAULT NULL::jsonb) RETURNS TABLE(job text, next_run_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -169,7 +337,14 @@ CREATE FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb DEFAU
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) IS 'End a claimed job, with an error or a result.';
+COMMENT ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) IS 'End a job that this driver claimed, with an error or a result.
+p_job_run_id: the claim, as run_next_job returned it.
+p_error: {"code", "message", "detail", "hint"} when it failed.
+p_result: what it did, as JSON; null when it found nothing to do.
+job: the name of the job.
+next_run_at: when it is due again.
+Raises: OR107.
+Example: select * from orchestrator.finish_job(1, p_result => ''{"sent": 1}'');';
 
 CREATE FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) RETURNS TABLE(stream_id bigint, epoch bigint, state text, name text, url text, metadata jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -177,7 +352,17 @@ CREATE FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation b
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) IS 'The full set of streams that the instance should be running, with their epochs; streams that it was asked to hand over are not among them.';
+COMMENT ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) IS 'Return the full set of streams that the instance should be running. Streams that it was asked to hand over are not among them.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+stream_id: the stream.
+epoch: the epoch under which results are written.
+state: assigned (not confirmed yet) or running.
+name: the name of the station.
+url: its address.
+metadata: what the source knows about it, as JSON.
+Raises: OR101, OR103, OR106, OR301.
+Example: select stream_id, epoch, state, name, url from orchestrator.get_assignments(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -185,7 +370,17 @@ CREATE FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigi
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) IS 'What the instance has to start, to stop and to prepare, as a beat would say it: all that it has not confirmed yet. For who was notified.';
+COMMENT ON FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) IS 'Return what the instance has to start, to stop and to prepare: all that it has not confirmed yet. It is a read, for the moment after a notification.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+action: add, remove or prepare, as in the answer of heartbeat.
+stream_id: the stream.
+epoch: the epoch under which to start or stop it.
+name: the name of the station; null for remove.
+url: its address; null for remove.
+metadata: what the source knows about it; null for remove.
+Raises: OR101, OR103, OR106, OR301.
+Example: select action, stream_id, epoch, url from orchestrator.get_commands(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.health() RETURNS TABLE(component text, status text, finding text, detail jsonb, response_time interval)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -193,7 +388,13 @@ CREATE FUNCTION orchestrator.health() RETURNS TABLE(component text, status text,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.health() IS 'A row per component: healthy, degraded or unhealthy, with what was found and how long the check took. All in all the system is as well as its worst row.';
+COMMENT ON FUNCTION orchestrator.health() IS 'Check connectivity, integrity and timeliness, a row per component. The whole is as well as its worst row.
+component: what was checked.
+status: healthy, degraded (it works and needs a look) or unhealthy (streams are not heard, or the record is wrong).
+finding: what was found, in a sentence.
+detail: the figures, as JSON.
+response_time: how long the check took.
+Example: select component, status, finding from orchestrator.health();';
 
 CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint DEFAULT NULL::bigint, p_report jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -201,7 +402,19 @@ CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. p_digest, a signed 64-bit integer, is the digest of what the instance runs; it is compared with what it should run; the answer is what repairs the difference, no rows when there is none. Rows prepare are all streams that the worker is to hear without being their owner yet, each under the epoch that it is going to have: it acknowledges a start when it hears one, and stops preparing what is not named any more. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).';
+COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'Say that an instance is alive, and what it runs. The answer is what repairs the difference to what it should run; no rows: there is none.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_digest: the digest of what it runs, a signed 64-bit integer; null says nothing about it.
+p_report: what else it knows, all keys optional: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage and memory_usage (percent), last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for" (seconds)}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).
+action: add, remove, restart (a silent stream), prepare (hear the stream without being its owner yet, acknowledge a start when it is heard, and stop preparing what is not named any more) or notice.
+stream_id: the stream; null for a notice.
+epoch: the epoch under which to start or stop it; for prepare the one that it is going to have.
+name: the name of the station; only for add and prepare.
+url: its address; only for add and prepare.
+metadata: what the source knows about it; for a notice heartbeat_interval (seconds, to beat so often from now on), next_beat_in (seconds, when a stream is on its way) and no_driver_for (seconds).
+Raises: OR101, OR103, OR106, OR301.
+Example: select * from orchestrator.heartbeat(''fingerv7-001'', 1, 0, ''{"current_streams": 0, "cpu_usage": 12.5}'');';
 
 CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -209,7 +422,13 @@ CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) IS 'POST /streams/assign: the HTTP status and the JSON answer. Streams that are the instance''s by now and that it was not handed before, at most as many as it asks for.';
+COMMENT ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) IS 'Answer POST /streams/assign and GET /api/streams/assign: streams that are the instance''s by now and that it was not told before, at most as many as it asks for.
+p_request: the keys of the request: server_id and requested_count, or worker_id and capacity.
+p_dialect: server (default) or worker, by the path of the request.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301.
+Example: select * from orchestrator.http_assign_streams(''{"server_id": "server-1", "requested_count": 5}'');';
 
 CREATE FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb DEFAULT NULL::jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -217,7 +436,12 @@ CREATE FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb DEFAULT NULL::json
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) IS 'GET /: the HTTP status, and what the dashboard shows as JSON: verdict, health, diagnosis (that of an earlier answer, if it is given), fleet, instances, hand-overs, decisions, alerts, jobs and history.';
+COMMENT ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) IS 'Answer GET /: all that the dashboard shows, in one round trip.
+p_diagnosis: the diagnosis of an earlier answer, which is then taken for granted; null diagnoses anew, which costs more than all the rest.
+status: the HTTP status.
+body: verdict, health, diagnosis, fleet, instances, hand-overs, decisions, alerts, jobs and history.
+Raises: OR101.
+Example: select status, body -> ''verdict'' from orchestrator.http_dashboard();';
 
 CREATE FUNCTION orchestrator.http_diagnostic(p_request jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -225,7 +449,12 @@ CREATE FUNCTION orchestrator.http_diagnostic(p_request jsonb) RETURNS TABLE(stat
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) IS 'POST /diagnostic: the HTTP status and the JSON answer: what the instance has and should not, and what it should have and has not.';
+COMMENT ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) IS 'Answer POST /diagnostic: what the instance has and should not have, and what it should have and has not. Its list is taken as the truth about what it runs.
+p_request: server_id, local_streams (ids) and local_stream_count.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.http_diagnostic(''{"server_id": "server-1", "local_streams": [], "local_stream_count": 0}'');';
 
 CREATE FUNCTION orchestrator.http_health(p_version text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -233,7 +462,11 @@ CREATE FUNCTION orchestrator.http_health(p_version text DEFAULT NULL::text) RETU
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_health(p_version text) IS 'GET /health: the HTTP status and the JSON answer. Response times are milliseconds, uptime seconds; p_version is the version of whoever answers.';
+COMMENT ON FUNCTION orchestrator.http_health(p_version text) IS 'Answer GET /health. The status is 200 even when something is unhealthy; probes that go by the status ask /readyz.
+p_version: the version of the program that answers.
+status: the HTTP status.
+body: status, uptime (seconds), services with their response times (ms), instances and streams by state.
+Example: select * from orchestrator.http_health(''0.1.0'');';
 
 CREATE FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -241,7 +474,13 @@ CREATE FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text DEFA
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text) IS 'POST /heartbeat in any dialect: the HTTP status and the JSON answer. current_streams: how many streams the instance has, or which (an array of ids).';
+COMMENT ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text) IS 'Answer POST /heartbeat and POST /api/heartbeat: a beat over HTTP, which also confirms what earlier answers commanded.
+p_request: the keys of the dialect. current_streams is how many streams the instance has, or better the array of their ids.
+p_dialect: worker for /api/heartbeat; else the keys tell.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.http_heartbeat(''{"instance_id": "http-1", "current_streams": []}'');';
 
 CREATE FUNCTION orchestrator.http_instance(p_request jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -249,7 +488,12 @@ CREATE FUNCTION orchestrator.http_instance(p_request jsonb) RETURNS TABLE(status
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_instance(p_request jsonb) IS 'GET /instances/{server_id}: the HTTP status and the JSON answer.';
+COMMENT ON FUNCTION orchestrator.http_instance(p_request jsonb) IS 'Answer GET /instances/{server_id}: one instance and its streams. A stream that it is asked to hand over is not among them any more.
+p_request: {"server_id": …}.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103.
+Example: select * from orchestrator.http_instance(''{"server_id": "server-1"}'');';
 
 CREATE FUNCTION orchestrator.http_instances() RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -257,7 +501,10 @@ CREATE FUNCTION orchestrator.http_instances() RETURNS TABLE(status integer, body
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_instances() IS 'GET /instances: the HTTP status and the JSON answer. Loads are percentages of capacity, system_imbalance the difference of the highest and the lowest, performance_score the part of the work that succeeds.';
+COMMENT ON FUNCTION orchestrator.http_instances() IS 'Answer GET /instances: every instance that was not removed, and a summary.
+status: the HTTP status.
+body: loads as percentages of capacity; system_imbalance, the difference of the highest and the lowest load; performance_score, the part of the work that succeeds (0 to 1).
+Example: select * from orchestrator.http_instances();';
 
 CREATE FUNCTION orchestrator.http_metrics() RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -265,7 +512,10 @@ CREATE FUNCTION orchestrator.http_metrics() RETURNS TABLE(status integer, body j
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_metrics() IS 'GET /metrics as JSON: the HTTP status and the answer. Decisions are those of the last hour; series has all that is measured and does not belong to one instance, by the names that Prometheus knows.';
+COMMENT ON FUNCTION orchestrator.http_metrics() IS 'Answer GET /metrics as JSON.
+status: the HTTP status.
+body: the named figures of the fleet (decisions are those of the last hour); in series all that is measured and does not belong to one instance, by the names that Prometheus knows.
+Example: select * from orchestrator.http_metrics();';
 
 CREATE FUNCTION orchestrator.http_rebalance(p_request jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -273,7 +523,12 @@ CREATE FUNCTION orchestrator.http_rebalance(p_request jsonb DEFAULT '{}'::jsonb)
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_rebalance(p_request jsonb) IS 'POST /rebalance: the HTTP status and the JSON answer: what was moved, or why nothing was; at most 1000 moves are named.';
+COMMENT ON FUNCTION orchestrator.http_rebalance(p_request jsonb) IS 'Answer POST /rebalance: rebalance now, and say what moved or why nothing did.
+p_request: reason, optional.
+status: the HTTP status.
+body: status, message, moved_streams, least_moves, still_waiting, event_id, and at most 1000 moves by name.
+Raises: OR101, OR401, 55P03.
+Example: select * from orchestrator.http_rebalance(''{"reason": "after the upgrade"}'');';
 
 CREATE FUNCTION orchestrator.http_register(p_request jsonb, p_address text DEFAULT NULL::text, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -281,7 +536,14 @@ CREATE FUNCTION orchestrator.http_register(p_request jsonb, p_address text DEFAU
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text) IS 'POST /register in any dialect: the HTTP status and the JSON answer. p_address: where the client calls from, when it does not say itself. p_dialect: by the path (worker), else the keys tell.';
+COMMENT ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text) IS 'Answer POST /register and POST /api/workers/register: an instance that only speaks HTTP comes to life, or comes back. A client that registers from where this instance registered last is the same client, started anew.
+p_request: the keys of the dialect; the id and max_streams are required.
+p_address: where the client calls from, when it does not say so itself.
+p_dialect: worker for /api/workers/register; else the keys tell.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR104, OR105, OR106, OR404, 55P03.
+Example: select * from orchestrator.http_register(''{"instance_id": "http-2", "max_streams": 50}'', ''192.0.2.7'');';
 
 CREATE FUNCTION orchestrator.http_release_streams(p_request jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -289,7 +551,12 @@ CREATE FUNCTION orchestrator.http_release_streams(p_request jsonb) RETURNS TABLE
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_release_streams(p_request jsonb) IS 'POST /streams/release: the HTTP status and the JSON answer. What is given back goes to others and not at once back.';
+COMMENT ON FUNCTION orchestrator.http_release_streams(p_request jsonb) IS 'Answer POST /streams/release: an instance gives streams back, or says that it has stopped what was taken from it. What is given back goes to others and does not return at once.
+p_request: server_id and stream_ids.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.http_release_streams(''{"server_id": "server-1", "stream_ids": [1]}'');';
 
 CREATE FUNCTION orchestrator.http_status() RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -297,7 +564,10 @@ CREATE FUNCTION orchestrator.http_status() RETURNS TABLE(status integer, body js
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_status() IS 'GET /status: the HTTP status and the JSON answer.';
+COMMENT ON FUNCTION orchestrator.http_status() IS 'Answer GET /status: the fleet at a glance, in the words of the server_id dialect.
+status: the HTTP status.
+body: the JSON answer.
+Example: select * from orchestrator.http_status();';
 
 CREATE FUNCTION orchestrator.http_streams_status() RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -305,14 +575,20 @@ CREATE FUNCTION orchestrator.http_streams_status() RETURNS TABLE(status integer,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_streams_status() IS 'GET /streams/status: the HTTP status and the JSON answer; recent_changes are the last 20 decisions that moved a stream.';
+COMMENT ON FUNCTION orchestrator.http_streams_status() IS 'Answer GET /streams/status: which instance has what, and what was decided last.
+status: the HTTP status.
+body: streams by state, distribution by instance, and in recent_changes the last 20 decisions that moved a stream.
+Example: select * from orchestrator.http_streams_status();';
 
 CREATE FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) IS 'Whether this epoch still owns the stream.';
+COMMENT ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) IS 'Say whether this epoch still owns the stream. It reads one row and takes no lock.
+p_stream_id: the stream.
+p_epoch: the epoch under which the writer heard it.
+Example: select orchestrator.is_current(1, 1);';
 
 CREATE FUNCTION orchestrator_private.lock_key(p_name text) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -331,7 +607,16 @@ CREATE FUNCTION orchestrator.lock_holders() RETURNS TABLE(lock text, mode text, 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.lock_holders() IS 'Who holds the decision lock or locks on this system''s tables: the login, its program, how old the transaction is and how many wait for it; at most ten, whom most wait for first.';
+COMMENT ON FUNCTION orchestrator.lock_holders() IS 'Say whose locks make others wait: who holds the decision lock, or locks on this system''s tables. At most ten rows, the ones that most wait for first.
+lock: decision, or table and its name.
+mode: the mode of the lock, as pg_locks has it.
+pid: the server process that holds it.
+login: its login.
+application_name: its program.
+state: active, or idle in transaction.
+transaction_age: for how long its transaction has been open.
+waiting: how many sessions wait for it.
+Example: select * from orchestrator.lock_holders();';
 
 CREATE FUNCTION orchestrator.metrics() RETURNS TABLE(name text, kind text, unit text, help text, labels jsonb, value double precision, bounds double precision[], counts bigint[], sum double precision, count bigint)
     LANGUAGE sql SECURITY DEFINER
@@ -339,7 +624,18 @@ CREATE FUNCTION orchestrator.metrics() RETURNS TABLE(name text, kind text, unit 
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.metrics() IS 'Everything that is measured: name (as Prometheus has it), kind (counter, gauge, histogram), unit, meaning, labels; of a counter or gauge its value, of a histogram the upper bounds of its buckets (inclusive), how many observations fell into each (one bucket more, for what is above all bounds), their sum and number.';
+COMMENT ON FUNCTION orchestrator.metrics() IS 'Return everything that is measured, a row per series.
+name: the name, as Prometheus has it.
+kind: counter, gauge or histogram.
+unit: seconds, streams and so on.
+help: what it means.
+labels: the labels of this series, as JSON.
+value: of a counter or gauge, its value.
+bounds: of a histogram, the upper bounds of its buckets (inclusive).
+counts: how many observations fell into each bucket; one bucket more, for what is above all bounds.
+sum: the sum of all observations.
+count: the number of observations.
+Example: select name, labels, value from orchestrator.metrics() where kind = ''gauge'';';
 
 CREATE FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text DEFAULT 'manual'::text) RETURNS TABLE(decision_id bigint, from_instance_id text, to_instance_id text, epoch bigint, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -347,7 +643,17 @@ CREATE FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) IS 'Move one stream to one instance; no rows when it is there already.';
+COMMENT ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) IS 'Move one stream to one instance: by hand-over while its owner lives, at once when it waits. No rows: it is there already.
+p_stream_id: the stream.
+p_instance_id: the instance that is to have it.
+p_reason: why, for the record.
+decision_id: the decision, in the view decisions.
+from_instance_id: the instance that has it; null when it waited.
+to_instance_id: the instance that gets it.
+epoch: the epoch now; in a hand-over it is still the owner''s.
+event_id: the id of the event, for explain_event.
+Raises: OR102, OR103, OR402, OR405, 55P03.
+Example: select * from orchestrator.move_stream(1, ''fingerv7-002'', ''closer to the station'');';
 
 CREATE FUNCTION orchestrator.pause_balancing(p_reason text DEFAULT NULL::text) RETURNS TABLE(paused_at timestamp with time zone, paused_by text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -355,7 +661,13 @@ CREATE FUNCTION orchestrator.pause_balancing(p_reason text DEFAULT NULL::text) R
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.pause_balancing(p_reason text) IS 'Freeze balancing; failover, placement and drains go on. Says since when and by whom it is paused.';
+COMMENT ON FUNCTION orchestrator.pause_balancing(p_reason text) IS 'Freeze balancing. Failover, placement and drains go on.
+p_reason: why, for the record.
+paused_at: since when it is paused.
+paused_by: the login that paused it.
+reason: why it was paused.
+Raises: 55P03.
+Example: select * from orchestrator.pause_balancing(''network maintenance'');';
 
 CREATE FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text DEFAULT NULL::text) RETURNS TABLE(stream_id bigint, pinned_to text, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -363,7 +675,14 @@ CREATE FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text D
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text) IS 'Pin a stream to an instance.';
+COMMENT ON FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text) IS 'Pin a stream to an instance. Balancing leaves it there. When the instance is lost, the stream fails over like any other, and goes home when the instance is back.
+p_stream_id: the stream.
+p_instance_id: the instance; null: the one that has it.
+stream_id: the stream.
+pinned_to: the instance that it is pinned to.
+event_id: the id of the event, for explain_event.
+Raises: OR101, OR102, OR103, OR405, 55P03.
+Example: select * from orchestrator.pin_stream(1, ''fingerv7-002'');';
 
 CREATE FUNCTION orchestrator.plan_effect(p_plan_id bigint) RETURNS TABLE(instance_id text, max_streams integer, streams_before integer, streams_after integer, gained integer, lost integer, moves integer, least_moves integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -371,7 +690,18 @@ CREATE FUNCTION orchestrator.plan_effect(p_plan_id bigint) RETURNS TABLE(instanc
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.plan_effect(p_plan_id bigint) IS 'What a plan would do: the streams of each instance before and after, and the number of its moves beside the least that could reach the same.';
+COMMENT ON FUNCTION orchestrator.plan_effect(p_plan_id bigint) IS 'Say what a plan would do to each instance, while the fleet is still as it was planned for.
+p_plan_id: the plan, as plan_rebalance returned it.
+instance_id: the instance.
+max_streams: the capacity of the instance.
+streams_before: streams that it has now.
+streams_after: streams that it would have.
+gained: streams that would come to it.
+lost: streams that would leave it.
+moves: moves of the whole plan.
+least_moves: the least number of moves that reaches the same loads.
+Raises: OR107, OR403.
+Example: select * from orchestrator.plan_effect(1);';
 
 CREATE FUNCTION orchestrator.plan_rebalance() RETURNS TABLE(plan_id bigint, stream_id bigint, from_instance_id text, to_instance_id text, why text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -379,7 +709,14 @@ CREATE FUNCTION orchestrator.plan_rebalance() RETURNS TABLE(plan_id bigint, stre
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.plan_rebalance() IS 'Plan a rebalance: the plan''s id and each move it would make, and why (no rows: nothing to do). plan_effect sums it up, apply_plan makes it.';
+COMMENT ON FUNCTION orchestrator.plan_rebalance() IS 'Plan a rebalance: each move that rebalance() would make now. No rows: there is nothing to do. It is done and taken back, so the plan cannot differ from the deed. plan_effect sums it up, apply_plan makes it.
+plan_id: the plan; the same in each row.
+stream_id: the stream.
+from_instance_id: the instance that has the stream; null when it waits.
+to_instance_id: the instance that would get it.
+why: the reason of this move.
+Raises: 55P03.
+Example: select * from orchestrator.plan_rebalance();';
 
 CREATE FUNCTION orchestrator.readmit_instance(p_instance_id text) RETURNS TABLE(instance_id text, status text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -387,7 +724,12 @@ CREATE FUNCTION orchestrator.readmit_instance(p_instance_id text) RETURNS TABLE(
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.readmit_instance(p_instance_id text) IS 'Let an instance that was removed register again.';
+COMMENT ON FUNCTION orchestrator.readmit_instance(p_instance_id text) IS 'Let an instance that was removed register again.
+p_instance_id: the instance.
+instance_id: the instance.
+status: its status now.
+Raises: OR103.
+Example: select * from orchestrator.readmit_instance(''fingerv7-003'');';
 
 CREATE FUNCTION orchestrator.rebalance(p_reason text DEFAULT 'manual'::text) RETURNS TABLE(decision_id bigint, moves integer, least_moves integer, still_waiting integer, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -395,7 +737,15 @@ CREATE FUNCTION orchestrator.rebalance(p_reason text DEFAULT 'manual'::text) RET
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.rebalance(p_reason text) IS 'Rebalance now: how many streams were moved or asked to move, and the least number that could have reached the same balance.';
+COMMENT ON FUNCTION orchestrator.rebalance(p_reason text) IS 'Place what waits and bring every instance to its fair share, now.
+p_reason: why, for the record.
+decision_id: the decision, in the view decisions.
+moves: streams that were moved or asked to move.
+least_moves: the least number of moves that reaches the same loads.
+still_waiting: streams of the whole fleet that wait for an instance now.
+event_id: the id of the event, for explain_event.
+Raises: OR401, 55P03.
+Example: select * from orchestrator.rebalance(''after the upgrade'');';
 
 CREATE FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -403,7 +753,13 @@ CREATE FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) 
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) IS 'Tell which calls of a driver (or another program, by kind:name) failed: how many were counted, and whether recovery mode is on.';
+COMMENT ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) IS 'Record which calls of a driver, or of another program of an administrator, failed.
+p_reporter: kind and name, such as driver:host:4711. Instances report for themselves, by report_failures.
+p_failures: as in report_failures.
+recorded: failures that were counted.
+recovery: whether recovery mode is on.
+Raises: OR101.
+Example: select * from orchestrator.record_failures(''driver:host:4711'', ''[{"function": "run_next_job", "sqlstate": "08006", "message": "server closed the connection"}]'');';
 
 CREATE FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid DEFAULT NULL::uuid) RETURNS TABLE(consecutive_failures integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -411,7 +767,13 @@ CREATE FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid) IS 'Remembers that a source could not be synchronised: the error, the attempt, how many in a row. Its streams stay.';
+COMMENT ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid) IS 'Record that a source could not be synchronised, and why. Its streams stay as they are.
+p_source: the source.
+p_error: {"code", "message", "detail", "hint"}, without a password.
+p_event_id: the event id of the job run that this is a part of.
+consecutive_failures: failures of this source in a row.
+Raises: OR101, OR107.
+Example: select * from orchestrator.record_sync_failure(''production'', ''{"code": "08001", "message": "could not connect"}'');';
 
 CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[] DEFAULT NULL::text[], p_version text DEFAULT NULL::text, p_location text DEFAULT NULL::text, p_lease interval DEFAULT NULL::interval, p_takeover boolean DEFAULT false, p_metadata jsonb DEFAULT '{}'::jsonb, p_stop_within interval DEFAULT NULL::interval) RETURNS TABLE(instance_id text, incarnation bigint, status text, channel text, heartbeat_interval interval, heartbeat_timeout interval, assigned_streams integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -419,7 +781,25 @@ CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) IS 'Register an instance, or its return: gives the incarnation that every other call names, the channel to LISTEN on and the heartbeat interval. p_lease: its own limit of silence. p_takeover: end another live process with this id. p_stop_within: so long after it sent its last accepted beat all its handlers have stopped, by its own clock; nobody is given its streams before its lease is over.';
+COMMENT ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) IS 'Register an instance, or its return. Within the grace the same name gets the same streams: a different process under new epochs, the same process (metadata key "process") under those that it had.
+p_instance_id: the name of the instance.
+p_max_streams: how many streams it can have, 1 to 1000.
+p_capabilities: what it can do; audio_fingerprinting must be among it. Null: just that.
+p_version: the version of its program.
+p_location: its region (strategy location).
+p_lease: its own limit of silence, at least two heartbeat intervals; null: heartbeat_timeout.
+p_takeover: true ends another live process with this id.
+p_metadata: what else is worth keeping, as a JSON object.
+p_stop_within: so long after it sent its last accepted beat all its handlers have stopped, by its own clock. No other instance gets its streams before its lease is over.
+instance_id: the instance.
+incarnation: the number of this life; every other call names it.
+status: its status now.
+channel: the channel to LISTEN on.
+heartbeat_interval: how often to beat.
+heartbeat_timeout: the silence after which it is lost.
+assigned_streams: streams that it has already.
+Raises: OR101, OR104, OR105, OR106, OR404, 55P03.
+Example: select * from orchestrator.register_instance(''fingerv7-004'', 100, p_version => ''7.2'', p_location => ''south'', p_lease => ''90 seconds'');';
 
 CREATE FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text DEFAULT 'released'::text) RETURNS TABLE(stream_id bigint, to_instance_id text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -427,7 +807,15 @@ CREATE FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation b
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) IS 'Give streams back; says who has each of them now, null when it waits.';
+COMMENT ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) IS 'Give streams back, having stopped them. They go to others at once and do not return for refusal_time; what no other can take waits.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_streams: ids of the streams, at most 10000.
+p_reason: why, for the record.
+stream_id: the stream.
+to_instance_id: the instance that has it now; null when it waits.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.release_streams(''fingerv7-001'', 1, ''{1, 2}'', ''disk full'');';
 
 CREATE FUNCTION orchestrator.remove_alert_target(p_target text) RETURNS TABLE(target text, undelivered integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -435,7 +823,12 @@ CREATE FUNCTION orchestrator.remove_alert_target(p_target text) RETURNS TABLE(ta
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.remove_alert_target(p_target text) IS 'Remove a target for alerts; says how many events it was yet to be told.';
+COMMENT ON FUNCTION orchestrator.remove_alert_target(p_target text) IS 'Remove a target for alerts, with what it was told and is yet to be told.
+p_target: the target.
+target: the target that was removed.
+undelivered: events that it was yet to be told.
+Raises: OR101, OR107.
+Example: select * from orchestrator.remove_alert_target(''ops'');';
 
 CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text DEFAULT 'removed by an administrator'::text) RETURNS TABLE(instance_id text, moved integer, still_waiting integer, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -443,7 +836,15 @@ CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text D
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) IS 'Remove an instance for good; drain it first to lose nothing. Says how many streams moved to others, and how many streams of the fleet wait for an instance now.';
+COMMENT ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) IS 'Remove an instance for good. Its streams move at once, so drain it first to lose nothing. It may not register again until readmit_instance.
+p_instance_id: the instance.
+p_reason: why, for the record.
+instance_id: the instance.
+moved: streams that moved to others.
+still_waiting: streams of the whole fleet that wait for an instance now.
+event_id: the id of the event, for explain_event.
+Raises: OR103, 55P03.
+Example: select * from orchestrator.remove_instance(''fingerv7-002'', ''the machine is gone'');';
 
 CREATE FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean DEFAULT false) RETURNS TABLE(removed_streams integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -451,7 +852,12 @@ CREATE FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boole
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean) IS 'Removes a source. While it has streams this is refused (OR406), unless they are to be removed with it.';
+COMMENT ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean) IS 'Remove a source. While it has streams this is refused (OR406), unless they are to be removed with it.
+p_source: the source.
+p_remove_streams: true removes its streams, too.
+removed_streams: streams that were removed.
+Raises: OR101, OR107, OR406, 55P03.
+Example: select * from orchestrator.remove_source(''night'', p_remove_streams => true);';
 
 CREATE FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text DEFAULT 'removed'::text) RETURNS TABLE(decision_id bigint, from_instance_id text, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -459,7 +865,14 @@ CREATE FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text DEF
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) IS 'Remove a station for good; says who had it.';
+COMMENT ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) IS 'Remove a station for good. The instance that has it stops.
+p_stream_id: the stream.
+p_reason: why, for the record.
+decision_id: the decision, in the view decisions.
+from_instance_id: the instance that had it.
+event_id: the id of the event, for explain_event.
+Raises: OR102, 55P03.
+Example: select * from orchestrator.remove_stream(1, ''off the air'');';
 
 CREATE FUNCTION orchestrator.repair_record() RETURNS TABLE(subject text, code text, was text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -467,7 +880,12 @@ CREATE FUNCTION orchestrator.repair_record() RETURNS TABLE(subject text, code te
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.repair_record() IS 'Set the record right: missing rows, counters and digests that differ from a recount, rows that contradict each other. Says what was wrong; no rows when nothing was.';
+COMMENT ON FUNCTION orchestrator.repair_record() IS 'Set the record right where diagnose says that it is wrong: missing rows, counters and digests that differ from a recount, rows that contradict each other. No rows: nothing was wrong.
+subject: the instance or stream.
+code: the finding of diagnose.
+was: what was wrong.
+Raises: 55P03.
+Example: select * from orchestrator.repair_record();';
 
 CREATE FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -475,7 +893,14 @@ CREATE FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation b
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) IS 'Tell which calls failed since the last report: how many were counted, and whether recovery mode is on.';
+COMMENT ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) IS 'Report which calls of a worker failed since the last report, also those that failed because the database could not be reached.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_failures: at most 100 of {"function", "sqlstate", "message", "detail", "count", "first_ago" and "last_ago" (seconds ago), "consecutive" (the longest run of failed rounds), "over" (whether it works again)}. One failure is one failed round, not each of its tries. Refusals (OR1xx, OR4xx) are answers and not counted.
+recorded: failures that were counted.
+recovery: whether recovery mode is on.
+Raises: OR101, OR103, OR106, OR301.
+Example: select * from orchestrator.report_failures(''fingerv7-001'', 1, ''[{"function": "heartbeat", "sqlstate": "08006", "message": "server closed the connection", "count": 2, "last_ago": 3.5}]'');';
 
 CREATE FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -483,7 +908,19 @@ CREATE FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bi
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Reconcile with the full set of what the instance runs, at most 10000 streams; returns the commands that bring it in step. What differed without a reason is in the view repairs.';
+COMMENT ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Reconcile with the full set of what the instance runs. What it runs is confirmed, what it was asked to stop and does not run is handed over, and the answer brings it in step. What differed without a reason is in the view repairs.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_streams: ids of all streams that it runs, at most 10000.
+p_epochs: the epoch of each of them, in the same order.
+action: add, remove or prepare, as in the answer of heartbeat.
+stream_id: the stream.
+epoch: the epoch under which to start or stop it.
+name: the name of the station; null for remove.
+url: its address; null for remove.
+metadata: what the source knows about it; null for remove.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select action, stream_id, epoch from orchestrator.report_streams(''fingerv7-001'', 1, ''{1, 2}'', ''{1, 1}'');';
 
 CREATE FUNCTION orchestrator.request_job(p_job text) RETURNS TABLE(job text, next_run_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -491,7 +928,12 @@ CREATE FUNCTION orchestrator.request_job(p_job text) RETURNS TABLE(job text, nex
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.request_job(p_job text) IS 'Make a job due now and wake a driver for it.';
+COMMENT ON FUNCTION orchestrator.request_job(p_job text) IS 'Make a job due now, and wake a driver for it.
+p_job: the job.
+job: the job.
+next_run_at: when it is due: now.
+Raises: OR107.
+Example: select * from orchestrator.request_job(''check_balance'');';
 
 CREATE FUNCTION orchestrator.resume_balancing() RETURNS TABLE(was_paused_at timestamp with time zone, was_paused_by text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -499,7 +941,11 @@ CREATE FUNCTION orchestrator.resume_balancing() RETURNS TABLE(was_paused_at time
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.resume_balancing() IS 'Balance again.';
+COMMENT ON FUNCTION orchestrator.resume_balancing() IS 'Balance again, beginning with what has become unfair meanwhile.
+was_paused_at: since when it was paused; null when it was not.
+was_paused_by: the login that had paused it.
+Raises: 55P03.
+Example: select * from orchestrator.resume_balancing();';
 
 CREATE FUNCTION orchestrator.run_due_jobs() RETURNS TABLE(job text, outcome text, result jsonb, error jsonb, duration interval, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -507,7 +953,14 @@ CREATE FUNCTION orchestrator.run_due_jobs() RETURNS TABLE(job text, outcome text
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.run_due_jobs() IS 'Run all jobs that are due; a row for each.';
+COMMENT ON FUNCTION orchestrator.run_due_jobs() IS 'Run every job that is due, in one call, a row for each. For psql and pg_cron; jobs that need the outside world are left to a driver.
+job: the job.
+outcome: done, nothing (there was nothing to do) or failed.
+result: what it did, as JSON.
+error: why it failed, as JSON.
+duration: how long it took.
+event_id: the id of the event, for explain_event.
+Example: select job, outcome, result from orchestrator.run_due_jobs();';
 
 CREATE FUNCTION orchestrator.run_next_job(p_driver text DEFAULT NULL::text, p_outside boolean DEFAULT false) RETURNS TABLE(job text, job_run_id bigint, outcome text, result jsonb, error jsonb, duration interval, next_due_in interval, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -515,7 +968,18 @@ CREATE FUNCTION orchestrator.run_next_job(p_driver text DEFAULT NULL::text, p_ou
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) IS 'Run the most overdue job; job is null when none is due. p_outside: also claim jobs that the caller does itself (outcome claimed) and ends with finish_job. next_due_in: how long the caller may sleep. event_id: of what was done, null when nothing was.';
+COMMENT ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) IS 'Run the most overdue job, record it, and say when the next one is due. One job is one transaction.
+p_driver: the name of the caller; else its login.
+p_outside: true also claims jobs that need the outside world; the caller does them and calls finish_job.
+job: the job; null when none is due.
+job_run_id: its run, for finish_job; null when there was nothing to do.
+outcome: done, nothing, failed or claimed.
+result: what it did, as JSON.
+error: why it failed, as JSON.
+duration: how long it took.
+next_due_in: how long the caller may sleep.
+event_id: the id of the event, for explain_event; null when nothing was done.
+Example: select job, outcome, next_due_in from orchestrator.run_next_job(''driver:host:4711'');';
 
 CREATE FUNCTION orchestrator.schedule_job(p_job text, p_schedule text DEFAULT NULL::text, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(job text, schedule text, enabled boolean, next_run_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -523,7 +987,16 @@ CREATE FUNCTION orchestrator.schedule_job(p_job text, p_schedule text DEFAULT NU
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) IS 'Change a job''s schedule (an interval, or five cron fields in UTC) or switch it off or on.';
+COMMENT ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) IS 'Change when a job runs, and whether it does. Null leaves a value as it is.
+p_job: the job.
+p_schedule: an interval such as 10 seconds, or five cron fields in UTC.
+p_enabled: false switches it off.
+job: the job.
+schedule: its schedule now.
+enabled: whether it runs.
+next_run_at: when it is due.
+Raises: OR101, OR107.
+Example: select * from orchestrator.schedule_job(''purge_history'', ''30 2 * * *'');';
 
 CREATE FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text DEFAULT NULL::text, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(target text, minimum_severity text, enabled boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -531,7 +1004,15 @@ CREATE FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity 
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text, p_enabled boolean) IS 'Add a target for alerts, or change it: from which severity on it is told (warning), and whether at all. Its address stands in the drivers'' environment, as ORCHESTRATOR_ALERT_URL_<TARGET>.';
+COMMENT ON FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text, p_enabled boolean) IS 'Add a target for alerts, or change it. Its address stands in the environment of the drivers, as ORCHESTRATOR_ALERT_URL_<TARGET>. Null leaves a value as it is.
+p_target: the name of the target.
+p_minimum_severity: from which severity on it is told: info, warning or critical; warning for a new one.
+p_enabled: whether it is told at all; true for a new one.
+target: the name of the target.
+minimum_severity: from which severity on it is told.
+enabled: whether it is told at all.
+Raises: OR101.
+Example: select * from orchestrator.set_alert_target(''ops'', ''critical'');';
 
 CREATE FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) RETURNS TABLE(instance_id text, max_streams integer, assigned_streams integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -539,7 +1020,14 @@ CREATE FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams inte
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) IS 'Change an instance''s capacity.';
+COMMENT ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) IS 'Change how many streams an instance may have, until it registers with another number. What it holds above that is handed over.
+p_instance_id: the instance.
+p_max_streams: its capacity, 1 to 1000.
+instance_id: the instance.
+max_streams: its capacity now.
+assigned_streams: streams that it has.
+Raises: OR101, OR103, 55P03.
+Example: select * from orchestrator.set_capacity(''fingerv7-001'', 80);';
 
 CREATE FUNCTION orchestrator.set_setting(p_name text, p_value text) RETURNS TABLE(name text, old_value text, value text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -547,7 +1035,14 @@ CREATE FUNCTION orchestrator.set_setting(p_name text, p_value text) RETURNS TABL
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.set_setting(p_name text, p_value text) IS 'Change one setting; says its old and its new value.';
+COMMENT ON FUNCTION orchestrator.set_setting(p_name text, p_value text) IS 'Change one setting. Its bounds and the inequalities between settings are checked; a change that breaks one is refused (OR108) and changes nothing.
+p_name: the setting.
+p_value: its new value, as text.
+name: the setting.
+old_value: its value before.
+value: its value now.
+Raises: OR107, OR108.
+Example: select * from orchestrator.set_setting(''rebalance_cooldown'', ''10 minutes'');';
 
 CREATE FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) RETURNS TABLE(stream_id bigint, state text, instance_id text, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -555,7 +1050,15 @@ CREATE FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active bool
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) IS 'Switch a station off or on; says who has it now.';
+COMMENT ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) IS 'Switch a station off (it is taken from its owner) or on (it is placed again).
+p_stream_id: the stream.
+p_active: true for on.
+stream_id: the stream.
+state: idle, waiting, assigned or running.
+instance_id: the instance that has it now.
+event_id: the id of the event, for explain_event.
+Raises: OR101, OR102, 55P03.
+Example: select * from orchestrator.set_stream_active(1, false);';
 
 CREATE FUNCTION orchestrator.sources_due(p_source text DEFAULT NULL::text) RETURNS TABLE(source text, conninfo text, table_name text, column_map jsonb, read_at timestamp with time zone, network_timeout interval, consecutive_failures integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -563,7 +1066,17 @@ CREATE FUNCTION orchestrator.sources_due(p_source text DEFAULT NULL::text) RETUR
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.sources_due(p_source text) IS 'The tables that are to be read now, or the one named: where they are, how their columns are mapped, the moment of reading that sync_streams wants to know, and how often in a row each has failed.';
+COMMENT ON FUNCTION orchestrator.sources_due(p_source text) IS 'Return the tables that are to be read now, or the one named. A source that failed is left alone for longer each time, up to ten minutes.
+p_source: the source to read, due or not; null: all that are due.
+source: the name of the source.
+conninfo: where it is, without a password.
+table_name: the table there.
+column_map: columns that have other names than the known ones.
+read_at: the moment of reading, which sync_streams wants to know.
+network_timeout: how long a network operation may take.
+consecutive_failures: failures of this source in a row.
+Raises: OR101, OR107.
+Example: select source, conninfo, table_name from orchestrator.sources_due(''production'');';
 
 CREATE FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) RETURNS TABLE(suspended_until timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -571,7 +1084,13 @@ CREATE FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation 
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) IS 'Keep this instance''s streams for it until it registers again, for at most so long.';
+COMMENT ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) IS 'Keep the streams of this instance for it until it registers again, for a planned restart.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_for: for how long, at most heartbeat_timeout.
+suspended_until: until when they are kept.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.suspend_instance(''fingerv7-001'', 1, ''2 minutes'');';
 
 CREATE FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean DEFAULT false, p_read_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_keep_vanished boolean DEFAULT false, p_event_id uuid DEFAULT NULL::uuid) RETURNS TABLE(inserted integer, updated integer, activated integer, deactivated integer, removed integer, unchanged integer, skipped integer, reconnected integer, superseded boolean, skipped_rows jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -579,7 +1098,25 @@ CREATE FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force b
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean, p_event_id uuid) IS 'Makes the streams of a source equal to a staged batch: new, changed, activated, deactivated and removed streams in one merge. Refuses to lose more than max_removed_part of them (OR406) unless forced.';
+COMMENT ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean, p_event_id uuid) IS 'Make the streams of a source equal to a staged batch, in one merge: new rows become waiting streams, changed ones are updated, inactive ones taken from their owners, vanished ones removed. A new address gets a new epoch. Rows without a usable address are skipped and leave their streams as they are.
+p_source: the source.
+p_batch: the batch, copied into stream_staging before; its rows are deleted when the merge succeeds.
+p_force: true goes through although more than max_removed_part of the streams would be lost (OR406); an empty batch is refused even so.
+p_read_at: when the source was read, by the clock of this database. A batch older than the last one merged is left out. Null: now.
+p_keep_vanished: true keeps streams that the batch does not have, as for lists that add up.
+p_event_id: the event id of the job run that this is a part of.
+inserted: streams that are new.
+updated: streams that were changed.
+activated: streams that were switched on.
+deactivated: streams that were switched off.
+removed: streams that were removed.
+unchanged: streams that stayed as they were.
+skipped: rows that could not be used.
+reconnected: streams whose address changed and whose owner connects again.
+superseded: true when a newer reading was merged before.
+skipped_rows: the first rows that could not be used, and why.
+Raises: OR101, OR107, OR109, OR406, 55P03.
+Example: select inserted, updated, removed, unchanged from orchestrator.sync_streams(''night'', ''6f1c8a52-3c7e-4c44-9d0e-0a8f5b1c2d3e'');';
 
 CREATE FUNCTION orchestrator.undrain_instance(p_instance_id text) RETURNS TABLE(instance_id text, status text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -587,7 +1124,12 @@ CREATE FUNCTION orchestrator.undrain_instance(p_instance_id text) RETURNS TABLE(
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.undrain_instance(p_instance_id text) IS 'End a drain.';
+COMMENT ON FUNCTION orchestrator.undrain_instance(p_instance_id text) IS 'End a drain. The instance may have streams again.
+p_instance_id: the instance.
+instance_id: the instance.
+status: its status now.
+Raises: OR103, 55P03.
+Example: select * from orchestrator.undrain_instance(''fingerv7-001'');';
 
 CREATE FUNCTION orchestrator.unpin_stream(p_stream_id bigint) RETURNS TABLE(stream_id bigint, was_pinned_to text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -595,7 +1137,12 @@ CREATE FUNCTION orchestrator.unpin_stream(p_stream_id bigint) RETURNS TABLE(stre
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) IS 'Let balancing move a stream again.';
+COMMENT ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) IS 'Let balancing move a stream again.
+p_stream_id: the stream.
+stream_id: the stream.
+was_pinned_to: the instance that it was pinned to; null when it was not.
+Raises: OR102, 55P03.
+Example: select * from orchestrator.unpin_stream(1);';
 
 CREATE FUNCTION orchestrator.what_if(p_without text[] DEFAULT '{}'::text[], p_with jsonb DEFAULT '{}'::jsonb, p_capacity jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(instance_id text, change text, capacity_before integer, capacity_after integer, streams_before integer, streams_after integer, gained integer, lost integer, moves integer, least_moves integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -603,13 +1150,28 @@ CREATE FUNCTION orchestrator.what_if(p_without text[] DEFAULT '{}'::text[], p_wi
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_capacity jsonb) IS 'What would become of the streams without these instances, with new ones, with other capacities: capacity and streams of each instance before and after, what each gains and loses, the number of moves and the least possible. The row without an instance says how many streams wait. Nothing is changed.';
+COMMENT ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_capacity jsonb) IS 'Say what would become of the streams without some instances, with new ones, or with other capacities. Nothing is changed: it is done and taken back.
+p_without: instances that would be gone for good.
+p_with: instances that would come: {"new": 100}, or {"new": {"max_streams": 100, "location": "south", "capabilities": […]}}.
+p_capacity: other capacities: {"fingerv7-001": 80}.
+instance_id: the instance; null in the row that counts the streams that wait.
+change: new, without or capacity; null for an instance that stays as it is.
+capacity_before: its capacity now.
+capacity_after: its capacity then.
+streams_before: its streams now.
+streams_after: its streams then.
+gained: streams that would come to it.
+lost: streams that would leave it.
+moves: moves in all.
+least_moves: the least number of moves that reaches the same loads.
+Raises: OR101, OR103, 55P03.
+Example: select instance_id, change, streams_before, streams_after from orchestrator.what_if(p_without => ''{fingerv7-002}'');';
 
 CREATE FUNCTION orchestrator_private.abandon_deliveries() RETURNS void
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.abandon_deliveries() IS 'What has been "sending" for two minutes was lost with its driver: nobody knows whether it went out, and it is not sent twice. What could not be sent for a day has failed.';
+COMMENT ON FUNCTION orchestrator_private.abandon_deliveries() IS 'What has been "sending" for two minutes was lost with its driver: it is unknown whether it went out, and it is not sent twice. What could not be sent for a day has failed.';
 
 CREATE FUNCTION orchestrator_private.actor() RETURNS text
     LANGUAGE sql STABLE
@@ -708,6 +1270,85 @@ CREATE FUNCTION orchestrator_private.answer_stalls() RETURNS orchestrator_privat
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.answer_stalls() IS 'Hand streams that stay silent over to others, or blame their stations.';
+
+CREATE TABLE orchestrator_private.instance (
+    instance_id text NOT NULL,
+    status text NOT NULL,
+    status_event text NOT NULL,
+    status_changed_at timestamp with time zone NOT NULL,
+    incarnation bigint DEFAULT 1 NOT NULL,
+    max_streams integer NOT NULL,
+    capabilities text[] DEFAULT ARRAY['audio_fingerprinting'::text] NOT NULL,
+    version text,
+    location text,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    owner_role name NOT NULL,
+    lease interval,
+    process text,
+    session_key bigint,
+    session_lost_at timestamp with time zone,
+    suspended_until timestamp with time zone,
+    standing_order text,
+    lost_by_decision_id bigint,
+    registered_at timestamp with time zone NOT NULL,
+    stop_within interval,
+    crashes integer DEFAULT 0 NOT NULL,
+    losses integer DEFAULT 0 NOT NULL,
+    last_lost_at timestamp with time zone,
+    probation_until timestamp with time zone,
+    probation_event_id uuid,
+    is_unusual boolean GENERATED ALWAYS AS (((status <> 'removed'::text) AND ((status = 'inactive'::text) OR (session_lost_at IS NOT NULL) OR (suspended_until IS NOT NULL) OR (probation_until IS NOT NULL) OR (crashes > 0) OR (losses > 0)))) STORED NOT NULL,
+    CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
+    CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
+    CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
+    CONSTRAINT instance_id_is_a_name CHECK ((instance_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$'::text)),
+    CONSTRAINT it_stops_before_its_lease_is_over CHECK (((stop_within > '00:00:00'::interval) AND (stop_within < lease))),
+    CONSTRAINT lease_is_positive CHECK ((lease > '00:00:00'::interval)),
+    CONSTRAINT max_streams_is_in_range CHECK (((max_streams >= 1) AND (max_streams <= 1000))),
+    CONSTRAINT metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+    CONSTRAINT standing_order_is_known CHECK ((standing_order = ANY (ARRAY['drain'::text, 'stay away'::text]))),
+    CONSTRAINT status_is_known CHECK ((status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'inactive'::text, 'recovering'::text, 'draining'::text, 'removed'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.instance IS 'A worker process, by its name. The row outlives the process: incarnation counts its lives.';
+
+COMMENT ON COLUMN orchestrator_private.instance.status_event IS 'The event of the state machine that led to the present status.';
+
+COMMENT ON COLUMN orchestrator_private.instance.incarnation IS 'Grows each time a new process registers under this name; a call with an old one is refused (OR301).';
+
+COMMENT ON COLUMN orchestrator_private.instance.lease IS 'The instance''s own limit of silence instead of heartbeat_timeout; nobody declares it lost before.';
+
+COMMENT ON COLUMN orchestrator_private.instance.process IS 'Which process registered (metadata key "process"): the same one may register again at any time.';
+
+COMMENT ON COLUMN orchestrator_private.instance.session_key IS 'Key of the advisory lock that the attached session holds; null when none is attached (HTTP, poolers, psql).';
+
+COMMENT ON COLUMN orchestrator_private.instance.session_lost_at IS 'Since when the lock of the attached session is gone; null while it is held.';
+
+COMMENT ON COLUMN orchestrator_private.instance.suspended_until IS 'A planned restart: nobody declares the instance lost before.';
+
+COMMENT ON COLUMN orchestrator_private.instance.standing_order IS 'An administrator''s order that outlives registrations: "drain" gets no streams, "stay away" may not register.';
+
+COMMENT ON COLUMN orchestrator_private.instance.lost_by_decision_id IS 'The decision that gave its streams to others when it was lost; tells what to take from it when it comes back.';
+
+COMMENT ON COLUMN orchestrator_private.instance.stop_within IS 'on_isolation = stop: so long after the last beat that was accepted all its handlers have stopped, by its own clock. Null: they go on.';
+
+COMMENT ON COLUMN orchestrator_private.instance.crashes IS 'How many of its processes in a row ended young and without a goodbye.';
+
+COMMENT ON COLUMN orchestrator_private.instance.losses IS 'How often in a row it was declared lost, each time soon after the last.';
+
+COMMENT ON COLUMN orchestrator_private.instance.last_lost_at IS 'When it was last declared lost.';
+
+COMMENT ON COLUMN orchestrator_private.instance.probation_until IS 'It came and went too often: until then it gets streams only when nobody else has room.';
+
+COMMENT ON COLUMN orchestrator_private.instance.probation_event_id IS 'What began its last probation: a loss, or its new registration after a crash.';
+
+COMMENT ON COLUMN orchestrator_private.instance.is_unusual IS 'Whether there is more to look at than its last beat and its session: it is lost, restarts, is on probation, or has crashes or losses that will be forgotten.';
+
+CREATE FUNCTION orchestrator_private.any_instance_is_placeable() RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.any_instance_is_placeable() IS 'Whether any instance may be given streams.';
 
 CREATE TABLE orchestrator_private.plan (
     plan_id bigint NOT NULL,
@@ -850,7 +1491,7 @@ CREATE FUNCTION orchestrator_private.cause_of_waiting() RETURNS uuid
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.cause_of_waiting() IS 'The event that left the stream that has waited for longest with nobody, or with one that is lost.';
+COMMENT ON FUNCTION orchestrator_private.cause_of_waiting() IS 'The event that left the stream that has waited for longest without an owner, or with a lost one.';
 
 CREATE FUNCTION orchestrator_private.check_balance() RETURNS jsonb
     LANGUAGE plpgsql
@@ -906,79 +1547,6 @@ CREATE FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], 
 
 COMMENT ON FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) IS 'Refuse a full set that says impossible things.';
 
-CREATE TABLE orchestrator_private.instance (
-    instance_id text NOT NULL,
-    status text NOT NULL,
-    status_event text NOT NULL,
-    status_changed_at timestamp with time zone NOT NULL,
-    incarnation bigint DEFAULT 1 NOT NULL,
-    max_streams integer NOT NULL,
-    capabilities text[] DEFAULT ARRAY['audio_fingerprinting'::text] NOT NULL,
-    version text,
-    location text,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    owner_role name NOT NULL,
-    lease interval,
-    process text,
-    session_key bigint,
-    session_lost_at timestamp with time zone,
-    suspended_until timestamp with time zone,
-    standing_order text,
-    lost_by_decision_id bigint,
-    registered_at timestamp with time zone NOT NULL,
-    stop_within interval,
-    crashes integer DEFAULT 0 NOT NULL,
-    losses integer DEFAULT 0 NOT NULL,
-    last_lost_at timestamp with time zone,
-    probation_until timestamp with time zone,
-    probation_event_id uuid,
-    is_unusual boolean GENERATED ALWAYS AS (((status <> 'removed'::text) AND ((status = 'inactive'::text) OR (session_lost_at IS NOT NULL) OR (suspended_until IS NOT NULL) OR (probation_until IS NOT NULL) OR (crashes > 0) OR (losses > 0)))) STORED NOT NULL,
-    CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
-    CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
-    CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
-    CONSTRAINT instance_id_is_a_name CHECK ((instance_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$'::text)),
-    CONSTRAINT it_stops_before_its_lease_is_over CHECK (((stop_within > '00:00:00'::interval) AND (stop_within < lease))),
-    CONSTRAINT lease_is_positive CHECK ((lease > '00:00:00'::interval)),
-    CONSTRAINT max_streams_is_in_range CHECK (((max_streams >= 1) AND (max_streams <= 1000))),
-    CONSTRAINT metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
-    CONSTRAINT standing_order_is_known CHECK ((standing_order = ANY (ARRAY['drain'::text, 'stay away'::text]))),
-    CONSTRAINT status_is_known CHECK ((status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'inactive'::text, 'recovering'::text, 'draining'::text, 'removed'::text])))
-);
-
-COMMENT ON TABLE orchestrator_private.instance IS 'A worker process, by its name. The row outlives the process: incarnation counts its lives.';
-
-COMMENT ON COLUMN orchestrator_private.instance.status_event IS 'The event of the state machine that led to the present status.';
-
-COMMENT ON COLUMN orchestrator_private.instance.incarnation IS 'Grows each time a new process registers under this name; a call with an old one is refused (OR301).';
-
-COMMENT ON COLUMN orchestrator_private.instance.lease IS 'The instance''s own limit of silence instead of heartbeat_timeout; nobody declares it lost before.';
-
-COMMENT ON COLUMN orchestrator_private.instance.process IS 'Which process registered (metadata key "process"): the same one may register again at any time.';
-
-COMMENT ON COLUMN orchestrator_private.instance.session_key IS 'Key of the advisory lock that the attached session holds; null when none is attached (HTTP, poolers, psql).';
-
-COMMENT ON COLUMN orchestrator_private.instance.session_lost_at IS 'Since when the lock of the attached session is gone; null while it is held.';
-
-COMMENT ON COLUMN orchestrator_private.instance.suspended_until IS 'A planned restart: nobody declares the instance lost before.';
-
-COMMENT ON COLUMN orchestrator_private.instance.standing_order IS 'An administrator''s order that outlives registrations: "drain" gets no streams, "stay away" may not register.';
-
-COMMENT ON COLUMN orchestrator_private.instance.lost_by_decision_id IS 'The decision that gave its streams to others when it was lost; tells what to take from it when it comes back.';
-
-COMMENT ON COLUMN orchestrator_private.instance.stop_within IS 'on_isolation = stop: so long after the last beat that was accepted all its handlers have stopped, by its own clock. Null: they go on.';
-
-COMMENT ON COLUMN orchestrator_private.instance.crashes IS 'How many of its processes in a row ended young and without a goodbye.';
-
-COMMENT ON COLUMN orchestrator_private.instance.losses IS 'How often in a row it was declared lost, each time soon after the last.';
-
-COMMENT ON COLUMN orchestrator_private.instance.last_lost_at IS 'When it was last declared lost.';
-
-COMMENT ON COLUMN orchestrator_private.instance.probation_until IS 'It came and went too often: until then it gets streams only when nobody else has room.';
-
-COMMENT ON COLUMN orchestrator_private.instance.probation_event_id IS 'What began its last probation: a loss, or its new registration after a crash.';
-
-COMMENT ON COLUMN orchestrator_private.instance.is_unusual IS 'Whether there is more to look at than its last beat and its session: it is lost, restarts, is on probation, or has crashes or losses that will be forgotten.';
-
 CREATE FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1025,7 +1593,7 @@ CREATE FUNCTION orchestrator_private.claim_job(p_outside boolean) RETURNS orches
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.claim_job(p_outside boolean) IS 'The most overdue job that nobody else is running, locked until the end of the transaction.';
+COMMENT ON FUNCTION orchestrator_private.claim_job(p_outside boolean) IS 'The most overdue job that no other session is running, locked until the end of the transaction.';
 
 CREATE FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer DEFAULT NULL::integer, p_least_moves integer DEFAULT NULL::integer, p_keep boolean DEFAULT true) RETURNS orchestrator_private.decision
     LANGUAGE plpgsql
@@ -1128,7 +1696,7 @@ CREATE FUNCTION orchestrator_private.count_moved(p_decision_id bigint) RETURNS i
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) IS 'How many streams a decision gave to somebody; the others that it moved wait.';
+COMMENT ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) IS 'How many streams a decision gave to an instance; the others that it moved wait.';
 
 CREATE FUNCTION orchestrator_private.count_retries(p_failures jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -1458,7 +2026,7 @@ CREATE FUNCTION orchestrator_private.findings_jobs() RETURNS TABLE(severity text
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.findings_jobs() IS 'Findings: jobs that nobody runs, that are late, fail, or are switched off.';
+COMMENT ON FUNCTION orchestrator_private.findings_jobs() IS 'Findings: jobs that no driver runs, that are late, fail, or are switched off.';
 
 CREATE FUNCTION orchestrator_private.findings_presence() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
@@ -1572,7 +2140,7 @@ CREATE FUNCTION orchestrator_private.heirless_with_room() RETURNS text[]
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams somebody could take now; null when there are none.';
+COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams another could take now; null when there are none.';
 
 CREATE FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text, releasing_since timestamp with time zone)
     LANGUAGE sql ROWS 10
@@ -1590,7 +2158,7 @@ CREATE FUNCTION orchestrator_private.hold_alert_target(p_target text) RETURNS bo
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.hold_alert_target(p_target text) IS 'Lock the target, unless somebody else does.';
+COMMENT ON FUNCTION orchestrator_private.hold_alert_target(p_target text) IS 'Lock the target, unless another session does.';
 
 CREATE TABLE orchestrator_private.http_session (
     instance_id text NOT NULL,
@@ -1893,7 +2461,7 @@ CREATE FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zo
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) IS 'End recovery mode, and let whatever has become unfair meanwhile be levelled; null when it was off.';
+COMMENT ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) IS 'End recovery mode, and let what has become unfair meanwhile be levelled; null when it was off.';
 
 CREATE FUNCTION orchestrator_private.leaving() RETURNS TABLE(instance_id text, streams integer)
     LANGUAGE sql STABLE
@@ -1956,7 +2524,7 @@ CREATE FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) RETURNS te
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) IS 'Those of these instances that are still lost, locked, but for those whose row somebody holds: they are speaking right now.';
+COMMENT ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) IS 'Those of these instances that are still lost, locked, but for those whose row is held: they are speaking right now.';
 
 CREATE FUNCTION orchestrator_private.lock_session(p_session_key bigint) RETURNS void
     LANGUAGE plpgsql
@@ -1968,7 +2536,7 @@ CREATE FUNCTION orchestrator_private.lock_watched(p_watched text[]) RETURNS text
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.lock_watched(p_watched text[]) IS 'Those of these instances that live, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
+COMMENT ON FUNCTION orchestrator_private.lock_watched(p_watched text[]) IS 'Those of these instances that live, locked, but for those whose row is held: they are speaking right now, and no failover waits for them.';
 
 CREATE FUNCTION orchestrator_private.long_transactions() RETURNS TABLE(pid integer, login text, application_name text, state text, age interval, may_end boolean, blocking jsonb)
     LANGUAGE sql
@@ -1981,7 +2549,7 @@ CREATE FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_eve
     SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'These instances are gone: step their state machines and give their streams to others, in one decision. What nobody else can take stays with those that may return.';
+COMMENT ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'These instances are gone: step their state machines and give their streams to others, in one decision. What no other can take stays with those that may return.';
 
 CREATE FUNCTION orchestrator_private.lost_sources() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -2119,13 +2687,13 @@ CREATE FUNCTION orchestrator_private.no_active_instance() RETURNS TABLE(code tex
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.no_active_instance() IS 'Alert: nobody has beaten for no_instance_alert.';
+COMMENT ON FUNCTION orchestrator_private.no_active_instance() IS 'Alert: no instance has beaten for no_instance_alert.';
 
 CREATE FUNCTION orchestrator_private.no_driver() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.no_driver() IS 'Alert: jobs of the database have been due for no_driver_alert, and nobody runs them. Opened by a beat, as nobody else is there.';
+COMMENT ON FUNCTION orchestrator_private.no_driver() IS 'Alert: jobs of the database have been due for no_driver_alert, and no driver runs them. Opened by a beat, as no job can.';
 
 CREATE FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) RETURNS void
     LANGUAGE plpgsql
@@ -2580,7 +3148,7 @@ CREATE FUNCTION orchestrator_private.silence_trust(p_watched text[]) RETURNS tim
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.silence_trust(p_watched text[]) IS 'From when on silence is to be believed, as things are now; infinity while nobody is left. Null: always.';
+COMMENT ON FUNCTION orchestrator_private.silence_trust(p_watched text[]) IS 'From when on silence is to be believed, as things are now; infinity while none is left. Null: always.';
 
 CREATE FUNCTION orchestrator_private.silence_trusted_from() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -2593,12 +3161,6 @@ CREATE FUNCTION orchestrator_private.silent_together(p_watched text[]) RETURNS t
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.silent_together(p_watched text[]) IS 'When the last of them was heard, if most instances fell silent together (their last beats no further apart than one interval and the grace); else null.';
-
-CREATE FUNCTION orchestrator_private.somebody_is_there() RETURNS boolean
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.somebody_is_there() IS 'Whether any instance may be given streams.';
 
 CREATE FUNCTION orchestrator_private.something_is_due(p_watched text[]) RETURNS boolean
     LANGUAGE plpgsql
@@ -2800,7 +3362,7 @@ CREATE FUNCTION orchestrator_private.stray_locks() RETURNS TABLE(pid integer, lo
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.stray_locks() IS 'Who holds one of this system''s advisory locks as nobody of this system does.';
+COMMENT ON FUNCTION orchestrator_private.stray_locks() IS 'Who holds one of this system''s advisory locks as no program of this system does.';
 
 CREATE FUNCTION orchestrator_private.strays() RETURNS TABLE(stream_id bigint, instance_id text, state text, pinned_to text)
     LANGUAGE sql STABLE
@@ -2848,7 +3410,7 @@ CREATE FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) RETURNS T
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) IS 'Which of these targets may be told something now, whoever has waited for longest first.';
+COMMENT ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) IS 'Which of these targets may be told something now, the one that has waited for longest first.';
 
 CREATE FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) RETURNS void
     LANGUAGE sql
@@ -2926,7 +3488,7 @@ CREATE FUNCTION orchestrator_private.waiting_reasons() RETURNS TABLE(reason text
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.waiting_reasons() IS 'Why each waiting stream waits: nobody, no ability, no room, refused, or room (it could be placed).';
+COMMENT ON FUNCTION orchestrator_private.waiting_reasons() IS 'Why each waiting stream waits: no instance, no ability, no room, refused, or room (it could be placed).';
 
 CREATE FUNCTION orchestrator_private.waiting_streams() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -3096,7 +3658,7 @@ CREATE VIEW orchestrator.alerts AS
     event_id
    FROM orchestrator_private.alert a;
 
-COMMENT ON VIEW orchestrator.alerts IS 'Alerts, open (resolved_at is null) and closed. delivered_at: when somebody was last told of it; reminders: how often somebody was reminded, as nobody acknowledged it.';
+COMMENT ON VIEW orchestrator.alerts IS 'Alerts, open (resolved_at is null) and closed. delivered_at: when it was last told; reminders: how often it was told again, as it was not acknowledged.';
 
 CREATE VIEW orchestrator.assignments AS
  SELECT a.stream_id,
@@ -3866,7 +4428,7 @@ CREATE TABLE orchestrator_private.schema_object (
 
 COMMENT ON TABLE orchestrator_private.schema_object IS 'Every object of the two schemas as a migration left it, by a checksum of its definition, owner and privileges.';
 
-COMMENT ON COLUMN orchestrator_private.schema_object.checksum IS 'Null only during a migration, for what somebody else had put into the schemas before.';
+COMMENT ON COLUMN orchestrator_private.schema_object.checksum IS 'Null only during a migration, for what others had put into the schemas before.';
 
 COMMENT ON COLUMN orchestrator_private.schema_object.server_major IS 'The server''s major version: another one may spell the same definition differently.';
 
@@ -4483,6 +5045,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.answer_failure(p_decision_id bigint,
 
 REVOKE ALL ON FUNCTION orchestrator_private.answer_stalls() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.any_instance_is_placeable() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
@@ -5034,8 +5598,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.silence_trust(p_watched text[]) FROM
 REVOKE ALL ON FUNCTION orchestrator_private.silence_trusted_from() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.silent_together(p_watched text[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.somebody_is_there() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.something_is_due(p_watched text[]) FROM PUBLIC;
 

@@ -8,8 +8,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from orchestrator import embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import embedded
+from orchestrator.install.migrate import migrate
 from orchestrator.names import Names
 
 FILE = Path(__file__).with_name("schema.snapshot.sql")

@@ -10,8 +10,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import migrate
 from orchestrator.errors import BadArgument
+from orchestrator.install import migrate
 from orchestrator.names import Names
 from tests.migrate.conftest import Fleet
 from tests.support import Server
@@ -295,7 +295,7 @@ class TestRefusals:
             ("migrations/2_short.sql", "", "not the name of a migration"),
             ("migrations/0001_again.sql", "", "have the same number"),
             ("sql/manifest", "private/nothing.sql\n", "the manifest names private/nothing.sql"),
-            ("sql/views/notes.sql", "select {{ nobody }};", "nobody"),
+            ("sql/views/notes.sql", "select {{ unknown }};", "unknown"),
         ],
     )
     def test_files_that_do_not_fit_together(self, fleet: Fleet, path: str, text: str, message: str) -> None:
@@ -363,6 +363,6 @@ def test_a_server_that_is_too_old_is_refused(fleet: Fleet, monkeypatch: pytest.M
     assert fleet.run("select to_regnamespace('{api}') as made") == [{"made": None}]
 
 
-def test_a_schema_that_belongs_to_everybody_is_refused() -> None:
+def test_a_schema_that_belongs_to_all_is_refused() -> None:
     with pytest.raises(BadArgument, match="public"):
         Names.for_schema("public")

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import embedded
-from orchestrator import migrate as runner
+from orchestrator.database import embedded
+from orchestrator.install import migrate as runner
 from tests.migrate.conftest import Fleet
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.properties.laws import Snapshot, check_decision, check_now, check_step, look
 from tests.properties.reference import digest
@@ -115,7 +115,7 @@ class Fleet:
         check_now(self.now)
         check_step(before, self.now)
         self._check_one_listener()
-        self._check_nobody_is_early()
+        self._check_none_is_early()
         if self.nothing_to_repair:
             # everybody obeys sooner or later, forgets and invents nothing; who was lost may claim what it had (R3)
             repairs = self.execute(
@@ -144,7 +144,7 @@ class Fleet:
                     assert stream_id not in writers, (worker, writers[stream_id])
                     writers[stream_id] = worker.name
 
-    def _check_nobody_is_early(self) -> None:
+    def _check_none_is_early(self) -> None:
         """What a worker that stops by itself may still run belongs to it or to nobody (R5.2)."""
         stopping = [worker for worker in self.workers if worker.stop_within is not None]
         if not stopping:

@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.properties.reference import digest, least_moves
 
 # An instance in one of these states can be given streams, unless an order or a planned absence stands against it.

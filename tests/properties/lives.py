@@ -12,7 +12,7 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.properties.fleet import Fleet, Worker
 from tests.properties.laws import check_fair, check_settled
 from tests.support import Clock, Database
@@ -156,7 +156,7 @@ class PlainLife:
             if dice.random() < 0.5:
                 self.fleet.detach(worker)
 
-    def act_everybody_is_away(self, dice: Random) -> None:
+    def act_all_are_away(self, dice: Random) -> None:
         """The network is gone: nobody is heard, for a moment or until all are lost; then some return, or all."""
         away = self.fleet.living()
         for worker in away:

@@ -1,4 +1,4 @@
-"""The cost follows what moves: whatever the planner knows about the tables, nobody reads all assignments.
+"""The cost follows what moves: no decision reads all assignments, also without statistics.
 
 Counted by the server itself, before statistics were ever gathered and after.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.properties.fleet import Fleet
 from tests.support import Clock, Database
 

@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.properties.lives import CutOffLife, MixedLife, PlainLife
 from tests.support import Clock, Database
 

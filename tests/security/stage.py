@@ -15,14 +15,16 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from orchestrator import db, templates
+from orchestrator import templates
+from orchestrator.database import db
 from orchestrator.names import Names
 from tests.lint.test_catalog import GRANTED
+from tests.rooms import public_functions, public_views
 from tests.support import Database
 
-FUNCTIONS = sorted(path.stem for path in (templates.SQL_ROOT / "api").glob("*.sql"))
-VIEWS = sorted(path.stem for path in (templates.SQL_ROOT / "views").glob("*.sql"))
-ROLES = ("worker", "reader", "admin", "nobody", "outsider")
+FUNCTIONS = public_functions()
+VIEWS = public_views()
+ROLES = ("worker", "reader", "admin", "unprivileged", "outsider")
 """Members of one role of the fleet each; a login without any role; one that is everything in another fleet."""
 
 VICTIM, VICTIM_OVER_HTTP = "victim-1", "victim-http"
@@ -121,7 +123,7 @@ class Stage:
         return {row["name"]: row["sum"] for row in rows}
 
     def catalog(self) -> list[Row]:
-        """Every object of the two schemas with its definition's checksum, and whatever else a login could have made."""
+        """Every object of the two schemas with its definition's checksum, and all else that a login could have made."""
         objects = templates.render("runner/catalog.sql", self.names).replace("{", "{{").replace("}", "}}")
         return self.rows(f"select o.kind, o.identity, o.checksum from ({objects}) as o order by 1, 2") + self.rows(
             "select 'role' as kind, r.rolname as identity, "
@@ -135,7 +137,7 @@ class Stage:
         )
 
     def of_the_victim(self) -> Row:
-        """Everything in the tables that is about the victim, or about nobody in particular."""
+        """Everything in the tables that is about the victim, or about no one in particular."""
         rows = {
             table: self.rows(f"select t::text as row from {{p}}.{table} as t {where} order by 1")
             for table, where in {
@@ -247,7 +249,7 @@ def undone(conn: Connection) -> Iterator[None]:
 
 
 def code_of(conn: Connection, statement: Statement | str, parameters: list[Any] | None = None) -> str:
-    """The SQLSTATE that a statement ends with ("00000" when it succeeds); whatever it did is undone."""
+    """The SQLSTATE that a statement ends with ("00000" when it succeeds); what it did is undone."""
     query = sql.SQL(statement) if isinstance(statement, str) else statement
     with undone(conn):
         try:

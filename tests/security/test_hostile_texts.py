@@ -14,13 +14,14 @@ from click.testing import CliRunner
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db, source
 from orchestrator.cli import main
+from orchestrator.database import db
 from orchestrator.errors import BadArgument, UnusableSource
 from orchestrator.http.access import Limits
 from orchestrator.http.routes import ROUTES
 from orchestrator.http.server import Options
 from orchestrator.names import Names
+from orchestrator.sources import source
 from tests.http.processes import HttpServer
 from tests.security.stage import FUNCTIONS, OWN, Stage, may_call
 
@@ -55,7 +56,7 @@ HOSTILE = (
     "-1",
 )
 DEEP = "[" * 1000 + "]" * 1000
-# What a text that was run instead of read would end with: errors of syntax and of names, and what is nobody's fault.
+# What a text that was run instead of read would end with: errors of syntax and of names, and what is no fault.
 _CONFUSED = ("42", "XX", "P0", "2F", "39")
 
 

@@ -1,5 +1,5 @@
 """How much a login can disturb: locks that it may take, transactions that it may leave open, notifications that it may
-forge, calls that it may make too large. Everybody else goes on, and diagnose() says whose doing it is."""
+forge, calls that it may make too large. All others go on, and diagnose() says whose doing it is."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ def another(stage: Stage) -> Iterator[Another]:
 
 @contextmanager
 def _meanwhile(conn: Connection, act: Callable[[], Any], stage: Stage) -> Iterator[threading.Thread]:
-    """Something that somebody does in a thread, and that waits for a lock; it has to succeed in the end."""
+    """Something done in a thread that waits for a lock; it has to succeed in the end."""
     outcome: list[BaseException] = []
 
     def run() -> None:
@@ -85,8 +85,10 @@ def impatient(stage: Stage) -> Iterator[None]:
 # -- locks -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("role", "lock"), [("nobody", "pg_advisory_lock"), ("worker", "pg_advisory_lock_shared")])
-def test_whoever_takes_the_decision_lock_for_a_session_is_found_and_ended(
+@pytest.mark.parametrize(
+    ("role", "lock"), [("unprivileged", "pg_advisory_lock"), ("worker", "pg_advisory_lock_shared")]
+)
+def test_a_session_that_takes_the_decision_lock_for_itself_is_found_and_ended(
     stage: Stage, another: Another, role: str, lock: str
 ) -> None:
     """Any login may lock any key. Callers wait no longer than lock_timeout, and the job needs no lock to end it."""
@@ -119,8 +121,8 @@ def test_whoever_takes_the_decision_lock_for_a_session_is_found_and_ended(
     )
 
 
-def test_whoever_keeps_a_worker_from_tying_its_session_is_ended(stage: Stage, another: Another) -> None:
-    stranger, victim = another("nobody"), stage.logins["victim"]
+def test_a_session_that_keeps_a_worker_from_tying_its_own_is_ended(stage: Stage, another: Another) -> None:
+    stranger, victim = another("unprivileged"), stage.logins["victim"]
     attach = {"p_instance_id": VICTIM, "p_incarnation": stage.incarnations[VICTIM]}
     victim.execute("select pg_advisory_unlock_all()")
     [key] = stage.rows("select {p}.session_lock_key(%s, %s) as key", VICTIM, stage.incarnations[VICTIM])
@@ -131,8 +133,8 @@ def test_whoever_keeps_a_worker_from_tying_its_session_is_ended(stage: Stage, an
     assert instance["has_session"]
 
 
-def test_locks_that_are_not_ours_are_nobodys_business(stage: Stage, another: Another) -> None:
-    stranger = another("nobody")
+def test_locks_that_are_not_ours_are_left_alone(stage: Stage, another: Another) -> None:
+    stranger = another("unprivileged")
     stranger.execute("select pg_advisory_lock(1), pg_advisory_lock(1, 1), pg_advisory_lock_shared(2)")
     with undone(stage.logins["admin"]):
         stage.call(
@@ -143,7 +145,7 @@ def test_locks_that_are_not_ours_are_nobodys_business(stage: Stage, another: Ano
 
 
 @pytest.mark.parametrize("name", ["psql", "", LIE])
-def test_a_worker_that_decides_and_does_not_commit_is_ended_whatever_it_calls_itself(
+def test_a_worker_that_decides_and_does_not_commit_is_ended_under_any_name(
     stage: Stage, another: Another, impatient: None, name: str
 ) -> None:
     """The name of a program is what it says of itself; locks are what it holds."""
@@ -171,7 +173,7 @@ def test_a_worker_that_beats_and_does_not_commit_holds_up_no_job_for_long(
     stage.call(stage.logins["worker"], "heartbeat", own)
 
 
-def test_a_reader_in_an_open_transaction_keeps_nobody_from_deciding(stage: Stage) -> None:
+def test_a_reader_in_an_open_transaction_keeps_no_session_from_deciding(stage: Stage) -> None:
     reader, admin = stage.logins["reader"], stage.logins["admin"]
     with undone(reader):
         reader.execute(sql.SQL("select * from {}").format(sql.Identifier(stage.names.api, "streams")))
@@ -186,7 +188,7 @@ def test_a_reader_in_an_open_transaction_keeps_nobody_from_deciding(stage: Stage
 
 
 def test_a_snapshot_of_the_past_decides_nothing(stage: Stage, another: Another) -> None:
-    """Whoever sets another isolation level is refused, before the lock could make its snapshot old."""
+    """A caller under another isolation level is refused, before the lock could make its snapshot old."""
     own = {"p_instance_id": OWN, "p_incarnation": stage.incarnations[OWN]}
     for level in ("repeatable read", "serializable"):
         conn = another("worker")
@@ -261,7 +263,7 @@ def test_how_a_session_writes_and_reads_values_changes_no_answer(stage: Stage, a
 
 def test_a_notification_says_nothing_that_a_stranger_should_not_hear(stage: Stage) -> None:
     """Any login may LISTEN to any channel: what is sent is a decision's number, or a job's name."""
-    stranger, admin = stage.logins["nobody"], stage.logins["admin"]
+    stranger, admin = stage.logins["unprivileged"], stage.logins["admin"]
     for channel in ("wake", OWN, VICTIM):
         stranger.execute(sql.SQL("listen {}").format(sql.Identifier(f"{stage.names.api}.{channel}")))
     stage.call(admin, "add_stream", {"p_url": "http://radio.example.org/told", "p_name": "secret name"})
@@ -276,10 +278,10 @@ def test_a_notification_says_nothing_that_a_stranger_should_not_hear(stage: Stag
 async def test_forged_notifications_harm_no_worker_and_no_driver(
     stage: Stage, another: Another, tmp_path: Path
 ) -> None:
-    """A notification is a hint: whatever it says, who gets it asks the database."""
+    """A notification is a hint: its receiver asks the database."""
     fleet, names = Fleet(stage.database.dsn, stage.names), stage.names
     recorder = Recorder()
-    forger = another("nobody")
+    forger = another("unprivileged")
     driver = DriverProcess(stage.database.dsn, names.api, tmp_path / "driver.log")
     storm = asyncio.Event()
 
@@ -327,7 +329,7 @@ async def test_forged_notifications_harm_no_worker_and_no_driver(
 _MANY = list(range(1, 10002))
 _LONG = "x" * 100_000
 _WIDE = {str(number): "x" * 100 for number in range(1000)}
-# an exponent of a few characters is a number of a hundred thousand digits when somebody looks at it
+# an exponent of a few characters is a number of a hundred thousand digits when it is looked at
 _BOMB = '{"a": [' + ", ".join(["1e131071"] * 1000) + "]}"
 _ABSURD: dict[str, list[dict[str, Any]]] = {
     "register_instance": [

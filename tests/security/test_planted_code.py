@@ -2,8 +2,8 @@
 
 Everything is planted that PostgreSQL lets a login plant: functions and operators with the very signatures of those in
 pg_catalog that our texts name, tables, views and domains named as ours and as the built-in ones, in its own schema and
-in pg_temp, casts from a type of its own; and all that stands first in its search_path. Whoever runs planted code leaves
-a trace, and an error that nothing catches.
+in pg_temp, casts from a type of its own; and all that stands first in its search_path. A caller that runs planted code
+leaves a trace, and an error that nothing catches.
 """
 
 import re
@@ -139,8 +139,8 @@ def test_a_condition_that_tells_what_it_sees_sees_nothing_that_the_views_do_not_
         "create function tell(value text) returns boolean language plpgsql cost 0.0000001 as "
         "$planted$ begin insert into seen values (value); return true; end $planted$"
     )
-    stage.rows("select * from {a}.set_stream_active(1, false)")  # a stream that nobody has: assignments hides it
-    views = [view for view in VIEWS if view != "locks"]  # what pg_locks shows everybody
+    stage.rows("select * from {a}.set_stream_active(1, false)")  # a stream without an owner: assignments hides it
+    views = [view for view in VIEWS if view != "locks"]  # what pg_locks shows to all
     try:
         for view in views:
             name = sql.Identifier(stage.names.api, view)
@@ -182,7 +182,7 @@ def planter(request: pytest.FixtureRequest, stage: Stage) -> Iterator[tuple[str,
 
 
 def _run(conn: Connection, statement: Statement, parameters: list[Any] | None = None) -> str:
-    """The SQLSTATE; the trace of code that ran as somebody else would be an error or in the loot."""
+    """The SQLSTATE; the trace of code that ran as another login would be an error or in the loot."""
     with undone(conn):
         code = "00000"
         try:

@@ -7,12 +7,12 @@ from tests.lint.test_catalog import GRANTED
 from tests.security.stage import FUNCTIONS, ROLES, VIEWS, Stage, code_of, may_call, may_read
 
 DENIED = "42501"
-# What a statement that does not fit its object is refused with, whoever says it.
+# What a statement that does not fit its object is refused with, for every login.
 DENIED_OR_UNFIT = {DENIED, "428C9", "42809", "55000", "0A000"}
 
 
-def test_whatever_is_installed_is_tried_here(stage: Stage) -> None:
-    """A function is granted to somebody in the table of roles, a view has a file; there is nothing else."""
+def test_all_that_is_installed_is_tried_here(stage: Stage) -> None:
+    """A function is granted to some role in the table of roles, a view has a file; there is nothing else."""
     assert [row["name"] for row in stage.functions(stage.names.api)] == FUNCTIONS == sorted(GRANTED["admin"])
     public = [row["name"] for row in stage.relations if row["schema"] == stage.names.api]
     assert public == sorted([*VIEWS, "stream_staging"])
@@ -34,7 +34,7 @@ def test_a_function_answers_its_roles_only(stage: Stage, function: str, role: st
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_view_is_read_by_its_roles_and_written_by_nobody(stage: Stage, view: str, role: str) -> None:
+def test_a_view_is_read_by_its_roles_and_written_by_none(stage: Stage, view: str, role: str) -> None:
     conn, name = stage.logins[role], sql.Identifier(stage.names.api, view)
     [column] = [row["columns"][0] for row in stage.relations if (row["schema"], row["name"]) == (stage.names.api, view)]
 
@@ -169,7 +169,7 @@ def test_no_private_function_or_type_can_be_used(stage: Stage, role: str) -> Non
 # -- what no login may do anywhere near a fleet ------------------------------------------------------------------------
 
 _TAKEN = (
-    # to become somebody else
+    # to become another login
     "set role {owner}",
     "set session authorization {owner}",
     "set session_replication_role = replica",

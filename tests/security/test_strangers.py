@@ -70,7 +70,7 @@ def test_nor_over_http(stage: Stage, function: str) -> None:
 
 
 def test_what_a_worker_says_of_streams_that_are_anothers_changes_nothing(stage: Stage) -> None:
-    """It may confirm, stop, fail, release and find silent whatever it likes under its own name."""
+    """It may confirm, stop, fail, release and find silent what it likes under its own name."""
     before = stage.of_the_victim()
     theirs = stage.arguments("report_streams", VICTIM)["p_streams"]
     assert theirs
@@ -143,8 +143,8 @@ def hung_up(stage: Stage) -> Iterator[None]:
     stage.rows("select {p}.watch_instances()")
 
 
-@pytest.mark.parametrize("role", ["worker", "nobody"])
-def test_whoever_holds_the_lock_of_anothers_session_does_not_keep_it_alive(
+@pytest.mark.parametrize("role", ["worker", "unprivileged"])
+def test_a_stranger_that_holds_the_lock_of_a_session_does_not_keep_it_alive(
     stage: Stage, hung_up: None, role: str
 ) -> None:
     """The key is no secret, and any login may lock it."""
@@ -210,7 +210,7 @@ def test_under_no_collation_is_one_name_taken_for_another(stage: Stage) -> None:
                 answers[function, text] = error.sqlstate or "?"
             assert stage.of_the_victim() == before, (function, text)
     assert {code for (function, _), code in answers.items() if function in BY_ID} == {"OR101"}, answers
-    # a collation that tells texts apart is nobody's concern
+    # a collation that tells texts apart concerns no one
     query = sql.SQL('select * from {}({} collate "C", {})').format(
         sql.Identifier(stage.names.api, "get_assignments"), sql.Literal(twin), sql.Literal(row["incarnation"])
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
 from orchestrator.names import Names
 from tests.pooler import Pooler, pgbouncer
 from tests.shim.support import Fleet

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from orchestrator.embedded import Embedded
+from orchestrator.database.embedded import Embedded
 from tests.shim.support import Fleet, Recorder, in_step, until
 from worker_shim import failures
 from worker_shim.failures import MOST_KINDS, Failures, without_secrets
@@ -38,7 +38,7 @@ async def test_a_call_that_waited_in_vain_for_a_lock_says_who_held_it(
     fleet.add_streams(2)
     recorder = Recorder()
     metadata = {"site": "sp", "db_password": PASSWORD}
-    with psycopg.connect(fleet.dsn, application_name="somebody", autocommit=True) as other:
+    with psycopg.connect(fleet.dsn, application_name="blocker", autocommit=True) as other:
         pid = other.info.backend_pid
         with other.transaction(), caplog.at_level(logging.INFO, "worker_shim"):
             other.execute(f"select {fleet.names.private}.lock_decisions()")
@@ -55,7 +55,7 @@ async def test_a_call_that_waited_in_vain_for_a_lock_says_who_held_it(
         "attempt=1",
         "sqlstate=55P03",
         f"lock_holders=decision ExclusiveLock pid={pid}",
-        "program='somebody' state=idle in transaction",
+        "program='blocker' state=idle in transaction",
     ):
         assert part in failed
     assert PASSWORD not in caplog.text

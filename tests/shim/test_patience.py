@@ -71,7 +71,7 @@ def test_backoff_doubles_up_to_its_limit_and_the_upper_half_is_random() -> None:
 
 
 def _fail(breaker: Breaker, error: Exception | None = None) -> None:
-    with pytest.raises(Exception), breaker.calling():  # noqa: B017  # whatever it was given
+    with pytest.raises(Exception), breaker.calling():  # noqa: B017  # any error that it was given
         raise error or psycopg.OperationalError("away")
 
 

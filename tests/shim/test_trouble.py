@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from orchestrator.embedded import Embedded
+from orchestrator.database.embedded import Embedded
 from tests.pooler import Pooler
 from tests.shim.support import Fleet, Recorder, Wire, held, in_step, until
 
@@ -136,7 +136,7 @@ async def test_behind_a_pooler_in_transaction_mode_a_worker_polls_and_is_as_corr
             context = two.contexts[min(two.running)]
             assert await context.is_current()
         await in_step(fleet, "fingerv7-001", one, 6)
-        # Nothing of a session was left in the connections that everybody shares.
+        # Nothing of a session was left in the connections that all share.
         assert fleet.query("select 1 from pg_locks where locktype = 'advisory' and granted") == []
     assert not one.doubled and not two.doubled
 

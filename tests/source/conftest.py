@@ -11,7 +11,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
-from orchestrator import db, source
+from orchestrator.database import db
+from orchestrator.sources import source
 from tests.support import Database
 
 MODERN = """
@@ -29,7 +30,7 @@ OLDER = """
 
 @dataclass
 class External:
-    """The database of somebody else, with a table of stations."""
+    """The database of another company, with a table of stations."""
 
     dsn: str
     conn: psycopg.Connection[dict[str, Any]]

@@ -9,8 +9,9 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import Jsonb
 
-from orchestrator import db, source
+from orchestrator.database import db
 from orchestrator.errors import UnusableSource
+from orchestrator.sources import source
 from tests.source.conftest import OLDER, External, Fleet
 
 

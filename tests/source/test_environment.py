@@ -13,9 +13,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from orchestrator import db, source
-from orchestrator.embedded import Embedded
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
 from orchestrator.errors import BadArgument
+from orchestrator.sources import source
 from tests.source.conftest import External, Fleet
 
 

@@ -1,4 +1,4 @@
-"""Whatever happens to the source, after a sync the fleet's streams equal its rows."""
+"""After a sync the fleet's streams equal its rows."""
 
 import uuid
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator import db, source
+from orchestrator.database import db
 from orchestrator.errors import TooManyRemovals, UnusableSource
+from orchestrator.sources import source
 from tests.source.conftest import External, Fleet
 
 ids = st.integers(1, 8)

@@ -12,8 +12,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from structlog.testing import capture_logs
 
-from orchestrator import db, source
+from orchestrator.database import db
 from orchestrator.errors import BadArgument, TooManyRemovals, UnknownName, UnusableSource
+from orchestrator.sources import source
 from tests.source.conftest import OLDER, External, Fleet
 from tests.support import Database
 
@@ -116,7 +117,7 @@ def test_a_deactivated_stream_is_taken_from_its_owner(fleet: Fleet, field: Exter
     assert len(fleet.query("select * from {p}.withdrawal")) == 2
 
 
-def test_a_deactivated_stream_that_nobody_had_no_longer_waits(fleet: Fleet, field: External) -> None:
+def test_a_deactivated_stream_without_owner_no_longer_waits(fleet: Fleet, field: External) -> None:
     field.execute("update streams set active = false where id = 1")
     fleet.sync()
     assert fleet.streams()["1"]["state"] == "idle"
@@ -206,7 +207,7 @@ def test_an_unreachable_source_changes_nothing_and_is_recorded(fleet: Fleet, fie
         fleet.conn,
         "add_source",
         source="field",
-        conninfo="host=127.0.0.1 port=1 user=nobody dbname=none",
+        conninfo="host=127.0.0.1 port=1 user=reader dbname=none",
         table_name="streams",
     )
     with pytest.raises(source.SourceUnreachable) as failed:
@@ -427,7 +428,7 @@ def test_a_refused_batch_staged_by_hand_can_be_merged_with_force(fleet: Fleet, f
 
 def test_unknown_and_unfit_sources_are_refused(fleet: Fleet, external: External) -> None:
     with pytest.raises(UnknownName) as unknown:
-        source.sync(fleet.conn, "nobody")
+        source.sync(fleet.conn, "unknown")
     assert unknown.value.hint
     with pytest.raises(BadArgument):
         source.sync(fleet.conn, "manual")
@@ -477,7 +478,7 @@ def test_a_source_with_streams_is_removed_only_with_them(fleet: Fleet, field: Ex
 
 
 def test_the_merge_takes_its_locks_in_the_common_order(fleet: Fleet, field: External, database: Database) -> None:
-    """R2.1: whoever holds the decision lock is waited for before anything else is locked."""
+    """R2.1: the holder of the decision lock is waited for before anything else is locked."""
     fleet.register("one", 50)
     settle(fleet)
     holder = database.connect(autocommit=False)
@@ -494,7 +495,7 @@ def test_the_merge_takes_its_locks_in_the_common_order(fleet: Fleet, field: Exte
             break
         time.sleep(0.02)
     assert waiting
-    # Nobody who changes a stream, an instance or the source is held up by the sync that waits.
+    # No session that changes a stream, an instance or the source is held up by the sync that waits.
     for table in ("instance", "stream", "assignment", "source"):
         fleet.query(f"select from {{p}}.{table} for update nowait")
     holder.rollback()

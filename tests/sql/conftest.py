@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.names import Names
 from tests.sql.fleet import Fleet
 from tests.support import Clock, Database
@@ -21,7 +21,7 @@ _numbers = count(1)
 
 @pytest.fixture
 def fleet(database: Database, clock: Clock) -> Iterator[Fleet]:
-    """A fleet without instances; whatever a test did to it, its counts must equal a recount in the end."""
+    """A fleet without instances; after each test its counts must equal a recount."""
     fleet = Fleet(database, clock)
     yield fleet
     fleet.check_counts()

@@ -1,6 +1,6 @@
 """What a notified worker asks for, and how a session is given back."""
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.fleet import Fleet, refused
 
 

@@ -1,6 +1,6 @@
 """Who has just waited in vain can say for whom."""
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.sql.conftest import Login
 from tests.sql.fleet import Fleet
 from tests.support import Database

@@ -15,11 +15,12 @@ from http import HTTPStatus
 
 from starlette.types import Message, Receive, Scope, Send
 
-from orchestrator import db, log
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from orchestrator.http.dashboard.page import State
 from orchestrator.http.pool import Pool
 from orchestrator.http.problems import Problem, from_error
+from orchestrator.logs import log
 
 # A proxy ends a connection that says nothing for a minute or less.
 _COMMENT = b": nothing new\n\n"

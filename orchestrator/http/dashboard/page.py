@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from orchestrator import printable
 from orchestrator.http.dashboard.charts import HEIGHT, WIDTH, charts
+from orchestrator.redact import lines
 
 State = Mapping[str, Any]
 """The body of http_dashboard()."""
@@ -34,7 +34,7 @@ _TICK = timedelta(minutes=3)
 
 def _finalize(value: Any) -> Any:
     """Nothing that is shown moves a cursor or turns a line round."""
-    return printable.lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def moment(text: str) -> datetime:

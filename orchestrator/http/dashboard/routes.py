@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import CallerMistake, OrchestratorError
 from orchestrator.http.access import Limits, read_json
 from orchestrator.http.dashboard import page

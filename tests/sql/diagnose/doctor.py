@@ -1,4 +1,4 @@
-"""Somebody who asks diagnose(), does exactly what it says, and asks again."""
+"""A person who asks diagnose(), does exactly what it says, and asks again."""
 
 import shlex
 import time

@@ -17,7 +17,7 @@ def test_a_healthy_fleet_has_no_findings(fleet: Fleet) -> None:
 
 
 def test_streams_without_any_instance_are_found(fleet: Fleet, doctor: Doctor) -> None:
-    """R6.2: nobody is there; a person has to start somebody."""
+    """R6.2: no instance is there; a person has to start one."""
     fleet.add_streams(3)
     finding = doctor.sees("no_instance", "fleet")
     assert (finding["severity"], finding["repair"]) == ("critical", None)

@@ -1,12 +1,12 @@
-"""The codes of diagnose(): in the SQL, in the headers above it, in docs/diagnosis.md, and each in a test."""
+"""The codes of diagnose(): in the SQL, in the headers above it, in docs/operating/diagnosis.md, and each in a test."""
 
 import re
 from pathlib import Path
 
-from orchestrator import templates
+from tests.rooms import fleet_files
 
 ROOT = Path(__file__).parents[3]
-PARTS = sorted((templates.SQL_ROOT / "private").glob("*findings*.sql"))
+PARTS = [path for path in fleet_files() if "findings" in path.stem]
 # What the command says of the program, and the database cannot know.
 OF_THE_COMMAND = {"migrations_pending"}
 
@@ -21,13 +21,14 @@ def _codes() -> set[str]:
 
 
 def test_each_header_lists_the_codes_below_it() -> None:
+    assert len(PARTS) > 5
     for path in PARTS:
         header = path.read_text().partition("create or replace")[0]
         assert set(re.findall(r"^--   ([a-z_]+) ", header, re.MULTILINE)) == _said(path), path.name
 
 
 def test_the_documentation_lists_every_code() -> None:
-    text, _, _ = (ROOT / "docs" / "diagnosis.md").read_text().partition("\n## Is all well?\n")
+    text, _, _ = (ROOT / "docs" / "operating" / "diagnosis.md").read_text().partition("\n## Is all well?\n")
     listed = re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE)
     assert len(listed) == len(set(listed))
     assert set(listed) == _codes() | OF_THE_COMMAND

@@ -12,9 +12,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
 from tests.sql.conftest import Login
 from tests.sql.diagnose.doctor import Doctor, run_command
 from tests.sql.fleet import Fleet
@@ -33,7 +33,7 @@ def _unlimited(conn: db.Connection) -> None:
 
 
 def test_a_long_transaction_is_found_and_ended(fleet: Fleet, doctor: Doctor, login: Login) -> None:
-    """R6.2, R2.2: another login's, whoever it is and whatever it calls itself."""
+    """R6.2, R2.2: another login's, under any name."""
     conn = login("reader")
     conn.execute("set application_name = 'orchestrator:migrate'")
     _unlimited(conn)
@@ -61,7 +61,7 @@ def test_a_migration_may_take_its_time_and_another_database_is_none_of_ours(flee
         doctor.sees_no("transaction_long")
 
 
-def test_whoever_holds_a_lock_that_others_wait_for_is_found_and_ended(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_session_that_holds_a_lock_that_others_wait_for_is_found_and_ended(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2: not those that wait themselves, though the next must wait for them, too."""
     holder, *waiters = (fleet.database.connect(autocommit=True) for _ in range(3))
     for conn in (holder, *waiters):
@@ -168,7 +168,7 @@ def test_a_listener_that_holds_up_the_queue_is_found_and_ended(own_server: str) 
         conn.execute(finding["repair"])
         listener.close()
         for _ in range(200):
-            conn.execute("select pg_notify('nobody', '')")
+            conn.execute("select pg_notify('unheard', '')")
             if not seen():
                 return
         raise AssertionError("the queue stays full")
@@ -324,7 +324,7 @@ _STRANGERS = (
     "create domain {p}.age as integer",
     "create statistics {p}.together on name, url from {p}.stream",
     "create trigger watched before update on {p}.stream execute function suppress_redundant_updates_trigger()",
-    "create policy everybody on {p}.stream",
+    "create policy open on {p}.stream",
     "create rule nothing as on delete to {p}.stream do instead nothing",
 )
 

@@ -75,7 +75,7 @@ def test_an_instance_that_comes_and_goes_is_taken_out_of_service(
 
 
 def test_an_instance_on_probation_flaps_until_that_is_over(fleet: Fleet, doctor: Doctor) -> None:
-    """R6.2: whatever it has counted since."""
+    """R6.2: also when it has counted on since."""
     fleet.start(10, 10, streams=2)
     fleet.query("update {p}.instance set probation_until = {p}.now() + '1 minute' where instance_id = 'fv-2'")
     doctor.sees("instance_flapping", "instance fv-2")
@@ -135,7 +135,7 @@ def test_an_instance_above_its_lowered_capacity_gives_the_rest_to_others(
     assert (finding["evidence"]["streams"], finding["evidence"]["max_streams"]) == (5, 2)
 
 
-def test_an_instance_above_its_capacity_keeps_what_nobody_has_room_for(fleet: Fleet, doctor: Doctor) -> None:
+def test_an_instance_above_its_capacity_keeps_what_no_other_has_room_for(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2: no repair where there is no room."""
     fleet.start(5, 5, streams=10)
     fleet.admin("set_capacity", instance_id="fv-1", max_streams=2)
@@ -176,7 +176,7 @@ def shim_connection(fleet: Fleet) -> Iterator[psycopg.Connection[Any]]:
 def test_a_worker_that_is_connected_without_a_session_is_behind_a_pooler(
     fleet: Fleet, doctor: Doctor, shim_connection: psycopg.Connection[Any]
 ) -> None:
-    """R6.2: in transaction mode; whoever speaks HTTP has no such connection and is no finding."""
+    """R6.2: in transaction mode; an instance that speaks HTTP has no such connection and is no finding."""
     first, second = fleet.start(10, 10, streams=2)
     doctor.sees_no("pooler_between")
     _beat_for(fleet, 60, first, second)

@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from orchestrator import db
-from orchestrator import source as sources
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
+from orchestrator.sources import source as sources
 from tests.sql.diagnose.doctor import Doctor, run_command
 from tests.sql.fleet import Fleet
 from tests.support import Database
@@ -45,7 +45,7 @@ def _wait_until_gone(conn: db.Connection, *codes: str) -> None:
     raise AssertionError(f"{codes} stay")
 
 
-def test_that_nobody_runs_jobs_is_found_until_a_driver_is_started(database: Database) -> None:
+def test_that_no_driver_runs_is_found_until_one_is_started(database: Database) -> None:
     """R6.2, R4: by the real clock; the repair is a driver."""
     conn = database.connect()
     db.call(conn, "run_due_jobs")
@@ -130,7 +130,7 @@ def test_a_job_that_is_switched_off_is_switched_on_again(fleet: Fleet, doctor: D
     doctor.cures("job_disabled", "job check_balance")
 
 
-def test_history_that_nobody_purges_is_purged(fleet: Fleet, doctor: Doctor) -> None:
+def test_history_that_was_not_purged_is_purged(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2"""
     fleet.admin("schedule_job", job="purge_history", enabled=False)
     fleet.start(10, streams=1)
@@ -190,7 +190,7 @@ def test_a_source_that_fails_is_found_until_it_can_be_read(
     assert len(fleet.view("streams")) == 10
 
 
-def test_a_source_that_nobody_reads_is_stale(fleet: Fleet, doctor: Doctor, source: psycopg.Connection[Any]) -> None:
+def test_a_source_that_is_not_read_is_stale(fleet: Fleet, doctor: Doctor, source: psycopg.Connection[Any]) -> None:
     """R6.2: neither at first nor any more; a list and one that is switched off are not read by themselves."""
     fleet.admin("add_source", source="list")
     fleet.admin("add_source", source="off", conninfo=fleet.database.dsn, table_name="public.stations", enabled=False)

@@ -1,4 +1,4 @@
-"""R6.2, R6.3: the record contradicts itself; only somebody who writes to private tables gets it there."""
+"""R6.2, R6.3: the record contradicts itself; only writing to private tables gets it there."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_wrong_counters_of_requirements_are_made_equal_to_a_recount(fleet: Fleet
 
 
 def test_a_stream_without_an_assignment_gets_one_and_an_instance(fleet: Fleet, doctor: Doctor) -> None:
-    """R6.2: under an epoch that nobody had before."""
+    """R6.2: under an epoch that no owner had before."""
     fleet.start(10, 10, streams=4)
     [before] = fleet.query("delete from {p}.assignment where stream_id = 1 returning epoch")
     doctor.cures("row_missing", "stream 1")
@@ -46,10 +46,10 @@ def test_an_instance_gets_its_missing_row_back(fleet: Fleet, doctor: Doctor, tab
     assert fleet.instance("fv-1")["assigned_streams"] == 2
 
 
-def test_an_active_stream_that_nobody_looks_after_is_placed(fleet: Fleet, doctor: Doctor) -> None:
+def test_an_active_stream_without_a_row_is_placed(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2"""
     fleet.start(10, 10, streams=4)
-    fleet.query("update {p}.assignment set state = 'idle', instance_id = null where stream_id = 1")
+    fleet.query("update {p}.assignment set state = 'idle', instance_id = null, epoch = epoch + 1 where stream_id = 1")
     for worker in fleet.workers.values():
         worker.running.pop(1, None)
     assert "active" in doctor.cures("row_impossible", "stream 1")["finding"]
@@ -57,7 +57,7 @@ def test_an_active_stream_that_nobody_looks_after_is_placed(fleet: Fleet, doctor
     assert fleet.stream(1)["state"] == "running"
 
 
-def test_an_inactive_stream_that_somebody_hears_is_withdrawn(fleet: Fleet, doctor: Doctor) -> None:
+def test_an_inactive_stream_that_is_heard_is_withdrawn(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2"""
     fleet.start(10, 10, streams=4)
     fleet.query("update {p}.stream set active = false where stream_id = 1")
@@ -71,7 +71,9 @@ def test_a_stream_of_an_instance_that_is_gone_fails_over(fleet: Fleet, doctor: D
     """R6.2"""
     _, second = fleet.start(10, 10, streams=4)
     second.call("deregister_instance")
-    fleet.query("update {p}.assignment set instance_id = 'fv-2', epoch = epoch + 1 where stream_id = 1")
+    fleet.query(
+        "update {p}.assignment set instance_id = 'fv-2', state = 'assigned', epoch = epoch + 1 where stream_id = 1"
+    )
     assert doctor.cures("row_impossible", "stream 1")["evidence"]["instance_id"] == "fv-2"
     assert fleet.stream(1)["instance_id"] == "fv-1"
     fleet.all_obey()

@@ -1,4 +1,4 @@
-"""R6.1, R6.2: streams that nobody hears, and why."""
+"""R6.1, R6.2: streams that no instance hears, and why."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.sql.diagnose.doctor import Doctor
 from tests.sql.fleet import Fleet, Worker
 
 
-def test_streams_wait_because_nobody_may_be_given_any(fleet: Fleet, doctor: Doctor) -> None:
+def test_streams_wait_because_no_instance_may_be_given_any(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2"""
     [worker] = fleet.start(10)
     worker.call("suspend_instance", **{"for": "5 minutes"})
@@ -25,7 +25,7 @@ def test_streams_wait_because_nobody_may_be_given_any(fleet: Fleet, doctor: Doct
 
 
 def test_what_a_lost_instance_keeps_waits_for_an_instance(fleet: Fleet, doctor: Doctor) -> None:
-    """R6.2: nobody else could take it."""
+    """R6.2: no other instance could take it."""
     fleet.start(10, streams=2)
     for _ in range(2):
         fleet.clock.advance("6 minutes")
@@ -78,7 +78,7 @@ def test_each_stream_waits_for_one_reason(fleet: Fleet, doctor: Doctor) -> None:
     assert reasons() == {"no room": 1, "no ability": 2}
 
 
-def test_streams_wait_for_an_ability_that_nobody_has(fleet: Fleet, doctor: Doctor) -> None:
+def test_streams_wait_for_an_ability_that_no_instance_has(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2: each ability is counted by itself."""
     fleet.start(10, 10)
     fleet.add_streams(2, required_capabilities=["aac"])
@@ -102,7 +102,7 @@ def test_streams_wait_for_room_with_those_that_are_able(fleet: Fleet, doctor: Do
     doctor.sees_no("streams_wait_for_room")
 
 
-def test_streams_that_everybody_gave_back_are_tried_again_by_the_repair(fleet: Fleet, doctor: Doctor) -> None:
+def test_streams_that_all_gave_back_are_tried_again_by_the_repair(fleet: Fleet, doctor: Doctor) -> None:
     """R6.2"""
     first, second = fleet.start(2, 2, streams=2)
     for worker in (first, second):
@@ -123,7 +123,7 @@ def test_streams_that_everybody_gave_back_are_tried_again_by_the_repair(fleet: F
 
 
 @pytest.mark.parametrize("is_paused", [False, True])
-def test_streams_that_nobody_places_although_there_is_room_are_placed_by_the_repair(
+def test_streams_that_are_not_placed_although_there_is_room_are_placed_by_the_repair(
     fleet: Fleet, doctor: Doctor, is_paused: bool
 ) -> None:
     """R6.2: no driver has run since they came."""
@@ -140,7 +140,7 @@ def test_streams_that_nobody_places_although_there_is_room_are_placed_by_the_rep
 @pytest.mark.parametrize(
     ("lease", "seconds"), [({}, 40), ({"lease": "60 seconds", "stop_within": "20 seconds"}, 70)], ids=["told", "lease"]
 )
-def test_a_hand_over_that_nobody_finishes_is_finished_by_the_repair(
+def test_a_hand_over_that_is_not_finished_is_finished_by_the_repair(
     fleet: Fleet, doctor: Doctor, lease: dict[str, Any], seconds: int
 ) -> None:
     """R6.2: one that stops by its own clock is left the time of its lease."""

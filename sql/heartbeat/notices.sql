@@ -1,0 +1,72 @@
+-- What a beat is told beside its commands, and what it sees while no driver is there to see it.
+-- Reads     job, controller, setting
+-- Locks     a job's row, unless another session does; alert
+-- Writes    alert, alert_delivery (when no driver runs)
+
+create or replace function {{ private }}.jobs_waiting()
+    returns setof {{ private }}.job
+    language sql stable
+as $function$
+    -- a first look that costs next to nothing, on every beat: no_driver_alert cannot be shorter
+    select j.*
+    from {{ private }}.job as j
+    where j.next_run_at <= {{ private }}.now() - interval '10 seconds'
+        and (j.claimed_until is null or j.claimed_until <= {{ private }}.now() - interval '10 seconds')
+        and j.enabled
+        and j.runs_in = 'database'
+$function$;
+comment on function {{ private }}.jobs_waiting() is 'Jobs of the database that have waited so long that there might be no driver.';
+
+create or replace function {{ private }}.wanted_interval(p_lease interval)
+    returns table (seconds double precision)
+    language sql stable
+as $function$
+    -- spread out in recovery mode, with time for the next beat before anybody warns of it; a lease has room for two, always
+    select
+        date_part('epoch', least(
+            case
+                when c.recovery_since is null then s.value::interval
+                else least(2 * s.value::interval, {{ private }}.setting_interval('heartbeat_warning') * 2 / 3)
+            end,
+            p_lease / 2
+        ))
+    from {{ private }}.controller as c
+    cross join {{ private }}.setting as s
+    where s.name = 'heartbeat_interval'
+$function$;
+comment on function {{ private }}.wanted_interval(interval) is 'How often an instance with this lease is to beat now.';
+
+create or replace function {{ private }}.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision)
+    returns jsonb
+    language plpgsql volatile
+as $function$
+declare
+    v_job text;
+    v_overdue interval;
+    v_told double precision := case when abs(p_interval - p_wanted) >= 0.001 then p_wanted end;
+begin
+    if exists (select from {{ private }}.jobs_waiting()) then
+        select o.job, o.overdue into v_job, v_overdue from {{ private }}.overdue_job() as o;
+        if v_job is not null and not {{ private }}.alert_is_open('no_driver', '') then
+            -- a session that holds the job's row runs it after all, or is opening the alert: no beat waits for that
+            perform from {{ private }}.job as j where j.job = v_job for no key update skip locked;
+            if found then
+                perform {{ private }}.open_alert(c.code, c.subject, c.severity, c.message, c.detail) from {{ private }}.no_driver() as c;
+            end if;
+        end if;
+    end if;
+    if p_interval is null then
+        return null; -- it would not understand
+    end if;
+    if v_told is null and p_incoming = 0 and v_overdue is null then
+        return null;
+    end if;
+    return jsonb_strip_nulls(jsonb_build_object(
+        'heartbeat_interval', v_told,
+        -- its owner may let go at any moment, and the notification of that may get lost
+        'next_beat_in', case when p_incoming > 0 then 2 end,
+        'no_driver_for', extract(epoch from date_trunc('second', v_overdue))
+    ));
+end
+$function$;
+comment on function {{ private }}.notice_for(double precision, integer, double precision) is 'What a worker that goes by p_interval (seconds; null: it would not understand) should know: another interval of beats than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';

@@ -1,0 +1,59 @@
+-- How an instance loses its streams: by silence, by its goodbye, by an administrator.
+-- Locks     instance; stream and assignment rows (by id); callers that lose instances hold the decision lock
+-- Writes    instance, assignment, decision, movement, metric_count
+
+create or replace function {{ private }}.lose_instances(
+    p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb default '{}'
+)
+    returns {{ private }}.decision
+    language plpgsql volatile
+    -- the plans serve one stream as well as a thousand; planning anew for every array would cost as much as the work
+    set plan_cache_mode = 'force_generic_plan'
+as $function$
+declare
+    v_decision_id bigint := {{ private }}.open_decision(p_rule, p_trigger, p_reason, p_detail || jsonb_build_object('instances', to_jsonb(p_instance_ids)));
+    v_counts_as_loss boolean;
+    v_kept integer;
+    v_decision {{ private }}.decision;
+begin
+    perform i.instance_id from {{ private }}.instance as i where i.instance_id = any(p_instance_ids) order by i.instance_id for no key update;
+    perform {{ private }}.step_instance(u.instance_id, p_event) from unnest(p_instance_ids) as u(instance_id);
+    v_counts_as_loss := p_event = 'lost' and {{ private }}.others_are_alive(p_instance_ids);
+    update {{ private }}.instance as i
+    set
+        lost_by_decision_id = v_decision_id, suspended_until = null, session_key = null, session_lost_at = null,
+        losses = case
+            when not v_counts_as_loss then i.losses
+            when i.last_lost_at > {{ private }}.now() - interval '1 hour' then i.losses + 1
+            else 1
+        end,
+        last_lost_at = case when v_counts_as_loss then {{ private }}.now() else i.last_lost_at end
+    where i.instance_id = any(p_instance_ids);
+    perform {{ private }}.fail_over(v_decision_id, p_instance_ids, p_rule);
+    select sum(l.owned) into v_kept from {{ private }}.instance_load as l where l.instance_id = any(p_instance_ids);
+    if v_kept > 0 then
+        update {{ private }}.decision as d
+        set detail = d.detail || jsonb_build_object(
+            'kept', v_kept,
+            'why', case when {{ private }}.any_instance_is_placeable() then 'no other has room for them' else 'none is left to take them' end
+        )
+        where d.decision_id = v_decision_id;
+    end if;
+    -- whether the fleet is level now is looked at then: nothing waits for it here
+    perform {{ private }}.request_settle('lost', p_instance_ids[1]);
+    v_decision := {{ private }}.close_decision(v_decision_id);
+    if p_event = 'lost' then
+        perform {{ private }}.count_failover(v_decision);
+    end if;
+    return v_decision;
+end
+$function$;
+comment on function {{ private }}.lose_instances(text[], text, text, text, text, jsonb) is 'These instances are gone: step their state machines and give their streams to others, in one decision. What no other can take stays with those that may return.';
+
+create or replace function {{ private }}.count_moved(p_decision_id bigint)
+    returns integer
+    language sql volatile
+begin atomic
+    select count(*)::integer from {{ private }}.movement as m where m.decision_id = p_decision_id and m.to_instance_id is not null;
+end;
+comment on function {{ private }}.count_moved(bigint) is 'How many streams a decision gave to an instance; the others that it moved wait.';

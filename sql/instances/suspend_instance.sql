@@ -1,0 +1,36 @@
+-- A planned restart: the instance's streams stay its own for a while, also without its session.
+-- Locks     decision; instance; assignment rows
+-- Writes    instance, assignment
+-- Notifies  the owners that keep streams that were on their way to it
+-- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
+create or replace function {{ api }}.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval)
+    returns table (suspended_until timestamptz)
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '5s'
+as $function$
+declare
+    v_until timestamptz := {{ private }}.now() + p_for;
+begin
+    perform {{ private }}.require_argument(
+        'p_for', p_for > interval '0' and p_for <= {{ private }}.setting_interval('heartbeat_timeout'), to_jsonb(p_for),
+        format('longer than nothing and at most heartbeat_timeout = %s', {{ private }}.setting_interval('heartbeat_timeout'))
+    );
+    perform {{ private }}.lock_decisions();
+    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    update {{ private }}.instance as i set suspended_until = v_until where i.instance_id = p_instance_id;
+    -- what is on its way to it stays where it is
+    perform {{ private }}.cancel_handovers_to(array[p_instance_id]);
+    return query select v_until;
+end
+$function$;
+comment on function {{ api }}.suspend_instance(text, bigint, interval) is
+'Keep the streams of this instance for it until it registers again, for a planned restart.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_for: for how long, at most heartbeat_timeout.
+suspended_until: until when they are kept.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from {{ api }}.suspend_instance(''fingerv7-001'', 1, ''2 minutes'');';
+revoke all on function {{ api }}.suspend_instance(text, bigint, interval) from public;
+grant execute on function {{ api }}.suspend_instance(text, bigint, interval) to {{ worker }}, {{ admin }};

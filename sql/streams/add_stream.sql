@@ -1,0 +1,81 @@
+-- Add a station by hand; it is given to an instance at once, where one has room.
+-- Locks     decision; stream and assignment rows
+-- Writes    stream, assignment, requirement, decision, movement
+-- Notifies  the instance that gets it
+-- Raises    OR101 bad argument · 55P03
+create or replace function {{ api }}.add_stream(
+    p_url text,
+    p_name text default null,
+    p_region text default null,
+    p_required_capabilities text[] default '{}',
+    p_metadata jsonb default '{}',
+    p_external_id text default null
+)
+    returns table (stream_id bigint, state text, instance_id text, epoch bigint, event_id uuid)
+    language plpgsql volatile security definer
+    set search_path = pg_catalog, pg_temp
+    set lock_timeout = '5s'
+as $function$
+declare
+    v_stream_id bigint;
+    v_requirement_id integer;
+    v_decision_id bigint;
+begin
+    perform {{ private }}.require_argument(
+        'p_url', p_url ~* '^https?://[^[:space:]]+$', to_jsonb(p_url), 'an http or https address without spaces'
+    );
+    perform {{ private }}.require_argument(
+        case when p_external_id is null then 'p_url' else 'p_external_id' end,
+        octet_length(coalesce(p_external_id, p_url)) between 1 and 2000, to_jsonb(left(coalesce(p_external_id, p_url), 100)),
+        'at most 2000 bytes; a longer address needs a p_external_id'
+    );
+    perform {{ private }}.require_argument(
+        'p_metadata', p_metadata is null or jsonb_typeof(p_metadata) = 'object', p_metadata, 'a JSON object'
+    );
+    perform {{ private }}.require_argument(
+        'p_required_capabilities', array_position(p_required_capabilities, null) is null, to_jsonb(p_required_capabilities),
+        'names of capabilities, none of them null'
+    );
+    perform {{ private }}.lock_decisions();
+    perform {{ private }}.require_argument(
+        'p_external_id',
+        not exists (select from {{ private }}.stream as s where s.source = 'manual' and s.external_id = coalesce(p_external_id, p_url)),
+        to_jsonb(coalesce(p_external_id, p_url)), 'a stream with this id (or without one, this address) was added before'
+    );
+    insert into {{ private }}.stream (
+        source, external_id, name, url, region, requirement_id, metadata, created_at, updated_at
+    )
+    values (
+        'manual', coalesce(p_external_id, p_url), coalesce(nullif(btrim(p_name), ''), p_url), p_url, p_region,
+        {{ private }}.requirement_of(p_required_capabilities, p_region), coalesce(p_metadata, '{}'), {{ private }}.now(), {{ private }}.now()
+    )
+    returning stream.stream_id, stream.requirement_id into v_stream_id, v_requirement_id;
+    perform {{ private }}.add_assignments(array[v_stream_id]);
+
+    v_decision_id := {{ private }}.open_decision('new stream', 'add_stream', null, jsonb_build_object('stream_id', v_stream_id));
+    perform {{ private }}.distribute(v_decision_id, v_requirement_id, array[v_stream_id], array[null::text], false, false, 'placed');
+    perform {{ private }}.close_decision(v_decision_id);
+    if exists (select from {{ private }}.assignment as a where a.stream_id = v_stream_id and a.waiting_since is not null) then
+        perform {{ private }}.request_settle('new streams', v_stream_id::text);
+    end if;
+    return query
+    select a.stream_id, a.state, a.instance_id, a.epoch, {{ private }}.event_id() from {{ private }}.assignment as a where a.stream_id = v_stream_id;
+end
+$function$;
+comment on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) is
+'Add a station. It is given to an instance at once when one has room.
+p_url: its address, http or https.
+p_name: its name; else its address.
+p_region: where it would best be heard (strategy location).
+p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting.
+p_metadata: a JSON object, passed on to the worker.
+p_external_id: its id in your own lists; else its address.
+stream_id: the id of the new stream.
+state: assigned, or waiting when no instance can have it.
+instance_id: the instance that has it; null when it waits.
+epoch: the epoch of this ownership.
+event_id: the id of the event, for explain_event.
+Raises: OR101, 55P03.
+Example: select * from {{ api }}.add_stream(''http://radio.example.org/8'', ''Radio 8'', p_region => ''south'');';
+revoke all on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) from public;
+grant execute on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) to {{ admin }};

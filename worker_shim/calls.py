@@ -1,0 +1,95 @@
+"""Calls of the orchestrator's functions: rounds of tries, a log line for each that fails, a memory of failed rounds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import psycopg
+
+from worker_shim.connection import Listener
+from worker_shim.failures import Failures, describe, describe_holders, without_secrets
+from worker_shim.patience import clock, one_line, one_round
+
+logger = logging.getLogger("worker_shim")
+
+LOCK_NOT_AVAILABLE = "55P03"
+Row = Mapping[str, Any]
+
+
+class Calls:
+    """Calls over a listener's connection; after each new connection, `connected` makes it the worker's."""
+
+    def __init__(self, listener: Listener, connected: Callable[[], Awaitable[None]]) -> None:
+        self.failures = Failures()
+        self.round_trip = 0.0  # seconds that the last call that was answered took there and back
+        self._listener = listener
+        self._connected = connected
+
+    async def call(self, function: str, **parameters: Any) -> Sequence[Row]:
+        """One round of tries; connects first where that is needed. Raises the last error as it came."""
+        failing = function
+        try:
+            async for attempt in one_round():
+                with attempt:
+                    number = attempt.retry_state.attempt_number
+                    if not self._listener.connected:
+                        failing = "connect"
+                        async with self._noted("connect", number):
+                            await self._listener.connect()
+                        await self._connected()
+                        self.failures.worked("connect", "listen")
+                    failing = function
+                    rows = await self.ask(function, number, **parameters)
+        except (psycopg.Error, OSError) as error:
+            self.failures.failed(failing, error)
+            raise
+        self.failures.worked(function)
+        return rows
+
+    async def ask(self, function: str, attempt: int = 1, /, **parameters: Any) -> Sequence[Row]:
+        """One try, over the connection that there is."""
+        async with self._noted(function, attempt, **parameters):
+            began = clock()
+            rows = await self._listener.call(function, **parameters)
+            self.round_trip = clock() - began
+            return rows
+
+    async def idle(self, seconds: float, wake: asyncio.Event) -> bool:
+        """Wait for a notification, as Listener.idle; a connection that is lost meanwhile is a failure, too."""
+        try:
+            return await self._listener.idle(seconds, wake)
+        except (psycopg.Error, OSError) as error:
+            self.failures.failed("listen", error)
+            raise
+
+    async def report_failures(self, **who: Any) -> None:
+        """Tell what failed since the last time, in one try; what does not arrive is kept for the next."""
+        if telling := self.failures.untold():
+            (row,) = await self.ask("report_failures", failures=self.failures.describe(telling), **who)
+            self.failures.told(telling)
+            logger.info("failures reported count=%d recovery_mode=%s", row["recorded"], row["recovery"])
+
+    @contextlib.asynccontextmanager
+    async def _noted(self, function: str, attempt: int, /, **parameters: Any) -> AsyncIterator[None]:
+        """Log a failure with all that it takes to find out why (R2.4)."""
+        began = clock()
+        try:
+            yield
+        except (psycopg.Error, OSError) as error:
+            took = clock() - began
+            holders = await self._lock_holders() if getattr(error, "sqlstate", None) == LOCK_NOT_AVAILABLE else "-"
+            logger.warning(
+                "call failed function=%s arguments=%s attempt=%d duration=%.3f %s lock_holders=%s",
+                *(function, without_secrets(parameters), attempt, took, describe(error), holders),
+            )
+            raise
+
+    async def _lock_holders(self) -> str:
+        try:
+            return describe_holders(await self._listener.call("lock_holders")) or "none any more"
+        except (psycopg.Error, OSError) as error:
+            return f"unknown: {one_line(error)}"
