@@ -5,7 +5,7 @@ A command looks like this:
     @click.command()
     @options.looking
     def health(target: options.Target) -> None:
-        target.look(lambda conn: db.call(conn, "health"), show)
+        answer.look(target, lambda conn: db.call(conn, "health"), show)
 """
 
 import functools

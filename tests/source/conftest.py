@@ -7,14 +7,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from orchestrator.database import db
 from orchestrator.sources.merge import SyncResult
 from orchestrator.sources.sync import sync
-from tests.support import Database
+from tests.support import Database, query
 
 MODERN = """
     create table streams (
@@ -68,9 +67,7 @@ class Fleet:
 
     def query(self, text: str, *parameters: Any) -> list[db.Row]:
         """Rows of the private tables; {p} is their schema, {a} the public one."""
-        names = self.database.names
-        query = sql.SQL(text).format(p=sql.Identifier(names.private), a=sql.Identifier(names.api))
-        return self.owner.execute(query, parameters).fetchall()
+        return query(self.owner, text, self.database.names, parameters)
 
     def streams(self, source_name: str = "field") -> dict[str, db.Row]:
         """The streams of a source by their external ids, each with its assignment."""

@@ -2,8 +2,6 @@
 
 import io
 import os
-import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +12,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from orchestrator.database import db
-from orchestrator.database.embedded import Embedded
 from orchestrator.errors import BadArgument
+from orchestrator.lab.server import temporary_server
 from orchestrator.sources.address import (
     TableSource,
     address_without_password,
@@ -158,9 +156,7 @@ def test_a_dsn_that_cannot_be_read_is_refused_without_repeating_it(dsn: str) -> 
 @pytest.fixture
 def password_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A server that asks for passwords."""
-    directory = Path(tempfile.mkdtemp(prefix="pw-", dir="/tmp"))
-    directory.chmod(0o755)
-    with Embedded(directory / "pg", settings={"fsync": "off"}) as server:
+    with temporary_server(settings={"fsync": "off"}) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as conn:
             conn.execute("create role reader login password 'hush-hush'")
             conn.execute("create table streams (id int, url text)")
@@ -172,7 +168,6 @@ def password_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             rules.write_text("local all postgres trust\nlocal all all scram-sha-256\n")
             conn.execute("select pg_reload_conf()")
         yield server.socket_directory
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def test_a_password_is_taken_from_the_environment_or_a_password_file(
