@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.errors import BadArgument
-from orchestrator.install import check, migrate, script
+from orchestrator.install import check, migrate, script, session
 from orchestrator.install.history import Drift
 from orchestrator.install.migrate import MigrationBlocked, Report
 from orchestrator.install.program import MigrationError
@@ -280,7 +280,7 @@ class TestRefusals:
             fleet.migrate()
 
     def test_a_server_that_is_too_old(self, monkeypatch: pytest.MonkeyPatch, fleet: Fleet) -> None:
-        monkeypatch.setattr(migrate, "OLDEST_SERVER", 990000)
+        monkeypatch.setattr(session, "OLDEST_SERVER", 990000)
         with pytest.raises(MigrationError, match="the oldest that works") as caught:
             fleet.migrate()
         assert caught.value.exit_code == 1
@@ -356,7 +356,7 @@ class TestRoles:
 
 
 def test_a_server_that_is_too_old_is_refused(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrate, "OLDEST_SERVER", 990000)
+    monkeypatch.setattr(session, "OLDEST_SERVER", 990000)
     with pytest.raises(MigrationError, match="is the oldest that works") as refused:
         fleet.migrate()
     assert refused.value.code == "55000"
