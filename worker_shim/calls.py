@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from orchestrator.sqlstates import Reaction, reaction_to
 from worker_shim.connection import Listener
 from worker_shim.failures import Failures, describe, describe_holders, without_secrets
 from worker_shim.patience import clock, one_line, one_round
@@ -81,6 +82,8 @@ class Calls:
             yield
         except (psycopg.Error, OSError) as error:
             took = clock() - began
+            if reaction_to(error) is Reaction.RECONNECT:
+                await self._listener.close()
             holders = await self._lock_holders() if getattr(error, "sqlstate", None) == LOCK_NOT_AVAILABLE else "-"
             logger.warning(
                 "call failed function=%s arguments=%s attempt=%d duration=%.3f %s lock_holders=%s",

@@ -15,13 +15,14 @@ from typing import Any
 
 import psycopg
 
+from orchestrator.sqlstates import is_retried
 from worker_shim.assignments import Assignments
 from worker_shim.beats import Beats
 from worker_shim.calls import Member, Row
 from worker_shim.connection import Refused
 from worker_shim.departure import Departure
 from worker_shim.loop import Loop
-from worker_shim.patience import STALE, UNWANTED, Breaker, backoff, clock, is_transient, one_line
+from worker_shim.patience import STALE, UNWANTED, Breaker, backoff, clock, one_line
 from worker_shim.stream import digest
 from worker_shim.vitals import Usage
 
@@ -140,13 +141,13 @@ class Protocol:
             self._register_anew(one_line(error))
             return
         supervisor = self._assignments.supervisor
-        never_registered = not self._was_accepted and code is not None and not is_transient(error)
+        never_registered = not self._was_accepted and code is not None and not is_retried(error)
         if code in UNWANTED or never_registered:
             if code != "OR104" or clock() >= self._wait_for_id_until or supervisor.busy:
                 raise Refused.because(error) from error
             await self._pause(1.0)
             return
-        if not is_transient(error):
+        if not is_retried(error):
             await self._member.listener.close()  # not understood: begin with a clean session
         rounds = self._breaker.fail_counter
         logger.log(

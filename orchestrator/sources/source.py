@@ -24,6 +24,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator import progress, templates
+from orchestrator.conninfo import Timeouts, connection_options, parse, session_settings
 from orchestrator.database import db
 from orchestrator.database.retry import Round, log_breaker
 from orchestrator.errors import BadArgument, OrchestratorError, UnusableSource
@@ -165,7 +166,7 @@ def _sync_each(
             try:
                 results.append(_merge(conn, row, done.result, force=False, event_id=event_id))
             except OrchestratorError as error:
-                if conn.broken:
+                if conn.closed:
                     raise
                 results.append(SyncResult(source=row["source"], error=error_as_dict(error)))
     return results
@@ -270,13 +271,7 @@ def ensure_environment_source(conn: db.Connection, environment: Mapping[str, str
 
 def address_without_password(dsn: str) -> str:
     """A DSN as it may be stored. One that holds a password is refused: it would be readable in the database."""
-    try:
-        parts: dict[str, Any] = conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
-        raise BadArgument(
-            "the DSN of the source cannot be read",
-            hint="write it as postgresql://user@host:5432/database or as host=… dbname=… user=…",
-        ) from None
+    parts = parse(dsn, "the DSN of the source")
     if parts.keys() & {"password", "sslpassword"}:
         raise BadArgument(
             "the DSN of the source holds a password",
@@ -330,7 +325,7 @@ def _merge(
                 tell=tell,
             )
     except OrchestratorError as error:
-        if not conn.broken:
+        if not conn.closed:
             failure = {"source": row["source"], "error": error_as_dict(error), "event_id": event_id}
             [failed] = db.call(conn, "record_sync_failure", **failure)
             _log_breaker(row, failed["consecutive_failures"])
@@ -370,13 +365,7 @@ def read_table(
 def reading(row: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[psycopg.Connection[Any]]:
     """One snapshot of a source, read-only and limited in time; its errors in words that say what to do."""
     timeout: timedelta = row["network_timeout"] or timedelta(seconds=30)
-    milliseconds = f"{round(timeout.total_seconds() * 1000)}ms"
-    limits = {
-        **dict.fromkeys(("statement_timeout", "idle_in_transaction_session_timeout", "tcp_user_timeout"), milliseconds),
-        "transaction_timeout": f"{round(timeout.total_seconds() * 2000)}ms",
-        "lock_timeout": "5s",
-        "TimeZone": "UTC",  # gives times in the metadata one form, wherever this runs
-    }
+    limits = _limits(timeout.total_seconds())
     where = {"source": row["source"], "table": row["table_name"], "address": row["conninfo"]}
     try:
         with (
@@ -401,9 +390,22 @@ def reading(row: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[
         raise _source_error(error, where) from error
 
 
+def _limits(seconds: float) -> dict[str, str]:
+    """The settings of the transaction that reads."""
+    timeouts = Timeouts(
+        statement_timeout=seconds,
+        transaction_timeout=2 * seconds,
+        idle_in_transaction_session_timeout=seconds,
+        network_timeout=seconds,
+    )
+    settings = session_settings(timeouts)
+    del settings["client_connection_check_interval"]  # not every system has it, and a source may run on any
+    return settings | {"TimeZone": "UTC"}  # gives times in the metadata one form, wherever this runs
+
+
 def _complete_conninfo(source: str, conninfo: str, timeout: timedelta, environment: Mapping[str, str]) -> str:
     name = f"orchestrator:source {source}"[:63]
-    defaults = {**db.connection_options(timeout.total_seconds()), "application_name": name}
+    defaults = {**connection_options(timeout.total_seconds()), "application_name": name}
     given = conninfo_to_dict(conninfo)
     secrets: dict[str, Any] = {}
     described = source_from_environment(environment)
