@@ -395,10 +395,10 @@ class Driver:
 
     def _do(self, run: JobRun, conn: db.Connection) -> dict[str, Any] | None:
         """What a job does in the outside world, and returns as its result (None: nothing to do)."""
-        from orchestrator.sources import source
+        from orchestrator.sources.sync import sync_due
 
         if run.job == "sync_source":
-            results = source.sync_due(conn, environment=self._environment, event_id=run.event_id)
+            results = sync_due(conn, environment=self._environment, event_id=run.event_id)
             return {"sources": [result.as_dict() for result in results]} if results else None
         if run.job == "deliver_alerts":
             return self._postman.deliver(conn)
@@ -435,10 +435,10 @@ class Driver:
 
     def _add_source(self) -> None:
         """Make the table that POSTGRES_HOST and the others describe a source of streams."""
-        from orchestrator.sources import source
+        from orchestrator.sources.address import ensure_environment_source
 
         with suppress(OrchestratorError), self._logged("add_source"), self._connect("add_source") as conn:
-            if added := source.ensure_environment_source(conn, self._environment):
+            if added := ensure_environment_source(conn, self._environment):
                 STARTUP.info("source from the environment", source=added.name, table=added.table_name)
 
     async def _apply_environment(self, conn: db.AsyncConnection) -> None:

@@ -14,8 +14,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from orchestrator.database import db
 from orchestrator.errors import DatabaseUnavailable
-from orchestrator.sources import source
-from orchestrator.sources.source import SourceUnreachable
+from orchestrator.sources.sync import sync_due
+from orchestrator.sources.table import SourceUnreachable, reading
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.conftest import jobs as jobs
 from tests.driver.conftest import start_driver as start_driver
@@ -95,7 +95,7 @@ def test_a_session_with_the_external_database(database: Database, server: Server
         "conninfo": server.dsn("postgres"),
         "network_timeout": timedelta(seconds=12),
     }
-    with source.reading(row, {}) as conn:
+    with reading(row, {}) as conn:
         assert kept(conn) == STANDARD_LINE | {
             "connect_timeout": "4",
             "keepalives_idle": "4",
@@ -179,7 +179,7 @@ def test_a_source_that_is_frozen_is_given_up_and_holds_no_other_up(database: Dat
     freezer = threading.Thread(target=freeze)
     freezer.start()
     try:
-        good, silent = source.sync_due(conn)
+        good, silent = sync_due(conn)
     finally:
         freezer.join()
         for pid in frozen_pids:

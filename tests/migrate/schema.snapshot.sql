@@ -1173,11 +1173,23 @@ CREATE FUNCTION orchestrator_private.abandon_deliveries() RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.abandon_deliveries() IS 'What has been "sending" for two minutes was lost with its driver: it is unknown whether it went out, and it is not sent twice. What could not be sent for a day has failed.';
 
+CREATE FUNCTION orchestrator_private.activate_streams(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.activate_streams(p_stream_ids bigint[]) IS 'Let those of these streams that are active and idle wait for an instance, from the moment on at which they may be given to one.';
+
 CREATE FUNCTION orchestrator_private.actor() RETURNS text
     LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.actor() IS 'The login behind this call and the program that it names.';
+
+CREATE FUNCTION orchestrator_private.add_assignments(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.add_assignments(p_stream_ids bigint[]) IS 'Begin the lives of these streams: they wait, or are idle while they are not active.';
 
 CREATE FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE sql
@@ -1366,11 +1378,23 @@ CREATE FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) RETURNS o
 
 COMMENT ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) IS 'The plan, while the fleet is as it was made for; else OR107 or OR403.';
 
+CREATE FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) RETURNS TABLE(started integer, stopped integer, failed integer, ignored integer)
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts and stops and record failures; how many of each concerned this instance, and how many did not.';
+
 CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) IS 'An id out of a report; OR101 when it is none.';
+
+CREATE FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) IS 'The name of an assignment''s step by what changed: its states, owners, next owners, the growth of its epoch, how its hand-over goes. Null: no such step.';
 
 CREATE TABLE orchestrator_private.job (
     job text NOT NULL,
@@ -1415,6 +1439,12 @@ CREATE FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job,
 
 COMMENT ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) IS 'Run a job of the database; what it changed is undone when it fails, and the error is returned.';
 
+CREATE FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) IS 'Their owner has stopped these streams and keeps them (their hand-over was called off too late): it is to start them again.';
+
 CREATE FUNCTION orchestrator_private.balancing_is_frozen() RETURNS boolean
     LANGUAGE sql
     AS …;
@@ -1451,6 +1481,12 @@ CREATE FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) RET
 
 COMMENT ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) IS 'Give pinned streams back to the instance that they are pinned to, where it is there and has room.';
 
+CREATE FUNCTION orchestrator_private.call_off(p_stream_ids bigint[]) RETURNS text[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.call_off(p_stream_ids bigint[]) IS 'End the hand-overs of these streams: their owners keep them under their epochs. Returns the owner of each.';
+
 CREATE FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -1461,7 +1497,7 @@ CREATE FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) 
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) IS 'The next owner is not to be: the present one keeps the stream under its epoch.';
+COMMENT ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) IS 'These instances do not become next owners: the present ones keep the streams under their epochs.';
 
 CREATE FUNCTION orchestrator_private.candidates(p_stream_id bigint) RETURNS TABLE(instance_id text, streams integer, max_streams integer, excluded_by text)
     LANGUAGE sql
@@ -1492,6 +1528,12 @@ CREATE FUNCTION orchestrator_private.cause_of_waiting() RETURNS uuid
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.cause_of_waiting() IS 'The event that left the stream that has waited for longest without an owner, or with a lost one.';
+
+CREATE FUNCTION orchestrator_private.check_assignment_transition() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_assignment_transition() IS 'Refuses a step that the life of an assignment does not have.';
 
 CREATE FUNCTION orchestrator_private.check_balance() RETURNS jsonb
     LANGUAGE plpgsql
@@ -1613,11 +1655,11 @@ CREATE FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_expla
 
 COMMENT ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_explained boolean) IS 'Commands that repair the difference between what a worker runs and its assignments: removes first, then adds.';
 
-CREATE FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) RETURNS integer
+CREATE FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) RETURNS TABLE(completed integer, unplaced bigint[])
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) IS 'The second step of a hand-over: the next owner gets the stream under a new epoch. The movement belongs to the decision that began it.';
+COMMENT ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) IS 'The second step of a hand-over: the next owner gets the stream under a new epoch. The movement belongs to the decision that began it. Returns how many changed hands, and those whose owner has stopped and whose next owner is gone: the caller places them.';
 
 CREATE FUNCTION orchestrator_private.confirm_preparations(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) RETURNS integer
     LANGUAGE sql
@@ -2104,7 +2146,7 @@ CREATE FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) IS 'Change the owners of these streams now, under a new epoch. A missing new owner leaves the stream waiting.';
+COMMENT ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) IS 'Change the owners of these streams now, under a new epoch. A missing new owner leaves the stream waiting. Without a decision the movement belongs to the one that last concerned the stream.';
 
 CREATE FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) RETURNS integer
     LANGUAGE plpgsql
@@ -2141,12 +2183,6 @@ CREATE FUNCTION orchestrator_private.heirless_with_room() RETURNS text[]
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams another could take now; null when there are none.';
-
-CREATE FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text, releasing_since timestamp with time zone)
-    LANGUAGE sql ROWS 10
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) IS 'Who gets these streams out of their hand-overs; null where the next owner was lost, drained or filled meanwhile.';
 
 CREATE FUNCTION orchestrator_private.held_sessions() RETURNS TABLE(session_key bigint, pid integer, login name)
     LANGUAGE sql STABLE
@@ -2677,6 +2713,12 @@ CREATE FUNCTION orchestrator_private.next_due_in(p_outside boolean) RETURNS inte
 
 COMMENT ON FUNCTION orchestrator_private.next_due_in(p_outside boolean) IS 'How long until the next job is due; null when no job is enabled.';
 
+CREATE FUNCTION orchestrator_private.next_owners(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text, releasing_since timestamp with time zone)
+    LANGUAGE sql ROWS 10
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.next_owners(p_stream_ids bigint[]) IS 'The instances that get these streams out of their hand-overs; null where the next owner was lost, drained or filled meanwhile.';
+
 CREATE FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
     AS …;
@@ -2809,6 +2851,12 @@ CREATE FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) RETURNS v
 
 COMMENT ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) IS 'Put every stream where it can be heard, without levelling: pinned ones home, waiting ones into room, those of draining or overfull instances out.';
 
+CREATE FUNCTION orchestrator_private.place_unplaced(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.place_unplaced(p_stream_ids bigint[]) IS 'Give streams to other instances that complete_handovers could not give to their next owners; null for none.';
+
 CREATE FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -2875,6 +2923,12 @@ CREATE FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) RETUR
 
 COMMENT ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) IS 'Bring every instance to its fair target with the least possible moves, by hand-over.';
 
+CREATE FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Bring the record and the full set of what an instance runs in step; what it has to start and to stop.';
+
 CREATE FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) RETURNS smallint
     LANGUAGE plpgsql
     AS …;
@@ -2940,6 +2994,12 @@ CREATE FUNCTION orchestrator_private.remove_commands(p_instance_id text) RETURNS
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) IS 'Streams that an instance may still be running and should not.';
+
+CREATE FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_above bigint[] DEFAULT NULL::bigint[], p_decision_id bigint DEFAULT NULL::bigint) RETURNS text[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_above bigint[], p_decision_id bigint) IS 'New epochs for the same owners, who start these streams anew; above those that are given, if any are. Hand-overs go on. Returns the owners.';
 
 CREATE FUNCTION orchestrator_private.report_failures_of(p_reporter text, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
     LANGUAGE plpgsql
@@ -3567,7 +3627,7 @@ CREATE FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_st
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) IS 'Take streams that are no longer to be heard from whoever has them, at once; returns how many were held.';
+COMMENT ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) IS 'Make streams idle that are no longer to be heard: they are taken from their owners, at once. Returns how many had one.';
 
 CREATE FUNCTION orchestrator_private.without_progress() RETURNS TABLE(instance_id text)
     LANGUAGE sql
@@ -4199,6 +4259,20 @@ CREATE VIEW orchestrator.stalled_streams AS
 
 COMMENT ON VIEW orchestrator.stalled_streams IS 'Streams that run and are silent: since when, when they were last restarted where they are, and whether their station is to blame. url: without what may be a secret; the view streams has it whole.';
 
+CREATE TABLE orchestrator_private.assignment_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL,
+    event text NOT NULL,
+    meaning text NOT NULL,
+    CONSTRAINT states_are_known CHECK (((from_state = ANY (ARRAY['unknown'::text, 'idle'::text, 'waiting'::text, 'assigned'::text, 'running'::text, 'releasing'::text])) AND (to_state = ANY (ARRAY['idle'::text, 'waiting'::text, 'assigned'::text, 'running'::text, 'releasing'::text]))))
+);
+
+COMMENT ON TABLE orchestrator_private.assignment_transition IS 'The life of an assignment as data: one row per allowed step. Enforced by a trigger on assignment, which names each step by what changed.';
+
+COMMENT ON COLUMN orchestrator_private.assignment_transition.from_state IS 'unknown: the assignment is new.';
+
+COMMENT ON COLUMN orchestrator_private.assignment_transition.event IS 'The kind of step. Several lead from one state to another; the owner, the next owner and the epoch tell them apart.';
+
 CREATE TABLE orchestrator_private.instance_transition (
     from_status text NOT NULL,
     event text NOT NULL,
@@ -4210,13 +4284,21 @@ CREATE TABLE orchestrator_private.instance_transition (
 COMMENT ON TABLE orchestrator_private.instance_transition IS 'The state machine of an instance as data: one row per allowed step. Enforced by a trigger on instance.';
 
 CREATE VIEW orchestrator.state_machine AS
- SELECT from_status,
-    event,
-    to_status,
-    meaning
-   FROM orchestrator_private.instance_transition t;
+ SELECT t.from_status,
+    t.event,
+    t.to_status,
+    t.meaning,
+    'instance'::text AS subject
+   FROM orchestrator_private.instance_transition t
+UNION ALL
+ SELECT t.from_state AS from_status,
+    t.event,
+    t.to_state AS to_status,
+    t.meaning,
+    'assignment'::text AS subject
+   FROM orchestrator_private.assignment_transition t;
 
-COMMENT ON VIEW orchestrator.state_machine IS 'Every step that an instance''s status can take; no other is possible.';
+COMMENT ON VIEW orchestrator.state_machine IS 'Every step that an instance''s status and an assignment''s state can take (subject says whose it is); no other is possible.';
 
 CREATE VIEW orchestrator.streams AS
  SELECT s.stream_id,
@@ -4276,6 +4358,90 @@ ALTER TABLE orchestrator_private.decision ALTER COLUMN decision_id ADD GENERATED
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW orchestrator_private.error_code AS
+ SELECT 'planned'::text AS or001,
+    'bad argument'::text AS or101,
+    'unknown stream'::text AS or102,
+    'unknown instance'::text AS or103,
+    'id in use'::text AS or104,
+    'missing capability'::text AS or105,
+    'the instance belongs to another login'::text AS or106,
+    'unknown name'::text AS or107,
+    'the setting cannot have this value'::text AS or108,
+    'the source cannot be used'::text AS or109,
+    'stale incarnation'::text AS or301,
+    'stale epoch'::text AS or302,
+    'balancing is paused'::text AS or401,
+    'the stream is pinned'::text AS or402,
+    'stale plan'::text AS or403,
+    'the instance was removed'::text AS or404,
+    'the instance cannot take the stream'::text AS or405,
+    'too much would be lost'::text AS or406,
+    'an invariant would be broken'::text AS or901,
+    'lock not available'::text AS "55p03";
+
+COMMENT ON VIEW orchestrator_private.error_code IS 'The codes of the errors that functions raise on purpose: a column each, with cause and remedy as its comment.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or001 IS 'Cause: A plan is made by doing the work and taking it back; this code ends the part that is taken back. It never leaves the function that raises it.
+Remedy: Nothing. If a program ever shows it, report that as a bug.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or101 IS 'Cause: An argument is missing, of another kind, out of bounds, or cannot be combined with the others. The detail names the argument and what was given.
+Remedy: Correct the argument. The hint says what would be accepted; the same call will be refused again.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or102 IS 'Cause: No stream has this id. It may have been removed, by an administrator or because its source does not have it any more.
+Remedy: Find its id: select stream_id, name from orchestrator.streams, or find_streams.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or103 IS 'Cause: No instance of this name is registered, or the fleet has forgotten it after removal_timeout.
+Remedy: A worker or HTTP client registers again. An administrator looks the name up in the view instances.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or104 IS 'Cause: Another live process holds this instance id: its session holds its lock, or its lease is not over yet. The detail says which process and until when.
+Remedy: Stop the other process, wait until its lease is over, or choose another id. If the other process is known to be dead, take over (p_takeover).';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or105 IS 'Cause: An instance that registers without audio_fingerprinting cannot hear any stream.
+Remedy: Add audio_fingerprinting to p_capabilities, or leave p_capabilities out.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or106 IS 'Cause: An instance belongs to the login that registered it. Another worker login may not act for it, and may not take its name.
+Remedy: Use the login that registered it, or an administrators; else choose another instance id.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or107 IS 'Cause: No source, job, plan, setting, event, alert, alert target or claim of this name or id exists, or exists any more. The message says which kind.
+Remedy: Look the name up; the hint names the view. A plan is made anew by plan_rebalance. A claim of a job that was taken over after its timeout is not finished any more.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or108 IS 'Cause: The value is not of the kind of the setting, is out of its bounds, or breaks an inequality between settings.
+Remedy: Choose a value within the bounds that the detail and the view settings show, or change the other setting of the inequality first.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or109 IS 'Cause: Rows of the source have no id or share one, or none has a usable address. Nothing was changed.
+Remedy: Check the column map of the source, then the rows that the detail names.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or301 IS 'Cause: Another process has registered under this instance id since, or the instance was removed. This process does not speak for the instance any more.
+Remedy: Stop all handlers, register again, and use the incarnation that the answer gives. The shim does so by itself.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or302 IS 'Cause: The stream has another owner, or a later life of this one. What was heard under the old epoch may have been heard by the new owner, too.
+Remedy: Stop the handler of this stream and write nothing more under this epoch. The next beat tells what to run.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or401 IS 'Cause: An administrator has paused balancing. The detail says who, when and why. Failover, placement and drains go on.
+Remedy: Wait, or end the pause: select * from orchestrator.resume_balancing().';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or402 IS 'Cause: The stream is pinned to another instance than the one it is to move to.
+Remedy: Unpin it first (unpin_stream), or pin it to the other instance (pin_stream).';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or403 IS 'Cause: The plan was applied before, or instances, capacities or assignments have changed since it was made.
+Remedy: Plan again (plan_rebalance) and look at the new plan.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or404 IS 'Cause: An administrator removed the instance for good. It may not register, and there is nothing to drain.
+Remedy: If it is to come back: select * from orchestrator.readmit_instance(…), then register.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or405 IS 'Cause: The instance has no room, lacks a capability that the stream requires, or is in no state to be given streams.
+Remedy: Choose another instance; the view instances shows status, capacity and capabilities. Or make room first.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or406 IS 'Cause: The batch of a source would remove or deactivate more of its streams than max_removed_part allows, is empty, or the source that is to be removed still has streams. Nothing was changed.
+Remedy: Check the source. If it is right, synchronise once with force; to remove a source with its streams, say p_remove_streams.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or901 IS 'Cause: The database found that what it was about to write contradicts its own rules. Nothing was changed. This is a bug, or a row that was edited by hand.
+Remedy: Run select * from orchestrator.diagnose(), and report it with message, detail and the statement that was run. A row that was edited by hand is set right by repair_record.';
+
+COMMENT ON COLUMN orchestrator_private.error_code."55p03" IS 'Cause: PostgreSQLs own code: a lock was not free within lock_timeout, mostly because another decision, or a long transaction, held it.
+Remedy: Try again with a growing pause; drivers, workers and commands do so by themselves. select * from orchestrator.lock_holders() says who holds it.';
 
 CREATE TABLE orchestrator_private.failure_count (
     bucket timestamp with time zone NOT NULL,
@@ -4508,6 +4674,9 @@ ALTER TABLE ONLY orchestrator_private.alert_target
 ALTER TABLE ONLY orchestrator_private.assignment
     ADD CONSTRAINT assignment_pkey PRIMARY KEY (stream_id);
 
+ALTER TABLE ONLY orchestrator_private.assignment_transition
+    ADD CONSTRAINT assignment_transition_pkey PRIMARY KEY (from_state, to_state, event);
+
 ALTER TABLE ONLY orchestrator_private.controller
     ADD CONSTRAINT controller_pkey PRIMARY KEY (only_one);
 
@@ -4668,9 +4837,13 @@ CREATE INDEX stall_by_instance ON orchestrator_private.stall USING btree (instan
 
 CREATE INDEX withdrawal_by_stream ON orchestrator_private.withdrawal USING btree (stream_id);
 
+CREATE TRIGGER check_inserted_assignments AFTER INSERT ON orchestrator_private.assignment REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.check_assignment_transition();
+
 CREATE TRIGGER check_instance_transition_on_insert BEFORE INSERT ON orchestrator_private.instance FOR EACH ROW EXECUTE FUNCTION orchestrator_private.check_instance_transition();
 
 CREATE TRIGGER check_instance_transition_on_update BEFORE UPDATE ON orchestrator_private.instance FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION orchestrator_private.check_instance_transition();
+
+CREATE TRIGGER check_updated_assignments AFTER UPDATE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.check_assignment_transition();
 
 CREATE TRIGGER count_deleted_assignments AFTER DELETE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
 
@@ -5027,7 +5200,11 @@ GRANT ALL ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_cap
 
 REVOKE ALL ON FUNCTION orchestrator_private.abandon_deliveries() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.activate_streams(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.actor() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.add_assignments(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) FROM PUBLIC;
 
@@ -5049,9 +5226,15 @@ REVOKE ALL ON FUNCTION orchestrator_private.any_instance_is_placeable() FROM PUB
 
 REVOKE ALL ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.balancing_is_frozen() FROM PUBLIC;
 
@@ -5064,6 +5247,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.blame_station(p_stream_id bigint) FR
 REVOKE ALL ON FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.call_off(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) FROM PUBLIC;
 
@@ -5078,6 +5263,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_
 REVOKE ALL ON FUNCTION orchestrator_private.cause_of_alert(p_code text, p_subject text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.cause_of_waiting() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_assignment_transition() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_balance() FROM PUBLIC;
 
@@ -5275,8 +5462,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.heirless() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.heirless_with_room() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.held_sessions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.hold_alert_target(p_target text) FROM PUBLIC;
@@ -5443,6 +5628,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_af
 
 REVOKE ALL ON FUNCTION orchestrator_private.next_due_in(p_outside boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.next_owners(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.no_active_instance() FROM PUBLIC;
@@ -5487,6 +5674,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.pattern_of(p_message text) FROM PUBL
 
 REVOKE ALL ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.place_unplaced(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean) FROM PUBLIC;
@@ -5509,6 +5698,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.read_report(p_report jsonb) FROM PUB
 
 REVOKE ALL ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) FROM PUBLIC;
@@ -5530,6 +5721,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.relieve(p_instance_id text) FROM PUB
 REVOKE ALL ON FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer, p_for_failing boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_above bigint[], p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.report_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
 
