@@ -9,7 +9,6 @@ rows."), the codes that it raises ("Raises: OR101, 55P03.") and a statement that
 
 import re
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -20,9 +19,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from orchestrator import errors, templates
-from orchestrator.database.embedded import start
 from orchestrator.http import problems
 from orchestrator.install import migrate
+from orchestrator.lab.server import temporary_server
 
 DOCS = Path(__file__).parent
 REFERENCE = DOCS / "reference"
@@ -218,12 +217,10 @@ def pages(connection: Connection) -> dict[Path, str]:
 
 def main() -> int:
     """Returns the exit status."""
-    with tempfile.TemporaryDirectory(prefix="docs-") as directory:
-        Path(directory).chmod(0o755)  # the server runs as a user of its own when we are root
-        with start(Path(directory) / "pg") as server:
-            migrate.migrate(server.dsn())
-            with psycopg.connect(server.dsn(), row_factory=dict_row) as connection:
-                made = pages(connection)
+    with temporary_server() as server:
+        migrate.migrate(server.dsn())
+        with psycopg.connect(server.dsn(), row_factory=dict_row) as connection:
+            made = pages(connection)
     left_over = [path for path in REFERENCE.rglob("*.md") if path not in made and MARK in path.read_text()]
     stale = [path for path, page in made.items() if not path.exists() or path.read_text() != page]
     if "--check" in sys.argv:

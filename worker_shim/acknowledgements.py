@@ -23,6 +23,11 @@ class Acknowledgements:
         self._stopped: set[int] = set()
         self._failed: dict[int, tuple[Stream, str]] = {}
 
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is still to be sent."""
+        return self.due < float("inf")
+
     def started(self, stream: Stream) -> None:
         """Its handler runs; of a prepared stream: hears it."""
         self._started[stream.stream_id] = stream

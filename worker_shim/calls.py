@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 
+from orchestrator.sqlstates import Reaction, reaction_to
 from worker_shim.connection import Listener
 from worker_shim.failures import Failures, describe, describe_holders, without_secrets
 from worker_shim.patience import clock, one_line, one_round
@@ -81,6 +82,8 @@ class Calls:
             yield
         except (psycopg.Error, OSError) as error:
             took = clock() - began
+            if reaction_to(error) is Reaction.RECONNECT:
+                await self._listener.close()
             holders = await self._lock_holders() if getattr(error, "sqlstate", None) == LOCK_NOT_AVAILABLE else "-"
             logger.warning(
                 "call failed function=%s arguments=%s attempt=%d duration=%.3f %s lock_holders=%s",
@@ -93,3 +96,29 @@ class Calls:
             return describe_holders(await self._listener.call("lock_holders")) or "none any more"
         except (psycopg.Error, OSError) as error:
             return f"unknown: {one_line(error)}"
+
+
+class Member:
+    """The instance in whose name a worker calls, under the incarnation with which it registered last."""
+
+    def __init__(self, instance_id: str, listener: Listener, connected: Callable[[], Awaitable[None]]) -> None:
+        self.instance_id = instance_id
+        self.incarnation: int | None = None  # None when it has to register
+        self.listener = listener
+        self.calls = Calls(listener, connected)
+
+    async def call(self, function: str, **parameters: Any) -> Sequence[Row]:
+        """One round of tries, as Calls.call."""
+        return await self.calls.call(function, **self._identity, **parameters)
+
+    async def ask(self, function: str, **parameters: Any) -> Sequence[Row]:
+        """One try, as Calls.ask."""
+        return await self.calls.ask(function, **self._identity, **parameters)
+
+    async def report_failures(self) -> None:
+        """Tell what failed since the last time, as Calls.report_failures."""
+        await self.calls.report_failures(**self._identity)
+
+    @property
+    def _identity(self) -> dict[str, Any]:
+        return {"instance_id": self.instance_id, "incarnation": self.incarnation}

@@ -124,7 +124,7 @@ class Connection:
         return self.session is not None and not self.session.closed
 
     async def connect(self) -> None:
-        """Connect, unless somebody else has done so."""
+        """Connect, unless another worker has done so."""
         async with self._connecting:
             if self.connected:
                 return
@@ -180,7 +180,7 @@ class Connection:
                     self._tell_of_loss()
 
     def hang_up(self) -> None:
-        """End whatever is under way with a connection error, without asking the server or the network."""
+        """End what is under way with a connection error, without asking the server or the network."""
         if self.session is not None and not self.session.closed:
             logger.warning("hanging up timeout=%s", self.timeout)
             _shut_down(self.session)
@@ -191,7 +191,7 @@ class Connection:
         if connection is None:
             return
         if self._lock.locked() and not connection.closed:
-            _shut_down(connection)  # somebody else calls, and is the one to find out
+            _shut_down(connection)  # another task calls, and finds out
         async with self._lock:
             if not connection.closed:
                 asyncio.get_running_loop().remove_reader(connection.fileno())
@@ -200,7 +200,7 @@ class Connection:
         self._tell_of_loss()
 
     def _read(self, connection: psycopg.AsyncConnection[DictRow]) -> None:
-        """Something came while nobody called: notifications, or the end of the connection."""
+        """Something came between two calls: notifications, or the end of the connection."""
         number = connection.fileno()
         try:
             connection.pgconn.consume_input()
@@ -325,11 +325,11 @@ class Listener:
             self._wake.set()
 
     def hang_up(self) -> None:
-        """End whatever is under way with a connection error, without asking the server or the network."""
+        """End what is under way with a connection error, without asking the server or the network."""
         self._connection.hang_up()
 
     async def close(self) -> None:
-        """Hang up, for all who share the connection: they come back, and whoever does not was lost."""
+        """Hang up, for all workers that share the connection: each comes back, unless it was lost."""
         await self._connection.close()
 
     def leave(self) -> None:

@@ -72,7 +72,7 @@ class _Kept:
 
 
 class Failures:
-    """The rounds that failed while nobody could be told. Bounded: a kind is a function, an SQLSTATE and a message.
+    """The rounds that failed and were not told yet. Bounded: a kind is a function, an SQLSTATE and a message.
 
     Of what still fails, the last failure is kept back, so that there is one to tell when it works again.
     """

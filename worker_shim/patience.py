@@ -1,4 +1,5 @@
-"""Patience: what is tried again, how soon, and when to leave the database alone for a while.
+"""Patience: how soon something is tried again, and when to leave the database alone for a while. What is tried again is
+said by orchestrator.sqlstates.
 
 A call is a round of three tries (tenacity); rounds pass through a circuit breaker (pybreaker), which opens when one
 has failed. While it is open nothing is sent; then one round is let through, and decides whether it closes.
@@ -16,35 +17,10 @@ import psycopg
 import pybreaker
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from orchestrator.sqlstates import is_retried
+
 logger = logging.getLogger("worker_shim")
 
-# SQLSTATEs, or their first characters, that are worth another try. The longest that fits decides.
-RETRIED = {
-    "40001": "serialization failure: the other transaction is through",
-    "40P01": "deadlock: the victim's locks are free again",
-    "55P03": "lock not available within lock_timeout: its holder ends, at the latest by transaction_timeout",
-    "57014": "cancelled by statement_timeout: the server was slow, or waited for somebody",
-    "25P03": "idle in a transaction for too long: the session is gone, the next one is clean",
-    "25P04": "transaction_timeout: the same",
-    "08": "connection exception",
-    "53": "not enough connections, memory or disk: others come and go",
-    "57P": "the server is shutting down, was shut down, or is starting",
-    "OR2": "contention, or not now",
-}
-# The same for what another try cannot mend. Whatever stands in neither table is not tried again.
-NEVER_RETRIED = {
-    "57P04": "the database was dropped",
-    "OR1": "the caller's mistake",
-    "OR3": "fenced: a newer incarnation or epoch is there",
-    "OR4": "refused by policy",
-    "OR9": "an invariant is broken",
-    "22": "bad data",
-    "23": "a constraint",
-    "28": "wrong login or password",
-    "3D": "no such database",
-    "3F": "no such schema",
-    "42": "no such function, or no right to it",
-}
 # Answers of a healthy orchestrator, which leave the breaker closed: the worker registers anew, …
 STALE = {
     "OR103": "this instance is not known any more",
@@ -70,19 +46,10 @@ def clock() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether trying the same thing again may help."""
-    if isinstance(error, psycopg.Error) and error.sqlstate is not None:
-        fits = [start for start in RETRIED.keys() | NEVER_RETRIED.keys() if error.sqlstate.startswith(start)]
-        return max(fits, key=len, default=None) in RETRIED
-    # No code: lost or never reached (libpq gives none then, not even for a wrong password). TimeoutError is an OSError.
-    return isinstance(error, psycopg.OperationalError | OSError)
-
-
 def one_round() -> AsyncRetrying:
     """A round of tries with exponential backoff and full jitter; the last error is raised as it came."""
     return AsyncRetrying(
-        retry=retry_if_exception(is_transient),
+        retry=retry_if_exception(is_retried),
         stop=stop_after_attempt(TRIES_PER_ROUND),
         wait=wait_random_exponential(multiplier=0.25, max=5),
         before_sleep=_log_try,

@@ -28,10 +28,10 @@ from psycopg.types.json import Jsonb
 
 from orchestrator.alerts.delivery import Postman
 from orchestrator.database import db
-from orchestrator.database.failures import Failures
-from orchestrator.database.retry import PAUSE_SECONDS, Round, attempt, is_retryable
+from orchestrator.database.retry import ANSWERS, PAUSE_SECONDS, Round, attempt, is_retryable
 from orchestrator.driver.environment import StartOptions, WantedSetting, wanted_settings
 from orchestrator.errors import CallerMistake, Contention, DatabaseUnavailable, OrchestratorError, UnknownName, class_of
+from orchestrator.failures import Failures
 from orchestrator.install import migrate
 from orchestrator.logs.log import Category, get_logger
 from orchestrator.redact import redact
@@ -134,7 +134,7 @@ class Driver:
         self._reached = False  # the database answered once
         self._started = False  # and everything that belongs to the start is done
         self._progress = False  # a job was asked for since the last trouble
-        self._failures = Failures()
+        self._failures = Failures(one_run=True)
         self._timeouts = db.STANDARD_TIMEOUTS
         self._postman = Postman(
             self._environment,
@@ -164,7 +164,7 @@ class Driver:
             except OrchestratorError as error:
                 if self._is_final(error):
                     raise
-                self._failures.add(error)
+                self._note_failure(error)
                 pause = min(PAUSE_SECONDS, self._seconds_to_start())
                 DATABASE.warning("database left alone", rounds_failed=self._failures.in_a_row, seconds=round(pause, 1))
                 await self._sleep(pause)
@@ -192,7 +192,12 @@ class Driver:
             if not self._progress:
                 raise
             # What failed was working a moment ago: a new round begins.
-            self._failures.add(error)
+            self._note_failure(error)
+
+    def _note_failure(self, error: OrchestratorError) -> None:
+        """Keep it until the database can be told; a refusal that is an answer is no failure."""
+        if not isinstance(error, ANSWERS):
+            self._failures.failed(error.function or "unknown", error)
 
     def _is_worth_a_try(self, error: BaseException) -> bool:
         """Whatever fails, the connection is thrown away: one path for every kind of trouble."""
@@ -232,18 +237,14 @@ class Driver:
             raise
 
     async def _tell_who_holds_locks(self, conn: db.AsyncConnection) -> None:
-        """A lock that a job needed was not free in time: log who has the decision lock, and whoever else is waited for
-        (R2.4)."""
+        """A lock that a job needed was not free in time: log who holds what others wait for (R2.4)."""
         with suppress(OrchestratorError):
-            locks = await db.view_async(conn, "locks")
-            blockers = {pid for lock in locks for pid in lock["waits_for"]}
-            for lock in locks:
-                if lock["granted"] and (lock["pid"] in blockers or lock["lock"] == "decision"):
+            for holder in await db.call_async(conn, "lock_holders"):
+                if holder["waiting"] or holder["lock"] == "decision":
                     DATABASE.warning(
                         "lock held",
-                        lock=lock["lock"],
-                        **{key: lock[key] for key in ("pid", "login", "application_name", "state")},
-                        seconds=lock["transaction_age"].total_seconds() if lock["transaction_age"] else None,
+                        **{key: holder[key] for key in ("lock", "pid", "login", "application_name", "state")},
+                        seconds=holder["transaction_age"].total_seconds() if holder["transaction_age"] else None,
                     )
 
     async def _sleep(self, seconds: float) -> None:
@@ -327,22 +328,23 @@ class Driver:
         """Tell the database what failed while it could not be told."""
         self._failures.worked()
         attempt.set(1)
-        failed = self._failures.take()
-        if not failed:
+        telling = self._failures.untold()
+        if not telling:
             return
         try:
             rows = await db.call_async(
                 conn,
                 "record_failures",
                 reporter=f"driver:{self._name}",
-                failures=Jsonb(self._failures.described(failed)),
+                failures=Jsonb(self._failures.described(telling)),
             )
         except OrchestratorError as error:
             if isinstance(error, DatabaseUnavailable):
-                self._failures.put_back(failed)
-                raise
-            return  # it is in the log
-        DATABASE.info("failures reported", failures=sum(each.count for each in failed), **rows[0])
+                raise  # they are kept
+            self._failures.told(telling)  # why they were refused is in the log
+            return
+        self._failures.told(telling)
+        DATABASE.info("failures reported", failures=sum(telling.values()), **rows[0])
 
     async def _rest(self, conn: db.AsyncConnection, listening: bool, next_due_in: timedelta | None) -> None:
         """Wait until the next job is due, a notification comes or we are asked to stop."""
@@ -384,19 +386,19 @@ class Driver:
                     except Exception as failure:  # a bug in one job must not end a driver
                         ERROR.exception("job failed", job=run.job)
                         error = {"message": redact(f"{type(failure).__name__}: {failure}")}
-                    if not conn.broken:
+                    if not conn.closed:
                         _finish(conn, run, error, result)
                         return
                 Round().run(self._finish_on_another_connection, run, error, result)
         except OrchestratorError as failure:
-            self._failures.add(failure)
+            self._note_failure(failure)
 
     def _do(self, run: JobRun, conn: db.Connection) -> dict[str, Any] | None:
         """What a job does in the outside world, and returns as its result (None: nothing to do)."""
-        from orchestrator.sources import source
+        from orchestrator.sources.sync import sync_due
 
         if run.job == "sync_source":
-            results = source.sync_due(conn, environment=self._environment, event_id=run.event_id)
+            results = sync_due(conn, environment=self._environment, event_id=run.event_id)
             return {"sources": [result.as_dict() for result in results]} if results else None
         if run.job == "deliver_alerts":
             return self._postman.deliver(conn)
@@ -433,10 +435,10 @@ class Driver:
 
     def _add_source(self) -> None:
         """Make the table that POSTGRES_HOST and the others describe a source of streams."""
-        from orchestrator.sources import source
+        from orchestrator.sources.address import ensure_environment_source
 
         with suppress(OrchestratorError), self._logged("add_source"), self._connect("add_source") as conn:
-            if added := source.ensure_environment_source(conn, self._environment):
+            if added := ensure_environment_source(conn, self._environment):
                 STARTUP.info("source from the environment", source=added.name, table=added.table_name)
 
     async def _apply_environment(self, conn: db.AsyncConnection) -> None:

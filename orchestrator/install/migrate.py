@@ -22,7 +22,13 @@ from psycopg import sql
 from orchestrator import progress, templates
 from orchestrator.database import db
 from orchestrator.database.retry import Round, is_contention, is_retryable
-from orchestrator.errors import Contention, OrchestratorError, from_database
+from orchestrator.errors import (
+    Cancelled,
+    Contention,
+    OrchestratorError,
+    OutOfResources,
+    from_database,
+)
 from orchestrator.names import DEFAULT_SCHEMA, Names
 
 OLDEST_SERVER = 150000
@@ -569,6 +575,9 @@ def _execute(conn: db.Connection, file: File) -> psycopg.Cursor[db.Row]:
 
 
 def _is_contention(error: BaseException) -> bool:
+    """Others were in the way: their locks, or their changes of the same rows of the catalog."""
+    if isinstance(error, Cancelled | OutOfResources):
+        return False  # ended by somebody, or by what the server lacks
     return is_contention(error) or (isinstance(error, OrchestratorError) and error.code == _INTERNAL_ERROR)
 
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.fleet import Fleet
 from tests.http.clients import MainClient, ServerClient, WorkerClient
 from tests.http.conftest import LoginDsn, Serve
 from tests.http.processes import HttpServer
-from tests.sql.fleet import Fleet
 
 
 def test_registering_and_beating_answer_with_the_keys_of_each_dialect(face: HttpServer, fleet: Fleet) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from orchestrator.http.app import ROUTES
 from orchestrator.http.guard import Limits
+from tests.fleet import Fleet
 from tests.http.clients import MainClient, ServerClient
 from tests.http.conftest import LoginDsn, Serve
-from tests.sql.fleet import Fleet
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 # Each of them is a promise of the document or of every server.

@@ -10,10 +10,10 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.driver.processes import ORCHESTRATOR, wait_until
+from tests.fleet import Fleet
 from tests.http.clients import MainClient
 from tests.http.conftest import PASSWORD, LoginDsn, Serve
 from tests.http.processes import HttpServer, free_port
-from tests.sql.fleet import Fleet
 from tests.support import Database
 
 

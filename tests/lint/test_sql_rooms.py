@@ -1,12 +1,9 @@
 """The rooms of `sql/` stand on floors: a room calls its own functions and those of lower rooms, and no others."""
 
-import re
-from functools import cache
-
 import pytest
 
 from orchestrator import templates
-from tests.rooms import fleet_files, path_of, room_of, sql_file_of
+from tests.rooms import calls, fleet_files, path_of, private_functions, public_functions, room_of, sql_file_of
 
 FLOORS = (
     "foundation",
@@ -31,34 +28,6 @@ FLOORS = (
 )
 """From the ground up. The manifest applies the rooms in this order."""
 
-MAY_CALL_UPWARDS = {
-    ("assignments", "placement"),
-}
-"""Edges that stand for now; the list may only shrink."""
-
-_HEAD = re.compile(r"^create or replace (function|view) \{\{ (?:api|private) \}\}\.(\w+)", re.MULTILINE)
-_CALL = re.compile(r"\{\{ (?:api|private) \}\}\.(\w+)\(")
-_NAMING = re.compile(r"^(?:comment on [^']*'(?:[^']|'')*'|(?:revoke|grant) [^;]*);", re.MULTILINE)
-
-
-def _code(text: str) -> str:
-    """Without comments, and without what only names a function: hints, comments on objects, grants."""
-    text = re.sub(r"--( [^\n]*)?$", "", text, flags=re.MULTILINE)
-    return re.sub(r"'[^']*'", "''", _NAMING.sub("", text))
-
-
-@cache
-def calls() -> dict[str, set[str]]:
-    """Each function and view of the fleet → the functions that it calls."""
-    found: dict[str, set[str]] = {}
-    for path in fleet_files():
-        text = _code(path.read_text())
-        heads = list(_HEAD.finditer(text))
-        for number, head in enumerate(heads):
-            end = heads[number + 1].start() if number + 1 < len(heads) else len(text)
-            found[head[2]] = set(_CALL.findall(text, head.end(), end))
-    return {name: (called & found.keys()) - {name} for name, called in found.items()}
-
 
 def _edges() -> dict[tuple[str, str], set[str]]:
     """(calling room, called room) → the calls between them."""
@@ -79,8 +48,14 @@ def test_a_room_calls_only_its_own_and_lower_ones() -> None:
     edges = _edges()
     assert len(edges) > 50
     upwards = {edge: sorted(why) for edge, why in edges.items() if FLOORS.index(edge[1]) > FLOORS.index(edge[0])}
-    assert {edge: why for edge, why in upwards.items() if edge not in MAY_CALL_UPWARDS} == {}
-    assert upwards.keys() == MAY_CALL_UPWARDS, "take out of MAY_CALL_UPWARDS what no longer happens"
+    assert upwards == {}
+
+
+def test_no_private_function_calls_a_public_one() -> None:
+    """A public function is the door; what two doors share stands behind both."""
+    public, private = set(public_functions()), set(private_functions())
+    assert not public & private
+    assert {name: called for name in private if (called := calls()[name] & public)} == {}
 
 
 def test_the_manifest_applies_room_by_room_from_the_ground_up() -> None:
@@ -103,7 +78,7 @@ def test_no_function_calls_itself_through_others() -> None:
         visit(name, ())
 
 
-@pytest.mark.parametrize("room", [room for room in FLOORS if room != "assignments"])
+@pytest.mark.parametrize("room", FLOORS)
 def test_no_two_files_of_a_room_call_each_other_in_a_circle(room: str) -> None:
     files: dict[str, set[str]] = {}
     for caller, called in calls().items():

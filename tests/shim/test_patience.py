@@ -1,4 +1,4 @@
-"""What is tried again, and how patience grows."""
+"""How soon something is tried again, and how patience grows."""
 
 from datetime import datetime, timedelta, tzinfo
 
@@ -14,7 +14,6 @@ from worker_shim.patience import (
     TRIES_PER_ROUND,
     Breaker,
     backoff,
-    is_transient,
     one_round,
 )
 
@@ -23,23 +22,6 @@ def _database_error(sqlstate: str) -> psycopg.Error:
     error = errors.lookup(sqlstate)() if not sqlstate.startswith("OR") else psycopg.DatabaseError()
     error.sqlstate = sqlstate
     return error
-
-
-@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "57014", "57P01", "57P03", "08006", "53300", "OR201"])
-def test_contention_and_a_server_that_is_away_are_tried_again(sqlstate: str) -> None:
-    assert is_transient(_database_error(sqlstate))
-
-
-@pytest.mark.parametrize("sqlstate", ["OR101", "OR104", "OR301", "OR302", "OR401", "OR901", "42883", "42501", "22023"])
-def test_a_refusal_is_not_tried_again(sqlstate: str) -> None:
-    assert not is_transient(_database_error(sqlstate))
-
-
-def test_a_lost_connection_and_a_timeout_are_tried_again() -> None:
-    assert is_transient(psycopg.OperationalError("server closed the connection unexpectedly"))
-    assert is_transient(TimeoutError())
-    assert is_transient(ConnectionRefusedError())
-    assert not is_transient(ValueError())
 
 
 async def test_a_round_is_three_tries_and_ends_with_the_error_as_it_came() -> None:
@@ -175,8 +157,3 @@ def test_each_change_of_the_breaker_is_logged(caplog: pytest.LogCaptureFixture, 
         "breaker from=open to=half-open",
         "breaker from=half-open to=closed",
     ]
-
-
-def test_no_code_stands_in_both_tables() -> None:
-    assert not patience.RETRIED.keys() & patience.NEVER_RETRIED.keys()
-    assert not is_transient(_database_error("57P04")) and is_transient(_database_error("57P01"))

@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.properties.laws import Snapshot, check_decision, check_now, check_step, look
-from tests.properties.reference import digest
-from tests.support import Clock, Database
+from tests.support import Clock, Database, digest_of, query
 
 _EMPTY = """
 truncate {private}.assignment, {private}.stream, {private}.instance, {private}.heartbeat, {private}.instance_load,
@@ -65,7 +63,7 @@ class Worker:
         return {"instance_id": self.name, "incarnation": self.incarnation}
 
 
-class Fleet:
+class LawfulFleet:
     """The database, its clock and the workers. Each call is followed by the laws."""
 
     def __init__(self, database: Database, conn: db.Connection, clock: Clock, *, least: bool) -> None:
@@ -83,10 +81,7 @@ class Fleet:
         self.now: Snapshot = look(conn)
 
     def execute(self, text: Any, parameters: Any = None) -> list[db.Row]:
-        names = self.conn.names
-        query = sql.SQL(text).format(api=sql.Identifier(names.api), private=sql.Identifier(names.private))
-        cursor = self.conn.execute(query, parameters)
-        return cursor.fetchall() if cursor.description else []
+        return query(self.conn, text, self.conn.names, parameters)
 
     def call(self, function: str, refused: Collection[str] = (), **parameters: Any) -> list[db.Row]:
         """Call a function and look whether the laws still hold. `refused`: SQLSTATEs that are a fair answer."""
@@ -233,7 +228,7 @@ class Fleet:
     ) -> None:
         """Beat, do what the answer says as far as `heed` lets each command through, and acknowledge."""
         worker.beating = True
-        told = digest(worker.running.items())
+        told = digest_of(worker.running.items())
         commands = self.call("heartbeat", ["OR301"], **worker.who, digest=told, report=Jsonb(report))
         if self.refusal is not None:
             self.kill(worker)  # it has a successor, or was removed
@@ -282,7 +277,7 @@ class Fleet:
     def beat_in_vain(self, worker: Worker) -> None:
         """A beat that arrives, and whose answer is lost."""
         report = Jsonb({})
-        self.call("heartbeat", ["OR301"], **worker.who, digest=digest(worker.running.items()), report=report)
+        self.call("heartbeat", ["OR301"], **worker.who, digest=digest_of(worker.running.items()), report=report)
 
     def order_away(self, name: str) -> None:
         """An administrator takes everything from whoever lives under this name."""

@@ -1,31 +1,20 @@
 """A fleet for the tests: an administrator, workers that do as they are told, and time that a test lets pass."""
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.driver.processes import wait_until
-from tests.support import Clock, Database
+from tests.support import Clock, Database, digest_of, query
 
 Row = dict[str, Any]
-
-
-def digest_of(streams: Iterable[tuple[int, int]]) -> int:
-    """The digest by its definition, independent of both implementations."""
-    digest = 0
-    for stream_id, epoch in streams:
-        md5 = hashlib.md5(f"{stream_id}:{epoch}".encode(), usedforsecurity=False).digest()
-        digest ^= int.from_bytes(md5[:8], "big", signed=True)
-    return digest
 
 
 @contextmanager
@@ -149,10 +138,7 @@ class Fleet:
 
     def query(self, text: str, *parameters: Any) -> list[Row]:
         """Statements on the private tables: {p} is their schema, {a} the public one."""
-        names = self.database.names
-        query = sql.SQL(text).format(p=sql.Identifier(names.private), a=sql.Identifier(names.api))
-        cursor = self.owner_conn.execute(query, parameters)
-        return cursor.fetchall() if cursor.description else []
+        return query(self.owner_conn, text, self.database.names, parameters)
 
     def value(self, text: str, *parameters: Any) -> Any:
         [row] = self.query(text, *parameters)

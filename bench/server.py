@@ -48,7 +48,7 @@ class Size:
 
 
 @dataclass
-class Fleet:
+class MeasuredFleet:
     """One database with one fleet, our tables and the raw ones side by side."""
 
     dsn: str
@@ -158,10 +158,10 @@ class Server:
         return dbname
 
     @contextmanager
-    def opened(self, dbname: str, size: Size) -> Iterator[Fleet]:
+    def opened(self, dbname: str, size: Size) -> Iterator[MeasuredFleet]:
         """The prepared database itself, gone afterwards."""
         dsn = self._embedded.dsn(dbname)
-        fleet = Fleet(dsn, size, _connect(dsn))
+        fleet = MeasuredFleet(dsn, size, _connect(dsn))
         try:
             yield fleet
         finally:
@@ -169,7 +169,7 @@ class Server:
             self._admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(dbname)))
 
     @contextmanager
-    def clone(self, template: str, size: Size) -> Iterator[Fleet]:
+    def clone(self, template: str, size: Size) -> Iterator[MeasuredFleet]:
         self._number += 1
         dbname = f"run_{self._number}"
         self._admin.execute(

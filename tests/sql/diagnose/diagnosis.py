@@ -1,13 +1,13 @@
 """A person who asks diagnose(), does exactly what it says, and asks again."""
 
 import shlex
-import time
 from dataclasses import dataclass
 
 from click.testing import CliRunner
 
 from orchestrator.cli import main
-from tests.sql.fleet import Fleet, Row
+from orchestrator.lab.waiting import wait_until
+from tests.fleet import Fleet, Row
 from tests.support import Database
 
 # What a finding may be, by its code; all others are warnings.
@@ -47,7 +47,7 @@ SEVERITIES = {
 
 
 @dataclass
-class Doctor:
+class Diagnosis:
     fleet: Fleet
 
     def codes(self) -> list[str]:
@@ -79,10 +79,8 @@ class Doctor:
         """The finding is there, its repair is run exactly as given, and it is there no more."""
         finding = self.sees(code, subject)
         self.do(finding["repair"])
-        end = time.monotonic() + 30
-        while self.findings(code) and time.monotonic() < end:
-            time.sleep(0.05)  # a session that is ended takes its time
-        self.sees_no(code)
+        # a session that is ended takes its time
+        wait_until(lambda: not self.findings(code), seconds=30, what=f"{code} is cured")
         return finding
 
     def do(self, repair: str) -> None:

@@ -20,7 +20,7 @@ from orchestrator.database import db
 from orchestrator.names import Names
 from tests.lint.test_catalog import GRANTED
 from tests.rooms import public_functions, public_views
-from tests.support import Database
+from tests.support import Database, query
 
 FUNCTIONS = public_functions()
 VIEWS = public_views()
@@ -52,7 +52,7 @@ class Parameter:
 
 
 @dataclass
-class Stage:
+class Target:
     database: Database
     logins: dict[str, Connection]
     """By role, and "victim": another worker's."""
@@ -67,13 +67,7 @@ class Stage:
 
     def rows(self, text: str, *parameters: Any) -> list[Row]:
         """A question of the superuser's; {a}, {p} and {owner} are the schemas and the owner."""
-        query = sql.SQL(text).format(
-            a=sql.Identifier(self.names.api),
-            p=sql.Identifier(self.names.private),
-            owner=sql.Identifier(self.names.owner),
-        )
-        cursor = self.superuser.execute(query, parameters or None)
-        return cursor.fetchall() if cursor.description else []
+        return query(self.superuser, text, self.names, parameters or None)
 
     @cached_property
     def relations(self) -> list[Row]:
@@ -263,33 +257,33 @@ def connect(dsn: str) -> Connection:
     return psycopg.connect(dsn, autocommit=True, row_factory=dict_row, prepare_threshold=None)
 
 
-def act(stage: Stage) -> None:
+def act(target: Target) -> None:
     """A fleet in the middle of its life: two workers and two clients over HTTP, of two logins."""
-    admin = stage.logins["admin"]
-    stage.call(admin, "set_setting", {"p_name": "settle_window", "p_value": "0 seconds"})
+    admin = target.logins["admin"]
+    target.call(admin, "set_setting", {"p_name": "settle_window", "p_value": "0 seconds"})
     for role, instance_id, over_http in (
         ("victim", VICTIM, VICTIM_OVER_HTTP),
         ("worker", OWN, OWN_OVER_HTTP),
     ):
-        conn = stage.logins[role]
-        [row] = stage.call(conn, "register_instance", {"p_instance_id": instance_id, "p_max_streams": 10})
-        stage.incarnations[instance_id] = row["incarnation"]
-        stage.call(conn, "attach_session", {"p_instance_id": instance_id, "p_incarnation": row["incarnation"]})
-        request = json.dumps(stage.request(over_http, []))
-        stage.call(conn, "http_register", {"p_request": request, "p_address": ADDRESS})
-        stage.incarnations[over_http] = 1
+        conn = target.logins[role]
+        [row] = target.call(conn, "register_instance", {"p_instance_id": instance_id, "p_max_streams": 10})
+        target.incarnations[instance_id] = row["incarnation"]
+        target.call(conn, "attach_session", {"p_instance_id": instance_id, "p_incarnation": row["incarnation"]})
+        request = json.dumps(target.request(over_http, []))
+        target.call(conn, "http_register", {"p_request": request, "p_address": ADDRESS})
+        target.incarnations[over_http] = 1
     for number in range(1, 13):
-        stage.call(admin, "add_stream", {"p_url": f"http://radio.example.org/{number}"})
-    stage.call(admin, "add_source", {"p_source": "a-list"})
-    stage.call(admin, "set_alert_target", {"p_target": "a_target", "p_minimum_severity": "warning"})
-    stage.call(admin, "run_due_jobs", {})
+        target.call(admin, "add_stream", {"p_url": f"http://radio.example.org/{number}"})
+    target.call(admin, "add_source", {"p_source": "a-list"})
+    target.call(admin, "set_alert_target", {"p_target": "a_target", "p_minimum_severity": "warning"})
+    target.call(admin, "run_due_jobs", {})
     for role, instance_id in (("victim", VICTIM), ("worker", OWN)):
-        own = stage.arguments("acknowledge", instance_id)
-        stage.call(stage.logins[role], "acknowledge", own)
-        stage.call(stage.logins[role], "heartbeat", {**stage.arguments("heartbeat", instance_id), "p_digest": None})
+        own = target.arguments("acknowledge", instance_id)
+        target.call(target.logins[role], "acknowledge", own)
+        target.call(target.logins[role], "heartbeat", {**target.arguments("heartbeat", instance_id), "p_digest": None})
 
 
-def close(stage: Stage) -> None:
+def close(target: Target) -> None:
     with ExitStack() as closing:
-        for conn in stage.logins.values():
+        for conn in target.logins.values():
             closing.callback(conn.close)

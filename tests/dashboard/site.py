@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from orchestrator.http.dashboard.stream import Pace
 from orchestrator.http.guard import Limits
 from orchestrator.http.server import Options
+from tests.fleet import Fleet
 from tests.http.processes import HttpServer
-from tests.sql.fleet import Fleet
 
 CHROMIUM = Path("/usr/bin/chromium")
 KEY = "planted-operators-key"
@@ -57,7 +57,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @dataclass
-class Stage:
+class Site:
     """One fleet with its server, and the pages that were opened on it."""
 
     fleet: Fleet

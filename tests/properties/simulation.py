@@ -1,4 +1,4 @@
-"""What can happen to a fleet: each act happens to somebody by the fall of the dice, and does nothing when it cannot.
+"""What can happen to a fleet: each event is chosen by the dice, and does nothing when it cannot.
 
 A plain fleet has nothing but capacities: there every decision makes the fewest moves possible, and rest is fair. A
 mixed one has pins, requirements, regions, refusals, failing streams, lists and strategies too.
@@ -13,40 +13,40 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from orchestrator.database import db
-from tests.properties.fleet import Fleet, Worker
+from tests.properties.lawful import LawfulFleet, Worker
 from tests.properties.laws import check_fair, check_settled
 from tests.support import Clock, Database
 
-Act = Callable[[Any, Random], None]
+Event = Callable[[Any, Random], None]
 _NAMES = ["ana", "bea", "cid", "davi", "eva", "fabio"]
 
 
-def often(times: int) -> Callable[[Act], Act]:
-    """An act that happens so many times as often as others."""
+def often(times: int) -> Callable[[Event], Event]:
+    """An event that happens so many times as often as others."""
 
-    def mark(act: Act) -> Act:
-        act.weight = times  # type: ignore[attr-defined]  # a function carries its own weight
-        return act
+    def mark(event: Event) -> Event:
+        event.weight = times  # type: ignore[attr-defined]  # a function carries its own weight
+        return event
 
     return mark
 
 
-class PlainLife:
+class PlainSimulation:
     least = True
 
     def __init__(self, database: Database, conn: db.Connection) -> None:
-        self.fleet = Fleet(database, conn, Clock(conn), least=self.least)
+        self.fleet = LawfulFleet(database, conn, Clock(conn), least=self.least)
         self._numbers = count(1)
 
     @classmethod
-    def acts(cls) -> dict[str, int]:
-        """The names of all acts and how often each is to happen."""
-        names = sorted(name for name in dir(cls) if name.startswith("act_"))
+    def events(cls) -> dict[str, int]:
+        """The names of all events and how often each is to happen."""
+        names = sorted(name for name in dir(cls) if name.startswith("event_"))
         return {name: getattr(getattr(cls, name), "weight", 1) for name in names}
 
     def begin(self, dice: Random) -> None:
         """Some instances, listening to some streams."""
-        self.act_set_handoff_mode(dice)
+        self.event_set_handoff_mode(dice)
         for name in _NAMES[: dice.randint(1, 4)]:
             self.fleet.join(name, self.capacity(dice), **self.traits(dice))
         for _ in range(dice.randint(0, 14)):
@@ -54,9 +54,9 @@ class PlainLife:
         for worker in self.fleet.workers:
             self.fleet.beat(worker)
 
-    def live(self, dice: Random, acts: int) -> None:
-        weights = self.acts()
-        for name in dice.choices(list(weights), list(weights.values()), k=acts):
+    def run(self, dice: Random, events: int) -> None:
+        weights = self.events()
+        for name in dice.choices(list(weights), list(weights.values()), k=events):
             getattr(self, name)(dice)
 
     def end(self) -> None:
@@ -102,12 +102,12 @@ class PlainLife:
     # -- instances ----------------------------------------------------------
 
     @often(3)
-    def act_join(self, dice: Random) -> None:
+    def event_join(self, dice: Random) -> None:
         takeover = dice.random() < 0.5
         refused = ["OR104", "OR404"]
         self.fleet.join(dice.choice(_NAMES), self.capacity(dice), refused, takeover=takeover, **self.traits(dice))
 
-    def act_register_again(self, dice: Random) -> None:
+    def event_register_again(self, dice: Random) -> None:
         """The same process: its streams and epochs stay."""
         if worker := self.a_worker(dice):
             self.fleet.register(worker, self.capacity(dice), ["OR104", "OR404"], **self.traits(dice))
@@ -115,21 +115,21 @@ class PlainLife:
                 self.fleet.kill(worker)
 
     @often(8)
-    def act_beat(self, dice: Random) -> None:
+    def event_beat(self, dice: Random) -> None:
         """It hears, and does a part of what it is told."""
         if worker := self.a_worker(dice):
             zeal = dice.choice([0.0, 0.5, 1.0, 1.0])
             self.fleet.beat(worker, lambda: dice.random() < zeal)
 
     @often(4)
-    def act_hear(self, dice: Random) -> None:
+    def event_hear(self, dice: Random) -> None:
         """It hears some of what it prepares, though perhaps that was called off meanwhile."""
         if worker := self.a_preparing_worker(dice):
             heard = dice.sample(sorted(worker.preparing), dice.randint(1, len(worker.preparing)))
             worker.hearing |= set(heard)
             self.fleet.confirm(worker, {stream_id: worker.preparing[stream_id] for stream_id in heard})
 
-    def act_hear_under_another_epoch(self, dice: Random) -> None:
+    def event_hear_under_another_epoch(self, dice: Random) -> None:
         """Somebody says that it hears what it should not, or under an epoch that is not to be: that is nothing."""
         foreign = {s: a["epoch"] for s, a in self.fleet.now.assignments.items() if a["next_instance_id"]}
         worker = self.a_worker(dice)
@@ -137,26 +137,26 @@ class PlainLife:
             stream_id = dice.choice(sorted(foreign))
             self.fleet.confirm(worker, {stream_id: foreign[stream_id] + dice.choice([-1, 0, 1, 2])})
 
-    def act_ask_to_drain(self, dice: Random) -> None:
+    def event_ask_to_drain(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
             self.fleet.beat(worker, status="draining")
 
     @often(2)
-    def act_report(self, dice: Random) -> None:
+    def event_report(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
             self.fleet.report(worker)
 
-    def act_attach(self, dice: Random) -> None:
+    def event_attach(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
             self.fleet.attach(worker)
 
-    def act_fall_silent(self, dice: Random) -> None:
+    def event_fall_silent(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
             worker.beating = False
             if dice.random() < 0.5:
                 self.fleet.detach(worker)
 
-    def act_all_are_away(self, dice: Random) -> None:
+    def event_all_are_away(self, dice: Random) -> None:
         """The network is gone: nobody is heard, for a moment or until all are lost; then some return, or all."""
         away = self.fleet.living()
         for worker in away:
@@ -169,7 +169,7 @@ class PlainLife:
             if dice.random() < 0.5:
                 self.fleet.run_jobs()
 
-    def act_crash_again_and_again(self, dice: Random) -> None:
+    def event_crash_again_and_again(self, dice: Random) -> None:
         """Killed and started anew, three times: then it is on probation."""
         worker = self.a_worker(dice)
         for _ in range(3):
@@ -178,34 +178,34 @@ class PlainLife:
                 self.fleet.clock.advance("61 seconds")
                 worker = self.fleet.join(worker.name, self.capacity(dice), ["OR104", "OR404"], **self.traits(dice))
 
-    def act_be_killed(self, dice: Random) -> None:
+    def event_be_killed(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
             self.fleet.kill(worker)
 
-    def act_say_goodbye(self, dice: Random) -> None:
+    def event_say_goodbye(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
             worker.running = {}  # nothing runs any more when it says so
             self.fleet.call("deregister_instance", ["OR301"], **worker.who)
             self.fleet.kill(worker)
 
-    def act_suspend(self, dice: Random) -> None:
+    def event_suspend(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
             self.fleet.call("suspend_instance", ["OR301"], **worker.who, **{"for": dice.choice(["5 s", "60 s"])})
             worker.beating = False
 
     @often(2)
-    def act_set_capacity(self, dice: Random) -> None:
+    def event_set_capacity(self, dice: Random) -> None:
         name, capacity = self.an_instance(dice), self.capacity(dice)
         self.fleet.call("set_capacity", ["OR103", "OR404"], instance_id=name, max_streams=capacity)
 
-    def act_drain(self, dice: Random) -> None:
+    def event_drain(self, dice: Random) -> None:
         self.fleet.call("drain_instance", ["OR103", "OR404"], instance_id=self.an_instance(dice))
 
     @often(2)
-    def act_undrain(self, dice: Random) -> None:
+    def event_undrain(self, dice: Random) -> None:
         self.fleet.call("undrain_instance", ["OR103", "OR404"], instance_id=self.an_instance(dice))
 
-    def act_remove(self, dice: Random) -> None:
+    def event_remove(self, dice: Random) -> None:
         name = self.an_instance(dice)
         self.fleet.order_away(name)
         self.fleet.call("remove_instance", ["OR103"], instance_id=name)
@@ -215,37 +215,37 @@ class PlainLife:
     # -- streams ------------------------------------------------------------
 
     @often(3)
-    def act_add_streams(self, dice: Random) -> None:
+    def event_add_streams(self, dice: Random) -> None:
         wishes = self.wishes(dice)
         for _ in range(dice.randint(1, 5)):
             self.fleet.call("add_stream", url="http://radio.example", external_id=self.fresh(), **wishes)
 
     @often(2)
-    def act_remove_stream(self, dice: Random) -> None:
+    def event_remove_stream(self, dice: Random) -> None:
         self.fleet.call("remove_stream", ["OR102"], stream_id=self.a_stream(dice))
 
     @often(2)
-    def act_switch_stream(self, dice: Random) -> None:
+    def event_switch_stream(self, dice: Random) -> None:
         active = dice.random() < 0.5
         self.fleet.call("set_stream_active", ["OR102"], stream_id=self.a_stream(dice), active=active)
 
     # -- balancing ----------------------------------------------------------
 
-    def act_pause_for_a_while(self, dice: Random) -> None:
+    def event_pause_for_a_while(self, dice: Random) -> None:
         self.fleet.call("pause_balancing" if dice.random() < 0.4 else "resume_balancing")
 
     @often(2)
-    def act_rebalance(self, dice: Random) -> None:
+    def event_rebalance(self, dice: Random) -> None:
         self.fleet.call("rebalance", ["OR401"])
 
-    def act_plan(self, dice: Random) -> None:
+    def event_plan(self, dice: Random) -> None:
         rows = self.fleet.call("plan_rebalance")
         if dice.random() < 0.5:
-            self.act_pass_time(dice)
+            self.event_pass_time(dice)
         if rows:
             self.fleet.call("apply_plan", ["OR401", "OR403"], plan_id=rows[0]["plan_id"])
 
-    def act_set_setting(self, dice: Random) -> None:
+    def event_set_setting(self, dice: Random) -> None:
         name, value = dice.choice(
             [
                 ("settle_window", "0 seconds"),
@@ -259,12 +259,12 @@ class PlainLife:
         )
         self.fleet.call("set_setting", name=name, value=value)
 
-    def act_set_handoff_mode(self, dice: Random) -> None:
+    def event_set_handoff_mode(self, dice: Random) -> None:
         mode = dice.choice(["break_before_make", "make_before_break"])
         self.fleet.call("set_setting", name="handoff_mode", value=mode)
 
     @often(5)
-    def act_pass_time(self, dice: Random) -> None:
+    def event_pass_time(self, dice: Random) -> None:
         """Time passes without a word from anybody; then the jobs run, one or all that are due."""
         self.fleet.clock.advance(f"{dice.choice([1, 1, 2.5, 2.5, 11, 31, 100, 290])} seconds")
         if dice.random() < 0.7:
@@ -273,12 +273,12 @@ class PlainLife:
             assert self.fleet.call("run_next_job")[0]["error"] is None
 
     @often(3)
-    def act_live_on(self, dice: Random) -> None:
+    def event_live_on(self, dice: Random) -> None:
         """Time passes; whoever lives beats."""
         self.fleet.pass_time(dice.choice([3, 3, 12, 32, 301]))
 
 
-class MixedLife(PlainLife):
+class MixedSimulation(PlainSimulation):
     least = False
 
     def traits(self, dice: Random) -> dict[str, Any]:
@@ -297,33 +297,33 @@ class MixedLife(PlainLife):
     def check_rest(self) -> None:
         """Pins, requirements and refusals may hold a mixed fleet away from fair; nothing waits all the same."""
 
-    def act_set_strategy(self, dice: Random) -> None:
+    def event_set_strategy(self, dice: Random) -> None:
         strategy = dice.choice(["capacity", "performance", "location"])
         self.fleet.call("set_setting", name="strategy", value=strategy)
 
-    def act_limit_moves(self, dice: Random) -> None:
+    def event_limit_moves(self, dice: Random) -> None:
         self.fleet.call("set_setting", name="max_moves_per_rebalance", value=dice.choice("0012"))
 
-    def act_report_performance(self, dice: Random) -> None:
+    def event_report_performance(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
             self.fleet.beat(worker, processed_count=dice.randint(0, 100), error_count=dice.randint(0, 100))
 
     @often(3)
-    def act_pin(self, dice: Random) -> None:
+    def event_pin(self, dice: Random) -> None:
         name = self.an_instance(dice) if dice.random() < 0.6 else None
         refused = ["OR101", "OR102", "OR103", "OR404", "OR405"]
         self.fleet.call("pin_stream", refused, stream_id=self.a_stream(dice), instance_id=name)
 
-    def act_unpin(self, dice: Random) -> None:
+    def event_unpin(self, dice: Random) -> None:
         self.fleet.call("unpin_stream", ["OR102"], stream_id=self.a_stream(dice))
 
     @often(3)
-    def act_move(self, dice: Random) -> None:
+    def event_move(self, dice: Random) -> None:
         refused = ["OR102", "OR103", "OR402", "OR404", "OR405"]
         self.fleet.call("move_stream", refused, stream_id=self.a_stream(dice), instance_id=self.an_instance(dice))
 
     @often(2)
-    def act_release(self, dice: Random) -> None:
+    def event_release(self, dice: Random) -> None:
         worker = self.a_worker(dice)
         if worker and worker.running:
             streams = dice.sample(sorted(worker.running), dice.randint(1, len(worker.running)))
@@ -332,7 +332,7 @@ class MixedLife(PlainLife):
             self.fleet.call("release_streams", ["OR301"], **worker.who, streams=streams)
 
     @often(2)
-    def act_fail(self, dice: Random) -> None:
+    def event_fail(self, dice: Random) -> None:
         worker = self.a_worker(dice)
         if worker and worker.running:
             stream_id = dice.choice(sorted(worker.running))
@@ -340,7 +340,7 @@ class MixedLife(PlainLife):
             for _ in range(dice.randint(1, 3)):
                 self.fleet.call("acknowledge", ["OR301"], **worker.who, failed=failed)
 
-    def act_fail_to_prepare(self, dice: Random) -> None:
+    def event_fail_to_prepare(self, dice: Random) -> None:
         if worker := self.a_preparing_worker(dice):
             stream_id, epoch = dice.choice(sorted(worker.preparing.items()))
             worker.hearing.discard(stream_id)
@@ -348,7 +348,7 @@ class MixedLife(PlainLife):
             self.fleet.call("acknowledge", ["OR301"], **worker.who, failed=failed)
 
     @often(2)
-    def act_hear_nothing(self, dice: Random) -> None:
+    def event_hear_nothing(self, dice: Random) -> None:
         """Some of its streams are silent, for as long as it takes."""
         worker = self.a_worker(dice)
         silent = dice.sample(sorted(worker.running), dice.randint(0, len(worker.running))) if worker else []
@@ -364,7 +364,7 @@ class MixedLife(PlainLife):
             self.fleet.clock.advance("70 seconds")
             self.fleet.run_jobs()
 
-    def act_sync(self, dice: Random) -> None:
+    def event_sync(self, dice: Random) -> None:
         """A list brings streams, changes their addresses and requirements, switches them off and lets them vanish."""
         batch = self.fresh()
         db.call(self.fleet.conn, "add_source", source="list")
@@ -386,7 +386,7 @@ class MixedLife(PlainLife):
         self.fleet.call("sync_streams", ["OR406"], source="list", batch=batch, force=True)
 
 
-class CutOffLife(MixedLife):
+class CutOffSimulation(MixedSimulation):
     """Most workers stop by themselves when they are cut off; words are lost in both directions."""
 
     def __init__(self, database: Database, conn: db.Connection) -> None:
@@ -400,24 +400,24 @@ class CutOffLife(MixedLife):
         return super().traits(dice) | lease
 
     @often(8)
-    def act_beat(self, dice: Random) -> None:
+    def event_beat(self, dice: Random) -> None:
         """It obeys whatever it hears; that it did may be lost."""
         if worker := self.a_worker(dice):
             self.fleet.beat(worker, acknowledge=dice.random() < 0.5)
 
     @often(4)
-    def act_beat_without_an_answer(self, dice: Random) -> None:
+    def event_beat_without_an_answer(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
             self.fleet.beat_in_vain(worker)
 
     @often(4)
-    def act_switch_a_stream_off_and_on(self, dice: Random) -> None:
+    def event_switch_a_stream_off_and_on(self, dice: Random) -> None:
         stream_id = self.a_stream(dice)
         for active in (False, True):
             self.fleet.call("set_stream_active", ["OR102"], stream_id=stream_id, active=active)
 
     @often(6)
-    def act_pass_some_time(self, dice: Random) -> None:
+    def event_pass_some_time(self, dice: Random) -> None:
         """Some beat and others are cut off; the jobs run."""
         for worker in self.fleet.workers:
             if dice.random() < 0.2:
