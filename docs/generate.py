@@ -1,5 +1,6 @@
-"""Writes what can be read from a freshly migrated database (`make docs`): the reference part of sql/README.md, the
-table of settings in docs/operating/operators.md and that of metrics in docs/operating/metrics.md.
+"""Writes what can be read from a freshly migrated database (`make docs`): the reference part of sql/README.md and its
+picture of an assignment's life, the table of settings in docs/operating/operators.md and that of metrics in
+docs/operating/metrics.md.
 
 `python docs/generate.py --check` writes nothing and exits 1 when a file is stale.
 """
@@ -8,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import picture
 import psycopg
 from psycopg.rows import tuple_row
 
@@ -38,10 +40,11 @@ def tables(connection: psycopg.Connection[tuple[str, ...]]) -> dict[str, str]:
     return found
 
 
-def _tables_of(server: Embedded) -> dict[str, str]:
+def _read(server: Embedded) -> tuple[dict[str, str], str]:
+    """The tables, and the picture of an assignment's life."""
     migrate.migrate(server.dsn())
     with psycopg.connect(server.dsn(), row_factory=tuple_row) as connection:
-        return tables(connection)
+        return tables(connection), picture.drawn(connection)
 
 
 def main() -> int:
@@ -49,7 +52,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="docs-") as directory:
         Path(directory).chmod(0o755)  # the server runs as a user of its own when we are root
         with start(Path(directory) / "pg") as server:
-            found = _tables_of(server)
+            found, drawn = _read(server)
     metrics = found.pop("Metrics")
     generated = {
         README: "\n" + "\n".join(f"### {title}\n\n{table}" for title, table in found.items()),
@@ -57,8 +60,11 @@ def main() -> int:
         METRICS: "\n" + metrics,
     }
     for path, text in generated.items():
-        prose, mark, present = path.read_text().partition(MARK)
-        if present == text:
+        page = path.read_text()
+        prose, mark, _ = page.partition(MARK)
+        if path == README:
+            prose = picture.with_picture(prose, drawn)
+        if page == prose + mark + text:
             continue
         if "--check" in sys.argv:
             print(f"{path} is stale: run `make docs`", file=sys.stderr)

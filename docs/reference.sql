@@ -39,4 +39,11 @@ order by m.metric;
 select
     '' as "State machine of an instance", t.from_status as "from", t.event, t.to_status as "to", t.meaning
 from orchestrator.state_machine as t
+where t.subject = 'instance'
 order by t.from_status, t.event;
+
+select
+    '' as "State machine of an assignment", t.from_status as "from", t.event, t.to_status as "to", t.meaning
+from orchestrator.state_machine as t
+where t.subject = 'assignment'
+order by array_position('{unknown,idle,waiting,assigned,running,releasing}', t.from_status), t.to_status, t.event;

@@ -1173,11 +1173,23 @@ CREATE FUNCTION orchestrator_private.abandon_deliveries() RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.abandon_deliveries() IS 'What has been "sending" for two minutes was lost with its driver: it is unknown whether it went out, and it is not sent twice. What could not be sent for a day has failed.';
 
+CREATE FUNCTION orchestrator_private.activate_streams(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.activate_streams(p_stream_ids bigint[]) IS 'Let those of these streams that are active and idle wait for an instance, from the moment on at which they may be given to one.';
+
 CREATE FUNCTION orchestrator_private.actor() RETURNS text
     LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.actor() IS 'The login behind this call and the program that it names.';
+
+CREATE FUNCTION orchestrator_private.add_assignments(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.add_assignments(p_stream_ids bigint[]) IS 'Begin the lives of these streams: they wait, or are idle while they are not active.';
 
 CREATE FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE sql
@@ -1372,6 +1384,12 @@ CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
 
 COMMENT ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) IS 'An id out of a report; OR101 when it is none.';
 
+CREATE FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) IS 'The name of an assignment''s step by what changed: its states, owners, next owners, the growth of its epoch, how its hand-over goes. Null: no such step.';
+
 CREATE TABLE orchestrator_private.job (
     job text NOT NULL,
     schedule text NOT NULL,
@@ -1415,6 +1433,12 @@ CREATE FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job,
 
 COMMENT ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) IS 'Run a job of the database; what it changed is undone when it fails, and the error is returned.';
 
+CREATE FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) IS 'Their owner has stopped these streams and keeps them (their hand-over was called off too late): it is to start them again.';
+
 CREATE FUNCTION orchestrator_private.balancing_is_frozen() RETURNS boolean
     LANGUAGE sql
     AS …;
@@ -1451,6 +1475,12 @@ CREATE FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) RET
 
 COMMENT ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) IS 'Give pinned streams back to the instance that they are pinned to, where it is there and has room.';
 
+CREATE FUNCTION orchestrator_private.call_off(p_stream_ids bigint[]) RETURNS text[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.call_off(p_stream_ids bigint[]) IS 'End the hand-overs of these streams: their owners keep them under their epochs. Returns the owner of each.';
+
 CREATE FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -1461,7 +1491,7 @@ CREATE FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) 
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) IS 'The next owner is not to be: the present one keeps the stream under its epoch.';
+COMMENT ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) IS 'These instances do not become next owners: the present ones keep the streams under their epochs.';
 
 CREATE FUNCTION orchestrator_private.candidates(p_stream_id bigint) RETURNS TABLE(instance_id text, streams integer, max_streams integer, excluded_by text)
     LANGUAGE sql
@@ -1492,6 +1522,12 @@ CREATE FUNCTION orchestrator_private.cause_of_waiting() RETURNS uuid
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.cause_of_waiting() IS 'The event that left the stream that has waited for longest without an owner, or with a lost one.';
+
+CREATE FUNCTION orchestrator_private.check_assignment_transition() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_assignment_transition() IS 'Refuses a step that the life of an assignment does not have.';
 
 CREATE FUNCTION orchestrator_private.check_balance() RETURNS jsonb
     LANGUAGE plpgsql
@@ -1613,11 +1649,11 @@ CREATE FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_expla
 
 COMMENT ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_explained boolean) IS 'Commands that repair the difference between what a worker runs and its assignments: removes first, then adds.';
 
-CREATE FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) RETURNS integer
+CREATE FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) RETURNS TABLE(completed integer, unplaced bigint[])
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) IS 'The second step of a hand-over: the next owner gets the stream under a new epoch. The movement belongs to the decision that began it.';
+COMMENT ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) IS 'The second step of a hand-over: the next owner gets the stream under a new epoch. The movement belongs to the decision that began it. Returns how many changed hands, and those whose owner has stopped and whose next owner is gone: the caller places them.';
 
 CREATE FUNCTION orchestrator_private.confirm_preparations(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) RETURNS integer
     LANGUAGE sql
@@ -2104,7 +2140,7 @@ CREATE FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) IS 'Change the owners of these streams now, under a new epoch. A missing new owner leaves the stream waiting.';
+COMMENT ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) IS 'Change the owners of these streams now, under a new epoch. A missing new owner leaves the stream waiting. Without a decision the movement belongs to the one that last concerned the stream.';
 
 CREATE FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) RETURNS integer
     LANGUAGE plpgsql
@@ -2141,12 +2177,6 @@ CREATE FUNCTION orchestrator_private.heirless_with_room() RETURNS text[]
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams another could take now; null when there are none.';
-
-CREATE FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text, releasing_since timestamp with time zone)
-    LANGUAGE sql ROWS 10
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) IS 'Who gets these streams out of their hand-overs; null where the next owner was lost, drained or filled meanwhile.';
 
 CREATE FUNCTION orchestrator_private.held_sessions() RETURNS TABLE(session_key bigint, pid integer, login name)
     LANGUAGE sql STABLE
@@ -2677,6 +2707,12 @@ CREATE FUNCTION orchestrator_private.next_due_in(p_outside boolean) RETURNS inte
 
 COMMENT ON FUNCTION orchestrator_private.next_due_in(p_outside boolean) IS 'How long until the next job is due; null when no job is enabled.';
 
+CREATE FUNCTION orchestrator_private.next_owners(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text, releasing_since timestamp with time zone)
+    LANGUAGE sql ROWS 10
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.next_owners(p_stream_ids bigint[]) IS 'The instances that get these streams out of their hand-overs; null where the next owner was lost, drained or filled meanwhile.';
+
 CREATE FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
     AS …;
@@ -2809,6 +2845,12 @@ CREATE FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) RETURNS v
 
 COMMENT ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) IS 'Put every stream where it can be heard, without levelling: pinned ones home, waiting ones into room, those of draining or overfull instances out.';
 
+CREATE FUNCTION orchestrator_private.place_unplaced(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.place_unplaced(p_stream_ids bigint[]) IS 'Give streams to other instances that complete_handovers could not give to their next owners; null for none.';
+
 CREATE FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -2940,6 +2982,12 @@ CREATE FUNCTION orchestrator_private.remove_commands(p_instance_id text) RETURNS
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) IS 'Streams that an instance may still be running and should not.';
+
+CREATE FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_above bigint[] DEFAULT NULL::bigint[], p_decision_id bigint DEFAULT NULL::bigint) RETURNS text[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_above bigint[], p_decision_id bigint) IS 'New epochs for the same owners, who start these streams anew; above those that are given, if any are. Hand-overs go on. Returns the owners.';
 
 CREATE FUNCTION orchestrator_private.report_failures_of(p_reporter text, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
     LANGUAGE plpgsql
@@ -3567,7 +3615,7 @@ CREATE FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_st
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) IS 'Take streams that are no longer to be heard from whoever has them, at once; returns how many were held.';
+COMMENT ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) IS 'Make streams idle that are no longer to be heard: they are taken from their owners, at once. Returns how many had one.';
 
 CREATE FUNCTION orchestrator_private.without_progress() RETURNS TABLE(instance_id text)
     LANGUAGE sql
@@ -4199,6 +4247,20 @@ CREATE VIEW orchestrator.stalled_streams AS
 
 COMMENT ON VIEW orchestrator.stalled_streams IS 'Streams that run and are silent: since when, when they were last restarted where they are, and whether their station is to blame. url: without what may be a secret; the view streams has it whole.';
 
+CREATE TABLE orchestrator_private.assignment_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL,
+    event text NOT NULL,
+    meaning text NOT NULL,
+    CONSTRAINT states_are_known CHECK (((from_state = ANY (ARRAY['unknown'::text, 'idle'::text, 'waiting'::text, 'assigned'::text, 'running'::text, 'releasing'::text])) AND (to_state = ANY (ARRAY['idle'::text, 'waiting'::text, 'assigned'::text, 'running'::text, 'releasing'::text]))))
+);
+
+COMMENT ON TABLE orchestrator_private.assignment_transition IS 'The life of an assignment as data: one row per allowed step. Enforced by a trigger on assignment, which names each step by what changed.';
+
+COMMENT ON COLUMN orchestrator_private.assignment_transition.from_state IS 'unknown: the assignment is new.';
+
+COMMENT ON COLUMN orchestrator_private.assignment_transition.event IS 'The kind of step. Several lead from one state to another; the owner, the next owner and the epoch tell them apart.';
+
 CREATE TABLE orchestrator_private.instance_transition (
     from_status text NOT NULL,
     event text NOT NULL,
@@ -4210,13 +4272,21 @@ CREATE TABLE orchestrator_private.instance_transition (
 COMMENT ON TABLE orchestrator_private.instance_transition IS 'The state machine of an instance as data: one row per allowed step. Enforced by a trigger on instance.';
 
 CREATE VIEW orchestrator.state_machine AS
- SELECT from_status,
-    event,
-    to_status,
-    meaning
-   FROM orchestrator_private.instance_transition t;
+ SELECT t.from_status,
+    t.event,
+    t.to_status,
+    t.meaning,
+    'instance'::text AS subject
+   FROM orchestrator_private.instance_transition t
+UNION ALL
+ SELECT t.from_state AS from_status,
+    t.event,
+    t.to_state AS to_status,
+    t.meaning,
+    'assignment'::text AS subject
+   FROM orchestrator_private.assignment_transition t;
 
-COMMENT ON VIEW orchestrator.state_machine IS 'Every step that an instance''s status can take; no other is possible.';
+COMMENT ON VIEW orchestrator.state_machine IS 'Every step that an instance''s status and an assignment''s state can take (subject says whose it is); no other is possible.';
 
 CREATE VIEW orchestrator.streams AS
  SELECT s.stream_id,
@@ -4508,6 +4578,9 @@ ALTER TABLE ONLY orchestrator_private.alert_target
 ALTER TABLE ONLY orchestrator_private.assignment
     ADD CONSTRAINT assignment_pkey PRIMARY KEY (stream_id);
 
+ALTER TABLE ONLY orchestrator_private.assignment_transition
+    ADD CONSTRAINT assignment_transition_pkey PRIMARY KEY (from_state, to_state, event);
+
 ALTER TABLE ONLY orchestrator_private.controller
     ADD CONSTRAINT controller_pkey PRIMARY KEY (only_one);
 
@@ -4668,9 +4741,13 @@ CREATE INDEX stall_by_instance ON orchestrator_private.stall USING btree (instan
 
 CREATE INDEX withdrawal_by_stream ON orchestrator_private.withdrawal USING btree (stream_id);
 
+CREATE TRIGGER check_inserted_assignments AFTER INSERT ON orchestrator_private.assignment REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.check_assignment_transition();
+
 CREATE TRIGGER check_instance_transition_on_insert BEFORE INSERT ON orchestrator_private.instance FOR EACH ROW EXECUTE FUNCTION orchestrator_private.check_instance_transition();
 
 CREATE TRIGGER check_instance_transition_on_update BEFORE UPDATE ON orchestrator_private.instance FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION orchestrator_private.check_instance_transition();
+
+CREATE TRIGGER check_updated_assignments AFTER UPDATE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.check_assignment_transition();
 
 CREATE TRIGGER count_deleted_assignments AFTER DELETE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
 
@@ -5027,7 +5104,11 @@ GRANT ALL ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_cap
 
 REVOKE ALL ON FUNCTION orchestrator_private.abandon_deliveries() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.activate_streams(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.actor() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.add_assignments(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) FROM PUBLIC;
 
@@ -5051,7 +5132,11 @@ REVOKE ALL ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) FR
 
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.balancing_is_frozen() FROM PUBLIC;
 
@@ -5064,6 +5149,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.blame_station(p_stream_id bigint) FR
 REVOKE ALL ON FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.call_off(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) FROM PUBLIC;
 
@@ -5078,6 +5165,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_
 REVOKE ALL ON FUNCTION orchestrator_private.cause_of_alert(p_code text, p_subject text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.cause_of_waiting() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_assignment_transition() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_balance() FROM PUBLIC;
 
@@ -5275,8 +5364,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.heirless() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.heirless_with_room() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.held_sessions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.hold_alert_target(p_target text) FROM PUBLIC;
@@ -5443,6 +5530,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_af
 
 REVOKE ALL ON FUNCTION orchestrator_private.next_due_in(p_outside boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.next_owners(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.no_active_instance() FROM PUBLIC;
@@ -5487,6 +5576,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.pattern_of(p_message text) FROM PUBL
 
 REVOKE ALL ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.place_unplaced(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean) FROM PUBLIC;
@@ -5530,6 +5621,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.relieve(p_instance_id text) FROM PUB
 REVOKE ALL ON FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer, p_for_failing boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_above bigint[], p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.report_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
 
