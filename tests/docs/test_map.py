@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator.templates import SQL_ROOT
 from tests.docs.conftest import ROOT
-from tests.lint.test_sql_rooms import FLOORS, calls
-from tests.rooms import sql_file_of
+from tests.lint.test_sql_rooms import FLOORS
+from tests.rooms import calls, sql_file_of
 
 MAP = (SQL_ROOT / "README.md").read_text()
 _FILE = re.compile(r"`([\w./]+\.(?:sql|py))`")
