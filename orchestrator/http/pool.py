@@ -21,7 +21,8 @@ _FIRST_WAIT = 0.2
 class Pool:
     """At most `size` connections, opened when they are needed and kept while they are good.
 
-    Whoever finds none free for `patience` seconds is refused: a queue would only grow.
+    A request that finds none free for `patience` seconds is refused: a queue would only grow. Why it is not
+    psycopg_pool: docs/internals/decisions/0021-one-http-framework.md.
     """
 
     def __init__(self, dsn: str | None, *, schema: str, size: int, patience: float = 5.0) -> None:

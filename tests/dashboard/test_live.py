@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import expect
 from psycopg.conninfo import conninfo_to_dict
 
-from orchestrator.http.dashboard.stream import Pace
-from orchestrator.http.guard import Limits
+from orchestrator.http.access import Limits
+from orchestrator.http.dashboard.live import Pace
 from orchestrator.http.server import Options
 from tests.dashboard.site import KEY, PATIENT, Site
 from tests.driver.processes import wait_until
