@@ -1,5 +1,6 @@
 """Writes docs/reference from the comments in a freshly migrated database (`make docs`): a page of functions for each
-room of sql/, the errors, and tables of views, tables, settings, jobs, metrics and state machines.
+room of sql/, the errors, and tables of views, tables, settings, jobs, metrics and state machines. And the picture of an
+assignment's life in sql/README.md.
 
 The comment of a public function is a paragraph, then a line for each parameter and result column ("p_limit: the most
 rows."), the codes that it raises ("Raises: OR101, 55P03.") and a statement that runs ("Example: select …;").
@@ -26,6 +27,9 @@ from orchestrator.lab.server import temporary_server
 DOCS = Path(__file__).parent
 REFERENCE = DOCS / "reference"
 MARK = "<!-- Written by `make docs` from the comments in the database: edit those. -->\n"
+MAP = templates.SQL_ROOT / "README.md"
+BEGIN = "<!-- drawn by `make docs` from assignment_transition: do not edit up to the end of the picture -->\n"
+END = "<!-- end of the picture -->\n"
 
 Connection = psycopg.Connection[dict[str, Any]]
 
@@ -204,15 +208,30 @@ def _plain(default: str | None) -> str:
     return re.sub(r"::[a-z ]+(\[\])?", "", default or "").lower()
 
 
+def map_with_picture(connection: Connection) -> str:
+    """The map with a diagram in it: one arrow for all events that lead from one state of an assignment to another."""
+    before, begin, rest = MAP.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{MAP} has no place for the picture")
+    steps = connection.execute((DOCS / "picture.sql").read_bytes()).fetchall()
+    arrows = [f"    {_state(step['from_status'])} --> {step['to_status']} : {step['events']}\n" for step in steps]
+    return "".join([before, begin, "```mermaid\nstateDiagram-v2\n", *arrows, "```\n", end, after])
+
+
+def _state(name: str) -> str:
+    return "[*]" if name == "unknown" else name
+
+
 def pages(connection: Connection) -> dict[Path, str]:
-    """Every page of the reference that is generated."""
+    """Every page that is generated, and the map."""
     found = functions(connection)
     by_room = groupby(sorted(found, key=lambda f: (f.room, f.name)), key=lambda f: f.room)
     made = {f"functions/{room}.md": page_of_functions(room, of_room) for room, of_room in by_room}
     made["functions/README.md"] = index_of_functions(found)
     made["errors.md"] = page_of_errors(connection, found)
     made |= pages_of_tables(connection)
-    return {REFERENCE / name: page for name, page in made.items()}
+    return {REFERENCE / name: page for name, page in made.items()} | {MAP: map_with_picture(connection)}
 
 
 def main() -> int:
