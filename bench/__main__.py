@@ -14,10 +14,10 @@ import click
 import psutil
 
 from bench import report
-from bench.fleet import server
 from bench.part import Part
 from bench.plots import Plot
 from bench.run import measure_all
+from bench.server import server
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("decisions", "beats", "listening", "failover", "hand_over", "growth", "wire")

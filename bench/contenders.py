@@ -21,6 +21,7 @@ from orchestrator.database.embedded import Embedded
 from orchestrator.install.migrate import migrate
 from orchestrator.lab import ledger
 from orchestrator.lab.processes import Process, Processes
+from orchestrator.lab.waiting import wait_until
 
 MAX_STREAMS = 150
 PATIENCE = 60.0
@@ -155,13 +156,10 @@ class Kazoo:
         )
         with self._log.open("a") as output:
             self._server = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
-        deadline = time.monotonic() + PATIENCE
-        while not self._answers():
-            if self._server.poll() is not None or time.monotonic() > deadline:
-                raise TimeoutError(f"ZooKeeper does not answer: {self._log.read_text()[-500:]}")
-            time.sleep(0.02)
+        wait_until(self._answers, seconds=PATIENCE, what=f"ZooKeeper answers, see {self._log}", every=0.02)
 
     def _answers(self) -> bool:
+        assert self._server.poll() is None, self._log.read_text()[-500:]
         with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1) as asked:
             asked.sendall(b"srvr")
             return b"Mode: standalone" in asked.recv(65536)

@@ -10,11 +10,11 @@ from importlib.metadata import version
 from typing import Any, cast
 
 from bench import cases, peers
-from bench.fleet import Server, Size, server
 from bench.measure import Comparison, Result, result
 from bench.part import Figures, Goal, Part, run_alone
 from bench.plots import Plot, new_plot
 from bench.report import milliseconds, progress
+from bench.server import Server, Size, server
 
 TITLE = "Decisions"
 

@@ -7,11 +7,11 @@ import sys
 from typing import Any
 
 from bench import churn, history, shim_memory
-from bench.fleet import Size, server
 from bench.history import Amount
 from bench.part import Figures, Goal, run_alone
 from bench.plots import Plot, new_plot
 from bench.report import progress
+from bench.server import Size, server
 
 TITLE = "Growth"
 

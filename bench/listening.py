@@ -25,12 +25,13 @@ from typing import Any, cast
 import psutil
 import psycopg
 
-from bench.fleet import SERVER_SETTINGS, Fleet, Size, server, session_cpu_milliseconds, statement
 from bench.measure import percentile
 from bench.notification_listener import PER_HOST
 from bench.part import Figures, Goal, run_alone
 from bench.plots import Plot, new_plot
+from bench.server import SERVER_SETTINGS, MeasuredFleet, Size, server, session_cpu_milliseconds, statement
 from orchestrator.database import db
+from orchestrator.lab.waiting import wait_until
 
 TITLE = "From decision to sound"
 LISTENERS = (1, 50, 500, 1_500)
@@ -82,7 +83,7 @@ def measure(quick: bool) -> dict[str, Any]:
             }
 
 
-def ways_out(fleet: Fleet, instances: int, effort: Effort) -> dict[str, Any]:
+def ways_out(fleet: MeasuredFleet, instances: int, effort: Effort) -> dict[str, Any]:
     """The same fleet over one connection per host, and without listening at all."""
     with ExitStack() as idle:
         hosts = -(-instances // PER_HOST)
@@ -102,7 +103,7 @@ def ways_out(fleet: Fleet, instances: int, effort: Effort) -> dict[str, Any]:
 # -- From decision to sound ---------------------------------------------------
 
 
-def from_decision_to_sound(fleet: Fleet, kind: str, listeners: int, effort: Effort) -> dict[str, Any]:
+def from_decision_to_sound(fleet: MeasuredFleet, kind: str, listeners: int, effort: Effort) -> dict[str, Any]:
     """So many rounds of each, in turns; the samples are from COMMIT sent, beside how long the commit took."""
     samples: dict[str, list[float]] = {
         f"{kind}{what}": [] for kind in ("bare", "durable", "ours") for what in ("", "_commit")
@@ -150,26 +151,24 @@ def _commit(conn: db.Connection, listener: "Listener") -> tuple[float, float]:
     return 1000 * (returned - sent), 1000 * (listener.next() - sent)
 
 
-def _let_go(fleet: Fleet, conn: db.Connection) -> None:
+def _let_go(fleet: MeasuredFleet, conn: db.Connection) -> None:
     """Say for the owner of the stream that it has stopped, without a commit; it goes to the worker."""
     db.call(fleet.conn, "move_stream", stream_id=STREAM, instance_id=MEASURED)
     incarnation = fleet.run("instance.sql", {"instance_id": ELSEWHERE})[0]["incarnation"]
     db.call(conn, "acknowledge", instance_id=ELSEWHERE, incarnation=incarnation, stopped=[STREAM])
 
 
-def _take_back(fleet: Fleet) -> None:
+def _take_back(fleet: MeasuredFleet) -> None:
     """Another instance has the stream again, and the worker has confirmed everything."""
     _wait_for(fleet, "stream.sql", lambda row: row["state"] == "running", stream_id=STREAM)
     db.call(fleet.conn, "move_stream", stream_id=STREAM, instance_id=ELSEWHERE)
     _wait_for(fleet, "stream.sql", lambda row: row["instance_id"] == ELSEWHERE, stream_id=STREAM)
 
 
-def _wait_for(fleet: Fleet, path: str, condition: Any, **parameters: Any) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not any(condition(row) for row in fleet.run(path, parameters)):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited in vain for {path}")
-        time.sleep(0.01)
+def _wait_for(fleet: MeasuredFleet, path: str, condition: Any, **parameters: Any) -> None:
+    wait_until(
+        lambda: any(condition(row) for row in fleet.run(path, parameters)), seconds=PATIENCE, what=path, every=0.01
+    )
 
 
 def _rest(listeners: int) -> None:
@@ -194,7 +193,7 @@ class Listener:
 
 
 @contextmanager
-def _listener(kind: str, fleet: Fleet, *arguments: str) -> Iterator[Listener]:
+def _listener(kind: str, fleet: MeasuredFleet, *arguments: str) -> Iterator[Listener]:
     command = [sys.executable, "-m", "bench.notification_listener", kind, fleet.dsn, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
     try:
@@ -206,7 +205,7 @@ def _listener(kind: str, fleet: Fleet, *arguments: str) -> Iterator[Listener]:
 
 
 @contextmanager
-def _idle_listener(fleet: Fleet, channels: Sequence[str]) -> Iterator[None]:
+def _idle_listener(fleet: MeasuredFleet, channels: Sequence[str]) -> Iterator[None]:
     """A session that LISTENs to a silent channel."""
     with psycopg.connect(fleet.dsn, autocommit=True) as conn:
         for channel in channels:
@@ -217,7 +216,7 @@ def _idle_listener(fleet: Fleet, channels: Sequence[str]) -> Iterator[None]:
 # -- What a commit costs ------------------------------------------------------
 
 
-def cost_of_a_commit(fleet: Fleet, listeners: int, effort: Effort) -> dict[str, Any]:
+def cost_of_a_commit(fleet: MeasuredFleet, listeners: int, effort: Effort) -> dict[str, Any]:
     """The median time of a commit, and what all processes of the server were on a CPU for during one."""
     kinds: dict[str, list[str]] = {"none": [], "one": ["unused"], "two": ["unused", "changes"]}
     found: dict[str, Any] = {"listeners": listeners}
@@ -241,7 +240,7 @@ def cost_of_a_commit(fleet: Fleet, listeners: int, effort: Effort) -> dict[str, 
     return found
 
 
-def cost_of_a_beat(fleet: Fleet) -> float:
+def cost_of_a_beat(fleet: MeasuredFleet) -> float:
     """What the server is on a CPU for during one beat that finds nothing new."""
     workers = [row for row in fleet.run("instances.sql") if row["instance_id"].startswith("worker-")][:50]
     report = {"status": "active", "heartbeat_interval": 30}

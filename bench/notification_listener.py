@@ -12,7 +12,7 @@ import time
 
 import psycopg
 
-from bench.fleet import statement
+from bench.server import statement
 from worker_shim import Context, Stream, Worker, run_workers
 
 PER_HOST = 30

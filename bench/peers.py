@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from bench import cases
-from bench.fleet import Fleet, Size
 from bench.report import progress
+from bench.server import MeasuredFleet, Size
 
 STICKY, COOPERATIVE = "kafka sticky", "kafka cooperative-sticky"
 RANK = "rank mod n"
@@ -83,7 +83,7 @@ def least_moves_of(event: Event, streams: int) -> int:
     return least_moves(kept, streams + event.added)
 
 
-def by_rank(fleet: Fleet) -> list[Outcome]:
+def by_rank(fleet: MeasuredFleet) -> list[Outcome]:
     """One UPDATE with its journal for each event, on the raw tables. They are of no use for anything else afterwards.
 
     In the largest fleet only the first event: each writes every row.

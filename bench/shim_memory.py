@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from bench.fleet import Fleet, Size, server
+from bench.server import MeasuredFleet, Size, server
 
 MIB = 1024 * 1024
 GOAL_MIB = 60
@@ -63,7 +63,7 @@ def _busy(process: psutil.Process) -> float:
 
 
 @contextmanager
-def working(fleet: Fleet, kind: str, max_streams: int, held: dict[str, int]) -> Iterator[list[psutil.Process]]:
+def working(fleet: MeasuredFleet, kind: str, max_streams: int, held: dict[str, int]) -> Iterator[list[psutil.Process]]:
     """A worker process for each of these instances, as soon as each has confirmed so many streams."""
     command = [sys.executable, "-m", "bench.shim_memory", "--worker", fleet.dsn, kind, str(max_streams)]
     root = Path(__file__).parent.parent

@@ -1,8 +1,8 @@
 """Puts a program into the fleet: streams are started and stopped as the orchestrator decides.
 
-A handler runs per stream; `Worker` keeps the set of running handlers equal to what the database says. Read
-`worker` (the protocol), `calls` and `connection`, `supervisor` (the handlers) and `patience`; `many` is for many
-workers in one process.
+A handler runs per stream; `Worker` keeps the set of running handlers equal to what the database says. Read `worker`
+(the face), `protocol` (the steps), `departure` (leaving), `assignments` and `supervisor` (the handlers), `calls` and
+`connection`; `many` is for many workers in one process.
 """
 
 from worker_shim.connection import Refused

@@ -23,13 +23,17 @@ from worker_shim.worker import Worker
 A_YEAR = 365 * 86400.0
 
 CATEGORIES: dict[str, log.Category] = {
+    "assignments": "STREAM",
+    "beats": "INSTANCE",
     "calls": "DATABASE",
     "connection": "DATABASE",
     "context": "STREAM",
+    "departure": "INSTANCE",
     "handlers": "STREAM",
     "isolation": "INSTANCE",
     "many": "INSTANCE",
-    "patience": "DATABASE",
+    "protocol": "INSTANCE",
+    "retry": "DATABASE",
     "supervisor": "STREAM",
     "worker": "INSTANCE",
 }

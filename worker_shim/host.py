@@ -30,7 +30,8 @@ from typing import Any
 
 import click
 
-from orchestrator import log, process_list
+from orchestrator import process_list
+from orchestrator.logs import log
 from worker_shim.cli import Seconds, categorize, exit_when_refused
 from worker_shim.worker import Worker
 

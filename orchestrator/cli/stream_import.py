@@ -10,7 +10,8 @@ from orchestrator.cli import options, output
 from orchestrator.cli.source import show_result
 from orchestrator.errors import BadArgument
 from orchestrator.sources import playlist
-from orchestrator.sources import source as sources
+from orchestrator.sources.entry import BadPlaylist
+from orchestrator.sources.merge import import_entries
 
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
 
@@ -46,7 +47,7 @@ def import_streams(
     filename = getattr(file, "name", "-")
     try:
         entries = playlist.parse(file.read(), filename, format_name=format_name, encoding=encoding)
-    except playlist.BadPlaylist as error:
+    except BadPlaylist as error:
         if not target.json:
             for problem in error.problems:
                 output.line(f"{error.filename}:{problem.line}: {problem.text}", err=True)
@@ -67,5 +68,5 @@ def import_streams(
             hint="give one with --source: letters, digits, dots, underscores and dashes",
         )
     with target.connect() as conn, output.progress("streams", as_json=target.json) as tell:
-        result = sources.import_entries(conn, source_name, entries, replace=replace, force=force, tell=tell)
+        result = import_entries(conn, source_name, entries, replace=replace, force=force, tell=tell)
     show_result(result, as_json=target.json)

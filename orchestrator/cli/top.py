@@ -42,7 +42,7 @@ def top(target: options.Target, once: bool, pg_activity_options: tuple[str, ...]
         return
     with target.connect() as conn:  # which says better than pg_activity what is wrong
         database = conn.info.dbname
-    parameters = conninfo_to_dict(db.conninfo(target.dsn, application_name="top"))
+    parameters = conninfo_to_dict(db.complete_dsn(target.dsn, application_name="top"))
     # A password on a command line can be read by every user of the host.
     password = parameters.pop("password", None)
     environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}

@@ -1,4 +1,5 @@
-"""Patience: what is tried again, how soon, and when something broken is left alone for a while.
+"""How soon something is tried again, and when something broken is left alone for a while. What is tried again is said
+by sqlstates.py.
 
 One call is a `Round`: three tries with exponential waits and full jitter, so that those who collided do not collide
 again (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). After a round that failed, whoever
@@ -18,22 +19,11 @@ from typing import ParamSpec, TypeVar
 
 import tenacity
 
-from orchestrator.errors import (
-    CallerMistake,
-    Contention,
-    DatabaseUnavailable,
-    Fenced,
-    InvariantBroken,
-    RefusedByPolicy,
-)
+from orchestrator.errors import CallerMistake, Contention, DatabaseUnavailable, RefusedByPolicy
 from orchestrator.logs import log
 
 RETRIED = (Contention, DatabaseUnavailable)
-"""What another try may mend: 40001, 40P01, 55P03, OR2xx; a lost connection, a server that starts, stops or is full."""
-
-NEVER_RETRIED = (CallerMistake, Fenced, RefusedByPolicy, InvariantBroken)
-"""What is refused again however often it is asked: OR1xx, OR3xx, OR4xx, OR9xx. Any other error of the database is not
-tried again either; errors.py says which SQLSTATE is which."""
+"""What another try may mend: the classes of errors that sqlstates.py has tried again."""
 
 ANSWERS = (CallerMistake, RefusedByPolicy)
 """Refusals of a healthy orchestrator: no failure of anything."""

@@ -19,7 +19,7 @@ from orchestrator.database.retry import Round, is_retryable
 from orchestrator.errors import OrchestratorError
 from orchestrator.install.migrate import migrate
 from orchestrator.lab import ledger
-from orchestrator.lab.processes import PATIENCE, Process, Processes, ScenarioFailed
+from orchestrator.lab.processes import PATIENCE, Process, Processes
 
 DATABASE = "orchestrator"
 
@@ -220,9 +220,5 @@ class Fleet:
         return db.connect(self.dsn, application_name="demo show")
 
     def _port_of(self, radio: Process) -> int:
-        deadline = time.monotonic() + 20
-        while not (said := radio.log.read_text()).endswith("\n"):
-            if not radio.alive or time.monotonic() > deadline:
-                raise ScenarioFailed(f"the station server did not start: {said}")
-            time.sleep(0.05)
-        return int(said)
+        self.wait_until("the station server has its port", lambda: radio.log.read_text().endswith("\n"), 20)
+        return int(radio.log.read_text())

@@ -19,6 +19,7 @@ import psutil
 import orchestrator
 from orchestrator.database.retry import is_retryable
 from orchestrator.errors import OrchestratorError
+from orchestrator.lab.waiting import wait_until
 
 LOOK_EVERY = 0.25
 # What has not happened after so many seconds will not happen: more than requirement R1.2 allows.
@@ -129,18 +130,20 @@ class Processes:
         Raises:
             ScenarioFailed: it never was, or a process ended by itself.
         """
-        deadline = time.monotonic() + patience
-        while True:
+
+        def is_so() -> bool:
             self.check()
             try:
-                if condition():
-                    return
+                return condition()
             except OrchestratorError as error:
                 if not is_retryable(error):
                     raise
-            if time.monotonic() > deadline:
-                raise ScenarioFailed(f"after {patience:.0f} s it was still not so that {what}")
-            time.sleep(LOOK_EVERY)
+                return False
+
+        try:
+            wait_until(is_so, seconds=patience, what=what, every=LOOK_EVERY)
+        except TimeoutError as error:
+            raise ScenarioFailed(str(error)) from None
 
     def _start(self, name: str, command: Sequence[str]) -> Process:
         log = self._logs / f"{name}.log"

@@ -12,12 +12,12 @@ from random import Random
 from typing import Any, LiteralString
 
 import psycopg
-from psycopg import sql
 
 from orchestrator.database import db
 from orchestrator.database.embedded import PORT, USER, Embedded
 from orchestrator.lab.fleet import DATABASE, Fleet
 from orchestrator.lab.processes import Process, Processes
+from tests.chaos.laws import ask
 from tests.chaos.proxy import Line, Proxy
 from tests.pooler import Pooler
 from tests.standby import promote, start_standby
@@ -185,11 +185,8 @@ class BreakableFleet(Fleet):
     # -- Questions --------------------------------------------------------------
 
     def ask(self, question: LiteralString, **parameters: Any) -> list[db.Row]:
-        """Ask the orchestrator's database; `{api}` and `{private}` stand for its schemas."""
-        conn = self.orchestrator()
-        names = {"api": sql.Identifier(conn.names.api), "private": sql.Identifier(conn.names.private)}
-        with db.translated_errors():
-            return conn.execute(sql.SQL(question).format(**names), parameters).fetchall()
+        """Ask the orchestrator's database, as tests.chaos.laws.ask does."""
+        return ask(self.orchestrator(), question, **parameters)
 
     def streams_of(self, worker: Process) -> list[int]:
         """The streams that a worker has now."""
@@ -278,6 +275,15 @@ class BreakableFleet(Fleet):
         db.call(self.orchestrator(), "set_stream_active", stream_id=stream_id, active=active)
 
     # -- Waiting ----------------------------------------------------------------
+
+    def wait_until_lost(self, worker: Process) -> None:
+        """Wait until a worker has nothing any more."""
+        self.wait_until(f"{worker.name} is lost", lambda: not self.streams_of(worker), 100)
+
+    def wait_until_replaced(self, worker: Process) -> None:
+        """Wait until a worker is lost and others hear what it had."""
+        self.wait_until_lost(worker)
+        self.wait_until_healed()
 
     def wait_until_all_run(self) -> None:
         """Wait until every stream is confirmed by its owner, and none is on its way."""

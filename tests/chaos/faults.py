@@ -165,8 +165,7 @@ def cut_for_long(fleet: BreakableFleet, random: Random) -> None:
     """One worker cannot reach the database. Its streams go to others; it hears on, and the fence refuses it."""
     worker = fleet.pick_one_to_lose(random)
     fleet.line(worker.name).cut()
-    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
-    fleet.wait_until_healed()
+    fleet.wait_until_replaced(worker)
     fleet.line(worker.name).heal()
     fleet.wait_until_share_of(worker)
 
@@ -191,8 +190,7 @@ def hold_for_long(fleet: BreakableFleet, random: Random) -> None:
     line.hold()
     time.sleep(25)
     line.lose_server_side()
-    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
-    fleet.wait_until_healed()
+    fleet.wait_until_replaced(worker)
     line.heal()
     fleet.wait_until_share_of(worker)
 
@@ -203,8 +201,7 @@ def isolate_one_that_stops(fleet: BreakableFleet, random: Random) -> None:
     worker = fleet.restart_worker(fleet.pick_one_to_lose(random), "--lease", "60")
     refused = fleet.writes_refused_of(worker)
     fleet.line(worker.name).cut()
-    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
-    fleet.wait_until_healed()
+    fleet.wait_until_replaced(worker)
     fleet.line(worker.name).heal()
     fleet.wait_until_share_of(worker)
     _nothing_more_refused(fleet, worker, refused)
@@ -217,8 +214,7 @@ def freeze_one_that_stops(fleet: BreakableFleet, random: Random) -> None:
     worker = fleet.restart_worker(fleet.pick_one_to_lose(random), "--lease", "60")
     refused = fleet.writes_refused_of(worker)
     worker.freeze()
-    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
-    fleet.wait_until_healed()
+    fleet.wait_until_replaced(worker)
     worker.may_end = True  # its promise was broken while it could do nothing about it
     worker.wake()
     time.sleep(2)

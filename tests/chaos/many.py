@@ -8,9 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any, LiteralString
-
-from psycopg import sql
 
 from orchestrator.database import db
 from orchestrator.database.embedded import Embedded
@@ -18,7 +15,7 @@ from orchestrator.install.migrate import migrate
 from orchestrator.lab import ledger
 from orchestrator.lab.processes import Process, Processes, ScenarioFailed
 from tests.chaos.faults import Moves
-from tests.chaos.laws import Law, Watch
+from tests.chaos.laws import Law, Watch, ask
 from tests.chaos.table import Result, Row
 
 DATABASE = "many"
@@ -83,7 +80,7 @@ class Many:
 
     def _start(self) -> None:
         self._say(f"{STREAMS} streams on {WORKERS} workers without audio")
-        self._ask(_ADD_STREAMS, streams=STREAMS)
+        ask(self._conn, _ADD_STREAMS, streams=STREAMS)
         for number in (1, 2):
             self._processes.start_command(f"many-{number}", "run", "--dsn", self._dsn, "--name", f"many-{number}")
         self._workers = [self._start_workers(number) for number in range(1, WORKERS + 1)]
@@ -168,10 +165,5 @@ class Many:
         self._processes.wait_until(what, condition, PATIENCE)
 
     def _state(self, after: int = 0, pids: Sequence[str] = ()) -> db.Row:
-        (row,) = self._ask(_STATE, after=after, pids=list(pids))
+        (row,) = ask(self._conn, _STATE, after=after, pids=list(pids))
         return row
-
-    def _ask(self, question: LiteralString, **parameters: Any) -> list[db.Row]:
-        names = {"api": sql.Identifier(self._conn.names.api), "private": sql.Identifier(self._conn.names.private)}
-        with db.translated_errors():
-            return self._conn.execute(sql.SQL(question).format(**names), parameters).fetchall()

@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from orchestrator.cli import main
-from orchestrator.database import db, embedded
+from orchestrator.database import db
 from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_server
 from orchestrator.names import DEFAULT_SCHEMA
 from tests.cli.conftest import Cli, Fleet, cli_for, fleet_on
 
@@ -154,13 +155,11 @@ def text_of(told: dict[str, Any]) -> str:
 
 
 def write() -> None:
-    with tempfile.TemporaryDirectory(prefix="orch-keys-", dir="/tmp") as directory:
-        Path(directory).chmod(0o755)
-        with embedded.Embedded(Path(directory) / "pg", settings={"fsync": "off"}) as server:
-            migrate(server.dsn())
-            with db.connect(server.dsn(), application_name="test") as conn:
-                cli = cli_for(server.dsn(), DEFAULT_SCHEMA)
-                FILE.write_text(text_of(answers(cli, fleet_on(conn), server.dsn())))
+    with temporary_server(settings={"fsync": "off"}) as server:
+        migrate(server.dsn())
+        with db.connect(server.dsn(), application_name="test") as conn:
+            cli = cli_for(server.dsn(), DEFAULT_SCHEMA)
+            FILE.write_text(text_of(answers(cli, fleet_on(conn), server.dsn())))
 
 
 if __name__ == "__main__":

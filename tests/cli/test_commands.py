@@ -4,8 +4,6 @@ from functools import partial
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from orchestrator.cli import answer as cli_answer
 from orchestrator.cli.diagnose import SECTIONS
@@ -364,12 +362,7 @@ def test_a_database_without_the_schema_says_what_to_do(cli: Cli, empty_database:
 
 def test_a_reader_may_look_and_nothing_else(cli: Cli, fleet: Fleet, database: Database) -> None:
     [stream_id] = fleet.add_streams(1)
-    login = f"reader_{database.names.api}"
-    fleet.conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
-    fleet.conn.execute(
-        sql.SQL("create role {} login in role {}").format(sql.Identifier(login), sql.Identifier(database.names.reader))
-    )
-    dsn = ("--dsn", make_conninfo(database.dsn, user=login))
+    dsn = ("--dsn", database.create_login("reader"))
 
     for command in ("status", "health", "diagnose", "alerts", "instance list", "stream list", "jobs list", "jobs runs"):
         assert cli(*command.split(), *dsn).exit_code == 0, command
@@ -378,7 +371,6 @@ def test_a_reader_may_look_and_nothing_else(cli: Cli, fleet: Fleet, database: Da
     refused = cli("rebalance", "now", "--json", *dsn)
     assert (refused.exit_code, refused.error["code"]) == (1, "42501")
     assert "admin" in refused.error["hint"]
-    fleet.conn.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
 
 
 def test_a_name_cannot_give_orders_to_a_terminal(cli: Cli, fleet: Fleet) -> None:

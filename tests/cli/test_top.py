@@ -110,15 +110,10 @@ def test_once_says_who_waits_for_whom_in_our_words(cli: Cli, fleet: Fleet, datab
 def test_a_login_that_is_no_superuser_sees_who_blocks_whom_and_is_told_what_it_does_not_see(
     cli: Cli, fleet: Fleet, database: Database
 ) -> None:
-    login = f"looker_{fleet.conn.info.dbname}"
-    fleet.conn.execute(
-        sql.SQL("create role {} login in role {}").format(sql.Identifier(login), sql.Identifier(database.names.reader))
-    )
+    dsn = database.create_login("reader")
     with a_jam(database, fleet) as pids:
-        dsn = make_conninfo(database.dsn, user=login)
         found: dict[str, Any] = cli("top", "--once", "--json", "--dsn", dsn).json
         told = cli("top", "--once", "--dsn", dsn)
-    fleet.conn.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
 
     assert found["sees_all"] is False
     assert {(session["who"], *session["blocked_by"]) for session in found["waiting"]} == {

@@ -4,11 +4,9 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from orchestrator.database import db
 from tests.cli.conftest import Cli, Fleet
@@ -18,17 +16,9 @@ from tests.support import Database
 
 
 @pytest.fixture
-def reader(fleet: Fleet, database: Database) -> Iterator[tuple[str, ...]]:
+def reader(database: Database) -> tuple[str, ...]:
     """Options of a login that may look. A superuser would come in where others are kept out."""
-    login = sql.Identifier(f"watcher_{fleet.conn.info.dbname}")
-    fleet.conn.execute(sql.SQL("create role {} login in role {}").format(login, sql.Identifier(database.names.reader)))
-    yield (
-        "--dsn",
-        make_conninfo(database.dsn, user=f"watcher_{fleet.conn.info.dbname}"),
-        "--schema",
-        database.names.api,
-    )
-    fleet.conn.execute(sql.SQL("drop role {}").format(login))
+    return ("--dsn", database.create_login("reader"), "--schema", database.names.api)
 
 
 def let_in(conn: db.Connection, *, logins: bool) -> None:

@@ -81,11 +81,11 @@ class TestLimits:
         conn.close()
 
     def test_libpq_watches_the_connection_and_a_dsn_may_say_otherwise(self) -> None:
-        conninfo = db.conninfo("host=somewhere connect_timeout=3", application_name="x" * 80)
+        conninfo = db.complete_dsn("host=somewhere connect_timeout=3", application_name="x" * 80)
         parts = psycopg.conninfo.conninfo_to_dict(conninfo)
         assert parts["connect_timeout"] == "3"
         assert parts["keepalives_idle"] == "10"
-        assert parts["tcp_user_timeout"] == "30000"
+        assert parts["tcp_user_timeout"] == "20000"
         assert len(str(parts["application_name"])) == 63
 
     def test_a_statement_that_takes_too_long_is_cancelled(self, database: Database) -> None:
@@ -137,7 +137,7 @@ class TestCalls:
 
 
 class TestRetries:
-    """R2.3: what contention spoils is tried again; how is told in test_patience.py."""
+    """R2.3: what contention spoils is tried again; how is told in test_retry.py."""
 
     def test_a_lock_that_is_held_ends_in_contention(self, database: Database) -> None:
         holder, waiter = database.connect(autocommit=False), database.connect()

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -20,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.database.embedded import PORT, USER, Embedded, program_path
 from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_directory
 from orchestrator.names import Names
 from tests.driver.conftest import StartDriver
 from tests.driver.processes import ORCHESTRATOR, wait_until
@@ -138,18 +138,16 @@ async def test_an_upgrade_of_the_schema_moves_nothing_while_workers_and_a_driver
 @pytest.fixture
 def servers(names: Names) -> Iterator[tuple[Embedded, Embedded]]:
     """The old server with a fleet in its database "orchestrator", and a new one that is not started yet."""
-    directory = Path(tempfile.mkdtemp(prefix="orch-ops-", dir="/tmp"))
-    directory.chmod(0o755)
-    old, new = (Embedded(directory / name, settings={"fsync": "off"}) for name in ("old", "new"))
-    try:
-        with psycopg.connect(old.start().dsn(), autocommit=True) as conn:
-            conn.execute("create database orchestrator")
-        migrate(old.dsn("orchestrator"), names.api)
-        yield old, new
-    finally:
-        old.stop(immediate=True)
-        new.stop(immediate=True)
-        shutil.rmtree(directory, ignore_errors=True)
+    with temporary_directory() as directory:
+        old, new = (Embedded(directory / name, settings={"fsync": "off"}) for name in ("old", "new"))
+        try:
+            with psycopg.connect(old.start().dsn(), autocommit=True) as conn:
+                conn.execute("create database orchestrator")
+            migrate(old.dsn("orchestrator"), names.api)
+            yield old, new
+        finally:
+            old.stop(immediate=True)
+            new.stop(immediate=True)
 
 
 async def test_a_backup_restored_into_a_new_server_is_brought_in_step_by_the_workers_and_none_is_owner_twice(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
@@ -16,6 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from orchestrator.database.embedded import PORT, USER, Embedded
 from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_directory
 from orchestrator.names import Names
 from tests.shim.support import Fleet, Recorder, held, in_step, until
 from tests.standby import configure, promote, start_standby
@@ -59,10 +58,7 @@ class Pair:
 
 @pytest.fixture
 def pair(names: Names) -> Iterator[Pair]:
-    directory = Path(tempfile.mkdtemp(prefix="orch-pair-", dir="/tmp"))
-    directory.chmod(0o755)
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    with temporary_directory() as directory, ExitStack() as stack:
         yield Pair(directory, names, stack)
 
 

@@ -6,10 +6,10 @@ import pytest
 from psycopg import sql
 
 from tests.driver.processes import wait_until
+from tests.fleet import Fleet
 from tests.http.clients import MainClient
 from tests.http.conftest import LoginDsn, Serve
 from tests.http.processes import HttpServer
-from tests.sql.fleet import Fleet
 
 
 def _states(fleet: Fleet) -> dict[int, str]:

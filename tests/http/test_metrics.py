@@ -11,10 +11,10 @@ from prometheus_client import Metric
 from prometheus_client import parser as plain
 from prometheus_client.openmetrics import parser as openmetrics
 
+from tests.fleet import Fleet
 from tests.http.clients import MainClient
 from tests.http.conftest import Serve
 from tests.http.processes import HttpServer
-from tests.sql.fleet import Fleet
 
 # What a Prometheus of our days asks for.
 PROMETHEUS = (

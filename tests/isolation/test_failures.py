@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.isolation.sessions import Session, result
-from tests.properties.fleet import Fleet
+from tests.properties.lawful import LawfulFleet
 from tests.support import Clock, Database
 
 Open = Callable[[], Session]
@@ -116,7 +116,7 @@ def test_many_reporters_at_once_lose_no_failure_and_never_deadlock(database: Dat
     assert _value(database, f"select array_agg(value) {retries}") == [reporters * rounds * 2] * len(_CODES)
 
 
-def test_no_beat_waits_for_another_that_finds_no_driver(fleet: Fleet, session: Open) -> None:
+def test_no_beat_waits_for_another_that_finds_no_driver(fleet: LawfulFleet, session: Open) -> None:
     """A beat waits for nothing: not even for the session that opens the alert."""
     first, second = fleet.start(4, 4)
     fleet.clock.advance("10 minutes")
@@ -139,7 +139,7 @@ def test_no_beat_waits_for_another_that_finds_no_driver(fleet: Fleet, session: O
 # -- deliveries --------------------------------------------------------------------------------------------------------
 
 
-def test_two_drivers_never_claim_the_same_event(fleet: Fleet, session: Open) -> None:
+def test_two_drivers_never_claim_the_same_event(fleet: LawfulFleet, session: Open) -> None:
     """Never twice for one event; neither waits for the other."""
     one, two = session(), session()
     _open_alert(one, "a")
@@ -149,7 +149,7 @@ def test_two_drivers_never_claim_the_same_event(fleet: Fleet, session: Open) -> 
     assert two.call("claim_alert_deliveries", targets=["log"], driver="two") == []
 
 
-def test_events_that_come_while_a_claim_is_open_are_kept_for_the_next(fleet: Fleet, session: Open) -> None:
+def test_events_that_come_while_a_claim_is_open_are_kept_for_the_next(fleet: LawfulFleet, session: Open) -> None:
     """Opening an alert does not wait for the delivery of another."""
     one, two = session(), session()
     _open_alert(one, "a")

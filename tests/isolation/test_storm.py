@@ -17,8 +17,7 @@ from psycopg.types.json import Jsonb
 from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.properties.laws import check_fair, check_now, check_settled, look
-from tests.properties.reference import digest
-from tests.support import Database
+from tests.support import Database, digest_of
 
 SECONDS = float(os.environ.get("ORCHESTRATOR_STORM") or 6)
 # Answers, as opposed to accidents: not now (55P03), bad argument or unknown (what another session has just removed),
@@ -129,7 +128,7 @@ def worker(me: Caller) -> None:
     luck = me.dice.random()
     if luck < 0.6:
         report = {"processed_count": me.dice.randint(0, 100), "error_count": me.dice.randint(0, 9)}
-        obey(me, me.call("heartbeat", **me.instance, digest=digest(me.running.items()), report=report))
+        obey(me, me.call("heartbeat", **me.instance, digest=digest_of(me.running.items()), report=report))
     elif luck < 0.75:
         obey(
             me,

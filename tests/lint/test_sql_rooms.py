@@ -1,12 +1,9 @@
 """The rooms of `sql/` stand on floors: a room calls its own functions and those of lower rooms, and no others."""
 
-import re
-from functools import cache
-
 import pytest
 
 from orchestrator import templates
-from tests.rooms import fleet_files, path_of, room_of, sql_file_of
+from tests.rooms import calls, fleet_files, path_of, private_functions, public_functions, room_of, sql_file_of
 
 FLOORS = (
     "foundation",
@@ -31,29 +28,6 @@ FLOORS = (
 )
 """From the ground up. The manifest applies the rooms in this order."""
 
-_HEAD = re.compile(r"^create or replace (function|view) \{\{ (?:api|private) \}\}\.(\w+)", re.MULTILINE)
-_CALL = re.compile(r"\{\{ (?:api|private) \}\}\.(\w+)\(")
-_NAMING = re.compile(r"^(?:comment on [^']*'(?:[^']|'')*'|(?:revoke|grant) [^;]*);", re.MULTILINE)
-
-
-def _code(text: str) -> str:
-    """Without comments, and without what only names a function: hints, comments on objects, grants."""
-    text = re.sub(r"--( [^\n]*)?$", "", text, flags=re.MULTILINE)
-    return re.sub(r"'[^']*'", "''", _NAMING.sub("", text))
-
-
-@cache
-def calls() -> dict[str, set[str]]:
-    """Each function and view of the fleet → the functions that it calls."""
-    found: dict[str, set[str]] = {}
-    for path in fleet_files():
-        text = _code(path.read_text())
-        heads = list(_HEAD.finditer(text))
-        for number, head in enumerate(heads):
-            end = heads[number + 1].start() if number + 1 < len(heads) else len(text)
-            found[head[2]] = set(_CALL.findall(text, head.end(), end))
-    return {name: (called & found.keys()) - {name} for name, called in found.items()}
-
 
 def _edges() -> dict[tuple[str, str], set[str]]:
     """(calling room, called room) → the calls between them."""
@@ -73,7 +47,15 @@ def test_every_room_stands_on_a_floor() -> None:
 def test_a_room_calls_only_its_own_and_lower_ones() -> None:
     edges = _edges()
     assert len(edges) > 50
-    assert {edge: why for edge, why in edges.items() if FLOORS.index(edge[1]) > FLOORS.index(edge[0])} == {}
+    upwards = {edge: sorted(why) for edge, why in edges.items() if FLOORS.index(edge[1]) > FLOORS.index(edge[0])}
+    assert upwards == {}
+
+
+def test_no_private_function_calls_a_public_one() -> None:
+    """A public function is the door; what two doors share stands behind both."""
+    public, private = set(public_functions()), set(private_functions())
+    assert not public & private
+    assert {name: called for name in private if (called := calls()[name] & public)} == {}
 
 
 def test_the_manifest_applies_room_by_room_from_the_ground_up() -> None:

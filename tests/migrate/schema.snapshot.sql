@@ -1378,6 +1378,12 @@ CREATE FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) RETURNS o
 
 COMMENT ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) IS 'The plan, while the fleet is as it was made for; else OR107 or OR403.';
 
+CREATE FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) RETURNS TABLE(started integer, stopped integer, failed integer, ignored integer)
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts and stops and record failures; how many of each concerned this instance, and how many did not.';
+
 CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE
     AS …;
@@ -2917,6 +2923,12 @@ CREATE FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) RETUR
 
 COMMENT ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) IS 'Bring every instance to its fair target with the least possible moves, by hand-over.';
 
+CREATE FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Bring the record and the full set of what an instance runs in step; what it has to start and to stop.';
+
 CREATE FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) RETURNS smallint
     LANGUAGE plpgsql
     AS …;
@@ -4347,6 +4359,90 @@ ALTER TABLE orchestrator_private.decision ALTER COLUMN decision_id ADD GENERATED
     CACHE 1
 );
 
+CREATE VIEW orchestrator_private.error_code AS
+ SELECT 'planned'::text AS or001,
+    'bad argument'::text AS or101,
+    'unknown stream'::text AS or102,
+    'unknown instance'::text AS or103,
+    'id in use'::text AS or104,
+    'missing capability'::text AS or105,
+    'the instance belongs to another login'::text AS or106,
+    'unknown name'::text AS or107,
+    'the setting cannot have this value'::text AS or108,
+    'the source cannot be used'::text AS or109,
+    'stale incarnation'::text AS or301,
+    'stale epoch'::text AS or302,
+    'balancing is paused'::text AS or401,
+    'the stream is pinned'::text AS or402,
+    'stale plan'::text AS or403,
+    'the instance was removed'::text AS or404,
+    'the instance cannot take the stream'::text AS or405,
+    'too much would be lost'::text AS or406,
+    'an invariant would be broken'::text AS or901,
+    'lock not available'::text AS "55p03";
+
+COMMENT ON VIEW orchestrator_private.error_code IS 'The codes of the errors that functions raise on purpose: a column each, with cause and remedy as its comment.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or001 IS 'Cause: A plan is made by doing the work and taking it back; this code ends the part that is taken back. It never leaves the function that raises it.
+Remedy: Nothing. If a program ever shows it, report that as a bug.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or101 IS 'Cause: An argument is missing, of another kind, out of bounds, or cannot be combined with the others. The detail names the argument and what was given.
+Remedy: Correct the argument. The hint says what would be accepted; the same call will be refused again.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or102 IS 'Cause: No stream has this id. It may have been removed, by an administrator or because its source does not have it any more.
+Remedy: Find its id: select stream_id, name from orchestrator.streams, or find_streams.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or103 IS 'Cause: No instance of this name is registered, or the fleet has forgotten it after removal_timeout.
+Remedy: A worker or HTTP client registers again. An administrator looks the name up in the view instances.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or104 IS 'Cause: Another live process holds this instance id: its session holds its lock, or its lease is not over yet. The detail says which process and until when.
+Remedy: Stop the other process, wait until its lease is over, or choose another id. If the other process is known to be dead, take over (p_takeover).';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or105 IS 'Cause: An instance that registers without audio_fingerprinting cannot hear any stream.
+Remedy: Add audio_fingerprinting to p_capabilities, or leave p_capabilities out.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or106 IS 'Cause: An instance belongs to the login that registered it. Another worker login may not act for it, and may not take its name.
+Remedy: Use the login that registered it, or an administrators; else choose another instance id.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or107 IS 'Cause: No source, job, plan, setting, event, alert, alert target or claim of this name or id exists, or exists any more. The message says which kind.
+Remedy: Look the name up; the hint names the view. A plan is made anew by plan_rebalance. A claim of a job that was taken over after its timeout is not finished any more.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or108 IS 'Cause: The value is not of the kind of the setting, is out of its bounds, or breaks an inequality between settings.
+Remedy: Choose a value within the bounds that the detail and the view settings show, or change the other setting of the inequality first.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or109 IS 'Cause: Rows of the source have no id or share one, or none has a usable address. Nothing was changed.
+Remedy: Check the column map of the source, then the rows that the detail names.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or301 IS 'Cause: Another process has registered under this instance id since, or the instance was removed. This process does not speak for the instance any more.
+Remedy: Stop all handlers, register again, and use the incarnation that the answer gives. The shim does so by itself.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or302 IS 'Cause: The stream has another owner, or a later life of this one. What was heard under the old epoch may have been heard by the new owner, too.
+Remedy: Stop the handler of this stream and write nothing more under this epoch. The next beat tells what to run.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or401 IS 'Cause: An administrator has paused balancing. The detail says who, when and why. Failover, placement and drains go on.
+Remedy: Wait, or end the pause: select * from orchestrator.resume_balancing().';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or402 IS 'Cause: The stream is pinned to another instance than the one it is to move to.
+Remedy: Unpin it first (unpin_stream), or pin it to the other instance (pin_stream).';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or403 IS 'Cause: The plan was applied before, or instances, capacities or assignments have changed since it was made.
+Remedy: Plan again (plan_rebalance) and look at the new plan.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or404 IS 'Cause: An administrator removed the instance for good. It may not register, and there is nothing to drain.
+Remedy: If it is to come back: select * from orchestrator.readmit_instance(…), then register.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or405 IS 'Cause: The instance has no room, lacks a capability that the stream requires, or is in no state to be given streams.
+Remedy: Choose another instance; the view instances shows status, capacity and capabilities. Or make room first.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or406 IS 'Cause: The batch of a source would remove or deactivate more of its streams than max_removed_part allows, is empty, or the source that is to be removed still has streams. Nothing was changed.
+Remedy: Check the source. If it is right, synchronise once with force; to remove a source with its streams, say p_remove_streams.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or901 IS 'Cause: The database found that what it was about to write contradicts its own rules. Nothing was changed. This is a bug, or a row that was edited by hand.
+Remedy: Run select * from orchestrator.diagnose(), and report it with message, detail and the statement that was run. A row that was edited by hand is set right by repair_record.';
+
+COMMENT ON COLUMN orchestrator_private.error_code."55p03" IS 'Cause: PostgreSQLs own code: a lock was not free within lock_timeout, mostly because another decision, or a long transaction, held it.
+Remedy: Try again with a growing pause; drivers, workers and commands do so by themselves. select * from orchestrator.lock_holders() says who holds it.';
+
 CREATE TABLE orchestrator_private.failure_count (
     bucket timestamp with time zone NOT NULL,
     reporter text NOT NULL,
@@ -5130,6 +5226,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.any_instance_is_placeable() FROM PUB
 
 REVOKE ALL ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) FROM PUBLIC;
@@ -5599,6 +5697,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_no
 REVOKE ALL ON FUNCTION orchestrator_private.read_report(p_report jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) FROM PUBLIC;
 

@@ -1,6 +1,7 @@
 """`orchestrator db check` finds every way in which a database is not what the program would make of it."""
 
 import json
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -102,23 +103,20 @@ class TestTheCommandLine:
         assert status["installed"] is True
         assert status["pending"] == []
 
-    def test_foreign_keys_that_were_switched_off_are_drift(self, empty_database: str) -> None:
-        target = ("--dsn", empty_database)
-        self.run("migrate", *target)
-        with psycopg.connect(empty_database, autocommit=True) as conn:
-            conn.execute("alter table orchestrator_private.stream disable trigger all")
-        result = self.run("check", *target)
+    def drift(self, dsn: str, change: LiteralString) -> str:
+        """What a check says after a change by hand of the table of streams."""
+        self.run("migrate", "--dsn", dsn)
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            conn.execute(f"alter table orchestrator_private.stream {change}")
+        result = self.run("check", "--dsn", dsn)
         assert result.exit_code == 4
-        assert "orchestrator_private.stream" in result.stdout
+        return result.stdout
+
+    def test_foreign_keys_that_were_switched_off_are_drift(self, empty_database: str) -> None:
+        assert "orchestrator_private.stream" in self.drift(empty_database, "disable trigger all")
 
     def test_drift_exits_with_4(self, empty_database: str) -> None:
-        target = ("--dsn", empty_database)
-        self.run("migrate", *target)
-        with psycopg.connect(empty_database, autocommit=True) as conn:
-            conn.execute("alter table orchestrator_private.stream add column by_hand text")
-        result = self.run("check", *target)
-        assert result.exit_code == 4
-        assert "table orchestrator_private.stream" in result.stdout
+        assert "table orchestrator_private.stream" in self.drift(empty_database, "add column by_hand text")
 
     def test_an_error_is_a_sentence_and_a_hint(self) -> None:
         result = self.run("migrate", "--dsn", "postgresql://alice:secret@127.0.0.1:1/nothing")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tests.properties.fleet import Fleet
+from tests.properties.lawful import LawfulFleet
 from tests.properties.laws import Snapshot, check_decision, check_now, destinations, look
 from tests.properties.reference import Place, fair_shares
 from tests.support import Clock, Database
@@ -55,12 +55,12 @@ def states(draw: st.DrawFn, *, most: int = 7) -> State:
 
 
 @pytest.fixture(scope="module")
-def build(shared_database: Database) -> Iterator[Callable[[State], Fleet]]:
+def build(shared_database: Database) -> Iterator[Callable[[State], LawfulFleet]]:
     conn = shared_database.connect()
     Clock(conn).install()
 
-    def build(state: State) -> Fleet:
-        fleet = Fleet(shared_database, conn, Clock(conn), least=True)
+    def build(state: State) -> LawfulFleet:
+        fleet = LawfulFleet(shared_database, conn, Clock(conn), least=True)
         names = [f"fv-{place}" for place in range(len(state.capacities))]
         streams: list[tuple[str | None, str | None]] = []
         streams += [(name, None) for name, load in zip(names, state.loads, strict=True) for _ in range(load)]
@@ -161,7 +161,7 @@ def check_as_fair_as_can_be(before: Snapshot, after: Snapshot) -> None:
 @given(state=states())
 # what the second instance is given first must not be taken from it again
 @example(State([3, 3, 9, 29, 6], [2, 1, 5, 13, 3], [], 2, set(), {}))
-def test_a_rebalance_makes_the_fewest_moves_and_ends_fair(build: Callable[[State], Fleet], state: State) -> None:
+def test_a_rebalance_makes_the_fewest_moves_and_ends_fair(build: Callable[[State], LawfulFleet], state: State) -> None:
     """R1.3, R1.4"""
     fleet = build(state)
     before = fleet.now
@@ -184,7 +184,7 @@ def test_a_rebalance_makes_the_fewest_moves_and_ends_fair(build: Callable[[State
 @_MANY
 @given(state=states(), lost=st.sets(st.integers(0, 6), min_size=1, max_size=3))
 def test_a_failover_moves_what_was_lost_and_nothing_else(
-    build: Callable[[State], Fleet], state: State, lost: set[int]
+    build: Callable[[State], LawfulFleet], state: State, lost: set[int]
 ) -> None:
     """R1.2, R4.1: at once, as far as there is room."""
     lost_names = {f"fv-{place}" for place in lost if place < len(state.capacities)}
@@ -216,7 +216,7 @@ def test_a_failover_moves_what_was_lost_and_nothing_else(
 @_MANY
 @given(state=states(), forced=st.booleans())
 def test_hand_overs_end_also_when_the_next_owners_are_gone(
-    build: Callable[[State], Fleet], state: State, forced: bool
+    build: Callable[[State], LawfulFleet], state: State, forced: bool
 ) -> None:
     """A stream whose owner has stopped goes to an instance that has room; one whose owner has not stays."""
     fleet = build(state)

@@ -1,4 +1,4 @@
-"""A worker that the database cannot hear: it goes on, or it has stopped before anybody else may begin."""
+"""A worker that the database cannot hear: it goes on, or it has stopped before others may begin."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Handlers: started once, really ended before anybody is told, restarted when they fail."""
+"""Handlers: started once, really ended before that is told, restarted when they fail."""
 
 import asyncio
 import os

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.sources.playlist import BadPlaylist, Entry, parse
+from orchestrator.sources.entry import BadPlaylist, Entry
+from orchestrator.sources.playlist import parse
 
 M3U = """#EXTM3U
 #EXTINF:-1 tvg-id="um" group-title="Notícias, ao vivo",Rádio Um, de verdade

@@ -4,7 +4,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from tests.sql.fleet import Fleet, refused
+from tests.fleet import Fleet, refused
 
 COUNTS = ("started", "stopped", "failed", "ignored")
 

@@ -7,7 +7,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from orchestrator.database import db
-from tests.sql.fleet import Fleet, Row, Worker, refused
+from tests.fleet import Fleet, Row, Worker, refused
 
 
 def _evaluate(fleet: Fleet) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.sql.fleet import Fleet, Worker
+from tests.fleet import Fleet, Worker
 
 
 def _crash(fleet: Fleet, name: str, number: int, max_streams: int = 10) -> Worker:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.database import db
-from tests.sql.fleet import Fleet, refused
+from tests.fleet import Fleet, refused
 
 
 def _page(fleet: Fleet) -> dict[str, Any]:

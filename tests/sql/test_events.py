@@ -6,7 +6,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from orchestrator.database import db
-from tests.sql.fleet import Fleet, Row, refused
+from tests.fleet import Fleet, Row, refused
 
 
 def _alert(fleet: Fleet, code: str) -> Row:

@@ -8,7 +8,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from orchestrator.database import db
-from tests.sql.fleet import Fleet, Row, Worker, refused
+from tests.fleet import Fleet, Row, Worker, refused
 
 
 def _failure(message: str = "connection refused", **more: Any) -> dict[str, Any]:

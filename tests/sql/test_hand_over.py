@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from orchestrator.database import db
-from tests.sql.fleet import Fleet, Worker, refused
+from tests.fleet import Fleet, Worker, refused
 
 
 def _moving(fleet: Fleet) -> tuple[Worker, Worker, int]:

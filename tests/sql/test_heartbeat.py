@@ -7,7 +7,8 @@ import pytest
 
 from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
-from tests.sql.fleet import Fleet, digest_of, refused
+from tests.fleet import Fleet, refused
+from tests.support import digest_of
 
 
 def test_the_digest_is_what_its_definition_says(fleet: Fleet) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sql.fleet import Fleet, Worker, refused
+from tests.fleet import Fleet, Worker, refused
 
 LEASE: dict[str, Any] = {"lease": "90 seconds", "stop_within": "75 seconds"}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from orchestrator.database import db
-from tests.sql.fleet import Fleet, Row, refused
+from tests.fleet import Fleet, Row, refused
 
 # -- schedules ---------------------------------------------------------------------------------------------------------
 

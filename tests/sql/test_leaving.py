@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from orchestrator.database import db
-from tests.sql.fleet import Fleet, refused
+from tests.fleet import Fleet, refused
 
 # -- release_streams ---------------------------------------------------------------------------------------------------
 

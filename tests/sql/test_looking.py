@@ -7,8 +7,8 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from orchestrator.database import db
+from tests.fleet import Fleet, Row
 from tests.sql.conftest import Login
-from tests.sql.fleet import Fleet, Row
 
 VIEWS = (
     "alert_deliveries",

@@ -1,20 +1,20 @@
 """How an instance is lost, fastest first: goodbye, its session gone, silence; and when none is lost."""
 
-import time
 from datetime import timedelta
 from typing import Any
 
 from orchestrator.database import db
-from tests.sql.fleet import Fleet, Worker, refused
+from orchestrator.lab.waiting import wait_until
+from tests.fleet import Fleet, Worker, refused
 
 
 def _kill(fleet: Fleet, *sessions: db.Connection) -> None:
     """End these connections as `kill -9` of their processes would, and wait until the server has noticed."""
     pids = [session.info.backend_pid for session in sessions]
     fleet.query("select pg_terminate_backend(pid, 10000) from pg_stat_activity where pid = any(%s)", pids)
-    deadline = time.monotonic() + 10
-    while fleet.query("select pid from pg_stat_activity where pid = any(%s)", pids):
-        assert time.monotonic() < deadline
+    wait_until(
+        lambda: not fleet.query("select pid from pg_stat_activity where pid = any(%s)", pids), seconds=10, every=0.01
+    )
     for session in sessions:
         session.close()
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.database import db
-from tests.sql.fleet import Fleet, Row, Worker, refused
+from tests.fleet import Fleet, Row, Worker, refused
 
 ABLE = {"make_before_break": True}
 

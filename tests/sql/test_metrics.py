@@ -10,8 +10,8 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from orchestrator import templates
+from tests.fleet import Fleet, Row, Worker, refused
 from tests.rooms import fleet_files, path_of
-from tests.sql.fleet import Fleet, Row, Worker, refused
 
 
 def _series(fleet: Fleet, name: str) -> dict[Any, Row]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.sql.fleet import Fleet, Worker
+from tests.fleet import Fleet, Worker
 from tests.sql.test_lost_instances import _attached, _kill, _restart_server, _watch
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.sql.fleet import Fleet, Row, Worker
+from tests.fleet import Fleet, Row, Worker
 
 
 def _notice(worker: Worker, heartbeat_interval: float = 30, **report: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sql.fleet import Fleet, refused
+from tests.fleet import Fleet, refused
 
 # -- by capacity -------------------------------------------------------------------------------------------------------
 

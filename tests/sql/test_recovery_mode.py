@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from tests.sql.fleet import Fleet, Row
+from tests.fleet import Fleet, Row
 
 
 def _fail(fleet: Fleet, count: int, reporter: str = "driver:one", ago: float = 0) -> Row:

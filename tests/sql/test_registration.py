@@ -5,8 +5,8 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from orchestrator.database import db
+from tests.fleet import Fleet, refused
 from tests.sql.conftest import Login
-from tests.sql.fleet import Fleet, refused
 
 
 def _register(conn: db.Connection, **parameters: Any) -> db.Row:

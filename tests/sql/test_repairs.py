@@ -2,7 +2,8 @@
 
 from random import Random
 
-from tests.sql.fleet import Fleet, Row, Worker, digest_of
+from tests.fleet import Fleet, Row, Worker
+from tests.support import digest_of
 
 
 def _repairs(fleet: Fleet, **where: object) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.sql.fleet import Fleet, Row, refused
+from tests.fleet import Fleet, Row, refused
 
 
 def _said(rows: list[Row]) -> dict[int, tuple[str, int]]:

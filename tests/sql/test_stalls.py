@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.sql.fleet import Fleet, Worker
+from tests.fleet import Fleet, Worker
 
 
 def _silent(worker: Worker, *stream_ids: int, silent_for: float = 61) -> list[dict[str, Any]]:

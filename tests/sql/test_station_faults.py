@@ -1,6 +1,6 @@
 """A station that fails on instance after instance is at fault itself: it stays where it is until it works again."""
 
-from tests.sql.fleet import Fleet, Worker
+from tests.fleet import Fleet, Worker
 
 
 def _fail(fleet: Fleet, stream_id: int, error: str = "connection refused") -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 
-from tests.sql.fleet import Fleet, Worker
+from tests.fleet import Fleet, Worker
 
 
 class Step(NamedTuple):
@@ -365,7 +365,7 @@ update {p}.assignment set
     releasing_since = case when %s = 'releasing' then {p}.now() end
 where stream_id = any(%s)
 """
-_LIVES = {
+_LIVES: dict[str, list[tuple[str, str | None, str | None, int]]] = {
     "idle": [("idle", None, None, 0)],
     "waiting": [],
     "assigned": [("assigned", "a", None, 1)],

@@ -10,8 +10,9 @@ import pytest
 from psycopg import sql
 
 from orchestrator.database import db
+from orchestrator.lab.waiting import wait_until
+from tests.fleet import Fleet
 from tests.sql.conftest import Login
-from tests.sql.fleet import Fleet
 
 
 def _watch_in(fleet: Fleet, seconds: float) -> Any:
@@ -88,10 +89,8 @@ def test_a_running_statement_is_only_cancelled_and_whom_it_blocked_is_on_record(
 
 
 def _wait_for(fleet: Fleet, condition: str) -> None:
-    deadline = time.monotonic() + 10
-    while not fleet.query(f"select pid from pg_stat_activity where datname = current_database() and {condition}"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    sessions = f"select pid from pg_stat_activity where datname = current_database() and {condition}"
+    wait_until(lambda: fleet.query(sessions), seconds=10, what=condition)
 
 
 def test_transactions_of_others_are_none_of_its_business(fleet: Fleet, login: Login) -> None:

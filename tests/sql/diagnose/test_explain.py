@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.sql.fleet import Fleet, refused
+from tests.fleet import Fleet, refused
 
 
 def _now(fleet: Fleet, stream_id: int) -> dict[str, Any]:
