@@ -146,7 +146,7 @@ def terminate_sessions_of_a_worker(fleet: BreakableFleet, random: Random) -> Non
 
 @fault("terminate-all", moves="none", stops_handlers=False, quick=True)
 def terminate_all_sessions(fleet: BreakableFleet, random: Random) -> None:
-    """pg_terminate_backend of everybody at once. Nothing moves, no handler stops."""
+    """pg_terminate_backend of all sessions at once. Nothing moves, no handler stops."""
     fleet.terminate("%")
     fleet.wait_until_back()
 

@@ -1,7 +1,7 @@
 """The laws, and a thread that looks whether they hold while the fleet is being broken.
 
 The thread has sessions of its own, past the proxy. It only reads, in statements that give up after two seconds, so that
-it cannot be what somebody waits for; while the database is away or locked it sees nothing and says so at the end.
+no other session waits for it; while the database is away or locked it sees nothing and says so at the end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TIMEOUTS = db.Timeouts(statement_timeout=2, lock_timeout=0.5)
 
 
 class Law(Enum):
-    """What must hold whatever is broken."""
+    """What must hold, however the fleet is broken."""
 
     OWNERS = "no two instances heard a stream under one epoch"
     TWICE = "no second of a station is written twice"
