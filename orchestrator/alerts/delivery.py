@@ -20,7 +20,7 @@ MOST_TARGETS = 32
 ERROR = log.get_logger("ERROR")
 
 
-class Postman:
+class Delivery:
     """What is claimed is told within two minutes or counts as lost: nobody knows whether it arrived, and it is not sent
     twice. So its end is recorded again and again for nearly that long, whatever the database does."""
 

@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 
 from orchestrator.database import db
 from orchestrator.database.retry import Round, is_contention
-from orchestrator.errors import Contention, DatabaseUnavailable
+from orchestrator.errors import Cancelled, Contention, DatabaseUnavailable
 
 _FIRST_WAIT = 0.2
 """Seconds before the second try, at most."""
@@ -37,6 +37,8 @@ class Pool:
         attempt = partial(self._call, function, parameters)
         try:
             return await attempt()  # a round would cost a tenth of what a beat does
+        except Cancelled:
+            raise  # it took the whole statement_timeout: the client is told when to ask again
         except Contention:
             await asyncio.sleep(random.uniform(0, _FIRST_WAIT))
         return await Round(tries=2, first_wait=2 * _FIRST_WAIT, worth=is_contention).run_async(
