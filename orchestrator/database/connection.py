@@ -212,7 +212,7 @@ def translated_errors() -> Iterator[None]:
 
 @cache
 def _session_sql() -> Any:
-    return templates.render("runner/session.sql", Names.for_schema())
+    return templates.read("runner/session.sql")
 
 
 def _session_parameters(conn: psycopg.Connection[Any] | AsyncConnection, timeouts: Timeouts) -> dict[str, Any]:

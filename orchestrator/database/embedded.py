@@ -17,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import psutil
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.errors import OrchestratorError
@@ -79,6 +78,8 @@ class Embedded:
             first_line = (self.data_directory / "postmaster.pid").read_text().partition("\n")[0]
         except FileNotFoundError:
             return None
+        import psutil  # most programs that load this module look for no server
+
         pid = int(first_line)
         return pid if psutil.pid_exists(pid) and psutil.Process(pid).name().startswith("postgres") else None
 
