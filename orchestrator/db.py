@@ -23,7 +23,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
-from psycopg.types.json import JsonbDumper
+from psycopg.types.json import Json, Jsonb, JsonbDumper
 
 from orchestrator import embedded, log, patience, templates
 from orchestrator.errors import (
@@ -34,13 +34,11 @@ from orchestrator.errors import (
     from_database,
 )
 from orchestrator.names import DEFAULT_SCHEMA, Names
-from orchestrator.redact import redact
+from orchestrator.redact import names_secret, redact, redact_in
 
 Row = dict[str, Any]
 Result = TypeVar("Result", covariant=True)
 Waited = TypeVar("Waited")
-
-_SECRET = re.compile(r"password|secret|token|conninfo|dsn", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -393,12 +391,14 @@ def _log_failure(
 
 def _loggable(name: str, value: Any) -> Any:
     """An argument without secrets, and short."""
-    if _SECRET.search(name):
+    if names_secret(name) or name in ("conninfo", "dsn"):
         return "…"
+    if isinstance(value, Json | Jsonb):
+        value = value.obj
     if isinstance(value, list | tuple) and len(value) > 10:
         return f"{len(value)} items"
-    shown = redact(str(value)) if isinstance(value, str | dict) else value
-    return shown[:200] if isinstance(shown, str) else shown
+    shown = redact_in(value)
+    return redact(str(shown))[:200] if isinstance(shown, str | dict) else shown
 
 
 def _lock_holders(conn: Connection, error: OrchestratorError) -> list[Row]:

@@ -14,7 +14,7 @@ create or replace function {{ private }}.open_decision(
     language sql volatile
 as $function$
     insert into {{ private }}.decision (decided_at, rule, trigger, actor, reason, detail, event_id)
-    values ({{ private }}.now(), p_rule, p_trigger, {{ private }}.actor(), {{ private }}.without_secrets(p_reason), p_detail, {{ private }}.event_id())
+    values ({{ private }}.now(), p_rule, p_trigger, {{ private }}.actor(), {{ private }}.redact(p_reason), p_detail, {{ private }}.event_id())
     returning decision_id
 $function$;
 comment on function {{ private }}.open_decision(text, text, text, jsonb) is 'Begin a decision and its record.';

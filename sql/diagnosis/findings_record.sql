@@ -77,7 +77,7 @@ as $function$
         jsonb_build_object('stream_id', i.stream_id, 'instance_id', i.instance_id), r.recommendation, r.statement
     from {{ private }}.impossible_rows() as i cross join repair as r
     union all
-    select 'warning', 'station_duplicate', {{ private }}.without_secrets(d.url), 'it is listened to ' || cardinality(d.stream_ids) || ' times, and counted as often',
+    select 'warning', 'station_duplicate', {{ private }}.redact(d.url), 'it is listened to ' || cardinality(d.stream_ids) || ' times, and counted as often',
         jsonb_build_object('stream_ids', d.stream_ids, 'sources', d.sources),
         'Remove all but one where they come from. The repair switches off all but the oldest.',
         format('select * from unnest(%L::bigint[]) as u(stream_id) cross join lateral {{ api }}.set_stream_active(u.stream_id, false)', d.stream_ids[2:])

@@ -2331,6 +2331,18 @@ CREATE FUNCTION orchestrator_private.recovery_is_on() RETURNS TABLE(code text, s
 
 COMMENT ON FUNCTION orchestrator_private.recovery_is_on() IS 'Alert: recovery mode is on (R4.3).';
 
+CREATE FUNCTION orchestrator_private.redact(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.redact(p_text text) IS 'A text without what looks like a password, a token, a key or the address of a webhook, and no longer than 4000 characters.';
+
+CREATE FUNCTION orchestrator_private.redact_in(p_error jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.redact_in(p_error jsonb) IS 'An error (an object of texts) without secrets; null when there is none.';
+
 CREATE FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -3013,18 +3025,6 @@ CREATE FUNCTION orchestrator_private.without_progress() RETURNS TABLE(instance_i
 
 COMMENT ON FUNCTION orchestrator_private.without_progress() IS 'Instances that beat, have streams to hear and hear nothing.';
 
-CREATE FUNCTION orchestrator_private.without_secrets(p_text text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.without_secrets(p_text text) IS 'A text without what looks like a password, a token or the address of a webhook, and no longer than 4000 characters.';
-
-CREATE FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) IS 'An error (an object of texts) without secrets; null when there is none.';
-
 CREATE TABLE orchestrator_private.alert_delivery (
     alert_id bigint NOT NULL,
     event text NOT NULL,
@@ -3208,7 +3208,7 @@ COMMENT ON COLUMN orchestrator_private.station_fault.event_id IS 'What found the
 CREATE VIEW orchestrator.failing_stations AS
  SELECT f.stream_id,
     s.name,
-    orchestrator_private.without_secrets(s.url) AS url,
+    orchestrator_private.redact(s.url) AS url,
     a.instance_id,
     f.found_at,
     f.last_failed_at,
@@ -3622,7 +3622,7 @@ COMMENT ON TABLE orchestrator_private.stall IS 'A stream that its owner runs and
 CREATE VIEW orchestrator.stalled_streams AS
  SELECT t.stream_id,
     s.name,
-    orchestrator_private.without_secrets(s.url) AS url,
+    orchestrator_private.redact(s.url) AS url,
     t.instance_id,
     t.epoch,
     t.silent_since,
@@ -4953,6 +4953,12 @@ REVOKE ALL ON FUNCTION orchestrator_private.recount_loads() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.recovery_is_on() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.redact(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.redact(p_text text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.redact(p_text text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.redact_in(p_error jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.refuse_when_paused() FROM PUBLIC;
@@ -5148,12 +5154,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.welcome_back(p_known orchestrator_pr
 REVOKE ALL ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.without_progress() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) TO orchestrator_reader;
-GRANT ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) TO orchestrator_admin;
-
-REVOKE ALL ON FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) FROM PUBLIC;
 
 GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_admin;
