@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache, lru_cache
 from typing import Any, TypeVar, cast
 
@@ -406,8 +405,9 @@ def _lock_holders(conn: Connection, error: OrchestratorError) -> list[Row]:
     if not _may_ask_for_lock_holders(conn, error):
         return []
     try:
-        return _blocking(conn, view(conn, "locks", where={"granted": True}))
-    except OrchestratorError:
+        with answered(conn):
+            return _named(conn.execute(_call(conn.names, "lock_holders", ())).fetchall())
+    except psycopg.Error:
         return []
 
 
@@ -415,8 +415,9 @@ async def _lock_holders_async(conn: AsyncConnection, error: OrchestratorError) -
     if not _may_ask_for_lock_holders(conn, error):
         return []
     try:
-        return _blocking(conn, await view_async(conn, "locks", where={"granted": True}))
-    except OrchestratorError:
+        with answered_async(conn):
+            return _named(await (await conn.execute(_call(conn.names, "lock_holders", ()))).fetchall())
+    except psycopg.Error:
         return []
 
 
@@ -425,15 +426,9 @@ def _may_ask_for_lock_holders(conn: Connection | AsyncConnection, error: Orchest
     return isinstance(error, LockNotAvailable) and conn.info.transaction_status == TransactionStatus.IDLE
 
 
-def _blocking(conn: Connection | AsyncConnection, locks: Sequence[Row]) -> list[Row]:
-    """The three oldest transactions among them; a worker's session lock blocks nobody."""
-    others = [
-        row
-        for row in locks
-        if row["pid"] != conn.info.backend_pid and row["transaction_age"] and "AccessShare" not in row["mode"]
-    ]
-    oldest = sorted(others, key=lambda row: cast(timedelta, row["transaction_age"]), reverse=True)
-    return [{key: row[key] for key in ("lock", "mode", "pid", "login", "application_name")} for row in oldest[:3]]
+def _named(holders: Sequence[Row]) -> list[Row]:
+    """The three that most wait for."""
+    return [{key: row[key] for key in ("lock", "mode", "pid", "login", "application_name")} for row in holders[:3]]
 
 
 @cache

@@ -230,13 +230,11 @@ class Driver:
             raise
 
     async def _tell_who_holds_locks(self, conn: db.AsyncConnection) -> None:
-        """A lock that a job needed was not free in time: log who has the decision lock, and whoever else is waited for
+        """A lock that a job needed was not free in time: log who has the decision lock, and for whom others wait
         (R2.4)."""
         with suppress(OrchestratorError):
-            locks = await db.view_async(conn, "locks")
-            blockers = {pid for lock in locks for pid in lock["waits_for"]}
-            for lock in locks:
-                if lock["granted"] and (lock["pid"] in blockers or lock["lock"] == "decision"):
+            for lock in await db.call_async(conn, "lock_holders"):
+                if lock["waiting"] or lock["lock"] == "decision":
                     DATABASE.warning(
                         "lock held",
                         lock=lock["lock"],

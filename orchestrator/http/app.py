@@ -31,6 +31,7 @@ from orchestrator.http.dashboard.stream import Hub
 from orchestrator.http.guard import Keys, Limits, Rate, read_json
 from orchestrator.http.pool import Pool
 from orchestrator.http.problems import Problem, from_error
+from orchestrator.names import NAME_PATTERN
 
 # Probes have no key.
 _PUBLIC = frozenset({"/livez", "/readyz"})
@@ -77,7 +78,7 @@ def _query(request: Request) -> dict[str, Any]:
 
 # What whoever speaks for an instance may hear.
 _SPEAKING = (403, 404, 409)
-_INSTANCE_ID = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$"}
+_INSTANCE_ID = {"type": "string", "pattern": NAME_PATTERN}
 _COUNT = {"type": "integer", "minimum": 0, "maximum": 1_000_000}
 
 ROUTES = (

@@ -115,7 +115,7 @@ as $function$
     from {{ private }}.instance as i
     join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
     cross join (select {{ private }}.setting_number('memory_alert') as most) as l
-    where i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+    where i.is_living
         and h.memory_usage > l.most - case when {{ private }}.alert_is_open('memory', i.instance_id) then 5 else 0 end
 $function$;
 comment on function {{ private }}.short_memories() is 'Alert, for each live instance: it uses more memory than memory_alert. Over five points below that.';

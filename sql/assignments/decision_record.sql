@@ -129,7 +129,7 @@ as $function$
     select greatest({{ private }}.now(), max(w.withdrawn_at + 2 * i.lease))
     from {{ private }}.withdrawal as w
     join {{ private }}.instance as i on i.instance_id = w.instance_id
-    where w.stream_id = p_stream_id and i.stop_within is not null and i.status not in ('inactive', 'removed')
+    where w.stream_id = p_stream_id and i.stop_within is not null and i.is_living
 $function$;
 comment on function {{ private }}.free_at(bigint) is 'From when a stream that nobody has may be given to somebody: now, or later while an instance that it was taken from may still be running it.';
 
@@ -268,7 +268,7 @@ as $function$
     left join {{ private }}.instance_load as l on l.instance_id = q.next_id
     left join {{ private }}.instance as i on
         i.instance_id = q.next_id
-        and i.status in ('registered', 'active', 'recovering')
+        and i.is_placeable
         and i.standing_order is null
         and i.suspended_until is null
         and l.owned + q.place <= i.max_streams

@@ -11,7 +11,7 @@ as $function$
 begin
     perform {{ private }}.lock_decisions();
     update {{ private }}.controller as c
-    set paused_at = {{ private }}.now(), paused_by = {{ private }}.actor(), paused_reason = {{ private }}.redact(p_reason)
+    set paused_at = {{ private }}.now(), paused_by = {{ private }}.actor(), paused_reason = p_reason
     where c.paused_at is null;
     return query select c.paused_at, c.paused_by, c.paused_reason from {{ private }}.controller as c;
 end

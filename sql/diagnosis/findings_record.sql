@@ -36,7 +36,7 @@ as $function$
                 when s.active and a.state = 'idle' then 'it is active and nobody looks for an instance'
                 when not s.active and a.state <> 'idle' then 'it is not active and not idle'
                 when i.status = 'removed' then 'an instance holds it that is removed'
-                when n.status in ('inactive', 'removed') then 'it is on its way to an instance that is ' || n.status
+                when not n.is_living then 'it is on its way to an instance that is ' || n.status
             end as contradiction
         from {{ private }}.assignment as a
         join {{ private }}.stream as s on s.stream_id = a.stream_id

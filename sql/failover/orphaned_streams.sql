@@ -12,7 +12,7 @@ begin atomic
     -- whether on probation or not, and however loaded
     select exists (
         select from {{ private }}.instance as i
-        where i.status in ('registered', 'active', 'recovering') and i.standing_order is null and i.suspended_until is null
+        where i.is_placeable and i.standing_order is null and i.suspended_until is null
     );
 end;
 comment on function {{ private }}.somebody_is_there() is 'Whether any instance may be given streams.';

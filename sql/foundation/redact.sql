@@ -71,16 +71,47 @@ begin atomic
 end;
 comment on function {{ private }}.redact(text) is 'A text without what looks like a password, a token, a key or the address of a webhook, and no longer than 4000 characters.';
 
+create or replace function {{ private }}.names_secret(p_key text)
+    returns boolean
+    language sql immutable strict parallel safe
+begin atomic
+    -- what names a secret in a text does so as a key, too
+    select {{ private }}.redact(p_key || '=x') <> p_key || '=x';
+end;
+comment on function {{ private }}.names_secret(text) is 'Whether a key of JSON names a password, a token or a key.';
+
 create or replace function {{ private }}.redact_in(p_error jsonb)
     returns jsonb
     language sql immutable parallel safe
 as $function$
     select jsonb_object_agg(
-        e.key,
-        -- what names a secret in a text does so as a key, too
-        case when {{ private }}.redact(e.key || '=x') = e.key || '=x' then left({{ private }}.redact(e.value), 1000) else '…' end
+        e.key, case when {{ private }}.names_secret(e.key) then '…' else left({{ private }}.redact(e.value), 1000) end
     )
     from jsonb_each_text(case when jsonb_typeof(p_error) = 'object' then p_error end) as e
     where e.value is not null
 $function$;
 comment on function {{ private }}.redact_in(jsonb) is 'An error (an object of texts) without secrets; null when there is none.';
+
+create or replace function {{ private }}.redact_json(p_value jsonb)
+    returns jsonb
+    language plpgsql immutable strict parallel safe
+as $function$
+begin
+    return case jsonb_typeof(p_value)
+        when 'string' then to_jsonb({{ private }}.redact(p_value #>> '{}'))
+        when 'array' then (
+            select coalesce(jsonb_agg({{ private }}.redact_json(e.value) order by e.n), '[]')
+            from jsonb_array_elements(p_value) with ordinality as e(value, n)
+        )
+        when 'object' then (
+            select coalesce(jsonb_object_agg(
+                e.key,
+                case when e.value <> 'null' and {{ private }}.names_secret(e.key) then '"…"' else {{ private }}.redact_json(e.value) end
+            ), '{}')
+            from jsonb_each(p_value) as e
+        )
+        else p_value
+    end;
+end
+$function$;
+comment on function {{ private }}.redact_json(jsonb) is 'JSON in its own shape, without the secrets that its texts hold and its keys name.';

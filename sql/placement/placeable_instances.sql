@@ -33,7 +33,7 @@ as $function$
         i.location
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
-    where i.status in ('registered', 'active', 'recovering')
+    where i.is_placeable
         and i.standing_order is null
         and (i.suspended_until is null)
         -- whatever is not known when it is planned is taken for half of them
