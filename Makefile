@@ -9,8 +9,10 @@ PYTEST := $(BIN)/pytest -q -n $(PROCESSES) --dist loadgroup
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 DEMO ?=
 CHAOS ?=
+# Container images often set this. The tests start hundreds of processes, and each would compile anew what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-other lint check snapshot docs docs-images docs-check chaos chaos-quick bench bench-quick wheel clean
+.PHONY: help demo test test-other lint check snapshot docs docs-images docs-check chaos chaos-quick bench bench-quick test-bench wheel clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,10 +46,10 @@ snapshot: $(VENV)/dev.stamp  ## write the schema snapshot, the help texts and th
 	$(BIN)/python -m tests.cli.golden
 	$(BIN)/python -m tests.cli.keys
 
-docs: $(VENV)/dev.stamp  ## write the generated tables of sql/README.md anew
+docs: $(VENV)/dev.stamp  ## write docs/reference anew, from the comments in the database
 	$(BIN)/python docs/generate.py
 
-docs-images: $(VENV)/dev.stamp  ## make the pictures in docs/images anew, with Debian's chromium
+docs-images: $(VENV)/dev.stamp  ## make the pictures in docs/operating/images anew, with Debian's chromium
 	ORCHESTRATOR_DOCS_IMAGES=1 $(BIN)/pytest -q tests/dashboard/test_pictures.py
 
 docs-check: $(VENV)/dev.stamp
@@ -59,11 +61,14 @@ chaos: $(VENV)/dev.stamp  ## break a real fleet in every way, check the laws all
 chaos-quick: $(VENV)/dev.stamp  ## the same with a small fleet and the quickest faults, about a minute
 	$(BIN)/python -m tests.chaos --quick $(CHAOS)
 
-bench: $(VENV)/dev.stamp  ## docs/benchmarks.md anew: how fast, beside the limit and beside peers; leave the machine alone meanwhile
+bench: $(VENV)/bench.stamp  ## docs/internals/benchmarks.md anew: how fast, beside the limit and beside peers; leave the machine alone meanwhile
 	$(BIN)/python -m bench
 
-bench-quick: $(VENV)/dev.stamp  ## the same, small, in two minutes: to see that it works, not to quote
+bench-quick: $(VENV)/bench.stamp  ## the same, small, in two minutes: to see that it works, not to quote
 	$(BIN)/python -m bench --quick
+
+test-bench: $(VENV)/bench.stamp  ## the tests of the benchmark that need its peers and plots
+	$(BIN)/pytest -q bench
 
 wheel: $(VENV)/dev.stamp  ## dist/radio_orchestrator-….whl
 	$(BIN)/python -m build --wheel --outdir dist .
@@ -77,6 +82,10 @@ $(VENV)/bin/python:
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	@touch $@
+
+$(VENV)/bench.stamp: $(VENV)/dev.stamp
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[bench]' -c constraints.txt
 	@touch $@
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -12,12 +12,12 @@ from typing import Any, cast
 
 import click
 import psutil
-from matplotlib.figure import Figure
 
 from bench import report
-from bench.fleet import server
 from bench.part import Part
+from bench.plots import Plot
 from bench.run import measure_all
+from bench.server import server
 
 RESULTS = Path(__file__).parent / "results"
 PARTS = ("decisions", "beats", "listening", "failover", "hand_over", "growth", "wire")
@@ -30,12 +30,12 @@ PACKAGES = ("psycopg", "kafka-python", "kazoo", "matplotlib")
 def main(quick: bool, names: Sequence[str]) -> None:
     """Measure every part of the orchestrator beside its limits and its peers, on servers of its own.
 
-    The whole run writes docs/benchmarks.md, its plots and figures.json. A quick run, or one of some parts, writes its
-    figures to bench/results only.
+    Every run writes all its figures to bench/results. The whole run also writes docs/internals/benchmarks.md, its
+    plots and its summary.
     """
     run = describe()
     parts: list[dict[str, Any]] = []
-    plots: dict[str, Figure] = {}
+    plots: dict[str, Plot] = {}
     started = time.monotonic()
     for name, (load_average, figures) in zip(names or PARTS, measure_all(names or PARTS, quick), strict=True):
         run["load_average"][name] = load_average
@@ -45,14 +45,14 @@ def main(quick: bool, names: Sequence[str]) -> None:
     run["load_average"]["end"] = os.getloadavg()[0]
     run["minutes"] = (time.monotonic() - started) / 60
     report.show([goal for part in parts for goal in part["goals"]])
-    if not quick and not names:
-        report.write(parts, run, plots)
-        report.progress(f"page in {report.DOCS / 'benchmarks.md'}")
-        return
     RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{'-'.join(names or ['quick'])}.json"
+    kind = "-".join(names or ["quick" if quick else "whole"])
+    file = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{kind}.json"
     file.write_text(report.as_json(run, parts))
     report.progress(f"figures in {file}")
+    if not quick and not names:
+        report.write(parts, run, plots)
+        report.progress(f"page in {report.INTERNALS / 'benchmarks.md'}")
 
 
 def describe() -> dict[str, Any]:

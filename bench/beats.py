@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import psutil
-from matplotlib.figure import Figure
 from psycopg.pq import TransactionStatus
 
 from bench import part
-from bench.fleet import SERVER_SETTINGS, Fleet, Server, Size, server
 from bench.part import Figures, Goal
-from orchestrator import db, templates
-from orchestrator.embedded import program_path
+from bench.plots import Plot, new_plot
+from bench.server import SERVER_SETTINGS, MeasuredFleet, Server, Size, server
+from orchestrator import templates
+from orchestrator.database import db
+from orchestrator.database.embedded import program_path
 from orchestrator.names import Names
 
 TITLE = "Beats"
@@ -122,8 +123,8 @@ def goals(figures: Figures) -> list[Goal]:
     ]
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
-    ratios = Figure(figsize=(7, 3.5), layout="constrained")
+def plots(figures: Figures) -> dict[str, Plot]:
+    ratios = new_plot(7, 3.5, layout="constrained")
     axes = ratios.add_subplot()
     names = [str(rate["connections"]) for rate in figures["rates"]]
     axes.bar(names, [rate["ratio"] for rate in figures["rates"]], color="tab:blue")
@@ -132,7 +133,7 @@ def plots(figures: Figures) -> dict[str, Figure]:
     axes.axhline(0.7, color="tab:red", linewidth=1)
     axes.set(xlabel="connections", ylabel="beats per update of one row", ylim=(0, 1))
 
-    sizes = Figure(figsize=(7, 3.5), layout="constrained")
+    sizes = new_plot(7, 3.5, layout="constrained")
     axes = sizes.add_subplot()
     for name, hour in figures["growth"].items():
         axes.plot(
@@ -149,7 +150,7 @@ def plots(figures: Figures) -> dict[str, Figure]:
 
 
 @contextmanager
-def _beating(measured: Server, template: str) -> Iterator[Fleet]:
+def _beating(measured: Server, template: str) -> Iterator[MeasuredFleet]:
     """A fleet in step whose jobs are done: every beat is an ordinary one."""
     with measured.clone(template, SIZE) as fleet:
         fleet.run("job.sql", job="settle")
@@ -162,7 +163,7 @@ def _beating(measured: Server, template: str) -> Iterator[Fleet]:
 
 
 def _compare(
-    fleet: Fleet, measured: Server, connections: int, rounds: int, seconds: int, mode: str = "prepared"
+    fleet: MeasuredFleet, measured: Server, connections: int, rounds: int, seconds: int, mode: str = "prepared"
 ) -> dict[str, Any]:
     """Ours and raw in turns; the ratio is the median of the pairs' own, since the machine is not always the same."""
     sides: tuple[Side, Side] = ("ours", "raw")
@@ -185,7 +186,9 @@ def _ratio(pair: Mapping[Any, Any]) -> float:
     return float(pair["ours"]["per_second"] / pair["raw"]["per_second"])
 
 
-def _run(fleet: Fleet, measured: Server, side: Side, connections: int, seconds: int, mode: str = "prepared") -> Rate:
+def _run(
+    fleet: MeasuredFleet, measured: Server, side: Side, connections: int, seconds: int, mode: str = "prepared"
+) -> Rate:
     """One run of pgbench. Its first two seconds are not counted: sessions that live for days have their plans."""
     warm_up = 2
     options = [
@@ -214,7 +217,7 @@ def _run(fleet: Fleet, measured: Server, side: Side, connections: int, seconds: 
 
 
 @contextmanager
-def _pgbench(fleet: Fleet, script: str, options: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+def _pgbench(fleet: MeasuredFleet, script: str, options: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(templates.render(f"{script}.sql", Names.for_schema(), root=_SCRIPTS))
         file.flush()
@@ -237,7 +240,7 @@ def _cpu_seconds(postmaster: int) -> float:
     return total
 
 
-def _written(fleet: Fleet, measured: Server) -> dict[str, Any]:
+def _written(fleet: MeasuredFleet, measured: Server) -> dict[str, Any]:
     """What beats write: WAL but for the images of pages, and how many of the updates are HOT."""
     fleet.run("beats/walinspect.sql")
     [before], began = _so_far(fleet), fleet.wal_position()
@@ -253,7 +256,7 @@ def _written(fleet: Fleet, measured: Server) -> dict[str, Any]:
     }
 
 
-def _so_far(fleet: Fleet) -> list[db.Row]:
+def _so_far(fleet: MeasuredFleet) -> list[db.Row]:
     fleet.run("flush_statistics.sql")
     time.sleep(0.1)
     return fleet.run("beats_so_far.sql")
@@ -298,7 +301,7 @@ def _hour(measured: Server, template: str, beats: int, naptime: float, *, is_hel
     }
 
 
-def _sample(fleet: Fleet) -> db.Row:
+def _sample(fleet: MeasuredFleet) -> db.Row:
     [sample] = fleet.run("beats/table.sql")
     return sample
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from bench.fleet import Fleet, statement
 from bench.measure import Comparison, Moves, Result, Sample, result
-from orchestrator import db
+from bench.server import MeasuredFleet, statement
+from orchestrator.database import db
 
 Row = dict[str, Any]
 
@@ -34,7 +34,7 @@ CHECKS = ("watch_instances", "settle", "check_balance", "finish_handoffs")
 ADDED = 100
 
 
-def first_assignment(fleet: Fleet, comparison: Comparison) -> None:
+def first_assignment(fleet: MeasuredFleet, comparison: Comparison) -> None:
     """Every stream waits, every instance is there: one settlement. Leaves a fleet that runs."""
     _, ours = fleet.timed("job.sql", job="settle")
     comparison.add(*_give_raw(fleet, ours), moves=_moves(fleet))
@@ -46,7 +46,7 @@ def first_assignment(fleet: Fleet, comparison: Comparison) -> None:
 class Events:
     """One after the other, and after each the fleet is as it was before."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: MeasuredFleet) -> None:
         self.fleet = fleet
         self._comparisons: dict[str, Comparison] = {}
         self._keep = False
@@ -191,7 +191,7 @@ class Events:
             yield from self.fleet.run("instances.sql")
 
 
-def nothing_to_do(fleet: Fleet, rounds: int, warm_up: int) -> list[Result]:
+def nothing_to_do(fleet: MeasuredFleet, rounds: int, warm_up: int) -> list[Result]:
     """Nothing has happened: what it costs to find that out. The raw side asks one question with one answer."""
     comparisons = [_check(fleet, job, rounds, warm_up) for job in CHECKS]
     # what has become due while the fleet was built is not what is measured
@@ -202,7 +202,7 @@ def nothing_to_do(fleet: Fleet, rounds: int, warm_up: int) -> list[Result]:
     return [result(comparison, fleet.size.streams, fleet.size.instances) for comparison in comparisons]
 
 
-def _check(fleet: Fleet, job: str, rounds: int, warm_up: int) -> Comparison:
+def _check(fleet: MeasuredFleet, job: str, rounds: int, warm_up: int) -> Comparison:
     comparison = Comparison(NOTHING + job)
     for number in range(warm_up + rounds):
         rows, ours = fleet.timed("job.sql", job=job)
@@ -214,7 +214,7 @@ def _check(fleet: Fleet, job: str, rounds: int, warm_up: int) -> Comparison:
     return comparison
 
 
-def _all_jobs(fleet: Fleet, case: str, rounds: int) -> Comparison:
+def _all_jobs(fleet: MeasuredFleet, case: str, rounds: int) -> Comparison:
     comparison = Comparison(case)
     while len(comparison.ours) < rounds:
         if case == ALL_DUE:
@@ -229,24 +229,24 @@ def _all_jobs(fleet: Fleet, case: str, rounds: int) -> Comparison:
     return comparison
 
 
-def check(fleet: Fleet) -> None:
+def check(fleet: MeasuredFleet) -> None:
     if not fleet.run("recount.sql")[0]["is_right"]:
         raise RuntimeError("the counters differ from a recount")
 
 
-def _confirm_all(fleet: Fleet) -> None:
+def _confirm_all(fleet: MeasuredFleet) -> None:
     fleet.run("confirm_all.sql")
     fleet.run("raw/confirm_all.sql")
 
 
-def _give_raw(fleet: Fleet, ours: Sample, lost: Sequence[Row] = ()) -> tuple[Sample, Sample]:
+def _give_raw(fleet: MeasuredFleet, ours: Sample, lost: Sequence[Row] = ()) -> tuple[Sample, Sample]:
     """Do by raw SQL what the orchestrator has just decided. Returns both samples with the rows that were moved."""
     moved = fleet.run("movements.sql")[0]
     _, raw = fleet.timed("raw/give.sql", {**moved, "lost": _ids(lost)})
     return replace(ours, rows=raw.rows), raw
 
 
-def _moves(fleet: Fleet) -> Moves:
+def _moves(fleet: MeasuredFleet) -> Moves:
     row = fleet.run("last_decision.sql")[0]
     return Moves(made=row["moves"], least=row["least_moves"])
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import psutil
 
-from bench.fleet import Fleet, Size, server
 from bench.history import driver
+from bench.server import MeasuredFleet, Size, server
 from bench.shim_memory import MIB, working
-from orchestrator import db
+from orchestrator.database import db
 
 KINDS = ("driver", "worker")
 _STARTING = 2
@@ -47,7 +47,7 @@ def measure(seconds: float, streams: int = 200, times: int = 40, moves_a_second:
 
 
 def _sample(
-    fleet: Fleet, watched: dict[str, psutil.Process], seconds: float, moves_a_second: float
+    fleet: MeasuredFleet, watched: dict[str, psutil.Process], seconds: float, moves_a_second: float
 ) -> list[tuple[float, dict[str, float]]]:
     stop = threading.Event()
     moving = threading.Thread(target=_move, args=(fleet, moves_a_second, stop), daemon=True)
@@ -64,7 +64,7 @@ def _sample(
     return samples
 
 
-def _move(fleet: Fleet, a_second: float, stop: threading.Event) -> None:
+def _move(fleet: MeasuredFleet, a_second: float, stop: threading.Event) -> None:
     """One stream after the other goes to the worker that does not have it."""
     conn = fleet.connect()
     other = {"bench-a": "bench-b", "bench-b": "bench-a"}

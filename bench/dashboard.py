@@ -18,8 +18,8 @@ from pathlib import Path
 import click
 import httpx
 
-from bench.fleet import Fleet, Size, server
 from bench.measure import percentile
+from bench.server import MeasuredFleet, Size, server
 
 _PORT = 8917
 
@@ -72,7 +72,7 @@ def _page(client: httpx.Client) -> float:
 class _Clock:
     """What the server and its sessions are on a CPU for from now on."""
 
-    def __init__(self, pid: int, fleet: Fleet) -> None:
+    def __init__(self, pid: int, fleet: MeasuredFleet) -> None:
         self._server = [pid]
         self._sessions = [row["pid"] for row in fleet.run("sessions_of_http.sql")]
         self._begun = self._now()
@@ -90,7 +90,7 @@ def _on_cpu(pids: Iterable[int]) -> float:
 
 
 @contextmanager
-def _serving(fleet: Fleet) -> Iterator[subprocess.Popen[bytes]]:
+def _serving(fleet: MeasuredFleet) -> Iterator[subprocess.Popen[bytes]]:
     program = Path(sys.executable).with_name("orchestrator")
     command = [str(program), "serve", "--port", str(_PORT), "--dsn", fleet.dsn]
     process = subprocess.Popen(command, env={**os.environ, "ORCHESTRATOR_API_KEYS": ""}, stderr=subprocess.DEVNULL)

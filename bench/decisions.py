@@ -6,15 +6,15 @@ What happens to a fleet, and the limit, is in bench/cases.py, the peers are in b
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import Any, cast
 
-from matplotlib.figure import Figure
-
 from bench import cases, peers
-from bench.fleet import Server, Size, server
 from bench.measure import Comparison, Result, result
 from bench.part import Figures, Goal, Part, run_alone
+from bench.plots import Plot, new_plot
 from bench.report import milliseconds, progress
+from bench.server import Server, Size, server
 
 TITLE = "Decisions"
 
@@ -106,7 +106,7 @@ def measure(quick: bool) -> dict[str, Any]:
         "results": [asdict(each) for each in results],
         "peers": [asdict(each) for each in beside],
         "peer_seconds": seconds,
-        "kafka_python": peers.KAFKA_PYTHON,
+        "kafka_python": version("kafka-python"),
     }
 
 
@@ -179,11 +179,11 @@ def _goal_of_moves(results: Sequence[Figures]) -> Goal:
     )
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
+def plots(figures: Figures) -> dict[str, Plot]:
     return {"decisions-time": _plot_of_time(figures), "decisions-moves": _plot_of_moves(figures)}
 
 
-def _plot_of_time(figures: Figures) -> Figure:
+def _plot_of_time(figures: Figures) -> Plot:
     lost = [each for each in figures["results"] if each["case"] == cases.LOSE_ONE]
     lines = {
         "ours": [(each["streams"], each["ours"]["median_ms"]) for each in lost],
@@ -192,7 +192,7 @@ def _plot_of_time(figures: Figures) -> Figure:
     for each in figures["peers"]:
         if each["event"] == cases.LOSE_ONE and each["milliseconds"] is not None:
             lines.setdefault(each["peer"], []).append((each["streams"], each["milliseconds"]))
-    plot = Figure(figsize=(7, 4))
+    plot = new_plot(7, 4)
     axes = plot.subplots()
     for name, points in lines.items():
         axes.plot(*zip(*points, strict=True), marker="o", label=name)
@@ -204,7 +204,7 @@ def _plot_of_time(figures: Figures) -> Figure:
     return plot
 
 
-def _plot_of_moves(figures: Figures) -> Figure:
+def _plot_of_moves(figures: Figures) -> Plot:
     """At the smallest size, where all of them have an answer to every event that moves something."""
     smallest = min(each["streams"] for each in figures["results"])
     beside = [each for each in figures["peers"] if each["streams"] == smallest and each["moves"]]
@@ -219,7 +219,7 @@ def _plot_of_moves(figures: Figures) -> Figure:
     }
     for each in beside:
         made.setdefault(each["peer"], dict.fromkeys(events, 0))[each["event"]] = each["moves"]
-    plot = Figure(figsize=(7, 4))
+    plot = new_plot(7, 4)
     axes = plot.subplots()
     width = 0.8 / len(made)
     for number, (name, by_event) in enumerate(made.items()):

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from bench import scenario
+from bench.contenders import Settings, peer_versions, zookeeper_is_installed
 from bench.part import Figures, Goal, run_alone
-from bench.sides import Settings, peer_versions, zookeeper_is_installed
+from bench.plots import Plot, new_plot
 
 TITLE = "Failover and hand-over"
 
@@ -92,7 +91,7 @@ def measure(quick: bool) -> dict[str, Any]:
     """Ours, and the peer where ZooKeeper is installed. Quick: fewer streams, workers and events, all at once."""
     plan = QUICK if quick else WHOLE
     has_peer = zookeeper_is_installed()
-    sides: dict[str, Future[dict[str, Any]]] = {}
+    contenders: dict[str, Future[dict[str, Any]]] = {}
     # a process each: what one of them does with its log must not delay another
     with ProcessPoolExecutor(len(SETTINGS) + len(AUDIO_MODES), get_context("spawn")) as pool:
         for number, step in enumerate(plan.steps, start=1):
@@ -101,12 +100,12 @@ def measure(quick: bool) -> dict[str, Any]:
                 for name, events in step.items()
                 if has_peer or not SETTINGS[name].kazoo
             }
-            sides |= started
+            contenders |= started
             if number < len(plan.steps):
                 # ours, whose last event is to wait for a hang, goes on meanwhile
                 wait([future for name, future in started.items() if name != "ours"])
         audio = {mode: pool.submit(listen, plan.audio_faults, mode, quick) for mode in plan.audio_modes}
-        found = {name: sides[name].result() for name in SETTINGS if name in sides}
+        found = {name: contenders[name].result() for name in SETTINGS if name in contenders}
         heard = {mode: future.result() for mode, future in audio.items()}
     return {
         "streams": plan.streams,
@@ -115,7 +114,7 @@ def measure(quick: bool) -> dict[str, Any]:
         "deaths": list(DEATHS),
         "outage": scenario.OUTAGE,
         "settings": {name: SETTINGS[name].shown for name in found},
-        "sides": found,
+        "contenders": found,
         "versions": peer_versions() if has_peer else {},
         "missing": None
         if has_peer
@@ -140,8 +139,8 @@ def listen(faults: Sequence[str], mode: str, quick: bool) -> dict[str, Any]:
 
 def goals(figures: Figures) -> list[Goal]:
     """What is promised for ours."""
-    sides = {name: events for name, events in figures["sides"].items() if not SETTINGS[name].kazoo}
-    every = [(name, event, row) for name, events in sides.items() for event, row in events.items()]
+    contenders = {name: events for name, events in figures["contenders"].items() if not SETTINGS[name].kazoo}
+    every = [(name, event, row) for name, events in contenders.items() for event, row in events.items()]
     found = []
     if kills := [row for _, event, row in every if event == "kill"]:
         slowest = max(row["whole_after"] for row in kills)
@@ -154,7 +153,7 @@ def goals(figures: Figures) -> list[Goal]:
     if crashes := [row["interrupted"] for _, event, row in every if event == "coordinator crash"]:
         found.append(_none("streams interrupted by a database crash", sum(crashes)))
     planned = [
-        row["interrupted"] for event, row in sides.get("ours, make before break", {}).items() if event in PLANNED
+        row["interrupted"] for event, row in contenders.get("ours, make before break", {}).items() if event in PLANNED
     ]
     if planned:
         found.append(_none("streams interrupted by planned moves, make before break", sum(planned)))
@@ -182,16 +181,16 @@ def _none(what: str, count: int, unit: str = "") -> Goal:
     return Goal(what, f"0{unit}", f"{count}{unit}", count == 0)
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
-    """The longest that one stream was unheard, by event and side; what a side was not asked for has no bar."""
-    figure = Figure(figsize=(9, 4), layout="constrained")
+def plots(figures: Figures) -> dict[str, Plot]:
+    """The longest that one stream was unheard, by event and contender; no bar where one was not asked."""
+    figure = new_plot(9, 4, layout="constrained")
     axes = figure.subplots()
-    sides = figures["sides"]
-    events = [event for event in (*EVENTS, "hang") if any(event in found for found in sides.values())]
-    width = 0.8 / len(sides)
-    for number, (side, found) in enumerate(sides.items()):
+    contenders = figures["contenders"]
+    events = [event for event in (*EVENTS, "hang") if any(event in found for found in contenders.values())]
+    width = 0.8 / len(contenders)
+    for number, (contender, found) in enumerate(contenders.items()):
         places = [index + number * width for index, event in enumerate(events) if event in found]
-        axes.bar(places, [found[event]["gap_max"] for event in events if event in found], width, label=side)
+        axes.bar(places, [found[event]["gap_max"] for event in events if event in found], width, label=contender)
     axes.set_xticks([index + 0.4 - width / 2 for index in range(len(events))], events)
     axes.set_yscale("symlog", linthresh=1)
     axes.set_ylabel("longest that one stream was unheard, seconds")

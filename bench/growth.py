@@ -6,13 +6,12 @@
 import sys
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from bench import churn, history, shim_memory
-from bench.fleet import Size, server
 from bench.history import Amount
 from bench.part import Figures, Goal, run_alone
+from bench.plots import Plot, new_plot
 from bench.report import progress
+from bench.server import Size, server
 
 TITLE = "Growth"
 
@@ -106,12 +105,12 @@ def _goal_of_memory(name: str, churned: Figures) -> Goal:
     )
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
+def plots(figures: Figures) -> dict[str, Plot]:
     return {"growth-purge": _plot_purge(figures["purge"]), "growth-memory": _plot_memory(figures["churn"])}
 
 
-def _plot_purge(purge: Figures) -> Figure:
-    figure = Figure(figsize=(8, 5), layout="constrained")
+def _plot_purge(purge: Figures) -> Plot:
+    figure = new_plot(8, 5, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     deleted, at, total = [0], [0.0], 0
     for began, rows, _ in purge["progress"]:
@@ -120,7 +119,8 @@ def _plot_purge(purge: Figures) -> Figure:
         deleted.append(total)
     above.plot(at, [rows / 1e6 for rows in deleted])
     above.set_ylabel("million rows deleted")
-    below.plot(*zip(*purge["beats_raw"], strict=True), ".", markersize=2, alpha=0.5)
+    # thousands of dots: as a snapshot in the SVG they take a hundredth of the lines
+    below.plot(*zip(*purge["beats_raw"], strict=True), ".", markersize=2, alpha=0.5, rasterized=True)
     below.axvspan(0, purge["seconds"], alpha=0.1)
     below.set_yscale("log")
     below.set_ylabel("a beat, ms")
@@ -128,8 +128,8 @@ def _plot_purge(purge: Figures) -> Figure:
     return figure
 
 
-def _plot_memory(churned: Figures) -> Figure:
-    figure = Figure(figsize=(8, 3.5), layout="constrained")
+def _plot_memory(churned: Figures) -> Plot:
+    figure = new_plot(8, 3.5, layout="constrained")
     axes = figure.subplots()
     for name in churn.KINDS:
         axes.plot([at for at, _ in churned["samples"]], [mib[name] for _, mib in churned["samples"]], label=name)

@@ -6,20 +6,16 @@ Three moves: a worker joins, the fleet settles after the capacity of one was low
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from bench.part import Figures, Goal, run_alone
-from orchestrator import db
-from orchestrator.demo.processes import Processes
-from orchestrator.demo.stage import Stage
-from orchestrator.embedded import Embedded
+from bench.plots import Plot
+from orchestrator.database import db
+from orchestrator.lab.fleet import Fleet
+from orchestrator.lab.processes import Processes
+from orchestrator.lab.server import running_server, temporary_directory
 
 TITLE = "Make before break"
 
@@ -54,66 +50,65 @@ def goals(figures: Figures) -> list[Goal]:
     return [*found, Goal("audio written twice, all moves", "0 s", f"{twice} s", twice == 0)]
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
+def plots(figures: Figures) -> dict[str, Plot]:
     return {}
 
 
 def measure_mode(mode: str, stations: int) -> list[dict[str, Any]]:
     """The acts in one mode, each with its moves, seconds_lost, seconds_written_twice and writes_refused."""
-    directory = Path(tempfile.mkdtemp(prefix="orch-hand-over-", dir="/tmp"))
-    directory.chmod(0o755)  # the server runs as a user of its own
-    try:
-        with Embedded(directory / "pg") as server, Processes(directory) as processes:
-            return _perform(Stage(server, processes, stations=stations, show=lambda picture: None), mode)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with (
+        temporary_directory("orch-hand-over-") as directory,
+        running_server(directory / "pg") as server,
+        Processes(directory) as processes,
+    ):
+        return _perform(Fleet(server, processes, stations=stations), mode)
 
 
-def _perform(stage: Stage, mode: str) -> list[dict[str, Any]]:
-    stage.set(connect_seconds=CONNECT_SECONDS)
-    orchestrator = stage.orchestrator()
+def _perform(fleet: Fleet, mode: str) -> list[dict[str, Any]]:
+    fleet.set_up(connect_seconds=CONNECT_SECONDS)
+    orchestrator = fleet.orchestrator()
     for name, value in (("handoff_mode", mode), ("settle_window", "0 seconds")):
         db.call(orchestrator, "set_setting", name=name, value=value)
-    stage.start_driver("driver")
-    stage.begin_act("start", "one worker")
-    stage.start_worker("worker-1", stage.stations)
-    stage.wait_until("all stations are heard", lambda picture: picture.all_heard and picture.settled)
-    stage.wait_until_all_heard_since(time.time())
+    fleet.start_driver("driver")
+    fleet.begin_act("start", "one worker")
+    fleet.start_worker("worker-1", fleet.stations)
+    fleet.wait_for("all stations are heard", lambda snapshot: snapshot.all_heard and snapshot.settled)
+    fleet.wait_until_all_heard_since(time.time())
 
-    stage.begin_act("join", "another worker")
-    leaving = stage.start_worker("worker-2", stage.stations)
-    stage.wait_until_share_of(leaving)
-    _settle(stage)
+    fleet.begin_act("join", "another worker")
+    leaving = fleet.start_worker("worker-2", fleet.stations)
+    fleet.wait_until_share_of(leaving)
+    _settle(fleet)
 
-    stage.begin_act("rebalance", "the capacity of a worker is lowered, and raised again")
-    for capacity, share in ((stage.stations // 4, stage.stations // 4), (stage.stations, stage.stations // 2)):
+    fleet.begin_act("rebalance", "the capacity of a worker is lowered, and raised again")
+    for capacity, share in ((fleet.stations // 4, fleet.stations // 4), (fleet.stations, fleet.stations // 2)):
         db.call(orchestrator, "set_capacity", instance_id="worker-1", max_streams=capacity)
-        _wait_until_it_has(stage, "worker-1", share)
-    _settle(stage)
+        _wait_until_it_has(fleet, "worker-1", share)
+    _settle(fleet)
 
-    stage.begin_act("drain", "SIGTERM: the worker hands everything over and leaves")
+    fleet.begin_act("drain", "SIGTERM: the worker hands everything over and leaves")
     leaving.terminate()
-    stage.wait_until("it has left", lambda picture: not leaving.alive and picture.settled)
-    _settle(stage)
-    stage.begin_act("end", "the end")
-    stage.keep_record()
+    fleet.wait_for("it has left", lambda snapshot: not leaving.alive and snapshot.settled)
+    _settle(fleet)
+    fleet.begin_act("end", "the end")
+    fleet.keep_record()
     wanted = ("act", "moves", "seconds_lost", "seconds_written_twice", "writes_refused")
     return [
         {name: row[name] for name in wanted}
-        for row in db.view(stage.ledger(), "report", order_by=["act_id"])
+        for row in db.view(fleet.ledger(), "report", order_by=["act_id"])
         if row["act"] != "start"
     ]
 
 
-def _wait_until_it_has(stage: Stage, worker: str, streams: int) -> None:
-    stage.wait_until(
-        f"{worker} has {streams} streams", lambda picture: picture.settled and picture.streams_of(worker) == streams
+def _wait_until_it_has(fleet: Fleet, worker: str, streams: int) -> None:
+    fleet.wait_for(
+        f"{worker} has {streams} streams", lambda snapshot: snapshot.settled and snapshot.streams_of(worker) == streams
     )
 
 
-def _settle(stage: Stage) -> None:
-    stage.wait_until_all_heard_since(time.time())
-    stage.wait_until_up_to_date()
+def _settle(fleet: Fleet) -> None:
+    fleet.wait_until_all_heard_since(time.time())
+    fleet.wait_until_up_to_date()
 
 
 if __name__ == "__main__":

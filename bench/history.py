@@ -15,10 +15,11 @@ from typing import Any
 
 from psycopg import Rollback, sql
 
-from bench.fleet import Fleet, statement
 from bench.measure import percentile
-from orchestrator import db
+from bench.server import MeasuredFleet, statement
+from orchestrator.database import db
 from orchestrator.errors import NotEligible
+from orchestrator.lab.waiting import wait_until
 
 INDEXES_BY_TIME = ("decision_by_time", "movement_by_time")
 
@@ -32,7 +33,7 @@ class Amount:
     moves: int
 
 
-def build(fleet: Fleet, amount: Amount) -> dict[str, Any]:
+def build(fleet: MeasuredFleet, amount: Amount) -> dict[str, Any]:
     """Let the fleet settle, then write the history behind it. Returns its size."""
     fleet.run("job.sql", job="settle")
     fleet.run("confirm_all.sql")
@@ -58,7 +59,7 @@ def build(fleet: Fleet, amount: Amount) -> dict[str, Any]:
     }
 
 
-def _is_sound(fleet: Fleet) -> bool:
+def _is_sound(fleet: MeasuredFleet) -> bool:
     """Whether health() and diagnose() find the record itself in order; that no driver runs they find, too."""
     wrong = {row["code"] for row in db.call(fleet.conn, "diagnose")}
     integrity = [row["status"] for row in db.call(fleet.conn, "health") if row["component"] == "integrity"]
@@ -68,7 +69,7 @@ def _is_sound(fleet: Fleet) -> bool:
 # -- looking -----------------------------------------------------------------------------------------------------------
 
 
-def questions(fleet: Fleet) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+def questions(fleet: MeasuredFleet) -> Iterator[tuple[str, str, Callable[[], Any]]]:
     """Every view and function of the readers as people and the command line ask them: kind, what, how."""
     conn = fleet.conn
     [about] = fleet.run("growth/subjects.sql")
@@ -155,7 +156,7 @@ def questions(fleet: Fleet) -> Iterator[tuple[str, str, Callable[[], Any]]]:
     )
 
 
-def look(fleet: Fleet, rounds: int) -> list[dict[str, Any]]:
+def look(fleet: MeasuredFleet, rounds: int) -> list[dict[str, Any]]:
     """Milliseconds of each question as a client sees them. The first round warms up and does not count."""
     found = []
     for kind, what, ask in questions(fleet):
@@ -182,7 +183,7 @@ def look(fleet: Fleet, rounds: int) -> list[dict[str, Any]]:
 # -- what the indexes by time cost -------------------------------------------------------------------------------------
 
 
-def index_costs(fleet: Fleet, rounds: int, moves: int = 20) -> dict[str, Any]:
+def index_costs(fleet: MeasuredFleet, rounds: int, moves: int = 20) -> dict[str, Any]:
     """Writing one decision with its movements, with and without the indexes by time; nothing of it stays."""
     figures: dict[str, Any] = {"moves": moves, "rounds": rounds}
     for name, dropped in (("with", ()), ("without", INDEXES_BY_TIME)):
@@ -206,7 +207,7 @@ def index_costs(fleet: Fleet, rounds: int, moves: int = 20) -> dict[str, Any]:
 # -- partitions --------------------------------------------------------------------------------------------------------
 
 
-def partitions(fleet: Fleet, rounds: int) -> dict[str, Any]:
+def partitions(fleet: MeasuredFleet, rounds: int) -> dict[str, Any]:
     """The movements once more, in partitions of a month: what a look costs, and to be rid of the oldest month."""
     started = time.perf_counter()
     fleet.run("growth/partitioned.sql")
@@ -243,7 +244,7 @@ class Latencies:
 class Work:
     """The fleet works on: beats without end, and decisions that move one stream each, on a connection each."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: MeasuredFleet) -> None:
         self._fleet = fleet
         self._stop = threading.Event()
         self._instances = [row["instance_id"] for row in fleet.run("instances.sql")]
@@ -294,12 +295,12 @@ def _timed(latencies: Latencies) -> Iterator[None]:
     latencies.milliseconds.append(1000 * (time.time() - at))
 
 
-def purge(fleet: Fleet, amount: Amount, *, quiet_seconds: float) -> dict[str, Any]:
+def purge(fleet: MeasuredFleet, amount: Amount, *, quiet_seconds: float) -> dict[str, Any]:
     """A driver purges while the fleet works on; beside it the same work while nothing is purged."""
     locks = _locks_of_a_run(fleet)
     fleet.run("growth/autovacuum.sql")
     fleet.run("growth/reload.sql")
-    # one connection beats for all: on a slow machine it takes its time, and nobody is to be late for that
+    # one connection beats for all: on a slow machine it takes its time, and no instance is to be late for that
     for setting, value in (("heartbeat_timeout", "10 hours"), ("heartbeat_warning", "5 hours")):
         db.call(fleet.conn, "set_setting", name=setting, value=value)
     fleet.run("growth/purge_later.sql")
@@ -343,7 +344,7 @@ def purge(fleet: Fleet, amount: Amount, *, quiet_seconds: float) -> dict[str, An
     }
 
 
-def _locks_of_a_run(fleet: Fleet) -> list[str]:
+def _locks_of_a_run(fleet: MeasuredFleet) -> list[str]:
     """What one run of the purge holds until it ends; it is taken back."""
     with fleet.conn.transaction():
         fleet.run("job.sql", job="purge_history")
@@ -352,14 +353,12 @@ def _locks_of_a_run(fleet: Fleet) -> list[str]:
     return [f"{row['locktype']} {row['mode']}" for row in locks]
 
 
-def _until_purged(fleet: Fleet, patience: float = 300) -> list[db.Row]:
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        time.sleep(0.5)
-        runs = fleet.run("growth/purge_runs.sql")
-        if runs and not fleet.run("growth/purge_is_due.sql")[0]["is_due"]:
-            return runs
-    raise TimeoutError("the purge does not end")
+def _until_purged(fleet: MeasuredFleet) -> list[db.Row]:
+    def runs() -> list[db.Row]:
+        found = fleet.run("growth/purge_runs.sql")
+        return [] if fleet.run("growth/purge_is_due.sql")[0]["is_due"] else found
+
+    return wait_until(runs, seconds=300, what="the purge has ended", every=0.5)
 
 
 def _beside(latencies: Latencies, begun: float, purging: float, ended: float) -> dict[str, dict[str, float]]:
@@ -378,7 +377,7 @@ def _beside(latencies: Latencies, begun: float, purging: float, ended: float) ->
 
 
 @contextmanager
-def driver(fleet: Fleet) -> Iterator[subprocess.Popen[bytes]]:
+def driver(fleet: MeasuredFleet) -> Iterator[subprocess.Popen[bytes]]:
     """A driver of this fleet, as a process."""
     program = str(Path(sys.executable).with_name("orchestrator"))
     command = [program, "run", "--dsn", fleet.dsn, "--name", "bench"]

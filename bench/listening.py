@@ -4,7 +4,7 @@ All are measured from the moment in which COMMIT was sent, in turns, on one serv
 
 - **bare**: pg_notify, and the notification has arrived in a client of another process. Nothing was written, so that the
   server waits for no disk;
-- **durable**: the same of a transaction that has written something, as whatever is worth a notification has;
+- **durable**: the same of a transaction that has written something, as all that is worth a notification has;
 - **ours**: the old owner confirms that it stopped (`acknowledge`), and the handler has started in the new owner, a
   worker in another process.
 
@@ -24,13 +24,14 @@ from typing import Any, cast
 
 import psutil
 import psycopg
-from matplotlib.figure import Figure
 
-from bench.ear import PER_HOST
-from bench.fleet import SERVER_SETTINGS, Fleet, Size, server, session_cpu_milliseconds, statement
 from bench.measure import percentile
+from bench.notification_listener import PER_HOST
 from bench.part import Figures, Goal, run_alone
-from orchestrator import db
+from bench.plots import Plot, new_plot
+from bench.server import SERVER_SETTINGS, MeasuredFleet, Size, server, session_cpu_milliseconds, statement
+from orchestrator.database import db
+from orchestrator.lab.waiting import wait_until
 
 TITLE = "From decision to sound"
 LISTENERS = (1, 50, 500, 1_500)
@@ -82,7 +83,7 @@ def measure(quick: bool) -> dict[str, Any]:
             }
 
 
-def ways_out(fleet: Fleet, instances: int, effort: Effort) -> dict[str, Any]:
+def ways_out(fleet: MeasuredFleet, instances: int, effort: Effort) -> dict[str, Any]:
     """The same fleet over one connection per host, and without listening at all."""
     with ExitStack() as idle:
         hosts = -(-instances // PER_HOST)
@@ -102,23 +103,27 @@ def ways_out(fleet: Fleet, instances: int, effort: Effort) -> dict[str, Any]:
 # -- From decision to sound ---------------------------------------------------
 
 
-def from_decision_to_sound(fleet: Fleet, kind: str, listeners: int, effort: Effort) -> dict[str, Any]:
+def from_decision_to_sound(fleet: MeasuredFleet, kind: str, listeners: int, effort: Effort) -> dict[str, Any]:
     """So many rounds of each, in turns; the samples are from COMMIT sent, beside how long the commit took."""
     samples: dict[str, list[float]] = {
         f"{kind}{what}": [] for kind in ("bare", "durable", "ours") for what in ("", "_commit")
     }
-    with fleet.connect() as conn, _ear("bare", fleet, "bare") as ear, _ear(kind, fleet, MEASURED) as worker:
+    with (
+        fleet.connect() as conn,
+        _listener("bare", fleet, "bare") as listener,
+        _listener(kind, fleet, MEASURED) as worker,
+    ):
         _wait_for(fleet, "instance.sql", lambda row: row["status"] == "active", instance_id=MEASURED)
         db.call(fleet.conn, "move_stream", stream_id=STREAM, instance_id=ELSEWHERE)
         conn.autocommit = False
         for number in range(effort.warm_up + effort.rounds):
             taken = {}
             conn.execute(statement("notify.sql"), {"channels": ["bare"]})
-            taken["bare_commit"], taken["bare"] = _commit(conn, ear)
+            taken["bare_commit"], taken["bare"] = _commit(conn, listener)
             _rest(listeners)
             conn.execute(statement("write.sql"))
             conn.execute(statement("notify.sql"), {"channels": ["bare"]})
-            taken["durable_commit"], taken["durable"] = _commit(conn, ear)
+            taken["durable_commit"], taken["durable"] = _commit(conn, listener)
             _rest(listeners)
             _let_go(fleet, conn)
             taken["ours_commit"], taken["ours"] = _commit(conn, worker)
@@ -139,42 +144,40 @@ def summary(samples: dict[str, list[float]]) -> dict[str, Any]:
     }
 
 
-def _commit(conn: db.Connection, ear: "Ear") -> tuple[float, float]:
+def _commit(conn: db.Connection, listener: "Listener") -> tuple[float, float]:
     sent = time.monotonic()
     conn.commit()
     returned = time.monotonic()
-    return 1000 * (returned - sent), 1000 * (ear.next() - sent)
+    return 1000 * (returned - sent), 1000 * (listener.next() - sent)
 
 
-def _let_go(fleet: Fleet, conn: db.Connection) -> None:
+def _let_go(fleet: MeasuredFleet, conn: db.Connection) -> None:
     """Say for the owner of the stream that it has stopped, without a commit; it goes to the worker."""
     db.call(fleet.conn, "move_stream", stream_id=STREAM, instance_id=MEASURED)
     incarnation = fleet.run("instance.sql", {"instance_id": ELSEWHERE})[0]["incarnation"]
     db.call(conn, "acknowledge", instance_id=ELSEWHERE, incarnation=incarnation, stopped=[STREAM])
 
 
-def _take_back(fleet: Fleet) -> None:
-    """Somebody else has the stream again, and the worker has confirmed everything."""
+def _take_back(fleet: MeasuredFleet) -> None:
+    """Another instance has the stream again, and the worker has confirmed everything."""
     _wait_for(fleet, "stream.sql", lambda row: row["state"] == "running", stream_id=STREAM)
     db.call(fleet.conn, "move_stream", stream_id=STREAM, instance_id=ELSEWHERE)
     _wait_for(fleet, "stream.sql", lambda row: row["instance_id"] == ELSEWHERE, stream_id=STREAM)
 
 
-def _wait_for(fleet: Fleet, path: str, condition: Any, **parameters: Any) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not any(condition(row) for row in fleet.run(path, parameters)):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited in vain for {path}")
-        time.sleep(0.01)
+def _wait_for(fleet: MeasuredFleet, path: str, condition: Any, **parameters: Any) -> None:
+    wait_until(
+        lambda: any(condition(row) for row in fleet.run(path, parameters)), seconds=PATIENCE, what=path, every=0.01
+    )
 
 
 def _rest(listeners: int) -> None:
-    """Whoever was woken sleeps again, and a worker has said what it had to say."""
+    """What was woken sleeps again, and a worker has said what it had to say."""
     time.sleep(0.05 + 0.0001 * listeners)
 
 
-class Ear:
-    """A process of bench.ear."""
+class Listener:
+    """A process of bench.notification_listener."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
@@ -190,20 +193,20 @@ class Ear:
 
 
 @contextmanager
-def _ear(kind: str, fleet: Fleet, *arguments: str) -> Iterator[Ear]:
-    command = [sys.executable, "-m", "bench.ear", kind, fleet.dsn, *arguments]
+def _listener(kind: str, fleet: MeasuredFleet, *arguments: str) -> Iterator[Listener]:
+    command = [sys.executable, "-m", "bench.notification_listener", kind, fleet.dsn, *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
     try:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
-        yield Ear(process)
+        yield Listener(process)
     finally:
         process.terminate()
         process.wait()
 
 
 @contextmanager
-def _idle_listener(fleet: Fleet, channels: Sequence[str]) -> Iterator[None]:
-    """A session that LISTENs to what nobody says."""
+def _idle_listener(fleet: MeasuredFleet, channels: Sequence[str]) -> Iterator[None]:
+    """A session that LISTENs to a silent channel."""
     with psycopg.connect(fleet.dsn, autocommit=True) as conn:
         for channel in channels:
             conn.execute(statement("listen.sql", instance_id=channel))
@@ -213,9 +216,9 @@ def _idle_listener(fleet: Fleet, channels: Sequence[str]) -> Iterator[None]:
 # -- What a commit costs ------------------------------------------------------
 
 
-def cost_of_a_commit(fleet: Fleet, listeners: int, effort: Effort) -> dict[str, Any]:
+def cost_of_a_commit(fleet: MeasuredFleet, listeners: int, effort: Effort) -> dict[str, Any]:
     """The median time of a commit, and what all processes of the server were on a CPU for during one."""
-    kinds: dict[str, list[str]] = {"none": [], "one": ["nobody"], "two": ["nobody", "changes"]}
+    kinds: dict[str, list[str]] = {"none": [], "one": ["unused"], "two": ["unused", "changes"]}
     found: dict[str, Any] = {"listeners": listeners}
     with fleet.connect() as conn:
         conn.autocommit = False
@@ -237,7 +240,7 @@ def cost_of_a_commit(fleet: Fleet, listeners: int, effort: Effort) -> dict[str, 
     return found
 
 
-def cost_of_a_beat(fleet: Fleet) -> float:
+def cost_of_a_beat(fleet: MeasuredFleet) -> float:
     """What the server is on a CPU for during one beat that finds nothing new."""
     workers = [row for row in fleet.run("instances.sql") if row["instance_id"].startswith("worker-")][:50]
     report = {"status": "active", "heartbeat_interval": 30}
@@ -274,8 +277,8 @@ def goals(figures: Figures) -> list[Goal]:
     ]
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
-    figure = Figure(figsize=(7, 4), layout="constrained")
+def plots(figures: Figures) -> dict[str, Plot]:
+    figure = new_plot(7, 4, layout="constrained")
     axes = figure.subplots()
     rows = figures["stream"]
     for name in ("bare", "durable", "ours"):

@@ -12,9 +12,9 @@ from functools import partial
 import click
 from psycopg import sql
 
-from bench.fleet import Fleet, Size, server
-from orchestrator import db
-from orchestrator.http import exposition
+from bench.server import MeasuredFleet, Size, server
+from orchestrator.database import db
+from orchestrator.http import prometheus
 
 SIZES = (Size(1_000, 50), Size(10_000, 500), Size(100_000, 1_000))
 
@@ -35,12 +35,12 @@ def main(rounds: int, largest: int) -> None:
                 for name in ("health", "diagnose", "metrics", "http_metrics"):
                     _measure(fleet, name, rounds, partial(db.call, fleet.conn, name))
                 rows = db.call(fleet.conn, "metrics")
-                _measure(fleet, f"metrics as text ({len(rows):,})", rounds, partial(exposition.text, rows))
+                _measure(fleet, f"metrics as text ({len(rows):,})", rounds, partial(prometheus.text, rows))
                 for name in _parts(fleet):
                     _measure(fleet, f"  {name}", rounds, partial(_call_part, fleet, name))
 
 
-def _parts(fleet: Fleet) -> list[str]:
+def _parts(fleet: MeasuredFleet) -> list[str]:
     rows = fleet.conn.execute(
         "select proname from pg_proc where pronamespace = %s::regnamespace "
         "and proname ~ '^(findings|check|metrics)_' and proretset and pronargs = 0 order by 1",
@@ -49,11 +49,11 @@ def _parts(fleet: Fleet) -> list[str]:
     return [row["proname"] for row in rows]
 
 
-def _call_part(fleet: Fleet, name: str) -> None:
+def _call_part(fleet: MeasuredFleet, name: str) -> None:
     fleet.conn.execute(sql.SQL("select * from {}()").format(sql.Identifier(fleet.conn.names.private, name)))
 
 
-def _measure(fleet: Fleet, name: str, rounds: int, call: Callable[[], object]) -> None:
+def _measure(fleet: MeasuredFleet, name: str, rounds: int, call: Callable[[], object]) -> None:
     call()
     samples = []
     for _ in range(rounds):

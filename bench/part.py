@@ -5,9 +5,9 @@ A part is a module `bench.NAME` with
 - `TITLE`, the heading of its section;
 - `measure(quick) -> Figures`, everything that JSON can hold, raw numbers included, from a server of its own;
 - `goals(figures) -> list[Goal]`, what is promised beside what was found;
-- `plots(figures) -> dict[str, Figure]`, by the name of the SVG file (without `.svg`);
-- `NAME.md.j2`, its section of docs/benchmarks.md, below its heading; it sees the part's own `figures` and the filters
-  of bench.report, and shows its plots as `benchmarks/NAME-….svg`.
+- `plots(figures) -> dict[str, Plot]`, by the name of the SVG file (without `.svg`);
+- `NAME.md.j2`, its section of docs/internals/benchmarks.md, below its heading; it sees the part's own `figures` and the
+  filters of bench.report, and shows its plots as `benchmarks/NAME-….svg`.
 
 `python -m bench.NAME [--quick]` runs it alone (`run_alone`).
 """
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import click
-from matplotlib.figure import Figure
+
+from bench.plots import Plot
 
 Figures = Mapping[str, Any]
 
@@ -46,7 +47,7 @@ class Part(Protocol):
     def goals(figures: Figures) -> list[Goal]: ...
 
     @staticmethod
-    def plots(figures: Figures) -> dict[str, Figure]: ...
+    def plots(figures: Figures) -> dict[str, Plot]: ...
 
 
 def run_alone(part: Part) -> None:

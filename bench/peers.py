@@ -7,25 +7,16 @@ import multiprocessing
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
-
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from kafka.structs import TopicPartition
 
 from bench import cases
-from bench.fleet import Fleet, Size
 from bench.report import progress
+from bench.server import MeasuredFleet, Size
 
-KAFKA_PYTHON = version("kafka-python")
-ASSIGNORS = {"kafka sticky": StickyPartitionAssignor, "kafka cooperative-sticky": CooperativeStickyAssignor}
+STICKY, COOPERATIVE = "kafka sticky", "kafka cooperative-sticky"
 RANK = "rank mod n"
 NOTHING = cases.NOTHING.rstrip(": ")
 MOST_ROWS_FOR_ALL_EVENTS = 100_000
-
-_TOPIC = "streams"
 
 Owners = Mapping[int, str]
 
@@ -79,7 +70,7 @@ def moves(before: Owners, after: Owners) -> int:
 def least_moves(kept: Sequence[int], streams: int) -> int:
     """The fewest streams that must be given away so that all have as many, where each of these has kept so many.
 
-    Whoever has most keeps the extra one.
+    The one that has most keeps the extra one.
     """
     share, extra = divmod(streams, len(kept))
     targets = [share + (place < extra) for place in range(len(kept))]
@@ -92,7 +83,7 @@ def least_moves_of(event: Event, streams: int) -> int:
     return least_moves(kept, streams + event.added)
 
 
-def by_rank(fleet: Fleet) -> list[Outcome]:
+def by_rank(fleet: MeasuredFleet) -> list[Outcome]:
     """One UPDATE with its journal for each event, on the raw tables. They are of no use for anything else afterwards.
 
     In the largest fleet only the first event: each writes every row.
@@ -119,7 +110,7 @@ def in_memory(sizes: Sequence[Size], seconds: float) -> list[Outcome]:
     """
     outcomes: list[Outcome] = []
     for size in sizes:
-        for peer in ASSIGNORS:
+        for peer in (STICKY, COOPERATIVE):
             progress(f"{peer}: {size}")
             found = list(_within(peer, size, seconds))
             outcomes += found or [_outcome(peer, events(size.instances)[0], size, None, None)]
@@ -147,53 +138,13 @@ def _within(peer: str, size: Size, seconds: float) -> Iterator[Outcome]:
 
 
 def _assign_all(peer: str, size: Size, outcomes: Connection) -> None:
+    from bench.kafka_assignors import ASSIGNORS, assign  # of the extra `bench`, and counting needs none of it
+
     for event in events(size.instances):
         before = balanced(size.streams, event.before)
         members = [f"member-{place:05}" for place in range(event.after)]
         after, spent = assign(ASSIGNORS[peer], members, before, size.streams + event.added)
         outcomes.send(_outcome(peer, event, size, 1000 * spent, moves(before, after)))
-
-
-class _Member(NamedTuple):
-    member_id: str
-    metadata: Any
-
-
-@dataclass(frozen=True)
-class _Cluster:
-    """What an assignor asks of the metadata of a cluster."""
-
-    streams: int
-
-    def topics(self) -> set[str]:
-        return {_TOPIC}
-
-    def partitions_for_topic(self, topic: str) -> set[int]:
-        return set(range(self.streams))
-
-
-def assign(assignor: Any, members: Sequence[str], owners: Owners, streams: int) -> tuple[Owners, float]:
-    """Rounds until every stream has an owner (the cooperative one takes away first), and the seconds that they took."""
-    spent = 0.0
-    while True:
-        held: dict[str, list[TopicPartition]] = {member: [] for member in members}
-        for stream, owner in owners.items():
-            if owner in held:
-                held[owner].append(TopicPartition(_TOPIC, stream))
-        joined = [_member(assignor, member, its) for member, its in held.items()]
-        started = time.perf_counter()
-        assigned = assignor().assign(_Cluster(streams), joined)
-        spent += time.perf_counter() - started
-        owners = {part.partition: member for member, its in assigned.items() for part in its.partitions()}
-        if len(owners) == streams:
-            return owners, spent
-
-
-def _member(assignor: Any, member: str, held: Sequence[Any]) -> _Member:
-    """It joins and says what it has."""
-    its = assignor()
-    its.member_assignment, its.generation = held, 1
-    return _Member(member, its.metadata({_TOPIC}))
 
 
 def _outcome(peer: str, event: Event, size: Size, milliseconds: float | None, moved: int | None) -> Outcome:

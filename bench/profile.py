@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import cases
-from bench.fleet import Fleet, Size, server
 from bench.measure import Comparison
-from orchestrator import db
+from bench.server import MeasuredFleet, Size, server
+from orchestrator.database import db
 
 _DURATION = re.compile(r"duration: ([0-9.]+) ms\s+plan:\nQuery Text:(.*?)\n(?=[A-Z])(.*)", re.DOTALL)
 
@@ -25,7 +25,7 @@ _DURATION = re.compile(r"duration: ([0-9.]+) ms\s+plan:\nQuery Text:(.*?)\n(?=[A
 class Profile:
     """Collects the notices of one piece of work."""
 
-    def __init__(self, fleet: Fleet, plans: Path | None) -> None:
+    def __init__(self, fleet: MeasuredFleet, plans: Path | None) -> None:
         self._fleet = fleet
         self._plans = plans
         self._notices: list[str] = []

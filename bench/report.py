@@ -1,4 +1,4 @@
-"""What people see: goals on the terminal; docs/benchmarks.md, its plots and its raw numbers."""
+"""What people see: goals on the terminal; docs/internals/benchmarks.md, its plots and its summary."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,20 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from bench import plots
 from bench.part import Goal
 
 Figures = Mapping[str, Any]
 
-DOCS = Path(__file__).parent.parent / "docs"
-
-# The same figures make the same file, and its texts can be searched.
-_SVG: Any = {"svg.hashsalt": "bench", "svg.fonttype": "none"}
+INTERNALS = Path(__file__).parent.parent / "docs" / "internals"
 
 _console = Console(width=None if Console().is_terminal else 170)
 _stderr = Console(stderr=True)
@@ -38,17 +34,18 @@ def show(goals: Sequence[Goal]) -> None:
     _console.print(table)
 
 
-def write(parts: Sequence[Figures], run: Figures, plots: Mapping[str, Figure], docs: Path = DOCS) -> None:
-    """docs/benchmarks.md, and beside it the plots and figures.json. A part has name, title, goals and figures."""
-    beside = docs / "benchmarks"
-    beside.mkdir(parents=True, exist_ok=True)
-    for old in beside.glob("*.svg"):
-        old.unlink()
-    with mpl.rc_context(_SVG):
-        for name, plot in plots.items():
-            plot.savefig(beside / f"{name}.svg", metadata={"Date": None}, bbox_inches="tight")
-    (beside / "figures.json").write_text(as_json(run, parts))
-    (docs / "benchmarks.md").write_text(page(run, parts))
+def write(parts: Sequence[Figures], run: Figures, drawn: Mapping[str, plots.Plot], docs: Path = INTERNALS) -> None:
+    """The page benchmarks.md, and beside it the plots and summary.json. A part has name, title, goals and figures."""
+    plots.write(drawn, docs / "benchmarks")
+    write_texts(parts, run, docs)
+
+
+def write_texts(parts: Sequence[Figures], run: Figures, docs: Path = INTERNALS) -> None:
+    """The page and its summary.json."""
+    summary = summarise(run, parts)
+    (docs / "benchmarks").mkdir(parents=True, exist_ok=True)
+    (docs / "benchmarks" / "summary.json").write_text(summary_text(summary))
+    (docs / "benchmarks.md").write_text(page(summary, parts))
 
 
 def as_json(run: Figures, parts: Sequence[Figures]) -> str:
@@ -57,6 +54,26 @@ def as_json(run: Figures, parts: Sequence[Figures]) -> str:
         part["name"]: {"goals": [asdict(goal) for goal in part["goals"]], "figures": part["figures"]} for part in parts
     }
     return json.dumps(rounded(whole), indent=1) + "\n"
+
+
+def summarise(run: Figures, parts: Sequence[Figures]) -> dict[str, Any]:
+    """When, on what, with which versions, and what came of each goal: what the page begins with."""
+    return dict(run) | {
+        "minutes": round(run["minutes"], 1),
+        "load_average": {name: round(load, 1) for name, load in run["load_average"].items()},
+        "goals": [{"part": part["title"], **asdict(goal)} for part in parts for goal in part["goals"]],
+    }
+
+
+def summary_text(summary: Figures) -> str:
+    """As JSON, with a line for each of its entries and goals."""
+    goals = ",\n".join(f"  {json.dumps(goal, ensure_ascii=False)}" for goal in summary["goals"])
+    entries = [
+        f" {json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}"
+        for name, value in summary.items()
+        if name != "goals"
+    ]
+    return "{\n" + ",\n".join([*entries, f' "goals": [\n{goals}\n ]']) + "\n}\n"
 
 
 def rounded(value: Any) -> Any:
@@ -70,7 +87,8 @@ def rounded(value: Any) -> Any:
     return value
 
 
-def page(run: Figures, parts: Sequence[Figures]) -> str:
+def page(summary: Figures, parts: Sequence[Figures]) -> str:
+    """The page; without parts only its beginning, which says no more than the summary."""
     environment = _environment()
     sections = [
         {
@@ -79,8 +97,7 @@ def page(run: Figures, parts: Sequence[Figures]) -> str:
         }
         for part in parts
     ]
-    goals = [(part["title"], goal) for part in parts for goal in part["goals"]]
-    return environment.get_template("page.md.j2").render(run=run, goals=goals, sections=sections)
+    return environment.get_template("page.md.j2").render(run=summary, goals=summary["goals"], sections=sections)
 
 
 def milliseconds(value: float) -> str:

@@ -1,18 +1,18 @@
-"""What is done to the workers and the coordinator of one side, each event from a settled whole, and what came of it."""
+"""What is done to the workers and the coordinator of a contender, each time from a settled whole, and its outcome."""
 
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.contenders import Contender, Settings
 from bench.run_log import Writer, analyse, owners, read
-from bench.sides import Settings, Side
-from orchestrator.demo.processes import Process, Processes
+from orchestrator.lab.processes import Process, Processes
+from orchestrator.lab.server import temporary_directory
 
 # Nothing has changed for so long: the fleet is at rest.
 SETTLE = 3.0
@@ -37,8 +37,8 @@ class Event(NamedTuple):
 class Scenario:
     """A fleet of so many workers, and what can be done to it."""
 
-    def __init__(self, name: str, side: Side, log: Path, *, streams: int, workers: int) -> None:
-        self._name, self._side, self._log, self._streams = name, side, log, streams
+    def __init__(self, name: str, contender: Contender, log: Path, *, streams: int, workers: int) -> None:
+        self._name, self._contender, self._log, self._streams = name, contender, log, streams
         self._workers: dict[str, Process] = {}
         for number in range(1, workers + 1):
             self._start(f"w{number}")
@@ -88,7 +88,7 @@ class Scenario:
         name = next(iter(self._workers))
         now = time.monotonic()
         worker = self._workers.pop(name)
-        self._side.leave(worker, for_good=True)
+        self._contender.leave(worker, for_good=True)
         worker.popen.wait(PATIENCE)
         return Event([now], lambda before: sum(name in who for who in before.values()))
 
@@ -103,7 +103,7 @@ class Scenario:
         moments = []
         for name, worker in list(self._workers.items()):
             moments.append(time.monotonic())
-            self._side.leave(worker, for_good=False)
+            self._contender.leave(worker, for_good=False)
             worker.popen.wait(PATIENCE)
             self._start(name)
             self._wait_until_whole()
@@ -112,15 +112,15 @@ class Scenario:
     def _crash(self) -> Event:
         """kill -9 of the coordinator, which answers again after OUTAGE."""
         now = time.monotonic()
-        self._side.kill_coordinator()
-        time.sleep(max(0.0, now + OUTAGE - self._side.startup - time.monotonic()))
-        self._side.start_coordinator()
+        self._contender.kill_coordinator()
+        time.sleep(max(0.0, now + OUTAGE - self._contender.startup - time.monotonic()))
+        self._contender.start_coordinator()
         outage = time.monotonic() - now
         time.sleep(AFTERMATH)
         return Event([now], lambda before: 0, outage=outage)
 
     def _start(self, name: str) -> None:
-        self._workers[name] = self._side.start_worker(name, self._log)
+        self._workers[name] = self._contender.start_worker(name, self._log)
 
     def _wait_until_whole(self, patience: float = PATIENCE) -> float:
         """Every stream is run by one, every worker runs some, and nothing has changed for a while."""
@@ -141,15 +141,13 @@ class Scenario:
 
 
 def measure(name: str, settings: Settings, events: Sequence[str], streams: int, workers: int) -> dict[str, Any]:
-    """The figures of each event for one side, on a coordinator and workers of its own."""
-    with tempfile.TemporaryDirectory(prefix="failover-") as given, ExitStack() as coordinator:
-        directory = Path(given)
-        directory.chmod(0o755)  # PostgreSQL runs as a user of its own
+    """The figures of each event for one contender, on a coordinator and workers of its own."""
+    with temporary_directory("failover-") as directory, ExitStack() as coordinator:
         processes = Processes(directory)
         try:
-            side = settings.start(directory, processes, coordinator, streams)
+            contender = settings.start(directory, processes, coordinator, streams)
             log = directory / "runs"
-            return Scenario(name, side, log, streams=streams, workers=workers).run(events)
+            return Scenario(name, contender, log, streams=streams, workers=workers).run(events)
         finally:
             for process in processes.all:
                 process.kill()  # nobody asks how they would end

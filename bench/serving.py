@@ -23,8 +23,8 @@ from typing import Any
 import click
 import psutil
 
-from bench.fleet import Fleet, Size, server, statement
-from orchestrator import db
+from bench.server import MeasuredFleet, Size, server, statement
+from orchestrator.database import db
 
 _INSTANCES = 50
 _SIZE = Size(1_000, _INSTANCES)
@@ -32,7 +32,7 @@ _SIZE = Size(1_000, _INSTANCES)
 
 @dataclass(frozen=True)
 class Round:
-    """What so many clients got done; seconds of CPU by whoever answered."""
+    """What so many clients got done; seconds of CPU of the server."""
 
     beats: int
     seconds: float
@@ -74,7 +74,7 @@ def main(rounds: int, seconds: float, clients: str) -> None:
 
 
 @contextmanager
-def _serving(fleet: Fleet) -> Iterator[tuple[int, int]]:
+def _serving(fleet: MeasuredFleet) -> Iterator[tuple[int, int]]:
     """`orchestrator serve` on this database: its port and process id."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -105,7 +105,7 @@ def _name(number: int) -> str:
     return f"http-{number:03}"
 
 
-def _put_in_step(fleet: Fleet, port: int) -> None:
+def _put_in_step(fleet: MeasuredFleet, port: int) -> None:
     """Instances of the HTTP face with their shares, confirmed."""
     for number in range(_INSTANCES):
         request = {"instance_id": _name(number), "max_streams": _SIZE.max_streams}

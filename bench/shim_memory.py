@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from bench.fleet import Fleet, Size, server
+from bench.server import MeasuredFleet, Size, server
 
 MIB = 1024 * 1024
 GOAL_MIB = 60
@@ -35,11 +35,11 @@ def measure(streams: int = 200, *, kinds: Sequence[str] = KINDS, seconds: float 
     """
     result: dict[str, Any] = {"streams": streams, "goal_mib": GOAL_MIB, "seconds": seconds}
     with server() as measured, ExitStack() as stack:
-        nobody = Size(0, 0)
-        template = measured.prepare(nobody)
+        empty = Size(0, 0)
+        template = measured.prepare(empty)
         workers = {}
         for kind in ("idle", *kinds):
-            fleet = stack.enter_context(measured.clone(template, nobody))
+            fleet = stack.enter_context(measured.clone(template, empty))
             held = 0 if kind == "idle" else streams
             fleet.run("growth/add_streams.sql", streams=held)
             handler = "coroutines" if kind == "idle" else kind
@@ -63,7 +63,7 @@ def _busy(process: psutil.Process) -> float:
 
 
 @contextmanager
-def working(fleet: Fleet, kind: str, max_streams: int, held: dict[str, int]) -> Iterator[list[psutil.Process]]:
+def working(fleet: MeasuredFleet, kind: str, max_streams: int, held: dict[str, int]) -> Iterator[list[psutil.Process]]:
     """A worker process for each of these instances, as soon as each has confirmed so many streams."""
     command = [sys.executable, "-m", "bench.shim_memory", "--worker", fleet.dsn, kind, str(max_streams)]
     root = Path(__file__).parent.parent

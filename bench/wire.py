@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from matplotlib.figure import Figure
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bench import part
-from bench.fleet import Fleet, Size, server
 from bench.part import Figures, Goal
-from orchestrator import db
+from bench.plots import Plot
+from bench.server import MeasuredFleet, Size, server
+from orchestrator.database import db
 from worker_shim import Worker
 
 TITLE = "Words on the wire"
@@ -68,11 +68,11 @@ def goals(figures: Figures) -> list[Goal]:
     ]
 
 
-def plots(figures: Figures) -> dict[str, Figure]:
+def plots(figures: Figures) -> dict[str, Plot]:
     return {}
 
 
-async def _measure(fleet: Fleet, moves: int, beats: int) -> dict[str, Any]:
+async def _measure(fleet: MeasuredFleet, moves: int, beats: int) -> dict[str, Any]:
     async with _worker(fleet, "wire-1") as one:
         await _until(fleet, lambda: _running(fleet, "wire-1") == SIZE.streams)
         start = one.since(Words())
@@ -104,7 +104,7 @@ async def _measure(fleet: Fleet, moves: int, beats: int) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _worker(fleet: Fleet, instance_id: str) -> AsyncIterator[Words]:
+async def _worker(fleet: MeasuredFleet, instance_id: str) -> AsyncIterator[Words]:
     """A worker whose handlers only wait, over a line that counts."""
 
     async def handler(stream: object, context: object) -> None:
@@ -130,7 +130,7 @@ async def _worker(fleet: Fleet, instance_id: str) -> AsyncIterator[Words]:
 
 async def _serve(upstream: Path, words: Words, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     server_reader, server_writer = await asyncio.open_unix_connection(str(upstream))
-    with suppress(asyncio.CancelledError):  # the loop ends: whoever spoke has left
+    with suppress(asyncio.CancelledError):  # the loop ends: the speaker has left
         await asyncio.gather(_count_sent(reader, server_writer, words), _count_received(server_reader, writer, words))
 
 
@@ -152,7 +152,7 @@ async def _count_received(reader: asyncio.StreamReader, writer: asyncio.StreamWr
     writer.close()
 
 
-async def _until(fleet: Fleet, is_so: Callable[[], bool]) -> None:
+async def _until(fleet: MeasuredFleet, is_so: Callable[[], bool]) -> None:
     """Let the jobs run until it is so."""
     give_up_at = time.monotonic() + PATIENCE
     while not is_so():
@@ -162,19 +162,19 @@ async def _until(fleet: Fleet, is_so: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-def _row(fleet: Fleet, instance_id: str) -> list[db.Row]:
+def _row(fleet: MeasuredFleet, instance_id: str) -> list[db.Row]:
     return db.view(fleet.conn, "instances", where={"instance_id": instance_id})
 
 
-def _running(fleet: Fleet, instance_id: str) -> int:
+def _running(fleet: MeasuredFleet, instance_id: str) -> int:
     return len(db.view(fleet.conn, "assignments", where={"instance_id": instance_id, "state": "running"}))
 
 
-def _runs(fleet: Fleet, instance_id: str, streams: int) -> bool:
+def _runs(fleet: MeasuredFleet, instance_id: str, streams: int) -> bool:
     return _running(fleet, instance_id) == streams
 
 
-def _beats(fleet: Fleet, instance_id: str) -> int:
+def _beats(fleet: MeasuredFleet, instance_id: str) -> int:
     rows = fleet.run("wire/beats.sql", {"instance_id": instance_id})
     return int(rows[0]["beats"]) if rows else 0
 

@@ -1,4 +1,4 @@
-"""The only place where SQLSTATEs become exceptions. Which of those are tried again is said in patience.py.
+"""The only place where SQLSTATEs become exceptions; sqlstates.py says which of those are worth another try.
 
 Every refusal of the database carries a code, a message, a detail (a JSON object) and a hint; all four survive here.
 """
@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 import psycopg
 
+from orchestrator import sqlstates
 from orchestrator.redact import redact, redact_in
+from orchestrator.sqlstates import Reaction
 
 type_by_code: dict[str, type["OrchestratorError"]] = {}
 
@@ -83,7 +85,8 @@ class UnusableSource(CallerMistake, sqlstate="OR109"):
 
 
 class Contention(OrchestratorError):
-    """OR2xx, and the native codes that mean the same: not now; the same call may succeed later."""
+    """OR2xx, and the native codes that mean the same: not now. Nothing was done, and the same call over the same
+    connection may succeed later."""
 
     exit_code = 75
 
@@ -98,6 +101,14 @@ class SerializationFailure(Contention, sqlstate="40001"):
 
 class DeadlockDetected(Contention, sqlstate="40P01"):
     pass
+
+
+class Cancelled(Contention, sqlstate="57014"):
+    """By statement_timeout, by an administrator, or by the job that watches long transactions."""
+
+
+class OutOfResources(Contention):
+    """53xxx: the server lacks memory, disk or another resource."""
 
 
 class Fenced(OrchestratorError):
@@ -145,7 +156,8 @@ class InvariantBroken(OrchestratorError, sqlstate="OR901"):
 
 
 class DatabaseUnavailable(OrchestratorError):
-    """The connection could not be made, or was lost; what was asked may or may not have happened."""
+    """The connection could not be made, was lost, or leads to a server that takes no changes; what was asked may or may
+    not have happened."""
 
     code: str | None = "08000"  # connection_exception, where libpq gives no code of its own
     exit_code = 75
@@ -157,16 +169,14 @@ class DatabaseError(OrchestratorError):
 
 _FAMILIES: dict[str, type[OrchestratorError]] = {
     "OR1": CallerMistake,
-    "OR2": Contention,
     "OR3": Fenced,
     "OR4": RefusedByPolicy,
     "OR9": InvariantBroken,
 }
 
-# Class 08 is a lost connection; 57P01 to 57P03 a server that stops, crashes or starts; 53300 one that is full.
-_UNAVAILABLE = ("08", "57P01", "57P02", "57P03", "53300")
-
 _HINTS = {
+    "25006": "this server is read-only, such as a standby: name the primary in the DSN, or several hosts and "
+    "target_session_attrs=read-write",
     "3D000": "create the database first, or correct its name in the DSN",
     "28P01": "check the user and password (PGPASSWORD or the password file of libpq)",
     "28000": "check the user and the server's pg_hba.conf",
@@ -183,18 +193,19 @@ def class_of(sqlstate: str | None, *, connection_lost: bool = False) -> type[Orc
         return type_by_code[sqlstate]
     if sqlstate is None:
         return DatabaseUnavailable if connection_lost else DatabaseError
-    if sqlstate.startswith(_UNAVAILABLE):
-        return DatabaseUnavailable
-    return _FAMILIES.get(sqlstate[:3], DatabaseError)
+    match sqlstates.reaction_to(sqlstate):
+        case Reaction.RECONNECT:
+            return DatabaseUnavailable
+        case Reaction.RETRY:
+            return OutOfResources if sqlstate.startswith("53") else Contention
+        case Reaction.GIVE_UP:
+            return _FAMILIES.get(sqlstate[:3], DatabaseError)
 
 
 def from_database(error: psycopg.Error) -> OrchestratorError:
     """Translate what psycopg raised, by its SQLSTATE."""
     diagnosis = error.diag
-    # A connection that dies or never comes about has no SQLSTATE of its own.
-    kind = class_of(
-        error.sqlstate, connection_lost=isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-    )
+    kind = class_of(error.sqlstate, connection_lost=sqlstates.reaction_to(error) is Reaction.RECONNECT)
     hint = _HINTS.get(error.sqlstate or "") or diagnosis.message_hint
     if kind is DatabaseUnavailable and hint is None:
         hint = "check that the server runs and that the DSN is right; then try again"

@@ -1,102 +1,123 @@
-"""What failed, kept until the database can be told (`record_failures`)."""
+"""What failed, kept until the database can be told (`record_failures`, `report_failures`)."""
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import psycopg
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.patience import ANSWERS
+from orchestrator.redact import redact
 
-MOST = 100
-"""So many kinds of failures are kept, and one call reports; more of a kind only count."""
+MOST_KINDS = 100
+"""So many kinds are kept, and one call reports; more of a kind only count."""
 _LONGEST_MESSAGE = 500
 
 
-@dataclass
-class Failure:
-    """Failures of one kind. Times are seconds of the monotonic clock: what is told are ages, so that clocks need not
-    agree."""
-
+class Kind(NamedTuple):
     function: str
     sqlstate: str | None
     message: str
+
+
+OVERFLOW = Kind("any", None, "further failures")
+"""The kind of those for which there was no room."""
+
+
+@dataclass
+class _Kept:
+    """Failures of one kind that were not told yet. Times are seconds of our own clock: what is told are ages, so that
+    clocks need not agree."""
+
     first: float
     last: float
-    count: int = 1
-    consecutive: int = 1
-    """The longest run of failures that it was part of."""
-    over: bool = False
-
-    @property
-    def kind(self) -> tuple[str, str | None, str]:
-        return self.function, self.sqlstate, self.message
+    run: str
+    """The run that they are part of."""
+    count: int = 0
+    longest_run: int = 0
 
 
 class Failures:
-    """Bounded, and used by several threads. One failure is one call or round that failed, not each try of it; a
-    refusal that is an answer is none."""
+    """Bounded, and used by several threads. One failure is one call or round that failed, not each try of it.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Failures in a row are a run: of one function, or with `one_run` of all functions together, for a program whose calls
+    all fail or work together. While a run lasts its last failure is kept back, so that there is one to tell of when it
+    is over.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, one_run: bool = False) -> None:
         self._clock = clock
-        self._kept: dict[tuple[str, str | None, str], Failure] = {}
+        self._one_run = one_run
+        self._kept: dict[Kind, _Kept] = {}
+        self._runs: dict[str, int] = {}  # how many failed in a row
         self._lock = threading.Lock()
-        self.in_a_row = 0
 
-    def add(self, error: OrchestratorError) -> None:
-        if isinstance(error, ANSWERS):
-            return
+    @property
+    def in_a_row(self) -> int:
+        """The length of the longest run that lasts."""
+        return max(self._runs.values(), default=0)
+
+    def failed(self, function: str, error: BaseException) -> None:
+        """A call, or a round of tries, failed."""
         now = self._clock()
-        failure = Failure(error.function or "unknown", error.code, error.message[:_LONGEST_MESSAGE], now, now)
+        run = "" if self._one_run else function
         with self._lock:
-            self.in_a_row += 1
-            failure.consecutive = self.in_a_row
-            self._merge(failure)
+            self._runs[run] = self._runs.get(run, 0) + 1
+            kind = _kind(function, error)
+            if kind not in self._kept and len(self._kept) >= MOST_KINDS - 1:
+                kind = OVERFLOW
+            kept = self._kept.setdefault(kind, _Kept(now, now, run))
+            kept.count += 1
+            kept.last = now
+            kept.run = run
+            kept.longest_run = max(kept.longest_run, self._runs[run])
 
-    def worked(self) -> None:
-        """The database answers: what failed before is over."""
+    def worked(self, *functions: str) -> None:
+        """These were answered, so that their runs are over; without a function, all are."""
         with self._lock:
-            self.in_a_row = 0
-            for failure in self._kept.values():
-                failure.over = True
+            for run in [""] if self._one_run else functions or list(self._runs):
+                self._runs.pop(run, None)
 
-    def take(self) -> list[Failure]:
-        """All of them; they are not kept any longer."""
+    def untold(self) -> dict[Kind, int]:
+        """How many of each kind can be told now."""
         with self._lock:
-            taken, self._kept = list(self._kept.values()), {}
-        return taken
+            telling = {kind: kept.count - (kept.run in self._runs) for kind, kept in self._kept.items()}
+        return {kind: count for kind, count in telling.items() if count > 0}
 
-    def put_back(self, failures: Iterable[Failure]) -> None:
-        """They could not be told."""
-        with self._lock:
-            for failure in failures:
-                self._merge(failure)
-
-    def described(self, failures: Iterable[Failure]) -> list[dict[str, Any]]:
-        """As record_failures wants them: ages in seconds."""
+    def described(self, telling: Mapping[Kind, int]) -> list[dict[str, Any]]:
+        """As the database wants them; ages in seconds."""
         now = self._clock()
-        return [
-            {
-                "function": failure.function,
-                "sqlstate": failure.sqlstate,
-                "message": failure.message,
-                "count": failure.count,
-                "first_ago": round(now - failure.first, 3),
-                "last_ago": round(now - failure.last, 3),
-                "consecutive": failure.consecutive,
-                "over": failure.over,
-            }
-            for failure in failures
-        ]
+        with self._lock:
+            return [
+                {
+                    **kind._asdict(),
+                    "count": count,
+                    "first_ago": round(now - self._kept[kind].first, 3),
+                    "last_ago": round(now - self._kept[kind].last, 3),
+                    "consecutive": self._kept[kind].longest_run,
+                    "over": self._kept[kind].run not in self._runs,
+                }
+                for kind, count in telling.items()
+            ]
 
-    def _merge(self, failure: Failure) -> None:
-        known = self._kept.get(failure.kind)
-        if known is not None:
-            known.first = min(known.first, failure.first)
-            known.last = max(known.last, failure.last)
-            known.count += failure.count
-            known.consecutive = max(known.consecutive, failure.consecutive)
-            known.over = known.over and failure.over
-        elif len(self._kept) < MOST:
-            self._kept[failure.kind] = failure
+    def told(self, telling: Mapping[Kind, int]) -> None:
+        """Forget what has arrived, and nothing that came since."""
+        with self._lock:
+            for kind, count in telling.items():
+                kept = self._kept[kind]
+                kept.count -= count
+                kept.first = kept.last
+                if kept.count == 0:
+                    del self._kept[kind]
+
+
+def _kind(function: str, error: BaseException) -> Kind:
+    if isinstance(error, OrchestratorError):
+        code, message = error.code, error.message
+    else:
+        code = error.sqlstate if isinstance(error, psycopg.Error) else None
+        primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+        message = redact(primary or str(error))
+    return Kind(function, code, " ".join(message.split())[:_LONGEST_MESSAGE] or type(error).__name__)

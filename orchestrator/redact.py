@@ -30,7 +30,7 @@ _SHORT_WORDS = " | ".join(
     (
         _short_word("key", "p", "sort", "primary", "foreign", "lock", "cache", "partition"),
         _short_word("pass", "high", "low", "band"),
-        *map(_short_word, ("auth", "authorization", "sig", "signature")),
+        *map(_short_word, ("auth", "authori[sz]ation", "sig", "signature")),
     )
 )
 # A name with an escaped letter (pass%77ord) wants to hide what it is.

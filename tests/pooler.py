@@ -84,7 +84,7 @@ class Pooler:
         raise RuntimeError("pgbouncer did not start")
 
     def stop(self) -> None:
-        """End it at once, whatever is under way."""
+        """End it at once, in the middle of its work."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -72,3 +72,39 @@ def room_of(path: Path) -> str:
     """The folder at the top of `sql/` that holds a file; "" for a file that stands in none."""
     parts = path.relative_to(templates.SQL_ROOT).parts
     return parts[0] if len(parts) > 1 else ""
+
+
+_HEAD = re.compile(r"^create or replace (function|view) \{\{ (?:api|private) \}\}\.(\w+)", re.MULTILINE)
+_CALL = re.compile(r"\{\{ (?:api|private) \}\}\.(\w+)\(")
+_NAMING = re.compile(r"^(?:comment on [^']*'(?:[^']|'')*'|(?:revoke|grant) [^;]*);", re.MULTILINE)
+
+
+def _code(text: str) -> str:
+    """Without comments, and without what only names a function: hints, comments on objects, grants."""
+    text = re.sub(r"--( [^\n]*)?$", "", text, flags=re.MULTILINE)
+    return re.sub(r"'[^']*'", "''", _NAMING.sub("", text))
+
+
+@cache
+def calls() -> dict[str, set[str]]:
+    """Each function and view of the fleet → the functions that it calls itself. A trigger's or a job's call is none."""
+    found: dict[str, set[str]] = {}
+    for path in fleet_files():
+        text = _code(path.read_text())
+        heads = list(_HEAD.finditer(text))
+        for number, head in enumerate(heads):
+            end = heads[number + 1].start() if number + 1 < len(heads) else len(text)
+            found[head[2]] = set(_CALL.findall(text, head.end(), end))
+    return {name: (called & found.keys()) - {name} for name, called in found.items()}
+
+
+@cache
+def reached(name: str) -> frozenset[str]:
+    """All functions that a function or view calls, itself or through others."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        new = calls()[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return frozenset(found)

@@ -9,7 +9,7 @@ from typing import LiteralString
 
 import psycopg
 
-from orchestrator.embedded import PORT, Embedded, program_path
+from orchestrator.database.embedded import PORT, Embedded, program_path
 
 
 def start_standby(primary: Embedded, directory: Path) -> Embedded:

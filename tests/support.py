@@ -1,15 +1,47 @@
 """What the fixtures hand to a test, for its annotations: `from tests.support import Clock, Database`."""
 
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import md5
+from itertools import count
 from typing import Any
 
+import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.names import Names
+
+_login_numbers = count(1)
+
+
+def digest_of(streams: Iterable[tuple[int, int]]) -> int:
+    """xor over (stream_id, epoch) of the first 8 bytes of md5('stream_id:epoch') as a signed big-endian integer."""
+    total = 0
+    for stream_id, epoch in streams:
+        total ^= int.from_bytes(md5(f"{stream_id}:{epoch}".encode(), usedforsecurity=False).digest()[:8], "big")
+    return total - (1 << 64) if total >= 1 << 63 else total
+
+
+def statement(text: str, names: Names) -> sql.Composed:
+    """SQL in which {a} or {api}, {p} or {private}, and {owner} stand for the names of a fleet."""
+    by_name = {name: sql.Identifier(value) for name, value in names.as_dict().items()}
+    return sql.SQL(text).format(a=by_name["api"], p=by_name["private"], **by_name)
+
+
+def query(
+    conn: psycopg.Connection[dict[str, Any]],
+    text: str,
+    names: Names,
+    parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """The rows of such a statement, if it returns any."""
+    cursor = conn.execute(statement(text, names), parameters)
+    return cursor.fetchall() if cursor.description else []
 
 
 @dataclass(frozen=True)
@@ -45,6 +77,21 @@ class Database:
         conn.autocommit = autocommit
         return conn
 
+    def connect_as(self, dsn: str) -> db.Connection:
+        """A connection with a DSN of its own."""
+        return self._opened.enter_context(db.connect(dsn, schema=self.names.api, application_name="test login"))
+
+    def create_login(self, *roles: str, password: str | None = None) -> str:
+        """The DSN of a new login that is a member of these roles ("admin", "worker", "reader"). It goes with the
+        database."""
+        name = f"{self.names.api}_{'_'.join(roles)}_{os.getpid()}_{next(_login_numbers)}"
+        login, superuser = sql.Identifier(name), self.connect()
+        superuser.execute(sql.SQL("create role {} login password {}").format(login, sql.Literal(password)))
+        self._opened.callback(superuser.execute, sql.SQL("drop role {}").format(login))
+        for role in roles:
+            superuser.execute(sql.SQL("grant {} to {}").format(sql.Identifier(getattr(self.names, role)), login))
+        return make_conninfo(self.dsn, user=name, password=password)
+
     def close(self) -> None:
         self._opened.close()
 
@@ -57,7 +104,7 @@ class Clock:
 
     @property
     def now(self) -> datetime:
-        row = self.conn.execute(self._sql("select {private}.now() as now")).fetchone()
+        row = self.conn.execute(statement("select {private}.now() as now", self.conn.names)).fetchone()
         assert row is not None
         moment = row["now"]
         assert isinstance(moment, datetime)
@@ -65,16 +112,20 @@ class Clock:
 
     def advance(self, by: str | timedelta) -> datetime:
         """Let time pass, in every session of this database."""
-        self.conn.execute(self._sql('update {private}."test_clock" set moment = moment + %s::interval'), [by])
+        self.conn.execute(
+            statement('update {private}."test_clock" set moment = moment + %s::interval', self.conn.names), [by]
+        )
         return self.now
 
     def set(self, moment: datetime | str) -> datetime:
-        self.conn.execute(self._sql('update {private}."test_clock" set moment = %s::timestamptz'), [moment])
+        self.conn.execute(
+            statement('update {private}."test_clock" set moment = %s::timestamptz', self.conn.names), [moment]
+        )
         return self.now
 
     def install(self) -> None:
         self.conn.execute(
-            self._sql(
+            statement(
                 """
                 create table {private}.test_clock (moment timestamptz not null);
                 insert into {private}.test_clock values ('2026-03-01 12:00:00+00');
@@ -84,9 +135,7 @@ class Clock:
                     as $$ select moment from {private}.test_clock $$;
                 create or replace function {private}.server_started_at() returns timestamptz
                     language sql volatile as $$ select timestamptz '2026-02-01 12:00:00+00' $$;
-                """
+                """,
+                self.conn.names,
             )
         )
-
-    def _sql(self, text: Any) -> sql.Composed:
-        return sql.SQL(text).format(private=sql.Identifier(self.conn.names.private))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from worker_shim.patience import clock
+from worker_shim.clock import clock
 from worker_shim.stream import Stream
 
 AFTER = 0.05  # seconds that are gathered into one call
@@ -22,6 +22,11 @@ class Acknowledgements:
         self._started: dict[int, Stream] = {}
         self._stopped: set[int] = set()
         self._failed: dict[int, tuple[Stream, str]] = {}
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is still to be sent."""
+        return self.due < float("inf")
 
     def started(self, stream: Stream) -> None:
         """Its handler runs; of a prepared stream: hears it."""

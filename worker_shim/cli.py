@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
 
-from orchestrator import log, process_list
-from orchestrator.log_file import ROTATIONS, LogFileInUse, Rotation
-from worker_shim.client import Worker
+from orchestrator import process_list
+from orchestrator.logs import log
+from orchestrator.logs.log_file import ROTATIONS, LogFileInUse, Rotation
+from worker_shim.connection import Refused
 from worker_shim.handlers import program
-from worker_shim.listener import Refused
-from worker_shim.together import run_workers
+from worker_shim.many import run_workers
+from worker_shim.worker import Worker
 
 A_YEAR = 365 * 86400.0
+
+CATEGORIES: dict[str, log.Category] = {
+    "assignments": "STREAM",
+    "beats": "INSTANCE",
+    "calls": "DATABASE",
+    "connection": "DATABASE",
+    "context": "STREAM",
+    "departure": "INSTANCE",
+    "handlers": "STREAM",
+    "isolation": "INSTANCE",
+    "many": "INSTANCE",
+    "protocol": "INSTANCE",
+    "retry": "DATABASE",
+    "supervisor": "STREAM",
+    "worker": "INSTANCE",
+}
+"""Under which the lines of each module are found in a log."""
 
 
 class Seconds(click.FloatRange):
@@ -27,6 +48,25 @@ class Seconds(click.FloatRange):
         if not seconds <= A_YEAR:
             self.fail(f"{value!r} is no number of seconds within a year.", param, ctx)
         return seconds
+
+
+def categorize(record: logging.LogRecord) -> log.Category:
+    """The category of a line; lines that are not the shim's own are a handler's."""
+    return CATEGORIES.get(record.module, "ERROR") if record.name == "worker_shim" else "STREAM"
+
+
+@contextlib.contextmanager
+def exit_when_refused() -> Iterator[None]:
+    """Say why the orchestrator refuses this worker, or why its log cannot be written, and exit with status 1."""
+    try:
+        yield
+    except (Refused, LogFileInUse) as error:
+        click.echo(f"worker-shim: {error}", err=True)
+        if error.detail:
+            click.echo(f"detail: {error.detail}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+        sys.exit(1)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -146,17 +186,11 @@ def run(
     The log is lines of key=value, or JSON with LOG_FORMAT=json.
     """
     try:
-        log.set_up(name="worker_shim", level=log_level, file=log_file, rotation=log_rotation)
-        handler = program(command, options["stop_timeout"], progress_from_output)
-        run_workers([Worker(instance_id=each, handler=handler, **options) for each in instance_ids])
+        with exit_when_refused():
+            log.set_up(name="worker_shim", level=log_level, file=log_file, rotation=log_rotation, categorize=categorize)
+            handler = program(command, options["stop_timeout"], progress_from_output)
+            run_workers([Worker(instance_id=each, handler=handler, **options) for each in instance_ids])
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         raise click.BadParameter(f"cannot be written: {error.strerror}", param_hint="--log-file") from error
-    except (Refused, LogFileInUse) as error:
-        click.echo(f"worker-shim: {error}", err=True)
-        if error.detail:
-            click.echo(f"detail: {error.detail}", err=True)
-        if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
-        sys.exit(1)

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from worker_shim.patience import harmless
-from worker_shim.progress import Progress
+from worker_shim.retry import harmless
 from worker_shim.stream import Stream
+from worker_shim.vitals import Progress
 
 logger = logging.getLogger("worker_shim")
 
@@ -108,7 +108,7 @@ class Context:
 class Stop(threading.Event):
     """What a synchronous handler gets beside its stream: set when it is to end. May be used from any thread.
 
-    It is also set when `valid` is False, though nobody had the time to set it.
+    It also counts as set when `valid` is False, before the worker has had the time to set it.
     """
 
     def __init__(self, context: Context, loop: asyncio.AbstractEventLoop) -> None:

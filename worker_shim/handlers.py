@@ -47,7 +47,7 @@ async def in_thread(function: Callable[..., T], *arguments: Any, name: str, on_c
             result = function(*arguments)
         except Exception as raised:
             error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it what waited
             loop.call_soon_threadsafe(settle, result, error)
 
     threading.Thread(target=body, name=name, daemon=True).start()
@@ -108,7 +108,7 @@ class ProgramEnded(Exception):
     """A program that should run as long as its stream is held has ended."""
 
 
-# Process groups of the programs that run, for whoever has to end them without the loop.
+# Process groups of the programs that run, so that they can be ended without the loop.
 _programs: set[int] = set()
 
 
@@ -122,7 +122,7 @@ def program(command: str, stop_timeout: float, progress_from_output: bool = Fals
     """A handler that runs a program per stream; {url} {stream_id} {epoch} {name} stand for the stream's.
 
     Words are split as a shell would, before the values are filled in, so that no value can become a second word.
-    To end it: SIGTERM to its process group, SIGKILL after stop_timeout seconds. With progress_from_output, whatever it
+    To end it: SIGTERM to its process group, SIGKILL after stop_timeout seconds. With progress_from_output, all that it
     writes to its standard output is progress, and passed on.
     """
     words = shlex.split(command)
@@ -159,7 +159,7 @@ def program(command: str, stop_timeout: float, progress_from_output: bool = Fals
 def _passed_on(context: Context) -> Iterator[int]:
     """A pipe for a program's output, which is progress, and passed on to ours.
 
-    Not asyncio's own: there a program has not ended before everybody who inherited the pipe has.
+    Not asyncio's own: there a program has not ended before every process that inherited the pipe has.
     """
     loop = asyncio.get_running_loop()
     mine, its = os.pipe()
@@ -167,7 +167,7 @@ def _passed_on(context: Context) -> Iterator[int]:
     def pass_on() -> None:
         if piece := os.read(mine, 65536):
             context.progress()
-            with contextlib.suppress(OSError):  # nobody reads ours
+            with contextlib.suppress(OSError):  # our own output is closed
                 sys.stdout.buffer.write(piece)
                 sys.stdout.buffer.flush()
         else:
@@ -212,7 +212,7 @@ _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
 def _end_with(worker_pid: int) -> None:
-    """In the child: have the kernel end the program when the worker is killed, or it would listen on for nobody."""
+    """In the child: have the kernel end the program when the worker is killed: its results would not count."""
     if _libc is not None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != worker_pid:  # it was killed in between

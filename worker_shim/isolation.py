@@ -1,6 +1,6 @@
-"""`on_isolation = stop`: nothing is heard any more before anybody else may be given the streams.
+"""`on_isolation = stop`: nothing is heard any more before other instances may be given the streams.
 
-Everything counts from when the last accepted beat was *sent*, on the worker's own clock (`patience.clock`):
+Everything counts from when the last accepted beat was *sent*, on the worker's own clock (`clock.clock`):
 
     0 ── stop_after ──────────── stop_within ──────── lease
          handlers are            all of them have     the orchestrator may give
@@ -20,8 +20,8 @@ import threading
 from collections.abc import Callable
 from typing import NoReturn
 
+from worker_shim.clock import clock
 from worker_shim.handlers import kill_programs
-from worker_shim.patience import clock
 
 logger = logging.getLogger("worker_shim")
 
@@ -34,7 +34,7 @@ class Isolation:
     """Watches the clock from a thread of its own, which a handler that blocks the loop cannot hold up.
 
     stop is called, from that thread, again and again while `busy()` and it is time. A process whose handlers have not
-    ended after stop_within ends itself, hard: whoever is given the streams then relies on it.
+    ended after stop_within ends itself, hard: the next owners of the streams rely on it.
     """
 
     def __init__(self, lease: float, stop_timeout: float, busy: Callable[[], bool], stop: Callable[[], None]) -> None:
@@ -65,7 +65,7 @@ class Isolation:
         return clock() >= self._accepted_at + self.stop_after
 
     def counts(self, term: int) -> bool:
-        """Whether what is heard in this term still counts: nobody else can have been given the streams."""
+        """Whether what is heard in this term still counts: no other instance can have been given the streams."""
         return term == self.term and clock() < self._accepted_at + self.stop_within
 
     def watch(self) -> None:

@@ -1,4 +1,4 @@
--- So many new stations wait for somebody.
+-- So many new stations wait for an instance.
 with added as (
     insert into {{ private }}.stream (external_id, name, url, requirement_id, created_at, updated_at)
     select 'added-' || n, 'New station ' || n, 'http://new.example/' || n, {{ private }}.requirement_of('{}'), {{ private }}.now(), {{ private }}.now()

@@ -1,6 +1,6 @@
 -- A fleet in its first minute: every instance alive, every stream waiting. Straight into the tables, set by set; the
 -- triggers keep the counters.
--- The beats lie in the future, so that nobody falls silent while the benchmark takes its time.
+-- The beats lie in the future, so that no instance falls silent while the benchmark takes its time.
 
 insert into {{ private }}.instance (
     instance_id, status, status_event, status_changed_at, max_streams, owner_role, registered_at
@@ -19,7 +19,7 @@ from (select {{ private }}.requirement_of('{}') as requirement_id) as r, generat
 insert into {{ private }}.assignment (stream_id, requirement_id, waiting_since)
 select s.stream_id, s.requirement_id, {{ private }}.now() from {{ private }}.stream as s;
 
--- Events are answered at once: the benchmark does not wait for more of them. Nobody looks for imbalance by the way.
+-- Events are answered at once: the benchmark does not wait for more of them. No job looks for imbalance by the way.
 update {{ private }}.setting set value = '0 seconds' where name = 'settle_window';
 update {{ private }}.controller
 set server_started_at = {{ private }}.server_started_at(), server_timeline = {{ private }}.server_timeline();

@@ -18,9 +18,10 @@ from typing import Any, Literal, Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
-from orchestrator import db, log
 from orchestrator.alerts.wording import Message, compose
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError, UnknownName
+from orchestrator.logs import log
 from orchestrator.redact import one_line, redact
 
 VARIABLE = "ORCHESTRATOR_ALERT_URL_"
@@ -79,7 +80,8 @@ def target_named(name: str, environment: Mapping[str, str]) -> Target:
         raise UnknownName(
             "this machine has no address for that target",
             detail={"target": name, "variable": f"{VARIABLE}{name.upper()}"},
-            hint="put its apprise URL into that environment variable, here and for every driver; see docs/operators.md",
+            hint="put its apprise URL into that environment variable, here and for every driver; "
+            "see docs/operating/operators.md",
         )
     return usable[name]
 
@@ -152,7 +154,8 @@ class AppriseTarget:
             raise UnusableTarget(
                 "the address of this target cannot be used",
                 detail={"target": name, "variable": f"{VARIABLE}{name.upper()}", "reason": self._harmless(heard.words)},
-                hint="write it as an apprise URL, such as json://host/path or mailtos://…; see docs/operators.md",
+                hint="write it as an apprise URL, such as json://host/path or mailtos://…; "
+                "see docs/operating/operators.md",
             )
         self._service = service
 

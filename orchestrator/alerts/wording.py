@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.redact import one_line, redact, without_mentions
 
 MOST_EVENTS = 20

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from orchestrator import __version__, log, process_list
+from orchestrator import __version__, process_list
 from orchestrator.cli import output
+from orchestrator.logs import log
 
 # Command → "module:object". Loaded when used, so that a command needs only what it imports.
 COMMANDS: dict[str, str] = {

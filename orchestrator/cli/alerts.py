@@ -1,12 +1,12 @@
-"""orchestrator alerts: what somebody should look at, and where it is told."""
+"""orchestrator alerts: what an operator should look at, and where it is told."""
 
 import os
 import sys
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import answer, completion, options, output
+from orchestrator.database import db
 
 COLUMNS = ("alert_id", "severity", "code", "subject", "message", "opened_at", "acknowledged_by", "event_id")
 TARGET_COLUMNS = ("target", "minimum_severity", "enabled", "undelivered", "last_sent_at", "state", "last_error")

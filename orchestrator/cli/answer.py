@@ -6,10 +6,10 @@ from uuid import UUID
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import options, output, watch
+from orchestrator.database import db
+from orchestrator.database.retry import Round, is_contention
 from orchestrator.errors import DatabaseError, UnknownInstance
-from orchestrator.patience import Round, is_contention
 
 Page = TypeVar("Page")
 
@@ -17,7 +17,7 @@ Page = TypeVar("Page")
 def act(target: options.Target, function: str, /, **parameters: Any) -> list[db.Row]:
     """Call a function that changes something; a parameter that is None is left to the function's default.
 
-    Contention is tried again; a lost connection is not, because nobody knows whether the change was made.
+    Contention is tried again; a lost connection is not, because it is unknown whether the change was made.
     """
     given = {name: value for name, value in parameters.items() if value is not None}
     with target.connect() as conn:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from orchestrator import db
 from orchestrator.cli import output
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from orchestrator.names import DEFAULT_SCHEMA
 
@@ -61,4 +61,4 @@ settings = _known("settings", "name", "value")
 jobs = _known("jobs", "job", "schedule")
 sources = _known("sources", "source", "kind")
 targets = _known("alert_targets", "target", "minimum_severity")
-open_alerts = _known("alerts", "alert_id", "code")  # resolved ones too: whoever types knows why
+open_alerts = _known("alerts", "alert_id", "code")  # resolved ones too: the user knows why

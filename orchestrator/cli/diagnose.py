@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 import click
 
-from orchestrator import db, migrate
 from orchestrator.cli import alerts, answer, options, output
+from orchestrator.database import db
+from orchestrator.install import check
+from orchestrator.install.program import MigrationError
 
 _COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}
 
@@ -125,7 +127,7 @@ SECTIONS = (
         lambda conn: db.view(conn, "failure_streaks", where={"ended_at": None}, order_by=["-consecutive"], limit=20),
         ("reporter", "consecutive", "began_at", "last_failed_at", "last_error"),
         "who fails again and again",
-        "nobody fails again and again",
+        "none fails again and again",
     ),
     Section(
         "patterns",
@@ -139,7 +141,7 @@ SECTIONS = (
         _locks_waited_for,
         ("lock", "mode", "granted", "pid", "waits_for", "application_name", "transaction_age"),
         "locks that are waited for",
-        "nobody waits for a lock",
+        "no session waits for a lock",
     ),
     Section(
         "failed_runs",
@@ -161,8 +163,8 @@ SECTIONS = (
 def _pending(target: options.Target) -> list[db.Row]:
     """What only the program can know: that it is newer than the database. In the form of diagnose()'s rows."""
     try:
-        found = migrate.status(target.dsn, target.schema)
-    except migrate.MigrationError:
+        found = check.status(target.dsn, target.schema)
+    except MigrationError:
         return []  # only who may migrate may see what is pending
     if not found.pending and not found.changed:
         return []
@@ -193,10 +195,10 @@ def _show_finding(row: db.Row) -> None:
 def diagnose(target: options.Target) -> None:
     """Say what is wrong, and what to type.
 
-    First the findings, the worst first, each with the statement or command that repairs it (docs/diagnosis.md lists
-    them; their evidence is in the JSON). Below them what helps to look further: checks with their details; open alerts,
-    recovery mode; instances out of step, repairs, probation; silent streams and failing stations; breakers, failures in
-    a row, patterns of errors; locks that are waited for, failed jobs, alerts that did not arrive.
+    First the findings, the worst first, each with the statement or command that repairs it (docs/operating/diagnosis.md
+    lists them; their evidence is in the JSON). Below them what helps to look further: checks with their details; open
+    alerts, recovery mode; instances out of step, repairs, probation; silent streams and failing stations; breakers,
+    failures in a row, patterns of errors; locks that are waited for, failed jobs, alerts that did not arrive.
     """
     answer.look(target, lambda conn: _read(target, conn), _show)
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import answer, options, output
+from orchestrator.database import db
 
 COLUMNS = ("at", "kind", "what", "subject", "text")
 RECENT_COLUMNS = ("at", "event_id", "kind", "what", "subject", "text")

@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import answer, options
+from orchestrator.database import db
 
 COLUMNS = ("component", "status", "finding", "response_time")
 

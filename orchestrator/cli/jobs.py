@@ -4,8 +4,9 @@ import sys
 
 import click
 
-from orchestrator import db, templates
+from orchestrator import templates
 from orchestrator.cli import answer, completion, options, output
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError, UnknownName
 
 JOB_COLUMNS = ("job", "schedule", "enabled", "last_outcome", "failures", "runs", "next_run_at", "runs_in")

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import answer, options, output
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 
 COLUMNS = ("name", "labels", "value", "mean", "median", "p95")
@@ -21,7 +21,8 @@ def metrics(target: options.Target, prometheus: bool) -> None:
     """Everything that is measured: counters, gauges, and how long things take.
 
     Of what is counted by duration, value is how often it happened; median and p95 are the bounds of the buckets that
-    hold them. docs/metrics.md says what each means; GET /metrics of 'orchestrator serve' is what Prometheus scrapes.
+    hold them. docs/operating/metrics.md says what each means; GET /metrics of 'orchestrator serve' is what Prometheus
+    scrapes.
     """
     if not prometheus:
         answer.look(target, _read, _show)
@@ -42,13 +43,13 @@ def _show(rows: list[db.Row]) -> None:
 
 def _text(rows: Sequence[db.Row]) -> bytes:
     try:
-        from orchestrator.http import exposition
+        from orchestrator.http import prometheus
     except ModuleNotFoundError as error:
         raise OrchestratorError(
             f"text for Prometheus needs {error.name}, which is not installed",
             hint="pip install 'radio-orchestrator[http]'",
         ) from error
-    return exposition.text(rows)[0]
+    return prometheus.text(rows)[0]
 
 
 def _line(row: db.Row) -> dict[str, Any]:

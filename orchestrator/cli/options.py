@@ -5,7 +5,7 @@ A command looks like this:
     @click.command()
     @options.looking
     def health(target: options.Target) -> None:
-        target.look(lambda conn: db.call(conn, "health"), show)
+        answer.look(target, lambda conn: db.call(conn, "health"), show)
 """
 
 import functools
@@ -20,10 +20,12 @@ from typing import Any
 
 import click
 
-from orchestrator import db, log, names
+from orchestrator import names
 from orchestrator.cli import output
+from orchestrator.database import db
 from orchestrator.errors import BadArgument, OrchestratorError
-from orchestrator.log_file import ROTATIONS, Rotation
+from orchestrator.logs import log
+from orchestrator.logs.log_file import ROTATIONS, Rotation
 from orchestrator.names import DEFAULT_SCHEMA
 
 
@@ -178,7 +180,7 @@ def _refuse_what_no_database_can_read() -> None:
 def _readable_dsn(ctx: click.Context, _param: click.Parameter, given: str | None) -> str | None:
     if given and not ctx.resilient_parsing:
         try:
-            db.conninfo(given, application_name="")
+            db.complete_dsn(given, application_name="")
         except BadArgument as error:
             raise click.BadParameter(f"{error.message}; {error.hint}") from None
     return given

@@ -147,14 +147,14 @@ def duration(value: timedelta) -> str:
 
 
 def is_terminal() -> bool:
-    """Whether somebody looks at what is printed, on something that can do more than a typewriter."""
+    """Whether the output is a terminal that can do more than a typewriter."""
     return sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
 
 
 @contextmanager
 def progress(what: str, *, as_json: bool) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on standard error while something long runs: call what this gives with how much is done, and of how much
-    (None: nobody knows). Nothing is shown when the answer is JSON, or where nobody looks."""
+    (None: unknown). Nothing is shown when the answer is JSON, or where there is no terminal."""
     if as_json or not sys.stderr.isatty():
         yield lambda _done, _total: None
         return

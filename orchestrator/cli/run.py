@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from orchestrator.cli import options
-from orchestrator.driver import Driver
-from orchestrator.environment import BadVariable, start_options
-from orchestrator.log_file import Rotation
+from orchestrator.driver.driver import Driver
+from orchestrator.driver.environment import BadVariable, start_options
+from orchestrator.logs.log_file import Rotation
 
 
 @click.command()
@@ -24,7 +24,7 @@ def run(target: options.Target, name: str | None, log_file: Path | None, log_rot
     once.
 
     At its start the operators' environment variables (IMBALANCE_THRESHOLD, HEARTBEAT_TIMEOUT and so on; see
-    docs/operators.md) are put into the settings. With --json the log lines are JSON.
+    docs/operating/operators.md) are put into the settings. With --json the log lines are JSON.
     """
     options.log_to(log_file, log_rotation, as_json=target.json)
     try:

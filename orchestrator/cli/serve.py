@@ -7,7 +7,7 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.errors import OrchestratorError
-from orchestrator.log_file import Rotation
+from orchestrator.logs.log_file import Rotation
 
 
 @click.command()
@@ -50,12 +50,12 @@ def serve(
 ) -> None:
     """Serve instances that only speak HTTP, dashboards and probes.
 
-    The routes are in docs/http.md and in /openapi.json. API keys come from ORCHESTRATOR_API_KEYS (separated by commas)
-    and from --api-keys-file; without one, only this host may ask. With --json the log lines are JSON.
+    The routes are in docs/reference/http.md and in /openapi.json. API keys come from ORCHESTRATOR_API_KEYS (separated
+    by commas) and from --api-keys-file; without one, only this host may ask. With --json the log lines are JSON.
     """
     try:
         from orchestrator.http import server
-        from orchestrator.http.guard import Limits
+        from orchestrator.http.access import Limits
     except ModuleNotFoundError as error:
         raise OrchestratorError(
             f"the HTTP face needs {error.name}, which is not installed", hint="pip install 'radio-orchestrator[http]'"

@@ -2,8 +2,8 @@
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import answer, completion, options, output
+from orchestrator.database import db
 from orchestrator.errors import UnknownName
 
 COLUMNS = ("name", "value", "default_value", "description", "unit", "minimum", "maximum")

@@ -7,9 +7,13 @@ from typing import Any
 
 import click
 
-from orchestrator import db
-from orchestrator import source as sources
 from orchestrator.cli import answer, completion, options, output
+from orchestrator.database import db
+from orchestrator.sources.address import address_without_password, source_from_environment
+from orchestrator.sources.columns import KNOWN_NAMES
+from orchestrator.sources.merge import SyncResult
+from orchestrator.sources.sync import sync as sync_source
+from orchestrator.sources.sync import sync_all
 
 COLUMNS = (
     "source",
@@ -43,7 +47,7 @@ def source() -> None:
     "columns",
     metavar="KEY=COLUMN",
     multiple=True,
-    help=f"What a column is when its name does not say so. KEY: {', '.join(sources.KNOWN_NAMES)}, or metadata, which "
+    help=f"What a column is when its name does not say so. KEY: {', '.join(KNOWN_NAMES)}, or metadata, which "
     "may be given several times. KEY= takes no column. Repeatable.",
 )
 @click.option(
@@ -73,7 +77,7 @@ def add(
     POSTGRES_PASSWORD for the server in POSTGRES_HOST) of whatever synchronises.
     """
     column_map = _column_map(columns) if columns else None
-    conninfo = None if address is None else sources.address_without_password(address)
+    conninfo = None if address is None else address_without_password(address)
     if conninfo is None or table_name is None:
         default_conninfo, default_table_name = _where_it_is(target, name)
         conninfo, table_name = conninfo or default_conninfo, table_name or default_table_name
@@ -103,11 +107,11 @@ def sync(target: options.Target, name: str | None, force: bool) -> None:
     with target.connect() as conn:
         if name is not None:
             with output.progress(f"rows of {output.text(name)}", as_json=target.json) as tell:
-                result = sources.sync(conn, name, force=force, tell=tell)
+                result = sync_source(conn, name, force=force, tell=tell)
             show_result(result, as_json=target.json)
             return
         with output.progress("sources", as_json=target.json) as tell:
-            results = sources.sync_all(conn, tell=tell)
+            results = sync_all(conn, tell=tell)
     if target.json:
         output.as_json_text([result.as_dict() for result in results])
     else:
@@ -145,7 +149,7 @@ def _where_it_is(target: options.Target, name: str) -> tuple[str | None, str | N
         known = db.view(conn, "sources", where={"source": name})
     if known:
         return known[0]["conninfo"], known[0]["table_name"]
-    described = sources.source_from_environment(os.environ)
+    described = source_from_environment(os.environ)
     return described.conninfo if described else None, os.environ.get("DB_TABLE_NAME", "").strip() or "streams"
 
 
@@ -154,9 +158,9 @@ def _column_map(given: Iterable[str]) -> dict[str, list[str] | str | None]:
     metadata: list[str] | None = None
     for option in given:
         key, equals, column = option.partition("=")
-        if not equals or (key != "metadata" and key not in sources.KNOWN_NAMES):
+        if not equals or (key != "metadata" and key not in KNOWN_NAMES):
             raise click.BadParameter(
-                f"{option!r} is not KEY=COLUMN with a KEY of {', '.join([*sources.KNOWN_NAMES, 'metadata'])}",
+                f"{option!r} is not KEY=COLUMN with a KEY of {', '.join([*KNOWN_NAMES, 'metadata'])}",
                 param_hint="--column",
             )
         if key == "metadata":
@@ -172,11 +176,11 @@ def _message(error: Mapping[str, Any] | None) -> str:
     return str(error["message"]) if error else ""
 
 
-def _table_row(result: sources.SyncResult) -> dict[str, object]:
+def _table_row(result: SyncResult) -> dict[str, object]:
     return {**_counts(result), "problem": _message(result.error)}
 
 
-def show_result(result: sources.SyncResult, *, as_json: bool) -> None:
+def show_result(result: SyncResult, *, as_json: bool) -> None:
     """What a merge did: the counts, and a line for each row that was skipped."""
     if as_json:
         output.as_json_text(result.as_dict())
@@ -188,5 +192,5 @@ def show_result(result: sources.SyncResult, *, as_json: bool) -> None:
         output.line(f"skipped row {row['line']} (id {row['external_id']}): {row['problem']}", err=True)
 
 
-def _counts(result: sources.SyncResult) -> dict[str, object]:
+def _counts(result: SyncResult) -> dict[str, object]:
     return {key: value for key, value in result.as_dict().items() if key not in _NOT_COUNTS}

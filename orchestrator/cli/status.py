@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import answer, options, output
+from orchestrator.database import db
 
 INSTANCE_COLUMNS = ("instance_id", "status", "assigned_streams", "max_streams", "fair_share", "silent_for", "in_step")
 DECISION_COLUMNS = ("decision_id", "decided_at", "rule", "trigger", "moves", "least_moves", "still_waiting")

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from orchestrator import db, playlist
 from orchestrator.cli import answer, completion, options, output
 from orchestrator.cli.stream_import import import_streams
+from orchestrator.database import db
+from orchestrator.sources import records
 
 COLUMNS = ("stream_id", "name", "state", "instance_id", "epoch", "region", "pinned_to", "url")
 
@@ -168,7 +169,7 @@ def _show_explanation(found: list[db.Row]) -> None:
     if candidates is not None:
         because = detail.pop("waits_because", None)
         title = f"\nit waits: {because}" if because else "\nwho else could have it"
-        answer.table(candidates, CANDIDATE_COLUMNS, title=title, empty="\nnobody else could have it")
+        answer.table(candidates, CANDIDATE_COLUMNS, title=title, empty="\nno other could have it")
     if found[0]["decision_id"]:
         click.echo(f"\ndecision {found[0]['decision_id']}")
     output.record(detail, as_json=False)
@@ -176,12 +177,12 @@ def _show_explanation(found: list[db.Row]) -> None:
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text, parse_constant=playlist.finite_number)
+        value = json.loads(text, parse_constant=records.finite_number)
     except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"not JSON: {error}", param_hint="--metadata") from error
     if not isinstance(value, dict):
         raise click.BadParameter("must be a JSON object", param_hint="--metadata")
-    if not playlist.can_be_stored(value):
+    if not records.can_be_stored(value):
         raise click.BadParameter(
             "holds a zero character or half a surrogate pair, which a database cannot keep", param_hint="--metadata"
         )

@@ -5,12 +5,13 @@ from typing import BinaryIO
 
 import click
 
-from orchestrator import playlist
-from orchestrator import source as sources
 from orchestrator.cli import options, output
 from orchestrator.cli.source import show_result
 from orchestrator.errors import BadArgument
 from orchestrator.names import is_name
+from orchestrator.sources import playlist
+from orchestrator.sources.entry import BadPlaylist
+from orchestrator.sources.merge import import_entries
 
 
 @click.command("import")
@@ -44,7 +45,7 @@ def import_streams(
     filename = getattr(file, "name", "-")
     try:
         entries = playlist.parse(file.read(), filename, format_name=format_name, encoding=encoding)
-    except playlist.BadPlaylist as error:
+    except BadPlaylist as error:
         if not target.json:
             for problem in error.problems:
                 output.line(f"{error.filename}:{problem.line}: {problem.text}", err=True)
@@ -65,5 +66,5 @@ def import_streams(
             hint="give one with --source: letters, digits, dots, underscores and dashes",
         )
     with target.connect() as conn, output.progress("streams", as_json=target.json) as tell:
-        result = sources.import_entries(conn, source_name, entries, replace=replace, force=force, tell=tell)
+        result = import_entries(conn, source_name, entries, replace=replace, force=force, tell=tell)
     show_result(result, as_json=target.json)

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 import click
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator import db, sessions
 from orchestrator.cli import answer, options, output
+from orchestrator.database import db, sessions
 from orchestrator.errors import OrchestratorError
 
 COLUMNS = ("pid", "who", "name", "blocked_by", "blocks", "for", "state", "query", "login")
@@ -28,7 +28,8 @@ def top(target: options.Target, once: bool, pg_activity_options: tuple[str, ...]
     """Watch what the sessions of the database are doing, with pg_activity.
 
     Further options go to pg_activity as they are; without any --filter it shows this database only. Sessions of this
-    system are known by their program (docs/operators.md lists the names): drivers, workers, the HTTP face, commands.
+    system are known by their program (docs/operating/operators.md lists the names): drivers, workers, the HTTP face,
+    commands.
     """
     if once and pg_activity_options:
         raise click.UsageError(f"--once takes no options of pg_activity: {' '.join(pg_activity_options)}")
@@ -41,7 +42,7 @@ def top(target: options.Target, once: bool, pg_activity_options: tuple[str, ...]
         return
     with target.connect() as conn:  # which says better than pg_activity what is wrong
         database = conn.info.dbname
-    parameters = conninfo_to_dict(db.conninfo(target.dsn, application_name="top"))
+    parameters = conninfo_to_dict(db.complete_dsn(target.dsn, application_name="top"))
     # A password on a command line can be read by every user of the host.
     password = parameters.pop("password", None)
     environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
@@ -59,8 +60,8 @@ def _once(target: options.Target) -> None:
         output.as_json_text(asdict(found))
         return
     _show(found.running, COLUMNS, "running", "nothing runs")
-    _show(found.waiting, LOCK_COLUMNS, "\nwaiting", "\nnobody waits for a lock")
-    _show(found.blocking, LOCK_COLUMNS, "\nblocking", "\nnobody is waited for")
+    _show(found.waiting, LOCK_COLUMNS, "\nwaiting", "\nno session waits for a lock")
+    _show(found.blocking, LOCK_COLUMNS, "\nblocking", "\nno session is waited for")
     if not found.sees_all:
         click.echo("\nwhat other logins do is hidden from this one: grant it pg_read_all_stats", err=True)
 

@@ -13,16 +13,16 @@ from typing import Any, TypeVar
 
 import click
 
-from orchestrator import db
 from orchestrator.cli import output
+from orchestrator.database import db
+from orchestrator.database.retry import Round, is_retryable
 from orchestrator.errors import OrchestratorError
-from orchestrator.patience import Round, is_retryable
 from orchestrator.redact import one_line
 
 Page = TypeVar("Page")
 
 TIMEOUTS = db.Timeouts(statement_timeout=10, transaction_timeout=10, network_timeout=5)
-"""A page that takes longer is no live one; somebody waits for it."""
+"""A page that takes longer is no live one; a person waits for it."""
 
 _TICK = 4  # times a second, on a terminal: how old the picture is
 

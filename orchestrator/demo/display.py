@@ -1,11 +1,9 @@
-"""What the audience sees while the demo runs: a live table on a terminal, plain lines elsewhere."""
+"""What people see while the demo runs: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
@@ -16,42 +14,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.lab.fleet import Snapshot
+
 # A plain line at least so often, and whenever something happens.
 QUIET_SECONDS = 5.0
 # The bar of an instance that hears as many streams as it may.
 BAR = 40
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One instance, as the orchestrator and the ledger see it."""
-
-    instance_id: str
-    status: str
-    streams: int
-    max_streams: int
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Everything at one moment. `stations_heard` are those of the second before the last."""
-
-    instances: Sequence[Instance]
-    heard_by: Mapping[str, int]
-    settled: bool
-    stations: int
-    stations_heard: int
-    last_complete_second: int
-    seconds_written: int
-    writes_refused: int
-
-    @property
-    def all_heard(self) -> bool:
-        return self.stations_heard == self.stations
-
-    def streams_of(self, instance_id: str) -> int:
-        """How many streams the orchestrator has given to an instance."""
-        return sum(instance.streams for instance in self.instances if instance.instance_id == instance_id)
 
 
 class Display(Protocol):
@@ -66,7 +34,7 @@ class Display(Protocol):
     def say(self, text: str) -> None:
         """Something happened."""
 
-    def show(self, picture: Picture | None) -> None:
+    def show(self, snapshot: Snapshot | None) -> None:
         """This is how it is now; None while the database is away."""
 
 
@@ -89,19 +57,19 @@ class Plain:
     def say(self, text: str) -> None:
         click.echo(f"{time.monotonic() - self._began:6.1f} s  {text}", file=self._stream)
 
-    def show(self, picture: Picture | None) -> None:
-        line = self._line(picture)
+    def show(self, snapshot: Snapshot | None) -> None:
+        line = self._line(snapshot)
         last, at = self._last
         if line != last or time.monotonic() - at > QUIET_SECONDS:
             self._last = (line, time.monotonic())
             self.say(f"  {line}")
 
     @staticmethod
-    def _line(picture: Picture | None) -> str:
-        if picture is None:
+    def _line(snapshot: Snapshot | None) -> str:
+        if snapshot is None:
             return "the database is away"
-        heard = ", ".join(f"{name} {count}" for name, count in sorted(picture.heard_by.items()))
-        return f"heard {picture.stations_heard} of {picture.stations}" + (f" ({heard})" if heard else "")
+        heard = ", ".join(f"{name} {count}" for name, count in sorted(snapshot.heard_by.items()))
+        return f"heard {snapshot.stations_heard} of {snapshot.stations}" + (f" ({heard})" if heard else "")
 
 
 class Lively:
@@ -126,18 +94,18 @@ class Lively:
         self._act = text
         self._console.print(Text(f"{time.monotonic() - self._began:6.1f} s  {text}"))
 
-    def show(self, picture: Picture | None) -> None:
-        self._live.update(self._away() if picture is None else self._table(picture), refresh=True)
+    def show(self, snapshot: Snapshot | None) -> None:
+        self._live.update(self._away() if snapshot is None else self._table(snapshot), refresh=True)
 
     @staticmethod
     def _away() -> Text:
         return Text("the database is away; the workers listen on", style="yellow")
 
     @staticmethod
-    def _table(picture: Picture) -> Group:
+    def _table(snapshot: Snapshot) -> Group:
         table = Table("instance", "status", "streams", "heard", "", box=box.SIMPLE_HEAD)
-        for instance in picture.instances:
-            heard = picture.heard_by.get(instance.instance_id, 0)
+        for instance in snapshot.instances:
+            heard = snapshot.heard_by.get(instance.instance_id, 0)
             table.add_row(
                 instance.instance_id,
                 instance.status,
@@ -146,12 +114,12 @@ class Lively:
                 Text("█" * round(BAR * heard / instance.max_streams), style="green"),
                 style="" if instance.status == "active" else "dim",
             )
-        style = "bold green" if picture.all_heard else "bold red"
+        style = "bold green" if snapshot.all_heard else "bold red"
         return Group(
             table,
-            Text(f"heard {picture.stations_heard} of {picture.stations} stations", style=style),
+            Text(f"heard {snapshot.stations_heard} of {snapshot.stations} stations", style=style),
             Text(
-                f"{picture.seconds_written} seconds of audio in the ledger, {picture.writes_refused} writes refused",
+                f"{snapshot.seconds_written} seconds of audio in the ledger, {snapshot.writes_refused} writes refused",
                 style="dim",
             ),
         )

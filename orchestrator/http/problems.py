@@ -17,6 +17,7 @@ from orchestrator.errors import (
     InstanceIdInUse,
     NotYours,
     OrchestratorError,
+    OutOfResources,
     RefusedByPolicy,
     UnknownInstance,
     UnknownName,
@@ -93,14 +94,15 @@ def from_error(error: OrchestratorError) -> Problem:
         status = HTTPStatus.FORBIDDEN
     elif code.startswith("22"):
         status = HTTPStatus.BAD_REQUEST  # text that PostgreSQL cannot hold
-    elif code == "57014":
-        status = HTTPStatus.SERVICE_UNAVAILABLE
     if status is None:
-        # Whatever this is, its text was written for operators: they have it in the log, under the request's id.
+        # Its text was written for operators. They have it in the log, under the request's id.
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error", code=error.code)
     if isinstance(error, DatabaseUnavailable):
         # libpq names hosts and users
         return Problem(status, "the database cannot be reached", code=error.code, headers=_RETRY_LATER)
+    if isinstance(error, OutOfResources):
+        # PostgreSQL names files and sizes
+        return Problem(status, "the database is overloaded", code=error.code, headers=_RETRY_LATER)
     return Problem(
         status,
         error.message,

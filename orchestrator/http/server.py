@@ -13,13 +13,13 @@ from pathlib import Path
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from orchestrator import log
 from orchestrator.errors import BadArgument
+from orchestrator.http.access import Keys, Limits
 from orchestrator.http.app import create_app
 from orchestrator.http.dashboard import page
-from orchestrator.http.dashboard.stream import Hub, Pace
-from orchestrator.http.guard import Keys, Limits
+from orchestrator.http.dashboard.live import Hub, Pace
 from orchestrator.http.pool import Pool
+from orchestrator.logs import log
 
 # Seconds that a connection may rest between two requests: longer than clients pause between two beats.
 _KEEP_ALIVE = 75

@@ -1,4 +1,4 @@
--- Somebody has seen an alert.
+-- An operator has seen an alert.
 -- Writes    alert
 -- Raises    OR107 unknown alert
 create or replace function {{ api }}.acknowledge_alert(p_alert_id bigint)
@@ -17,6 +17,13 @@ begin
     return query select a.alert_id, a.acknowledged_at, a.acknowledged_by from {{ private }}.alert as a where a.alert_id = p_alert_id;
 end
 $function$;
-comment on function {{ api }}.acknowledge_alert(bigint) is 'Somebody has seen this alert.';
+comment on function {{ api }}.acknowledge_alert(bigint) is
+'Say that a person has seen an alert. It is not reminded of any more.
+p_alert_id: the alert, as the view alerts shows it.
+alert_id: the alert.
+acknowledged_at: since when it is acknowledged.
+acknowledged_by: the login that acknowledged it.
+Raises: OR107.
+Example: select * from {{ api }}.acknowledge_alert(1);';
 revoke all on function {{ api }}.acknowledge_alert(bigint) from public;
 grant execute on function {{ api }}.acknowledge_alert(bigint) to {{ admin }};

@@ -14,7 +14,7 @@ create or replace function {{ private }}.no_active_instance()
     returns table (code text, subject text, severity text, message text, detail jsonb)
     language sql volatile
 as $function$
-    -- somebody was there once, and nobody has beaten for so long, whatever the status says; the time of a server that was
+    -- an instance was there once, and none has beaten for so long, whichever its status; the time of a server that was
     -- itself away does not count
     select
         'no_active_instance', '', 'critical', 'no instance has been active for ' || {{ private }}.setting_text('no_instance_alert'),
@@ -23,7 +23,7 @@ as $function$
     having greatest(max(h.beat_at), case when max(h.beat_at) is not null then {{ private }}.server_started_at() end)
         <= {{ private }}.now() - {{ private }}.setting_interval('no_instance_alert')
 $function$;
-comment on function {{ private }}.no_active_instance() is 'Alert: nobody has beaten for no_instance_alert.';
+comment on function {{ private }}.no_active_instance() is 'Alert: no instance has beaten for no_instance_alert.';
 
 create or replace function {{ private }}.lost_sources()
     returns table (code text, subject text, severity text, message text, detail jsonb)
@@ -54,7 +54,7 @@ as $function$
             limit 1000
         ) as a
         union all
-        -- what lost instances keep because nobody else can take it
+        -- what lost instances keep because no other can take it
         select min(i.status_changed_at)
         from {{ private }}.instance as i
         join {{ private }}.instance_load as l on l.instance_id = i.instance_id
@@ -129,7 +129,7 @@ as $function$
         jsonb_build_object('overdue', date_trunc('second', o.overdue), 'job', o.job)
     from {{ private }}.overdue_job() as o
 $function$;
-comment on function {{ private }}.no_driver() is 'Alert: jobs of the database have been due for no_driver_alert, and nobody runs them. Opened by a beat, as nobody else is there.';
+comment on function {{ private }}.no_driver() is 'Alert: jobs of the database have been due for no_driver_alert, and no driver runs them. Opened by a beat, as no job can.';
 
 create or replace function {{ private }}.failing_calls()
     returns table (code text, subject text, severity text, message text, detail jsonb)

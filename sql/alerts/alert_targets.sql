@@ -31,7 +31,7 @@ begin
     return found;
 end
 $function$;
-comment on function {{ private }}.hold_alert_target(text) is 'Lock the target, unless somebody else does.';
+comment on function {{ private }}.hold_alert_target(text) is 'Lock the target, unless another session does.';
 
 create or replace function {{ private }}.targets_to_tell(p_targets text[])
     returns table (target text)
@@ -48,7 +48,7 @@ as $function$
     having bool_and(d.state = 'pending')
     order by min(d.happened_at), t.target
 $function$;
-comment on function {{ private }}.targets_to_tell(text[]) is 'Which of these targets may be told something now, whoever has waited for longest first.';
+comment on function {{ private }}.targets_to_tell(text[]) is 'Which of these targets may be told something now, the one that has waited for longest first.';
 
 create or replace function {{ private }}.abandon_deliveries()
     returns void
@@ -69,4 +69,4 @@ as $function$
     from late as l
     where (d.alert_id, d.event, d.event_number, d.target) = (l.alert_id, l.event, l.event_number, l.target)
 $function$;
-comment on function {{ private }}.abandon_deliveries() is 'What has been "sending" for two minutes was lost with its driver: nobody knows whether it went out, and it is not sent twice. What could not be sent for a day has failed.';
+comment on function {{ private }}.abandon_deliveries() is 'What has been "sending" for two minutes was lost with its driver: it is unknown whether it went out, and it is not sent twice. What could not be sent for a day has failed.';

@@ -1,8 +1,7 @@
 -- Claim everything that one target is yet to be told, to send it as one message. It is marked as being sent, which must be
--- committed before anything is sent: a driver that dies meanwhile leaves it unknown, and nobody sends it again.
+-- committed before anything is sent: a driver that dies meanwhile leaves it unknown, and it is not sent again.
 -- At most one target a call, and only one that is not being told already, may be tried (again) and was not told within
 -- alert_message_interval; the target log is always free.
--- p_targets  those that the caller can reach
 -- Locks     the target's row (skipping what others hold), alert_delivery of the target
 -- Writes    alert_delivery
 create or replace function {{ api }}.claim_alert_deliveries(p_targets text[], p_driver text default null)
@@ -21,7 +20,7 @@ declare
 begin
     perform {{ private }}.abandon_deliveries();
     for v_target in select t.target from {{ private }}.targets_to_tell(p_targets) as t loop
-        -- whoever holds the target is telling it; and what was to be told may be told since the look
+        -- a session that holds the target is telling it; and what was to be told may be told since the look
         continue when not {{ private }}.hold_alert_target(v_target);
         return query
         with claimed as (
@@ -42,6 +41,25 @@ begin
     end loop;
 end
 $function$;
-comment on function {{ api }}.claim_alert_deliveries(text[], text) is 'Claim all that one of these targets is yet to be told, to be sent as one message; no rows when there is nothing to send now. End it with finish_alert_delivery.';
+comment on function {{ api }}.claim_alert_deliveries(text[], text) is
+'Claim all that one of these targets is yet to be told, to be sent as one message. No rows: there is nothing to send now. Commit the claim before sending, and end it with finish_alert_delivery.
+p_targets: names of the targets that the caller can reach.
+p_driver: the name of the caller; else its login.
+target: the target of all rows of this claim.
+alert_id: the alert.
+code: the code of the alert.
+subject: what the alert is about.
+severity: info, warning or critical.
+message: the alert in a sentence.
+detail: its figures, as JSON.
+event: opened, escalated, reminded or resolved.
+event_number: how many events of this alert came before, of its kind.
+attempts: how often this event was tried, with this time.
+opened_at: when the alert was opened.
+happened_at: when this event happened.
+acknowledged_by: the login that acknowledged the alert, if one has.
+resolved_at: when it was resolved, if it was.
+event_id: the id of the event, for explain_event.
+Example: select * from {{ api }}.claim_alert_deliveries(''{log}'', ''driver:host:4711'');';
 revoke all on function {{ api }}.claim_alert_deliveries(text[], text) from public;
 grant execute on function {{ api }}.claim_alert_deliveries(text[], text) to {{ admin }};

@@ -1,4 +1,4 @@
--- Job: open alerts whose condition holds, close those whose condition is over; tell whoever is to hear of it. An alert is one
+-- Job: open alerts whose condition holds, close those whose condition is over; tell those who are to hear of it. An alert is one
 -- row from opening to closing. Its severity may rise while it is open, and never falls.
 -- Reads     what alerts/alert_conditions.sql reads
 -- Writes    alert, alert_delivery, activity_sample, failure_count, metric_count
@@ -89,7 +89,7 @@ begin
     perform {{ private }}.tell_targets(v_escalated, 'escalated', v_now);
     perform {{ private }}.tell_targets(v_reminded, 'reminded', v_now);
     perform {{ private }}.tell_targets(v_closed, 'resolved', v_now);
-    -- nothing that anybody decides on, and nobody else looks at every beat so often
+    -- no decision goes by it, and no other job looks at every beat so often
     perform {{ private }}.count_round_trips(v_now);
     return nullif(jsonb_strip_nulls(jsonb_build_object(
         'opened', {{ private }}.alerts_named(v_opened), 'escalated', {{ private }}.alerts_named(v_escalated),

@@ -1,7 +1,5 @@
 -- What was claimed for a target has been sent, or could not be.
 -- After an error it is sent again: later each time (from 10 s, doubling, up to 10 minutes), for a day.
--- p_error    {"message", …}, kept without what looks like a secret
--- p_unknown  it went out and no answer came: nobody knows whether it arrived, and it is not sent twice
 -- Locks     the target's row, alert_delivery of the target, incident_pattern
 -- Writes    alert_target, alert_delivery, incident_pattern
 -- Raises    OR101 the error is not an object · OR107 unknown target
@@ -46,6 +44,17 @@ begin
     return query select v_events, v_state, v_target.consecutive_failures, v_target.retry_at;
 end
 $function$;
-comment on function {{ api }}.finish_alert_delivery(text, text, jsonb, boolean) is 'What this driver claimed for a target was sent, or failed with an error and is tried again later, or (p_unknown) went out without an answer and is not; events is 0 when it took so long that it was given up as unknown.';
+comment on function {{ api }}.finish_alert_delivery(text, text, jsonb, boolean) is
+'End a claim: the message was sent, or failed and is tried again (after 10 s, doubling up to 10 minutes, for a day), or went out without an answer and is not sent twice.
+p_target: the target of the claim.
+p_driver: the name under which it was claimed.
+p_error: null when it was sent; else {"message": …}, kept without what looks like a secret.
+p_unknown: true when it went out and no answer came.
+events: events that the claim held; 0 when it took so long that it was given up as unknown.
+state: sent, pending (to be tried again) or unknown.
+consecutive_failures: failures of this target in a row.
+retry_at: not before this moment is it tried again.
+Raises: OR101, OR107.
+Example: select * from {{ api }}.finish_alert_delivery(''ops'', ''driver:host:4711'');';
 revoke all on function {{ api }}.finish_alert_delivery(text, text, jsonb, boolean) from public;
 grant execute on function {{ api }}.finish_alert_delivery(text, text, jsonb, boolean) to {{ admin }};

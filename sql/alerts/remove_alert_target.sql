@@ -23,6 +23,12 @@ begin
     return query select p_target, v_undelivered;
 end
 $function$;
-comment on function {{ api }}.remove_alert_target(text) is 'Remove a target for alerts; says how many events it was yet to be told.';
+comment on function {{ api }}.remove_alert_target(text) is
+'Remove a target for alerts, with what it was told and is yet to be told.
+p_target: the target.
+target: the target that was removed.
+undelivered: events that it was yet to be told.
+Raises: OR101, OR107.
+Example: select * from {{ api }}.remove_alert_target(''ops'');';
 revoke all on function {{ api }}.remove_alert_target(text) from public;
 grant execute on function {{ api }}.remove_alert_target(text) to {{ admin }};

@@ -27,11 +27,20 @@ begin
     set
         minimum_severity = coalesce(p_minimum_severity, t.minimum_severity),
         enabled = coalesce(p_enabled, t.enabled),
-        -- whoever sees to it wants to know at once whether it works now
+        -- an operator who sees to it wants to know at once whether it works now
         retry_at = null
     returning t.target, t.minimum_severity, t.enabled;
 end
 $function$;
-comment on function {{ api }}.set_alert_target(text, text, boolean) is 'Add a target for alerts, or change it: from which severity on it is told (warning), and whether at all. Its address stands in the drivers'' environment, as ORCHESTRATOR_ALERT_URL_<TARGET>.';
+comment on function {{ api }}.set_alert_target(text, text, boolean) is
+'Add a target for alerts, or change it. Its address stands in the environment of the drivers, as ORCHESTRATOR_ALERT_URL_<TARGET>. Null leaves a value as it is.
+p_target: the name of the target.
+p_minimum_severity: from which severity on it is told: info, warning or critical; warning for a new one.
+p_enabled: whether it is told at all; true for a new one.
+target: the name of the target.
+minimum_severity: from which severity on it is told.
+enabled: whether it is told at all.
+Raises: OR101.
+Example: select * from {{ api }}.set_alert_target(''ops'', ''critical'');';
 revoke all on function {{ api }}.set_alert_target(text, text, boolean) from public;
 grant execute on function {{ api }}.set_alert_target(text, text, boolean) to {{ admin }};

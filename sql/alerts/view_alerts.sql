@@ -18,4 +18,4 @@ select
     a.reminders,
     a.event_id
 from {{ private }}.alert as a;
-comment on view {{ api }}.alerts is 'Alerts, open (resolved_at is null) and closed. delivered_at: when somebody was last told of it; reminders: how often somebody was reminded, as nobody acknowledged it.';
+comment on view {{ api }}.alerts is 'Alerts, open (resolved_at is null) and closed. delivered_at: when it was last told; reminders: how often it was told again, as it was not acknowledged.';

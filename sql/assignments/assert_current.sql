@@ -18,6 +18,11 @@ begin
     end if;
 end
 $function$;
-comment on function {{ api }}.assert_current(bigint, bigint) is 'Refuse (OR302) unless this epoch still owns the stream.';
+comment on function {{ api }}.assert_current(bigint, bigint) is
+'Refuse (OR302) unless this epoch still owns the stream. For a writer of results in this database.
+p_stream_id: the stream.
+p_epoch: the epoch under which the writer heard it.
+Raises: OR302.
+Example: select {{ api }}.assert_current(1, 1);';
 revoke all on function {{ api }}.assert_current(bigint, bigint) from public;
 grant execute on function {{ api }}.assert_current(bigint, bigint) to {{ worker }}, {{ reader }}, {{ admin }};

@@ -12,6 +12,10 @@ begin
     );
 end
 $function$;
-comment on function {{ api }}.is_current(bigint, bigint) is 'Whether this epoch still owns the stream.';
+comment on function {{ api }}.is_current(bigint, bigint) is
+'Say whether this epoch still owns the stream. It reads one row and takes no lock.
+p_stream_id: the stream.
+p_epoch: the epoch under which the writer heard it.
+Example: select {{ api }}.is_current(1, 1);';
 revoke all on function {{ api }}.is_current(bigint, bigint) from public;
 grant execute on function {{ api }}.is_current(bigint, bigint) to {{ worker }}, {{ reader }}, {{ admin }};

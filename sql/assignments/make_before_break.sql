@@ -3,26 +3,11 @@
 --   releasing, make_before_break    the next owner is told to prepare, the owner nothing
 --   confirm_preparations            it hears: complete_handovers, as if forced; the old owner has a withdrawal until it stops
 --   call_off_preparations           it cannot: the owner, which never stopped, keeps the stream
---   fall_back                       it says nothing within handoff_timeout, or a drain has to end: the owner is asked to stop
+--   fall_back (transitions.sql)     it says nothing within handoff_timeout, or a drain has to end: the owner is asked to stop
 -- Every caller but of prepare_commands holds the decision lock.
 -- Locks     assignment rows (by id)
 -- Writes    assignment, withdrawal, movement, refusal, settle_request
 -- Notifies  whoever has something to do now
-
-create or replace function {{ private }}.makes_before_break(p_from text, p_to text)
-    returns boolean
-    language sql volatile
-as $function$
-    -- who stops by its own clock was promised that nobody else hears its streams before it has
-    select count(*) = 2 and bool_and(i.instance_id = p_to or i.stop_within is null)
-    from {{ private }}.instance as i
-    where i.instance_id in (p_from, p_to)
-        and i.metadata -> 'make_before_break' = 'true'
-        and not exists (
-            select from {{ private }}.http_session as s where s.instance_id = i.instance_id and s.incarnation = i.incarnation
-        )
-$function$;
-comment on function {{ private }}.makes_before_break(text, text) is 'Whether these two can hand over without a break: both have said so when they registered, and the owner does not count on being alone until its lease is over.';
 
 create or replace function {{ private }}.prepare_commands(p_instance_id text)
     returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
@@ -43,7 +28,8 @@ create or replace function {{ private }}.confirm_preparations(p_instance_id text
     returns integer
     language sql volatile
 as $function$
-    select {{ private }}.complete_handovers(
+    select c.completed
+    from {{ private }}.complete_handovers(
         array(
             select a.stream_id
             from {{ private }}.assignment as a
@@ -52,7 +38,7 @@ as $function$
             order by a.stream_id
         ),
         'hand-over', false
-    )
+    ) as c
 $function$;
 comment on function {{ private }}.confirm_preparations(text, bigint[], bigint[]) is 'The next owner hears these streams: from now on they are its own, and what the old owner still writes is refused.';
 
@@ -65,17 +51,11 @@ declare
     v_called_off integer := 0;
 begin
     for v_owner in
-        with called_off as (
-            update {{ private }}.assignment as a
-            set state = 'running', next_instance_id = null, releasing_since = null
-            where a.stream_id = any(p_stream_ids) and a.state = 'releasing' and a.make_before_break
-            returning a.instance_id
-        )
-        select c.instance_id, count(*) as streams, i.status
-        from called_off as c
+        select i.instance_id, count(*) as streams, i.status
+        from unnest({{ private }}.call_off(p_stream_ids)) as c(instance_id)
         join {{ private }}.instance as i on i.instance_id = c.instance_id
-        group by c.instance_id, i.status
-        order by c.instance_id
+        group by i.instance_id, i.status
+        order by i.instance_id
     loop
         v_called_off := v_called_off + v_owner.streams;
         if v_owner.status = 'draining' then
@@ -86,27 +66,6 @@ begin
 end
 $function$;
 comment on function {{ private }}.call_off_preparations(bigint[]) is 'The next owners are not to be; the present ones, which never stopped, keep these streams under their epochs.';
-
-create or replace function {{ private }}.fall_back(p_stream_ids bigint[])
-    returns integer
-    language plpgsql volatile
-as $function$
-declare
-    v_owners text[];
-begin
-    with asked as (
-        update {{ private }}.assignment as a
-        set make_before_break = false, releasing_since = {{ private }}.now()
-        where a.stream_id = any(p_stream_ids) and a.state = 'releasing' and a.make_before_break
-        returning a.instance_id
-    )
-    select array_agg(a.instance_id) into v_owners from asked as a;
-    perform {{ private }}.notify_instance(u.instance_id, null)
-    from (select distinct u.instance_id from unnest(v_owners) as u(instance_id)) as u;
-    return coalesce(cardinality(v_owners), 0);
-end
-$function$;
-comment on function {{ private }}.fall_back(bigint[]) is 'Ask the owners of these streams to stop after all, with the whole of handoff_timeout to do so.';
 
 create or replace function {{ private }}.note_failed_preparations(p_instance_id text, p_failed jsonb)
     returns integer

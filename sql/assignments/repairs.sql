@@ -107,19 +107,8 @@ begin
         jsonb_build_object('instance_id', p_instance_id, 'streams', cardinality(v_behind))
     );
     perform a.stream_id from {{ private }}.assignment as a where a.stream_id = any(v_behind) order by a.stream_id for update;
-    with lifted as (
-        update {{ private }}.assignment as a
-        set
-            epoch = u.epoch + 1,
-            state = case a.state when 'running' then 'assigned' else a.state end,
-            assigned_at = case when a.instance_id is not null then {{ private }}.now() end
-        from unnest(v_behind, v_claimed) as u(stream_id, epoch)
-        where a.stream_id = u.stream_id
-        returning a.instance_id
-    )
-    select count({{ private }}.notify_instance(l.instance_id, v_decision_id))
-    into v_furthest
-    from (select distinct l.instance_id from lifted as l where l.instance_id is not null) as l;
+    perform {{ private }}.notify_instance(o.instance_id, v_decision_id)
+    from unnest({{ private }}.renew_epochs(v_behind, v_claimed)) as o(instance_id);
     perform {{ private }}.close_decision(v_decision_id, 0, 0);
 end
 $function$;

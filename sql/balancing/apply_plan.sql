@@ -30,6 +30,15 @@ begin
     return query select v_decision.decision_id, v_decision.moves, v_decision.least_moves, v_decision.still_waiting, v_decision.event_id;
 end
 $function$;
-comment on function {{ api }}.apply_plan(bigint) is 'Make a planned rebalance.';
+comment on function {{ api }}.apply_plan(bigint) is
+'Make a planned rebalance, exactly as it was shown. It is refused when instances, capacities or assignments have changed since.
+p_plan_id: the plan, as plan_rebalance returned it.
+decision_id: the decision, in the view decisions.
+moves: streams that were moved or asked to move.
+least_moves: the least number of moves that reaches the same loads.
+still_waiting: streams of the whole fleet that wait for an instance now.
+event_id: the id of the event, for explain_event.
+Raises: OR107, OR401, OR403, 55P03.
+Example: select * from {{ api }}.apply_plan(1);';
 revoke all on function {{ api }}.apply_plan(bigint) from public;
 grant execute on function {{ api }}.apply_plan(bigint) to {{ admin }};

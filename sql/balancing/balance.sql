@@ -50,7 +50,7 @@ begin
     candidate as (
         select
             p.instance_id, p.weight, p.planned, p.ceiling,
-            -- whoever was given streams in this decision gives none away in it: that would be a move too many
+            -- an instance that received streams in this decision donates none
             case when p.instance_id in (select g.instance_id from given as g) then 0 else coalesce(m.movable, 0) end as movable
         from {{ private }}.placeable_instances() as p
         left join (
@@ -123,7 +123,7 @@ as $function$
         select r.*
         from {{ private }}.requirement as r
         where exists (select from {{ private }}.requirement_load as l where l.requirement_id = r.requirement_id and l.movable > 0)
-            -- with a limit it stays a look into the index for each requirement, whatever the planner knows about the table
+            -- with a limit it stays a look into the index for each requirement, also without statistics of the table
             or (
                 select true from {{ private }}.assignment as a
                 where a.requirement_id = r.requirement_id and a.waiting_since is not null
@@ -160,7 +160,7 @@ begin
     if {{ private }}.count_waiting(1) = 0 then
         return 0;
     end if;
-    -- what everybody is able to do
+    -- what all are able to do
     select coalesce(array_agg(c.capability), '{}') into v_common
     from (
         select u.capability
@@ -271,21 +271,21 @@ as $function$
 declare
     v_reach record;
     v_all integer[];
-    v_everybody text[];
+    v_able text[];
     v_most integer := coalesce(nullif({{ private }}.setting_number('max_moves_per_rebalance'), 0), 2147483647);
     v_moved integer := {{ private }}.bring_into_region(p_decision_id, v_most);
 begin
     for v_reach in select r.* from {{ private }}.requirement_reach() as r loop
         if v_reach.reaches_all then
             v_all := v_all || v_reach.requirement_id;
-            v_everybody := v_reach.instance_ids;
+            v_able := v_reach.instance_ids;
         else
             v_moved := v_moved
                 + {{ private }}.shift(p_decision_id, array[v_reach.requirement_id], v_reach.instance_ids, v_most - v_moved);
         end if;
     end loop;
     if v_all is not null then
-        v_moved := v_moved + {{ private }}.shift(p_decision_id, v_all, v_everybody, v_most - v_moved);
+        v_moved := v_moved + {{ private }}.shift(p_decision_id, v_all, v_able, v_most - v_moved);
     end if;
     update {{ private }}.controller set last_balanced_at = {{ private }}.now();
     return v_moved;

@@ -1,7 +1,7 @@
 -- Job: rebalance when load differs too much (R1.3, R1.4), at most once per rebalance_cooldown, never while paused or in
 -- recovery mode, and not ahead of a settlement that is due anyway.
 -- Also asks for a settlement when streams wait although there is room, a draining instance still holds some, or a pinned
--- one could go home: whatever was missed elsewhere is found here.
+-- one could go home: what was missed elsewhere is found here.
 -- Locks     decision; stream and assignment rows (by id)
 -- Writes    assignment, decision, controller, settle_request
 -- Notifies  each affected instance
@@ -18,7 +18,7 @@ begin
     if exists (select from {{ private }}.settle_request) then
         return null; -- the settlement levels as well, once for everything that happens together
     elsif exists (select from {{ private }}.strays())
-        -- room with somebody who is not able may help, too: it lets room be made
+        -- room with an instance that is not able may help, too: it lets room be made
         or ({{ private }}.count_waiting(1) > 0 or exists (select from {{ private }}.leaving()))
         and exists (
             select from {{ private }}.placeable_instances() as p where p.planned < p.ceiling

@@ -14,6 +14,10 @@ begin
     return query select (v_left ->> 'since')::timestamptz, {{ private }}.failures_per_minute(v_now - interval '1 minute');
 end
 $function$;
-comment on function {{ api }}.end_recovery() is 'End recovery mode: since when it was on (null: it was off), and how much failed in the last minute. What fails from now on can switch it on again.';
+comment on function {{ api }}.end_recovery() is
+'End recovery mode by hand. What fails from now on can switch it on again.
+recovery_since: since when it was on; null when it was off.
+failures_in_last_minute: how much failed in the last minute.
+Example: select * from {{ api }}.end_recovery();';
 revoke all on function {{ api }}.end_recovery() from public;
 grant execute on function {{ api }}.end_recovery() to {{ admin }};

@@ -16,6 +16,13 @@ begin
     return query select c.paused_at, c.paused_by, c.paused_reason from {{ private }}.controller as c;
 end
 $function$;
-comment on function {{ api }}.pause_balancing(text) is 'Freeze balancing; failover, placement and drains go on. Says since when and by whom it is paused.';
+comment on function {{ api }}.pause_balancing(text) is
+'Freeze balancing. Failover, placement and drains go on.
+p_reason: why, for the record.
+paused_at: since when it is paused.
+paused_by: the login that paused it.
+reason: why it was paused.
+Raises: 55P03.
+Example: select * from {{ api }}.pause_balancing(''network maintenance'');';
 revoke all on function {{ api }}.pause_balancing(text) from public;
 grant execute on function {{ api }}.pause_balancing(text) to {{ admin }};

@@ -41,6 +41,18 @@ begin
     order by i.instance_id;
 end
 $function$;
-comment on function {{ api }}.plan_effect(bigint) is 'What a plan would do: the streams of each instance before and after, and the number of its moves beside the least that could reach the same.';
+comment on function {{ api }}.plan_effect(bigint) is
+'Say what a plan would do to each instance, while the fleet is still as it was planned for.
+p_plan_id: the plan, as plan_rebalance returned it.
+instance_id: the instance.
+max_streams: the capacity of the instance.
+streams_before: streams that it has now.
+streams_after: streams that it would have.
+gained: streams that would come to it.
+lost: streams that would leave it.
+moves: moves of the whole plan.
+least_moves: the least number of moves that reaches the same loads.
+Raises: OR107, OR403.
+Example: select * from {{ api }}.plan_effect(1);';
 revoke all on function {{ api }}.plan_effect(bigint) from public;
 grant execute on function {{ api }}.plan_effect(bigint) to {{ admin }};

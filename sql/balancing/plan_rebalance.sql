@@ -59,6 +59,14 @@ begin
     order by m.stream_id;
 end
 $function$;
-comment on function {{ api }}.plan_rebalance() is 'Plan a rebalance: the plan''s id and each move it would make, and why (no rows: nothing to do). plan_effect sums it up, apply_plan makes it.';
+comment on function {{ api }}.plan_rebalance() is
+'Plan a rebalance: each move that rebalance() would make now. No rows: there is nothing to do. It is done and taken back, so the plan cannot differ from the deed. plan_effect sums it up, apply_plan makes it.
+plan_id: the plan; the same in each row.
+stream_id: the stream.
+from_instance_id: the instance that has the stream; null when it waits.
+to_instance_id: the instance that would get it.
+why: the reason of this move.
+Raises: 55P03.
+Example: select * from {{ api }}.plan_rebalance();';
 revoke all on function {{ api }}.plan_rebalance() from public;
 grant execute on function {{ api }}.plan_rebalance() to {{ admin }};

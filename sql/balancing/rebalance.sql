@@ -22,6 +22,15 @@ begin
     return query select v_decision.decision_id, v_decision.moves, v_decision.least_moves, v_decision.still_waiting, v_decision.event_id;
 end
 $function$;
-comment on function {{ api }}.rebalance(text) is 'Rebalance now: how many streams were moved or asked to move, and the least number that could have reached the same balance.';
+comment on function {{ api }}.rebalance(text) is
+'Place what waits and bring every instance to its fair share, now.
+p_reason: why, for the record.
+decision_id: the decision, in the view decisions.
+moves: streams that were moved or asked to move.
+least_moves: the least number of moves that reaches the same loads.
+still_waiting: streams of the whole fleet that wait for an instance now.
+event_id: the id of the event, for explain_event.
+Raises: OR401, 55P03.
+Example: select * from {{ api }}.rebalance(''after the upgrade'');';
 revoke all on function {{ api }}.rebalance(text) from public;
 grant execute on function {{ api }}.rebalance(text) to {{ admin }};

@@ -75,4 +75,4 @@ begin
     return jsonb_build_object('recovery_mode', 'off', 'since', v_controller.recovery_since) || p_why;
 end
 $function$;
-comment on function {{ private }}.leave_recovery(timestamptz, jsonb) is 'End recovery mode, and let whatever has become unfair meanwhile be levelled; null when it was off.';
+comment on function {{ private }}.leave_recovery(timestamptz, jsonb) is 'End recovery mode, and let what has become unfair meanwhile be levelled; null when it was off.';

@@ -1,4 +1,4 @@
--- Balance again, beginning with whatever has become unfair meanwhile.
+-- Balance again, beginning with what has become unfair meanwhile.
 -- Locks     decision
 -- Writes    controller, settle_request
 -- Raises    55P03
@@ -20,6 +20,11 @@ begin
     return query select v_controller.paused_at, v_controller.paused_by;
 end
 $function$;
-comment on function {{ api }}.resume_balancing() is 'Balance again.';
+comment on function {{ api }}.resume_balancing() is
+'Balance again, beginning with what has become unfair meanwhile.
+was_paused_at: since when it was paused; null when it was not.
+was_paused_by: the login that had paused it.
+Raises: 55P03.
+Example: select * from {{ api }}.resume_balancing();';
 revoke all on function {{ api }}.resume_balancing() from public;
 grant execute on function {{ api }}.resume_balancing() to {{ admin }};

@@ -1,8 +1,5 @@
 -- What would become of the streams without these instances, with those, with other capacities. Nothing is changed: it is
 -- done and taken back, so that the answer cannot differ from the deed.
--- p_without    instances that would be gone for good
--- p_with       instances that would come: {"new": 100}, or {"new": {"max_streams": 100, "location": "south", "capabilities": […]}}
--- p_capacity   other capacities: {"fingerv7-001": 80}
 -- Locks     decision; instance, stream and assignment rows (until taken back)
 -- Writes    nothing that stays
 -- Raises    OR101 bad argument · OR103 unknown instance · 55P03
@@ -64,12 +61,28 @@ begin
     left join effect as e on e.instance_id = id.id
     cross join sums as s
     union all
-    -- who waits, as the streams of nobody
+    -- waiting streams, as those of no instance
     select null, null, null, null, v_waiting[1], v_waiting[2], 0, 0, coalesce(cardinality(v_moved.stream_ids), 0), coalesce(s.least_moves, 0)
     from sums as s
     order by 1 nulls last;
 end
 $function$;
-comment on function {{ api }}.what_if(text[], jsonb, jsonb) is 'What would become of the streams without these instances, with new ones, with other capacities: capacity and streams of each instance before and after, what each gains and loses, the number of moves and the least possible. The row without an instance says how many streams wait. Nothing is changed.';
+comment on function {{ api }}.what_if(text[], jsonb, jsonb) is
+'Say what would become of the streams without some instances, with new ones, or with other capacities. Nothing is changed: it is done and taken back.
+p_without: instances that would be gone for good.
+p_with: instances that would come: {"new": 100}, or {"new": {"max_streams": 100, "location": "south", "capabilities": […]}}.
+p_capacity: other capacities: {"fingerv7-001": 80}.
+instance_id: the instance; null in the row that counts the streams that wait.
+change: new, without or capacity; null for an instance that stays as it is.
+capacity_before: its capacity now.
+capacity_after: its capacity then.
+streams_before: its streams now.
+streams_after: its streams then.
+gained: streams that would come to it.
+lost: streams that would leave it.
+moves: moves in all.
+least_moves: the least number of moves that reaches the same loads.
+Raises: OR101, OR103, 55P03.
+Example: select instance_id, change, streams_before, streams_after from {{ api }}.what_if(p_without => ''{fingerv7-002}'');';
 revoke all on function {{ api }}.what_if(text[], jsonb, jsonb) from public;
 grant execute on function {{ api }}.what_if(text[], jsonb, jsonb) to {{ admin }};

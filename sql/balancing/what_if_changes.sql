@@ -1,4 +1,4 @@
--- Parts of what_if(), which takes back whatever they do. The caller holds the decision lock.
+-- Parts of what_if(), which takes back what they do. The caller holds the decision lock.
 -- Locks     instance; stream and assignment rows (by id)
 -- Writes    instance, instance_load, heartbeat, assignment, decision, movement
 

@@ -1,4 +1,4 @@
--- GET /: all that the dashboard shows, in one round trip. diagnose() costs more than all the rest: whoever asks again and again
+-- GET /: all that the dashboard shows, in one round trip. diagnose() costs more than all the rest: a client that asks again and again
 -- passes the diagnosis of an earlier answer, and it is taken for granted.
 -- Reads     everything that health() and diagnose() read; the public views
 -- Raises    OR101 that is no diagnosis
@@ -51,6 +51,12 @@ begin
     from {{ api }}.fleet as f;
 end
 $function$;
-comment on function {{ api }}.http_dashboard(jsonb) is 'GET /: the HTTP status, and what the dashboard shows as JSON: verdict, health, diagnosis (that of an earlier answer, if it is given), fleet, instances, hand-overs, decisions, alerts, jobs and history.';
+comment on function {{ api }}.http_dashboard(jsonb) is
+'Answer GET /: all that the dashboard shows, in one round trip.
+p_diagnosis: the diagnosis of an earlier answer, which is then taken for granted; null diagnoses anew, which costs more than all the rest.
+status: the HTTP status.
+body: verdict, health, diagnosis, fleet, instances, hand-overs, decisions, alerts, jobs and history.
+Raises: OR101.
+Example: select status, body -> ''verdict'' from {{ api }}.http_dashboard();';
 revoke all on function {{ api }}.http_dashboard(jsonb) from public;
 grant execute on function {{ api }}.http_dashboard(jsonb) to {{ reader }}, {{ admin }};

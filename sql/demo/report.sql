@@ -169,7 +169,7 @@ select
 from music_log.report
 where act = 'restart'
 order by law_id;
-comment on view music_log.laws is 'What must hold whatever happened. The demo fails when one does not.';
+comment on view music_log.laws is 'What must hold in every run. The demo fails when one does not.';
 
 -- What the live table shows.
 create function music_log.watch()

@@ -13,6 +13,15 @@ as $function$
     from {{ private }}.all_findings() as f
     order by array_position(array['critical', 'warning', 'info'], f.severity), f.code, f.subject
 $function$;
-comment on function {{ api }}.diagnose() is 'What is wrong: severity, code, subject, what was found and on what evidence, what to do, and the exact statement or command that repairs it. No rows: nothing to do.';
+comment on function {{ api }}.diagnose() is
+'Say what is wrong, on what evidence, and what repairs it, the worst first. No rows: there is nothing to do.
+severity: critical (streams are not heard, or the record is wrong), warning (it will come to that) or info.
+code: the kind of finding; the manual of diagnosis lists all.
+subject: the instance, stream, job or other thing that it is about.
+finding: what was found, in a sentence.
+evidence: the figures, as JSON.
+recommendation: what to do.
+repair: the statement or command to copy and paste; null where a person has to act.
+Example: select severity, code, subject, finding, repair from {{ api }}.diagnose();';
 revoke all on function {{ api }}.diagnose() from public;
 grant execute on function {{ api }}.diagnose() to {{ reader }}, {{ admin }};

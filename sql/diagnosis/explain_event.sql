@@ -1,6 +1,5 @@
 -- The whole story of one event id, as a log line, an alert or an answer shows it, in the order in which it happened: the job's
 -- run, the decisions and the streams that they moved, the alerts and who was told of them.
--- p_event_id  the id, or its first 8 characters or more
 -- Reads     decision, movement, assignment, job_run, alert, alert_delivery
 -- Raises    OR101 not an id, or several begin so · OR107 unknown event
 create or replace function {{ api }}.explain_event(p_event_id text)
@@ -29,6 +28,18 @@ begin
     order by s.at, array_position(array['job run', 'decision', 'move', 'alert', 'delivery'], s.kind), s.id, s.subject;
 end
 $function$;
-comment on function {{ api }}.explain_event(text) is 'The story of one event id (or of its first 8 characters): the job''s run, decisions, moves (a row for each pair of instances), alerts and their deliveries. id is the decision''s, job run''s or alert''s own.';
+comment on function {{ api }}.explain_event(text) is
+'Tell the story of one event id in the order in which it happened: the run of a job, decisions, moves (a row for each pair of instances), alerts and their deliveries.
+p_event_id: the id, or at least its first 8 characters.
+event_id: the id of the event, for explain_event.
+at: when this part happened.
+kind: job run, decision, move, alert or delivery.
+what: the job, rule, event or other name of this part.
+subject: what it is about.
+text: this part in a sentence.
+id: the id of the job run, decision or alert.
+detail: more about this part, as JSON.
+Raises: OR101, OR107.
+Example: select at, kind, what, subject, text from {{ api }}.explain_event((select event_id::text from {{ api }}.events order by at desc limit 1));';
 revoke all on function {{ api }}.explain_event(text) from public;
 grant execute on function {{ api }}.explain_event(text) to {{ reader }}, {{ admin }};

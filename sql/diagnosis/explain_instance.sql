@@ -35,6 +35,21 @@ begin
     select e.* from {{ private }}.events_of_instance(p_instance_id) as e order by e.at desc, e.decision_id desc nulls last limit 200;
 end
 $function$;
-comment on function {{ api }}.explain_instance(text) is 'An instance''s life, latest first: what it is now; registrations, losses, drains, late beats, repairs, alerts; and each decision with the streams it gained and lost.';
+comment on function {{ api }}.explain_instance(text) is
+'Tell the life of an instance, latest first: what it is now, then registrations, losses, drains, late beats, repairs, alerts, and each decision with the streams that it gained and lost. At most two hundred rows.
+p_instance_id: the instance.
+at: when it happened.
+what: the status now, or what happened.
+gained: streams that came to it; in the first row, those on their way to it.
+lost: streams that left it; in the first row, those that it is handing over.
+rule: the rule of the decision.
+trigger: the event that caused it.
+actor: the login or job that caused it.
+reason: why, in words.
+decision_id: the decision, in the view decisions.
+detail: more about it, as JSON.
+event_id: the id of the event, for explain_event.
+Raises: OR103.
+Example: select at, what, gained, lost, rule, reason from {{ api }}.explain_instance(''fingerv7-001'');';
 revoke all on function {{ api }}.explain_instance(text) from public;
 grant execute on function {{ api }}.explain_instance(text) to {{ reader }}, {{ admin }};

@@ -1,4 +1,4 @@
--- Why a stream is where it is, or why nobody has it: what is now, then each change of hands with its decision, latest first;
+-- Why a stream is where it is, or why no instance has it: what is now, then each change of hands with its decision, latest first;
 -- of those at most two hundred, the view movements has them all.
 -- now:   detail has waits_because and, for each candidate, what excludes it; or the candidates that could have it as well
 -- moves: detail has loads and thresholds of that moment, and the alternatives among those loads
@@ -40,6 +40,22 @@ begin
     limit 200;
 end
 $function$;
-comment on function {{ api }}.explain_stream(bigint) is 'Who has a stream and why, or why it waits and what excludes each candidate; then the changes of hands before, at most the latest two hundred, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
+comment on function {{ api }}.explain_stream(bigint) is
+'Say which instance has a stream and why, or why it waits and what excludes each candidate; then each change of hands before, the latest first, at most two hundred.
+p_stream_id: the stream.
+at: since when it is so, or when it changed hands.
+what: now and its state, or the reason of the move.
+from_instance_id: the instance that has it; of a move, the one that had it.
+to_instance_id: the instance that gets it.
+epoch: the epoch of the ownership.
+rule: the rule of the decision.
+trigger: what set the decision off.
+actor: the login or job that caused it.
+reason: why, as the decision records it.
+decision_id: the decision, in the view decisions.
+detail: candidates and what excludes them; of a move the loads and thresholds of that moment and the alternatives.
+event_id: the id of the event, for explain_event.
+Raises: OR102.
+Example: select at, what, from_instance_id, to_instance_id, epoch, rule, reason from {{ api }}.explain_stream(1);';
 revoke all on function {{ api }}.explain_stream(bigint) from public;
 grant execute on function {{ api }}.explain_stream(bigint) to {{ reader }}, {{ admin }};

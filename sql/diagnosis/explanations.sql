@@ -20,7 +20,7 @@ as $function$
                 )
                 when f.until is not null then 'it gave the stream back (' || f.reason || '), and gets it no more until ' || f.until
                 when i.probation_until is not null
-                    then 'it is on probation until ' || i.probation_until || ': it gets what nobody else has room for'
+                    then 'it is on probation until ' || i.probation_until || ': it gets what no other has room for'
                 when p.instance_id is null then 'it may not have new streams'
                 when p.planned >= p.ceiling then 'it is full'
             end as excluded_by
@@ -46,7 +46,7 @@ as $function$
     ),
     reason as (
         select case w.reason
-            when 'nobody' then 'no instance may be given any stream now'
+            when 'no instance' then 'no instance may be given any stream now'
             when 'no ability' then 'no instance has the capabilities'
             when 'no room' then 'every able instance is full'
             when 'refused' then 'every able instance with room gave it back lately'
@@ -61,7 +61,7 @@ as $function$
             'requires', (select nullif(r.capabilities, '{}') from {{ private }}.requirement as r where r.requirement_id = (p_assignment).requirement_id),
             'pinned_to', (p_assignment).pinned_to
         ))
-        -- who waits needs to know why of everybody; who is held, who else could have it
+        -- a waiting stream is told why of all instances; a held one, which others could have it
         || jsonb_build_object(
             'candidates', (
                 select coalesce(jsonb_agg(to_jsonb(c) - 'place' order by c.place), '[]')
@@ -89,35 +89,6 @@ as $function$
 $function$;
 comment on function {{ private }}.other_loads(jsonb, text, text) is 'The detail of a decision, and the other instances among its loads: those that a stream could have gone to.';
 
-create or replace function {{ private }}.effects(p_from text[], p_to text[])
-    returns table (instance_id text, gained integer, lost integer)
-    language sql immutable
-as $function$
-    select e.instance_id, sum(e.gained)::integer, sum(e.lost)::integer
-    from (
-        select u.to_id as instance_id, 1 as gained, 0 as lost from unnest(p_to) as u(to_id)
-        union all
-        select u.from_id, 0, 1 from unnest(p_from) as u(from_id)
-    ) as e
-    where e.instance_id is not null
-    group by e.instance_id
-$function$;
-comment on function {{ private }}.effects(text[], text[]) is 'What each instance gains and loses by moves from these to those.';
-
-create or replace function {{ private }}.moves_since(p_decision_id bigint, out stream_ids bigint[], out from_ids text[], out to_ids text[])
-    language sql volatile
-as $function$
-    select array_agg(m.stream_id order by m.stream_id), array_agg(m.from_id order by m.stream_id), array_agg(m.to_id order by m.stream_id)
-    from (
-        select v.stream_id, v.from_instance_id as from_id, v.to_instance_id as to_id
-        from {{ private }}.movement as v where v.decision_id >= p_decision_id
-        union all
-        select a.stream_id, a.instance_id, a.next_instance_id
-        from {{ private }}.assignment as a where a.decision_id >= p_decision_id and a.releasing_since is not null
-    ) as m
-$function$;
-comment on function {{ private }}.moves_since(bigint) is 'The moves that this decision and those after it made or asked for.';
-
 create or replace function {{ private }}.events_of_instance(p_instance_id text)
     returns table (
         at timestamptz, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text,
@@ -141,7 +112,7 @@ as $function$
             jsonb_build_object('id', p_instance_id)
         )
         order by d.decision_id desc
-        limit 200 -- nobody is shown more
+        limit 200 -- more is not shown
     )
     select d.decided_at, d.what, m.gained, m.lost, d.rule, d.trigger, d.actor, d.reason, d.decision_id, d.detail, d.event_id
     from decided as d

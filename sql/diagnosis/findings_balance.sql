@@ -1,5 +1,5 @@
 -- Findings of diagnose(): balancing.
---   balancing_paused    somebody has paused it
+--   balancing_paused    it was paused by hand
 --   recovery_mode       failures have frozen it
 --   rebalancing_often   it does not come to rest
 -- Reads     controller, decision, setting

@@ -1,5 +1,5 @@
 -- Findings of diagnose(): whether the fleet is large enough.
---   no_instance                nobody is there to listen
+--   no_instance                no instance is there to listen
 --   capacity_missing           there are more streams than places
 --   capacity_without_largest   the loss of the largest instance would leave streams unheard
 -- Reads     instance, instance_load, assignment
@@ -28,7 +28,7 @@ as $function$
         select
             (select count(*) from serving) as instances,
             (select coalesce(sum(s.max_streams), 0) from serving as s) as capacity,
-            -- what a lost instance keeps, because nobody else can take it, waits
+            -- what a lost instance keeps, because no other can take it, waits
             (
                 select coalesce(sum(l.owned), 0)
                 from {{ private }}.instance_load as l

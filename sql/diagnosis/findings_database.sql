@@ -1,7 +1,7 @@
 -- Findings of diagnose(): the database beneath.
 --   rights_missing          the owner cannot see other logins' sessions
---   transaction_long        somebody's transaction has run for longer than transaction_timeout
---   lock_wait               somebody waits for a lock, and who holds it
+--   transaction_long        a transaction has run for longer than transaction_timeout
+--   lock_wait               a session waits for a lock, and who holds it
 --   notify_queue_filling    a listener holds up the queue of notifications
 --   connections_few         too few connections are left
 --   heartbeat_not_hot       beats cannot be HOT updates
@@ -21,8 +21,8 @@ as $function$
             a.pid, a.datname, a.usesysid, a.usename, a.application_name, a.state, a.wait_event_type, a.wait_event, a.xact_start,
             {{ private }}.now() - a.xact_start as age,
             'session ' || a.pid as subject,
-            coalesce(nullif(a.application_name, ''), 'a program without a name') || ' of ' || coalesce(a.usename, 'nobody') as who,
-            -- the process id may be somebody else's by the time that the repair is typed
+            coalesce(nullif(a.application_name, ''), 'a program without a name') || ' of ' || coalesce(a.usename, 'no login') as who,
+            -- the process id may be another session's by the time that the repair is typed
             format(
                 'select pg_terminate_backend(a.pid) from pg_stat_activity as a where a.pid = %s and a.backend_start = %L',
                 a.pid, a.backend_start
@@ -40,7 +40,7 @@ as $function$
         where w.waiting_since < {{ private }}.now() - interval '1 second'
             and w.pid in (select s.pid from session as s where s.datname = current_database())
     ),
-    -- those that hold up others and wait for none
+    -- sessions that hold up others and wait for none
     holder as (
         select h.pid, count(distinct w.pid) as waiting, max(w.waited) as waited, jsonb_agg(distinct to_jsonb(s.who)) as who_waits
         from waiting as w
@@ -85,7 +85,7 @@ as $function$
     union all
     select 'warning', 'rights_missing', 'role {{ owner }}', 'it may not see what other logins'' sessions do',
         jsonb_build_object('member_of_pg_read_all_stats', false),
-        'Long transactions, whoever holds locks and a filling queue are only found as far as it can see. A superuser can do what the repair says.',
+        'Long transactions, holders of locks and a filling queue are only found as far as it can see. A superuser can do what the repair says.',
         'grant pg_read_all_stats, pg_signal_backend to {{ owner }}'
     where not pg_has_role('{{ owner }}', 'pg_read_all_stats', 'usage')
 $function$;
@@ -193,13 +193,13 @@ as $function$
     )
     select 'critical', 'migration_missing', 'migration ' || lpad(g.version::text, 4, '0'), 'it was left out, and later ones were not',
         jsonb_build_object('version', g.version),
-        'Somebody has deleted its record, or it was never applied: orchestrator db check says what is missing. Restore the record, or the backup.',
+        'Its record was deleted, or it was never applied: orchestrator db check says what is missing. Restore the record, or the backup.',
         null
     from gap as g
     union all
     select 'warning', 'schema_differs', 'schemas {{ api }} and {{ private }}', count(*) || ' functions, views, triggers or grants are not as they were installed',
         jsonb_build_object('objects', (jsonb_agg(d.difference || ' ' || d.kind || ' ' || d.identity order by d.identity))),
-        'Somebody has changed them by hand. The repair installs them anew.',
+        'They were changed by hand. The repair installs them anew.',
         'orchestrator db migrate --repair --schema {{ api }}'
     from difference as d
     where d.is_repeatable and d.difference <> 'left over'
@@ -212,7 +212,7 @@ as $function$
     from difference as d
     where not d.is_repeatable and d.difference <> 'left over'
     union all
-    select 'warning', 'schema_left_over', d.kind || ' ' || d.identity, 'nobody here has made it',
+    select 'warning', 'schema_left_over', d.kind || ' ' || d.identity, 'no migration has made it',
         jsonb_build_object('kind', d.kind, 'identity', d.identity),
         'These schemas belong to the orchestrator alone. Keep what you need elsewhere; the repair drops it, as a superuser or as {{ owner }}.',
         case

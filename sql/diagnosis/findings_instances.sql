@@ -78,7 +78,7 @@ as $function$
         'its clock is ' || abs(round(extract(epoch from t.sent_at - t.beat_at)::numeric, 1))
         || case when t.sent_at > t.beat_at then ' s ahead of' else ' s behind' end || ' the database''s',
         jsonb_build_object('sent_at', t.sent_at, 'beat_at', t.beat_at),
-        'Let its machine follow a time server (timedatectl set-ntp true). Nothing here goes by its clock, but nobody can read its log beside ours.',
+        'Let its machine follow a time server (timedatectl set-ntp true). Nothing here goes by its clock, but its log cannot be read beside ours.',
         null
     from there as t
     where (t.is_placeable or t.status = 'draining')
@@ -130,7 +130,7 @@ as $function$
                 round((p.planned - p.share)::numeric, 6) > l.streams
                 or round((p.planned / p.max_streams::double precision - l.lowest_load)::numeric, 6) > l.load
             )
-            -- somebody below its share could take some of what it has
+            -- an instance below its share could take some of what it has
             and exists (
                 select from {{ private }}.requirement_load as m
                 join {{ private }}.requirement as r on r.requirement_id = m.requirement_id
@@ -161,7 +161,7 @@ as $function$
     select 'warning', 'instance_overfull', 'instance ' || o.instance_id,
         'it has ' || o.kept || ' streams, and max_streams is ' || o.max_streams,
         jsonb_build_object('streams', o.kept, 'max_streams', o.max_streams),
-        'Its capacity was lowered. What is too much goes to others as they have room; without room it stays, rather than be heard by nobody.',
+        'Its capacity was lowered. What is too much goes to others as they have room; without room it stays, rather than be unheard.',
         case when exists (select from placeable as p where p.planned < p.ceiling)
             then case when l.is_paused then 'select * from {{ api }}.resume_balancing(); ' else '' end
                 || format('select * from {{ api }}.rebalance(%L)', 'above its capacity')

@@ -1,11 +1,11 @@
 -- Findings of diagnose(): what runs by itself, and where streams come from.
---   no_driver             nobody runs jobs
+--   no_driver             no driver runs
 --   job_overdue           one is late while others run
 --   job_never_run         one has never run while others do
 --   job_failing           its last run failed
 --   job_disabled          it is switched off
 --   source_failing        a source could not be synchronised
---   source_stale          nobody has synchronised it for long
+--   source_stale          it was not synchronised for long
 --   source_shrinking      a synchronisation would lose too many streams, and is refused
 --   history_not_purged    history is older than it may be
 -- Reads     job, source, decision, assignment, instance, setting
@@ -37,7 +37,7 @@ as $function$
         from late as l
         where not exists (select from no_driver)
     )
-    select 'critical', 'no_driver', 'fleet', 'nobody runs jobs: nothing is noticed and nothing is placed',
+    select 'critical', 'no_driver', 'fleet', 'no driver runs: nothing is noticed and nothing is placed',
         jsonb_build_object('overdue', n.overdue, 'last_run_at', n.last_run),
         'Start a driver, two for safety: orchestrator run. Or let the server do it: orchestrator jobs install-pg-cron.',
         'orchestrator run --schema {{ api }}'
@@ -70,12 +70,12 @@ as $function$
     where s.consecutive_failures > 0
     union all
     select 'warning', 'job_disabled', 'job ' || s.job, 'it is switched off', jsonb_build_object('last_started_at', s.last_started_at, 'does', s.description),
-        'If nobody has a reason for it, the repair switches it on again.',
+        'If there is no reason for it, the repair switches it on again.',
         format('select * from {{ api }}.schedule_job(%L, p_enabled => true)', s.job)
     from state as s
     where not s.enabled
 $function$;
-comment on function {{ private }}.findings_jobs() is 'Findings: jobs that nobody runs, that are late, fail, or are switched off.';
+comment on function {{ private }}.findings_jobs() is 'Findings: jobs that no driver runs, that are late, fail, or are switched off.';
 
 create or replace function {{ private }}.findings_sources()
     returns table (severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
@@ -92,7 +92,7 @@ as $function$
         where s.enabled and s.kind = 'postgresql'
     )
     select 'warning', 'source_shrinking', 'source ' || w.source, 'a synchronisation would remove too many streams, and was refused', w.evidence,
-        'Look at the source first: is it whole? If it is right, the repair synchronises once whatever is lost.',
+        'Look at the source first: is it whole? If it is right, the repair synchronises once, however much is lost.',
         format('orchestrator source sync %s --force --schema {{ api }}', w.source)
     from watched as w
     where w.consecutive_failures > 0 and w.is_shrinking

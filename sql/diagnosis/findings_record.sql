@@ -33,7 +33,7 @@ as $function$
             a.stream_id, a.instance_id,
             case
                 when a.requirement_id <> s.requirement_id then 'it is counted under another requirement than its own'
-                when s.active and a.state = 'idle' then 'it is active and nobody looks for an instance'
+                when s.active and a.state = 'idle' then 'it is active and does not wait for an instance'
                 when not s.active and a.state <> 'idle' then 'it is not active and not idle'
                 when i.status = 'removed' then 'an instance holds it that is removed'
                 when not n.is_living then 'it is on its way to an instance that is ' || n.status
@@ -54,7 +54,7 @@ as $function$
     with repair as (
         select
             'select * from {{ api }}.repair_record()' as statement,
-            'This must not happen: somebody wrote to the private tables, or it is a bug worth reporting. The repair sets it right by what the assignments say.'
+            'This must not happen: the private tables were written to by hand, or it is a bug worth reporting. The repair sets it right by what the assignments say.'
             as recommendation
     ),
     duplicate as (

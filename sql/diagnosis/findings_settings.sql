@@ -62,7 +62,7 @@ as $function$
         from d
         cross join lateral (
             values
-            ('restart_grace', 'heartbeat_interval', d.restart_grace < d.heartbeat_interval, 'after a restart sessions are believed before everybody has beaten', 2 * d.heartbeat_interval),
+            ('restart_grace', 'heartbeat_interval', d.restart_grace < d.heartbeat_interval, 'after a restart sessions are believed before all have beaten', 2 * d.heartbeat_interval),
             ('handoff_timeout', 'heartbeat_timeout', d.handoff_timeout >= d.heartbeat_timeout, 'a hand-over would wait for an owner that is lost meanwhile', d.heartbeat_timeout / 2),
             ('transaction_timeout', 'lock_timeout (5 s)', d.transaction_timeout <= interval '5 seconds', 'a call that waits for a lock is ended before it can give up', interval '30 seconds'),
             ('network_timeout', 'heartbeat_timeout', d.network_timeout >= d.heartbeat_timeout, 'a worker that waits for an answer is lost before it has waited', d.heartbeat_timeout / 2),
@@ -100,7 +100,7 @@ as $function$
     union all
     select 'warning', 'lease_too_short', 'instance ' || s.instance_id, 'its lease is ' || s.lease || ', shorter than two beats: one lost beat, and it is lost',
         jsonb_build_object('lease', s.lease, 'heartbeat_interval', s.heartbeat_interval),
-        'Start it with a longer lease; or let everybody beat more often, as the repair does.',
+        'Start it with a longer lease; or let all beat more often, as the repair does.',
         format('select * from {{ api }}.set_setting(%L, %L)', 'heartbeat_interval', greatest(date_trunc('second', s.lease / 2), interval '1 second'))
     from short as s
 $function$;

@@ -1,5 +1,5 @@
 -- Findings of diagnose(): streams that are not heard, or not as they should be.
---   streams_wait_for_an_instance   nobody may be given streams
+--   streams_wait_for_an_instance   no instance may be given streams
 --   streams_wait_for_ability       no instance has the capabilities
 --   streams_wait_for_room          those that have them are full
 --   streams_refused                those that have room gave them back
@@ -16,7 +16,7 @@ as $function$
     with placeable as materialized (
         select p.instance_id, p.capabilities, p.ceiling - p.planned as room from {{ private }}.placeable_instances() as p
         union all
-        -- better than nobody
+        -- better than none
         select p.instance_id, p.capabilities, p.ceiling - p.planned from {{ private }}.placeable_instances(true) as p
     ),
     unowned as materialized (
@@ -29,7 +29,7 @@ as $function$
     waiting as materialized (
         select n.* from unowned as n
         union all
-        -- a lost instance keeps what nobody else can take
+        -- a lost instance keeps what no other can take
         select a.stream_id, a.requirement_id, i.status_changed_at
         from {{ private }}.instance as i
         join {{ private }}.assignment as a on a.instance_id = i.instance_id
@@ -47,7 +47,7 @@ as $function$
     )
     select
         case
-            when not exists (select from placeable) then 'nobody'
+            when not exists (select from placeable) then 'no instance'
             when r.able = 0 then 'no ability'
             when r.room = 0 then 'no room'
             when exists (
@@ -67,7 +67,7 @@ as $function$
     from waiting as w
     join reach as r on r.requirement_id = w.requirement_id
 $function$;
-comment on function {{ private }}.waiting_reasons() is 'Why each waiting stream waits: nobody, no ability, no room, refused, or room (it could be placed).';
+comment on function {{ private }}.waiting_reasons() is 'Why each waiting stream waits: no instance, no ability, no room, refused, or room (it could be placed).';
 
 create or replace function {{ private }}.findings_waiting()
     returns table (severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
@@ -120,7 +120,7 @@ as $function$
     select e.severity, 'streams_wait_for_an_instance', 'fleet', e.streams || ' streams wait: no instance may be given any', e.evidence,
         'Start an instance. One that is late, draining, suspended or lost gets nothing new: {{ api }}.instances says which.', null
     from evident as e
-    where e.reason = 'nobody'
+    where e.reason = 'no instance'
     union all
     select e.severity, 'streams_wait_for_ability', array_to_string(e.capabilities, ', '),
         e.streams || ' streams wait: no instance is able', e.evidence,
@@ -160,7 +160,7 @@ as $function$
         from {{ private }}.assignment as a
         join {{ private }}.instance as i on i.instance_id = a.instance_id
         where a.releasing_since is not null
-            -- whoever stops by its own clock is left the time of its lease
+            -- an instance that stops by its own clock is left the time of its lease
             and a.releasing_since <= {{ private }}.now() - interval '10 seconds' - greatest(
                 {{ private }}.setting_interval('handoff_timeout'), case when i.stop_within is not null then i.lease end
             )
@@ -203,7 +203,7 @@ as $function$
         case when t.streams >= t.running then format('select * from {{ api }}.drain_instance(%L, %L)', t.instance_id, 'every stream of it is silent') end
     from stalled as t
     union all
-    select 'warning', 'station_failing', 'stream ' || f.stream_id, f.name || ' failed on instance after instance: nobody can hear it',
+    select 'warning', 'station_failing', 'stream ' || f.stream_id, f.name || ' failed on instance after instance: none can hear it',
         jsonb_build_object(
             'name', f.name, 'url', {{ private }}.redact(f.url), 'source', f.source, 'found_at', f.found_at, 'last_failed_at', f.last_failed_at,
             'failures', f.failures, 'evidence', f.evidence, 'stations_failing', f.stations

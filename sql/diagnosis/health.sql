@@ -32,6 +32,13 @@ begin
     select 'recovery', c.status, c.finding, c.detail, {{ private }}.now() - v_begun from {{ private }}.check_recovery() as c;
 end
 $function$;
-comment on function {{ api }}.health() is 'A row per component: healthy, degraded or unhealthy, with what was found and how long the check took. All in all the system is as well as its worst row.';
+comment on function {{ api }}.health() is
+'Check connectivity, integrity and timeliness, a row per component. The whole is as well as its worst row.
+component: what was checked.
+status: healthy, degraded (it works and needs a look) or unhealthy (streams are not heard, or the record is wrong).
+finding: what was found, in a sentence.
+detail: the figures, as JSON.
+response_time: how long the check took.
+Example: select component, status, finding from {{ api }}.health();';
 revoke all on function {{ api }}.health() from public;
 grant execute on function {{ api }}.health() to {{ reader }}, {{ admin }};

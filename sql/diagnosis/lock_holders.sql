@@ -16,6 +16,16 @@ begin atomic
     order by 8 desc, a.xact_start asc, h.pid asc, h.lock asc
     limit 10;
 end;
-comment on function {{ api }}.lock_holders() is 'Who holds the decision lock or locks on this system''s tables: the login, its program, how old the transaction is and how many wait for it; at most ten, whom most wait for first.';
+comment on function {{ api }}.lock_holders() is
+'Say whose locks make others wait: who holds the decision lock, or locks on this system''s tables. At most ten rows, the ones that most wait for first.
+lock: decision, or table and its name.
+mode: the mode of the lock, as pg_locks has it.
+pid: the server process that holds it.
+login: its login.
+application_name: its program.
+state: active, or idle in transaction.
+transaction_age: for how long its transaction has been open.
+waiting: how many sessions wait for it.
+Example: select * from {{ api }}.lock_holders();';
 revoke all on function {{ api }}.lock_holders() from public;
 grant execute on function {{ api }}.lock_holders() to {{ worker }}, {{ admin }}, {{ reader }};

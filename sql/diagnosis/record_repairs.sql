@@ -13,14 +13,10 @@ begin
     insert into {{ private }}.heartbeat (instance_id, incarnation, beat_at)
     select i.instance_id, i.incarnation, i.status_changed_at from {{ private }}.instance as i
     on conflict (instance_id) do nothing;
-    insert into {{ private }}.assignment (stream_id, requirement_id, state, waiting_since, epoch)
-    select
-        s.stream_id, s.requirement_id, case when s.active then 'waiting' else 'idle' end, case when s.active then {{ private }}.now() end,
-        -- an epoch that was once given out does not come again
-        coalesce((select max(m.epoch) from {{ private }}.movement as m where m.stream_id = s.stream_id), 0)
-    from {{ private }}.stream as s
-    where not exists (select from {{ private }}.assignment as a where a.stream_id = s.stream_id)
-    order by s.stream_id;
+    perform {{ private }}.add_assignments(array(
+        select s.stream_id from {{ private }}.stream as s
+        where not exists (select from {{ private }}.assignment as a where a.stream_id = s.stream_id)
+    ));
 end
 $function$;
 comment on function {{ private }}.add_missing_rows() is 'Gives every instance its counters and its heartbeat, every stream its assignment.';
@@ -71,14 +67,11 @@ begin
     set requirement_id = s.requirement_id
     from {{ private }}.stream as s
     where a.stream_id = any(v_stream_ids) and s.stream_id = a.stream_id and a.requirement_id <> s.requirement_id;
-    update {{ private }}.assignment as a
-    set state = 'waiting', waiting_since = {{ private }}.now()
-    from {{ private }}.stream as s
-    where a.stream_id = any(v_stream_ids) and s.stream_id = a.stream_id and s.active and a.state = 'idle';
+    perform {{ private }}.activate_streams(v_stream_ids);
     perform {{ private }}.withdraw_streams(p_decision_id, array(
         select s.stream_id from {{ private }}.stream as s where s.stream_id = any(v_stream_ids) and not s.active order by s.stream_id
     ), 'repaired');
-    -- whoever is gone gives up what the record says it has, and gets nothing that is on its way
+    -- an instance that is gone gives up what the record says it has, and gets nothing that is on its way
     perform {{ private }}.fail_over(p_decision_id, g.instance_ids, 'repaired')
     from (
         select array_agg(i.instance_id order by i.instance_id) as instance_ids

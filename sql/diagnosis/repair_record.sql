@@ -32,6 +32,12 @@ begin
     return query select r.subject, r.code, r.was from jsonb_to_recordset(v_found) as r(subject text, code text, was text);
 end
 $function$;
-comment on function {{ api }}.repair_record() is 'Set the record right: missing rows, counters and digests that differ from a recount, rows that contradict each other. Says what was wrong; no rows when nothing was.';
+comment on function {{ api }}.repair_record() is
+'Set the record right where diagnose says that it is wrong: missing rows, counters and digests that differ from a recount, rows that contradict each other. No rows: nothing was wrong.
+subject: the instance or stream.
+code: the finding of diagnose.
+was: what was wrong.
+Raises: 55P03.
+Example: select * from {{ api }}.repair_record();';
 revoke all on function {{ api }}.repair_record() from public;
 grant execute on function {{ api }}.repair_record() to {{ admin }};

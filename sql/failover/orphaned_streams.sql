@@ -1,21 +1,9 @@
--- When nobody is left. A stream never leaves its owner while nobody but its owner could have it: what a lost instance cannot
--- be relieved of stays its own, under its epoch. When it is heard again it simply goes on. As soon as somebody else can
--- take the streams they are given away (inherit), but not before everybody who was lost together had time to return.
+-- Orphaned streams: their owner is lost, and no other instance could take them. Such a stream stays with its lost owner,
+-- under its epoch. When the owner is heard again it simply goes on. As soon as another instance has room, the streams
+-- are given away (inherit), but not before all that were lost together had time to return.
 -- Locks     instance (by id, those that are free); stream and assignment rows (by id)
 -- Reads     instance_load, requirement, controller
 -- Writes    assignment, movement, decision, withdrawal, metric_count
-
-create or replace function {{ private }}.somebody_is_there()
-    returns boolean
-    language sql stable
-begin atomic
-    -- whether on probation or not, and however loaded
-    select exists (
-        select from {{ private }}.instance as i
-        where i.is_placeable and i.standing_order is null and i.suspended_until is null
-    );
-end;
-comment on function {{ private }}.somebody_is_there() is 'Whether any instance may be given streams.';
 
 create or replace function {{ private }}.heirless()
     returns table (instance_id text)
@@ -46,7 +34,7 @@ as $function$
     where exists (
         select from {{ private }}.requirement as r
         where exists (select from room as m where m.capabilities @> r.capabilities)
-            -- with a limit it stays a look into the index for each requirement, whatever the planner knows about the table
+            -- with a limit it stays a look into the index for each requirement, also without statistics of the table
             and (
                 select true from {{ private }}.assignment as a
                 where a.instance_id = h.instance_id and a.requirement_id = r.requirement_id
@@ -54,7 +42,7 @@ as $function$
             )
     )
 $function$;
-comment on function {{ private }}.heirless_with_room() is 'Those of them whose streams somebody could take now; null when there are none.';
+comment on function {{ private }}.heirless_with_room() is 'Those of them whose streams another could take now; null when there are none.';
 
 create or replace function {{ private }}.lock_lost(p_instance_ids text[])
     returns text[]
@@ -69,7 +57,7 @@ as $function$
     )
     select coalesce(array_agg(l.instance_id), '{}') from lost as l
 $function$;
-comment on function {{ private }}.lock_lost(text[]) is 'Those of these instances that are still lost, locked, but for those whose row somebody holds: they are speaking right now.';
+comment on function {{ private }}.lock_lost(text[]) is 'Those of these instances that are still lost, locked, but for those whose row is held: they are speaking right now.';
 
 create or replace function {{ private }}.inherit(p_instance_ids text[])
     returns {{ private }}.decision
@@ -82,7 +70,7 @@ declare
     v_decision {{ private }}.decision;
 begin
     if {{ private }}.fail_over(v_decision_id, p_instance_ids, 'heirless') = 0 then
-        -- whoever has room has refused them
+        -- those that have room have refused them
         delete from {{ private }}.decision as d where d.decision_id = v_decision_id;
         return null;
     end if;
@@ -93,25 +81,3 @@ begin
 end
 $function$;
 comment on function {{ private }}.inherit(text[]) is 'Give what these lost instances still hold to others, as far as those have room.';
-
-create or replace function {{ private }}.tell_former_owners(p_decision_id bigint)
-    returns void
-    language sql volatile
-as $function$
-    insert into {{ private }}.withdrawal (instance_id, stream_id, epoch, withdrawn_at)
-    select m.from_instance_id, m.stream_id, m.epoch - 1, m.moved_at
-    from {{ private }}.movement as m
-    where m.decision_id = p_decision_id and m.from_instance_id is not null
-    on conflict (instance_id, stream_id) do update set epoch = excluded.epoch, withdrawn_at = excluded.withdrawn_at
-$function$;
-comment on function {{ private }}.tell_former_owners(bigint) is 'Whoever a decision took streams from without asking is told to stop them, should it return.';
-
-create or replace function {{ private }}.return_of(p_instance_id text)
-    returns text
-    language sql volatile
-begin atomic
-    select case when l.owned > 0 then 'back with its streams' else 'returned' end
-    from {{ private }}.instance_load as l
-    where l.instance_id = p_instance_id;
-end;
-comment on function {{ private }}.return_of(text) is 'Why a settlement is asked for when a lost instance returns: one that kept its streams needs no new share.';

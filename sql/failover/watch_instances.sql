@@ -1,10 +1,10 @@
 -- Job: notice instances that are late, lost or forgotten (R1.2, R4.1).
 --   session    the lock of the attached session is gone, and no beat for disconnect_grace
 --   silence    no beat for the instance's lease, or else heartbeat_timeout
--- A lease is a promise: nobody is declared lost before it is over, by whichever rule. When the server was restarted or
+-- A lease is a promise: no rule declares an instance lost before it is over. When the server was restarted or
 -- promoted, or most sessions vanished together, it is the database that was away and not the fleet: sessions are believed
 -- again after restart_grace, and silence counts from the server's return. When most fall silent together, silence is believed
--- restart_grace later than otherwise; when nobody is left, nothing moves before somebody is there again (failover/orphaned_streams.sql).
+-- restart_grace later than otherwise; when none is left, nothing moves before one is there again (failover/orphaned_streams.sql).
 -- Locks     decision (only when there is something to do); instance (by id); stream and assignment rows (by id)
 -- Writes    controller, instance, assignment, decision, movement, withdrawal, settle_request; session_watch
 -- Notifies  each affected instance
@@ -162,8 +162,8 @@ create or replace function {{ private }}.silence_trust(p_watched text[])
     language sql stable
 as $function$
     select case
-        -- nobody was left; now somebody is there, and the others have their time from here
-        when c.silence_trusted_from = 'infinity' and {{ private }}.somebody_is_there() then l.now + l.grace
+        -- none was left; now one is there, and the others have their time from here
+        when c.silence_trusted_from = 'infinity' and {{ private }}.any_instance_is_placeable() then l.now + l.grace
         -- most are silent together: noticed once for each time, and never later than when it is first looked for
         when coalesce(c.silence_trusted_from, '-infinity') < s.last_beat_at + l.timeout + l.grace
             then greatest(s.last_beat_at + l.timeout, l.now) + l.grace
@@ -180,15 +180,15 @@ as $function$
             {{ private }}.setting_interval('restart_grace') as grace
     ) as l
 $function$;
-comment on function {{ private }}.silence_trust(text[]) is 'From when on silence is to be believed, as things are now; infinity while nobody is left. Null: always.';
+comment on function {{ private }}.silence_trust(text[]) is 'From when on silence is to be believed, as things are now; infinity while none is left. Null: always.';
 
 create or replace function {{ private }}.silence_trusted_from()
     returns timestamptz
     language sql stable
 as $function$
     select case
-        -- when nobody can take anything, nothing moves whoever is lost
-        when {{ private }}.somebody_is_there() then coalesce(nullif(c.silence_trusted_from, 'infinity'), '-infinity')
+        -- when none can take anything, nothing moves
+        when {{ private }}.any_instance_is_placeable() then coalesce(nullif(c.silence_trusted_from, 'infinity'), '-infinity')
         else '-infinity'
     end
     from {{ private }}.controller as c
@@ -299,7 +299,7 @@ as $function$
     )
     select coalesce(array_agg(f.instance_id), '{}') from free as f
 $function$;
-comment on function {{ private }}.lock_watched(text[]) is 'Those of these instances that live, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
+comment on function {{ private }}.lock_watched(text[]) is 'Those of these instances that live, locked, but for those whose row is held: they are speaking right now, and no failover waits for them.';
 
 create or replace function {{ private }}.watch_instances()
     returns jsonb
@@ -333,7 +333,7 @@ begin
     if {{ private }}.watch_server() then
         v_result := v_result || '{"server_returned": true}';
     end if;
-    -- and looked at once more, now that nobody else decides
+    -- and looked at once more, now that no other session decides
     v_watched := {{ private }}.watched_instances();
     update {{ private }}.controller as c
     set silence_trusted_from = t.moment
@@ -354,7 +354,7 @@ begin
         v_result := v_result || jsonb_build_object('late', to_jsonb(v_ids));
     end if;
 
-    -- all in one decision, whatever lost them: none may get what another had
+    -- all in one decision, under any cause: none may get what another had
     select
         string_agg(distinct l.rule, ', ') as rules, array_agg(l.instance_id order by l.instance_id) as instance_ids,
         jsonb_agg(to_jsonb(l) order by l.instance_id) as evidence
@@ -364,10 +364,10 @@ begin
         v_decision := {{ private }}.lose_instances(
             v_lost.instance_ids, 'lost', v_lost.rules, 'watch_instances', null, jsonb_build_object('evidence', v_lost.evidence)
         );
-        -- nobody is left of several: whoever returns first does not get what the others are about to come back to
+        -- none is left of several: the first to return does not get what the others are about to come back to
         update {{ private }}.controller as c
         set silence_trusted_from = 'infinity'
-        where not {{ private }}.somebody_is_there()
+        where not {{ private }}.any_instance_is_placeable()
             and (cardinality(v_lost.instance_ids) > 1 or c.silence_trusted_from > {{ private }}.now());
         v_result := v_result || jsonb_build_object(
             'lost', to_jsonb(v_lost.instance_ids), 'decision_id', v_decision.decision_id, 'rule', v_decision.rule,

@@ -1,8 +1,8 @@
 -- The fence for a database of results: a write by an owner that has been replaced is refused here, where it would do harm.
 --
 -- The orchestrator gives a stream to one instance at a time, and each ownership has an epoch that only grows. An instance that
--- was replaced and does not know it yet (a hung process, a cut-off host, a query on its way) still has its old epoch, and nobody can
--- stop it from a distance. So the database that it writes to remembers the highest epoch it has seen for each stream and refuses
+-- was replaced and does not know it yet (a hung process, a cut-off host, a query on its way) still has its old epoch, and cannot be
+-- stopped from a distance. So the database that it writes to remembers the highest epoch it has seen for each stream and refuses
 -- lower ones. It needs no connection to the orchestrator.
 --
 -- Two calls make it tight:
@@ -65,7 +65,7 @@ end
 $function$;
 comment on function {{ fence }}.advance(bigint, bigint) is 'A new owner announces itself before it listens: writes under lower epochs are refused from now on. Waits for writes that are under way. Refuses (OR302) when a higher epoch was here before.';
 
--- Check, in the transaction of a write, that nobody newer owns the stream, and keep it so until the transaction ends.
+-- Check, in the transaction of a write, that no newer owner has the stream, and keep it so until the transaction ends.
 -- Locks     high_water (the row, shared): an advance waits for this transaction, other writers do not
 -- Writes    high_water, when the stream or this epoch was not seen before
 -- Raises    22004 a null · OR302 a higher epoch was here before · 55P03 an advance kept its transaction open for 5 s

@@ -43,10 +43,11 @@ begin
         return null;
     end if;
     perform {{ private }}.lock_decisions();
-    v_forced := {{ private }}.complete_handovers(
+    select c.completed into v_forced
+    from {{ private }}.complete_handovers(
         array(select o.stream_id from {{ private }}.overdue_handovers(10000) as o(stream_id)),
         'hand-over forced', false
-    );
+    ) as c;
     v_fell_back := {{ private }}.fall_back(array(select e.stream_id from {{ private }}.ended_preparations(true, 10000) as e(stream_id)));
     v_called_off := {{ private }}.call_off_preparations(
         array(select e.stream_id from {{ private }}.ended_preparations(false, 10000) as e(stream_id))

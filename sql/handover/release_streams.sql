@@ -50,6 +50,15 @@ begin
     select a.stream_id, a.instance_id from {{ private }}.assignment as a where a.stream_id = any(v_held) order by a.stream_id;
 end
 $function$;
-comment on function {{ api }}.release_streams(text, bigint, bigint[], text) is 'Give streams back; says who has each of them now, null when it waits.';
+comment on function {{ api }}.release_streams(text, bigint, bigint[], text) is
+'Give streams back, having stopped them. They go to others at once and do not return for refusal_time; what no other can take waits.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_streams: ids of the streams, at most 10000.
+p_reason: why, for the record.
+stream_id: the stream.
+to_instance_id: the instance that has it now; null when it waits.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from {{ api }}.release_streams(''fingerv7-001'', 1, ''{1, 2}'', ''disk full'');';
 revoke all on function {{ api }}.release_streams(text, bigint, bigint[], text) from public;
 grant execute on function {{ api }}.release_streams(text, bigint, bigint[], text) to {{ worker }}, {{ admin }};

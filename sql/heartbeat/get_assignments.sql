@@ -15,11 +15,22 @@ begin
     join {{ private }}.stream as s on s.stream_id = a.stream_id
     where a.instance_id = p_instance_id
         and (a.state <> 'releasing' or a.make_before_break)
-        -- in the same look: whoever took the name over meanwhile has new epochs, and they are not for this process
+        -- in the same look: a process that took the name over meanwhile has new epochs, and they are not for this process
         and exists (select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.incarnation = p_incarnation)
     order by a.stream_id;
 end
 $function$;
-comment on function {{ api }}.get_assignments(text, bigint) is 'The full set of streams that the instance should be running, with their epochs; streams that it was asked to hand over are not among them.';
+comment on function {{ api }}.get_assignments(text, bigint) is
+'Return the full set of streams that the instance should be running. Streams that it was asked to hand over are not among them.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+stream_id: the stream.
+epoch: the epoch under which results are written.
+state: assigned (not confirmed yet) or running.
+name: the name of the station.
+url: its address.
+metadata: what the source knows about it, as JSON.
+Raises: OR101, OR103, OR106, OR301.
+Example: select stream_id, epoch, state, name, url from {{ api }}.get_assignments(''fingerv7-001'', 1);';
 revoke all on function {{ api }}.get_assignments(text, bigint) from public;
 grant execute on function {{ api }}.get_assignments(text, bigint) to {{ worker }}, {{ admin }};

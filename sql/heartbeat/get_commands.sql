@@ -13,7 +13,7 @@ begin
     return query
     select c.*
     from {{ private }}.commands_for(p_instance_id, true) as c
-    -- in the same look: whoever took the name over meanwhile has new epochs, and they are not for this process
+    -- in the same look: a process that took the name over meanwhile has new epochs, and they are not for this process
     where exists (select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.incarnation = p_incarnation)
     union all
     select c.*
@@ -21,6 +21,17 @@ begin
     where exists (select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.incarnation = p_incarnation);
 end
 $function$;
-comment on function {{ api }}.get_commands(text, bigint) is 'What the instance has to start, to stop and to prepare, as a beat would say it: all that it has not confirmed yet. For who was notified.';
+comment on function {{ api }}.get_commands(text, bigint) is
+'Return what the instance has to start, to stop and to prepare: all that it has not confirmed yet. It is a read, for the moment after a notification.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+action: add, remove or prepare, as in the answer of heartbeat.
+stream_id: the stream.
+epoch: the epoch under which to start or stop it.
+name: the name of the station; null for remove.
+url: its address; null for remove.
+metadata: what the source knows about it; null for remove.
+Raises: OR101, OR103, OR106, OR301.
+Example: select action, stream_id, epoch, url from {{ api }}.get_commands(''fingerv7-001'', 1);';
 revoke all on function {{ api }}.get_commands(text, bigint) from public;
 grant execute on function {{ api }}.get_commands(text, bigint) to {{ worker }}, {{ admin }};

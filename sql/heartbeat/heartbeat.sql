@@ -2,7 +2,7 @@
 -- Nearly every beat is an ordinary one: in step, with nothing to be told. It is one statement, which also finds out whether
 -- it is one; only what it leaves goes the long way (hear_beat), and then the same statement again.
 -- Locks     instance (only when its status changes), then its heartbeat row; stream (key share) and stall rows when it
---           names streams that are silent, but for those that somebody holds
+--           names streams that are silent, but for those that are held
 -- Writes    heartbeat; instance and settle_request when the status changes, or a lost instance is in step again; repair when
 --           the digest differs and nothing under way explains it, or no longer does; stall when it names streams that are silent;
 --           alert and alert_delivery when no driver runs
@@ -113,6 +113,19 @@ begin
     end if;
 end
 $function$;
-comment on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) is 'A beat. p_digest, a signed 64-bit integer, is the digest of what the instance runs; it is compared with what it should run; the answer is what repairs the difference, no rows when there is none. Rows prepare are all streams that the worker is to hear without being their owner yet, each under the epoch that it is going to have: it acknowledges a start when it hears one, and stops preparing what is not named any more. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).';
+comment on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) is
+'Say that an instance is alive, and what it runs. The answer is what repairs the difference to what it should run; no rows: there is none.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_digest: the digest of what it runs, a signed 64-bit integer; null says nothing about it.
+p_report: what else it knows, all keys optional: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage and memory_usage (percent), last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for" (seconds)}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).
+action: add, remove, restart (a silent stream), prepare (hear the stream without being its owner yet, acknowledge a start when it is heard, and stop preparing what is not named any more) or notice.
+stream_id: the stream; null for a notice.
+epoch: the epoch under which to start or stop it; for prepare the one that it is going to have.
+name: the name of the station; only for add and prepare.
+url: its address; only for add and prepare.
+metadata: what the source knows about it; for a notice heartbeat_interval (seconds, to beat so often from now on), next_beat_in (seconds, when a stream is on its way) and no_driver_for (seconds).
+Raises: OR101, OR103, OR106, OR301.
+Example: select * from {{ api }}.heartbeat(''fingerv7-001'', 1, 0, ''{"current_streams": 0, "cpu_usage": 12.5}'');';
 revoke all on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) from public;
 grant execute on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) to {{ worker }}, {{ admin }};

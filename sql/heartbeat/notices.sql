@@ -1,23 +1,7 @@
--- What a beat is told beside its commands, and what it sees while nobody else is there to see it.
+-- What a beat is told beside its commands, and what it sees while no driver is there to see it.
 -- Reads     job, controller, setting
--- Locks     a job's row, unless somebody else does; alert
+-- Locks     a job's row, unless another session does; alert
 -- Writes    alert, alert_delivery (when no driver runs)
-
-create or replace function {{ private }}.overdue_job()
-    returns table (job text, overdue interval)
-    language sql volatile
-as $function$
-    -- a server that was away kept its jobs waiting itself
-    select j.job, o.overdue
-    from {{ private }}.job as j
-    cross join lateral (
-        select {{ private }}.now() - greatest(j.next_run_at, j.claimed_until, {{ private }}.server_started_at()) as overdue
-    ) as o
-    where j.enabled and j.runs_in = 'database' and o.overdue >= {{ private }}.setting_interval('no_driver_alert')
-    order by o.overdue desc
-    limit 1
-$function$;
-comment on function {{ private }}.overdue_job() is 'The job of the database that is overdue for longest, when that is so long that no driver can be there (no_driver_alert).';
 
 create or replace function {{ private }}.jobs_waiting()
     returns setof {{ private }}.job
@@ -64,7 +48,7 @@ begin
     if exists (select from {{ private }}.jobs_waiting()) then
         select o.job, o.overdue into v_job, v_overdue from {{ private }}.overdue_job() as o;
         if v_job is not null and not {{ private }}.alert_is_open('no_driver', '') then
-            -- whoever holds the job's row runs it after all, or is opening the alert: no beat waits for that
+            -- a session that holds the job's row runs it after all, or is opening the alert: no beat waits for that
             perform from {{ private }}.job as j where j.job = v_job for no key update skip locked;
             if found then
                 perform {{ private }}.open_alert(c.code, c.subject, c.severity, c.message, c.detail) from {{ private }}.no_driver() as c;

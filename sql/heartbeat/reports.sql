@@ -1,17 +1,5 @@
 -- What a worker says about itself: the report of its beat, and the full set of what it runs.
 
-create or replace function {{ private }}.require_few(p_name text, p_count integer)
-    returns void
-    language plpgsql immutable
-as $function$
-begin
-    perform {{ private }}.require_argument(
-        p_name, coalesce(p_count, 0) <= 10000, to_jsonb(p_count), 'at most 10000 streams: an instance has 1000 at most'
-    );
-end
-$function$;
-comment on function {{ private }}.require_few(text, integer) is 'Refuse (OR101) more streams in one call than any instance can mean.';
-
 create or replace function {{ private }}.check_reported_streams(p_streams bigint[], p_epochs bigint[])
     returns void
     language plpgsql immutable
@@ -59,7 +47,7 @@ declare
 begin
     -- in one step, because each expression has to be made ready anew in each transaction, and a beat is one
     v_report := jsonb_populate_record(null::{{ private }}.report, case when jsonb_typeof(p_report) = 'object' then p_report end);
-    -- what nobody can have counted, and moments that no client could read back out of a view
+    -- what cannot have been counted, and moments that no client could read back out of a view
     if least(v_report.current_streams, v_report.processed_count, v_report.error_count, v_report.progressing, v_report.breaker_opened) < 0
         or greatest(v_report.current_streams, v_report.processed_count, v_report.error_count) > 1000000000000000
         or greatest(v_report.cpu_usage, v_report.memory_usage) > 100000

@@ -60,6 +60,13 @@ begin
     return query select 200, v_answer;
 end
 $function$;
-comment on function {{ api }}.http_assign_streams(jsonb, text) is 'POST /streams/assign: the HTTP status and the JSON answer. Streams that are the instance''s by now and that it was not handed before, at most as many as it asks for.';
+comment on function {{ api }}.http_assign_streams(jsonb, text) is
+'Answer POST /streams/assign and GET /api/streams/assign: streams that are the instance''s by now and that it was not told before, at most as many as it asks for.
+p_request: the keys of the request: server_id and requested_count, or worker_id and capacity.
+p_dialect: server (default) or worker, by the path of the request.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301.
+Example: select * from {{ api }}.http_assign_streams(''{"server_id": "server-1", "requested_count": 5}'');';
 revoke all on function {{ api }}.http_assign_streams(jsonb, text) from public;
 grant execute on function {{ api }}.http_assign_streams(jsonb, text) to {{ worker }}, {{ admin }};

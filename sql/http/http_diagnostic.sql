@@ -42,6 +42,12 @@ begin
     );
 end
 $function$;
-comment on function {{ api }}.http_diagnostic(jsonb) is 'POST /diagnostic: the HTTP status and the JSON answer: what the instance has and should not, and what it should have and has not.';
+comment on function {{ api }}.http_diagnostic(jsonb) is
+'Answer POST /diagnostic: what the instance has and should not have, and what it should have and has not. Its list is taken as the truth about what it runs.
+p_request: server_id, local_streams (ids) and local_stream_count.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from {{ api }}.http_diagnostic(''{"server_id": "server-1", "local_streams": [], "local_stream_count": 0}'');';
 revoke all on function {{ api }}.http_diagnostic(jsonb) from public;
 grant execute on function {{ api }}.http_diagnostic(jsonb) to {{ worker }}, {{ admin }};

@@ -1,4 +1,4 @@
--- Reading the fields of a request. A wrong type is refused with the field named; a key that nobody asks for is ignored, and null
+-- Reading the fields of a request. A wrong type is refused with the field named; a key that is not asked for is ignored, and null
 -- is the same as none.
 
 create or replace function {{ private }}.http_field(

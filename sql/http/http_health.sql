@@ -37,6 +37,11 @@ begin
     cross join {{ private }}.http_stream_counts() as t;
 end
 $function$;
-comment on function {{ api }}.http_health(text) is 'GET /health: the HTTP status and the JSON answer. Response times are milliseconds, uptime seconds; p_version is the version of whoever answers.';
+comment on function {{ api }}.http_health(text) is
+'Answer GET /health. The status is 200 even when something is unhealthy; probes that go by the status ask /readyz.
+p_version: the version of the program that answers.
+status: the HTTP status.
+body: status, uptime (seconds), services with their response times (ms), instances and streams by state.
+Example: select * from {{ api }}.http_health(''0.1.0'');';
 revoke all on function {{ api }}.http_health(text) from public;
 grant execute on function {{ api }}.http_health(text) to {{ reader }}, {{ admin }};

@@ -41,6 +41,13 @@ begin
     end;
 end
 $function$;
-comment on function {{ api }}.http_heartbeat(jsonb, text) is 'POST /heartbeat in any dialect: the HTTP status and the JSON answer. current_streams: how many streams the instance has, or which (an array of ids).';
+comment on function {{ api }}.http_heartbeat(jsonb, text) is
+'Answer POST /heartbeat and POST /api/heartbeat: a beat over HTTP, which also confirms what earlier answers commanded.
+p_request: the keys of the dialect. current_streams is how many streams the instance has, or better the array of their ids.
+p_dialect: worker for /api/heartbeat; else the keys tell.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from {{ api }}.http_heartbeat(''{"instance_id": "http-1", "current_streams": []}'');';
 revoke all on function {{ api }}.http_heartbeat(jsonb, text) from public;
 grant execute on function {{ api }}.http_heartbeat(jsonb, text) to {{ worker }}, {{ admin }};

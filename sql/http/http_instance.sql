@@ -30,6 +30,12 @@ begin
     return query select 200, jsonb_build_object('status', 'success', 'data', v_data);
 end
 $function$;
-comment on function {{ api }}.http_instance(jsonb) is 'GET /instances/{server_id}: the HTTP status and the JSON answer.';
+comment on function {{ api }}.http_instance(jsonb) is
+'Answer GET /instances/{server_id}: one instance and its streams. A stream that it is asked to hand over is not among them any more.
+p_request: {"server_id": …}.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103.
+Example: select * from {{ api }}.http_instance(''{"server_id": "server-1"}'');';
 revoke all on function {{ api }}.http_instance(jsonb) from public;
 grant execute on function {{ api }}.http_instance(jsonb) to {{ reader }}, {{ admin }};

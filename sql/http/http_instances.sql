@@ -37,6 +37,10 @@ begin
     from {{ private }}.http_fleet_row() as f;
 end
 $function$;
-comment on function {{ api }}.http_instances() is 'GET /instances: the HTTP status and the JSON answer. Loads are percentages of capacity, system_imbalance the difference of the highest and the lowest, performance_score the part of the work that succeeds.';
+comment on function {{ api }}.http_instances() is
+'Answer GET /instances: every instance that was not removed, and a summary.
+status: the HTTP status.
+body: loads as percentages of capacity; system_imbalance, the difference of the highest and the lowest load; performance_score, the part of the work that succeeds (0 to 1).
+Example: select * from {{ api }}.http_instances();';
 revoke all on function {{ api }}.http_instances() from public;
 grant execute on function {{ api }}.http_instances() to {{ reader }}, {{ admin }};

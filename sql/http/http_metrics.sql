@@ -1,4 +1,4 @@
--- GET /metrics as JSON: the fleet in its named figures, and whatever metrics() has beside them, under the names that Prometheus
+-- GET /metrics as JSON: the fleet in its named figures, and all that metrics() has beside them, under the names that Prometheus
 -- knows, so that both faces say the same.
 -- Reads     what metrics() reads; decision
 create or replace function {{ api }}.http_metrics()
@@ -55,6 +55,10 @@ begin
     cross join {{ private }}.http_system_row() as s;
 end
 $function$;
-comment on function {{ api }}.http_metrics() is 'GET /metrics as JSON: the HTTP status and the answer. Decisions are those of the last hour; series has all that is measured and does not belong to one instance, by the names that Prometheus knows.';
+comment on function {{ api }}.http_metrics() is
+'Answer GET /metrics as JSON.
+status: the HTTP status.
+body: the named figures of the fleet (decisions are those of the last hour); in series all that is measured and does not belong to one instance, by the names that Prometheus knows.
+Example: select * from {{ api }}.http_metrics();';
 revoke all on function {{ api }}.http_metrics() from public;
 grant execute on function {{ api }}.http_metrics() to {{ reader }}, {{ admin }};

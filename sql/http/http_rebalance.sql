@@ -44,6 +44,12 @@ begin
     );
 end
 $function$;
-comment on function {{ api }}.http_rebalance(jsonb) is 'POST /rebalance: the HTTP status and the JSON answer: what was moved, or why nothing was; at most 1000 moves are named.';
+comment on function {{ api }}.http_rebalance(jsonb) is
+'Answer POST /rebalance: rebalance now, and say what moved or why nothing did.
+p_request: reason, optional.
+status: the HTTP status.
+body: status, message, moved_streams, least_moves, still_waiting, event_id, and at most 1000 moves by name.
+Raises: OR101, OR401, 55P03.
+Example: select * from {{ api }}.http_rebalance(''{"reason": "after the upgrade"}'');';
 revoke all on function {{ api }}.http_rebalance(jsonb) from public;
 grant execute on function {{ api }}.http_rebalance(jsonb) to {{ admin }};

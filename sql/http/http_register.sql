@@ -1,9 +1,9 @@
 -- POST /register and POST /api/workers/register: an instance that only speaks HTTP comes to life, or comes back.
--- Whoever registers from where this instance registered last is the same client, started anew, and takes its own name over; from
+-- A client that registers from where this instance registered last is the same one, started anew, and takes its own name over; from
 -- anywhere else a name that is in use is refused.
 -- Locks     decision; instance; assignment rows of the instance; at last http_session, http_stream
 -- Writes    http_session, http_stream; what register_instance writes
--- Notifies  whoever gets a stream whose hand-over the old process did not finish
+-- Notifies  the next owners of streams whose hand-over the old process did not finish
 -- Raises    OR101 bad argument · OR104 id in use · OR105 missing capability · OR106 another login's · OR404 removed · 55P03
 create or replace function {{ api }}.http_register(p_request jsonb, p_address text default null, p_dialect text default null)
     returns table (status integer, body jsonb)
@@ -47,6 +47,14 @@ begin
     end;
 end
 $function$;
-comment on function {{ api }}.http_register(jsonb, text, text) is 'POST /register in any dialect: the HTTP status and the JSON answer. p_address: where the client calls from, when it does not say itself. p_dialect: by the path (worker), else the keys tell.';
+comment on function {{ api }}.http_register(jsonb, text, text) is
+'Answer POST /register and POST /api/workers/register: an instance that only speaks HTTP comes to life, or comes back. A client that registers from where this instance registered last is the same client, started anew.
+p_request: the keys of the dialect; the id and max_streams are required.
+p_address: where the client calls from, when it does not say so itself.
+p_dialect: worker for /api/workers/register; else the keys tell.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR104, OR105, OR106, OR404, 55P03.
+Example: select * from {{ api }}.http_register(''{"instance_id": "http-2", "max_streams": 50}'', ''192.0.2.7'');';
 revoke all on function {{ api }}.http_register(jsonb, text, text) from public;
 grant execute on function {{ api }}.http_register(jsonb, text, text) to {{ worker }}, {{ admin }};

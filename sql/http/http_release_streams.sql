@@ -33,6 +33,12 @@ begin
     end;
 end
 $function$;
-comment on function {{ api }}.http_release_streams(jsonb) is 'POST /streams/release: the HTTP status and the JSON answer. What is given back goes to others and not at once back.';
+comment on function {{ api }}.http_release_streams(jsonb) is
+'Answer POST /streams/release: an instance gives streams back, or says that it has stopped what was taken from it. What is given back goes to others and does not return at once.
+p_request: server_id and stream_ids.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from {{ api }}.http_release_streams(''{"server_id": "server-1", "stream_ids": [1]}'');';
 revoke all on function {{ api }}.http_release_streams(jsonb) from public;
 grant execute on function {{ api }}.http_release_streams(jsonb) to {{ worker }}, {{ admin }};

@@ -164,7 +164,7 @@ begin
         left join {{ private }}.http_stream as r on r.stream_id = u.stream_id and r.instance_id = v_instance_id
         order by u.place
     );
-    perform c.action from {{ api }}.report_streams(v_instance_id, (p_session).incarnation, p_stream_ids, v_epochs) as c;
+    perform c.action from {{ private }}.reconcile(v_instance_id, (p_session).incarnation, p_stream_ids, v_epochs) as c;
     delete from {{ private }}.http_stream as r where r.instance_id = v_instance_id and r.stream_id <> all(p_stream_ids);
     insert into {{ private }}.http_stream as r (instance_id, stream_id, epoch, state)
     select v_instance_id, u.stream_id, u.epoch, 'running'
@@ -212,9 +212,9 @@ begin
     where r.instance_id = v_instance_id and r.state <> 'running' and (v_fits or r.unconfirmed_beats >= 2);
     if coalesce(v_confirmed.started, v_confirmed.stopped) is not null then
         perform a.ignored
-        from {{ api }}.acknowledge(
+        from {{ private }}.apply_acknowledgement(
             v_instance_id, (p_session).incarnation, coalesce(v_confirmed.started, '{}'), coalesce(v_confirmed.epochs, '{}'),
-            coalesce(v_confirmed.stopped, '{}')
+            coalesce(v_confirmed.stopped, '{}'), '[]'
         ) as a;
     end if;
     delete from {{ private }}.http_stream as r where r.instance_id = v_instance_id and r.stream_id = any(v_confirmed.stopped);
@@ -238,7 +238,7 @@ begin
         perform {{ private }}.http_adopt(p_session, p_stream_ids);
         return;
     elsif (p_session).dialect <> 'main' then
-        -- whoever compares for itself has taken note of what no answer told it, when it has just as many as it should
+        -- a client that compares for itself has taken note of what no answer told it, when it has just as many as it should
         v_own := {{ private }}.http_own((p_session).instance_id);
         if cardinality(v_own) = p_count then
             perform {{ private }}.http_adopt(p_session, v_own);

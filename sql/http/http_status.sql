@@ -18,6 +18,10 @@ begin
     cross join {{ private }}.http_stream_counts() as t;
 end
 $function$;
-comment on function {{ api }}.http_status() is 'GET /status: the HTTP status and the JSON answer.';
+comment on function {{ api }}.http_status() is
+'Answer GET /status: the fleet at a glance, in the words of the server_id dialect.
+status: the HTTP status.
+body: the JSON answer.
+Example: select * from {{ api }}.http_status();';
 revoke all on function {{ api }}.http_status() from public;
 grant execute on function {{ api }}.http_status() to {{ reader }}, {{ admin }};

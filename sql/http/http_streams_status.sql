@@ -51,6 +51,10 @@ begin
     from {{ private }}.http_stream_counts() as t;
 end
 $function$;
-comment on function {{ api }}.http_streams_status() is 'GET /streams/status: the HTTP status and the JSON answer; recent_changes are the last 20 decisions that moved a stream.';
+comment on function {{ api }}.http_streams_status() is
+'Answer GET /streams/status: which instance has what, and what was decided last.
+status: the HTTP status.
+body: streams by state, distribution by instance, and in recent_changes the last 20 decisions that moved a stream.
+Example: select * from {{ api }}.http_streams_status();';
 revoke all on function {{ api }}.http_streams_status() from public;
 grant execute on function {{ api }}.http_streams_status() to {{ reader }}, {{ admin }};

@@ -66,7 +66,7 @@ begin
     )
     select bool_or(n.is_new) into v_new from noted as n;
     if v_new then
-        -- texts without end are bounded by number: what was not seen for longest goes, but for what somebody is writing
+        -- texts without end are bounded by number: what was not seen for longest goes, but for what a session is writing
         delete from {{ private }}.incident_pattern as p
         where (p.pattern, p.sqlstate) in (
             select o.pattern, o.sqlstate
@@ -94,7 +94,7 @@ as $function$
     from (
         select
             e.function, e.sqlstate, e.message, e.detail,
-            -- nobody fails a million times between two reports, nor remembers more than a day
+            -- no client fails a million times between two reports, nor remembers more than a day
             least(greatest(coalesce(e.count, 1), 1), 1000000)::bigint as occurrences,
             least(greatest(coalesce(e.consecutive, 1), 0), 1000000)::integer as consecutive,
             least(greatest(coalesce(e.first_ago, e.last_ago, 0), 0), 86400)::float8 as first_ago,

@@ -1,5 +1,4 @@
 -- A driver, or another program of an administrator, tells which of its calls failed; see report_failures for p_failures.
--- p_reporter  kind and name, such as driver:host:4711. An instance speaks for itself.
 -- Locks     the reporter's own failure_count and failure_streak; incident_pattern (by pattern); its own alert; at last metric_count (by label)
 -- Writes    failure_count, failure_streak, incident_pattern, alert, alert_delivery, metric_count
 -- Raises    OR101 bad argument
@@ -16,6 +15,13 @@ begin
     return query select r.recorded, r.recovery from {{ private }}.report_failures_of(p_reporter, p_failures) as r;
 end
 $function$;
-comment on function {{ api }}.record_failures(text, jsonb) is 'Tell which calls of a driver (or another program, by kind:name) failed: how many were counted, and whether recovery mode is on.';
+comment on function {{ api }}.record_failures(text, jsonb) is
+'Record which calls of a driver, or of another program of an administrator, failed.
+p_reporter: kind and name, such as driver:host:4711. Instances report for themselves, by report_failures.
+p_failures: as in report_failures.
+recorded: failures that were counted.
+recovery: whether recovery mode is on.
+Raises: OR101.
+Example: select * from {{ api }}.record_failures(''driver:host:4711'', ''[{"function": "run_next_job", "sqlstate": "08006", "message": "server closed the connection"}]'');';
 revoke all on function {{ api }}.record_failures(text, jsonb) from public;
 grant execute on function {{ api }}.record_failures(text, jsonb) to {{ admin }};

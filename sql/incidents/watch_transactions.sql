@@ -1,11 +1,11 @@
 -- Job: end what runs longer than transaction_timeout (R2.2): this system's own sessions, known by their application_name and,
--- whatever they call themselves, by the decision lock or the locks on its tables that they hold; with watched_transactions = all
+-- under any application_name, by the decision lock or the locks on its tables that they hold; with watched_transactions = all
 -- every client's in this database.
--- The key of an advisory lock is no secret, and any login can take one. Nobody here holds the decision lock outside of a
--- transaction, or a session's lock for itself alone: whoever does is ended.
--- Servers from 17 on do it themselves where the connection asks for it; this is for the others, and for whoever forgot.
--- The owner sees and ends other logins' sessions as a member of pg_read_all_stats and pg_signal_backend (db roles); nobody's
--- but a superuser's is out of its reach then, and without them it sees none but its own.
+-- The key of an advisory lock is no secret, and any login can take one. No program of ours holds the decision lock outside of a
+-- transaction, or a session's lock for itself alone: a session that does is ended.
+-- Servers from 17 on do it themselves where the connection asks for it; this is for the others, and for clients that do not ask.
+-- The owner sees and ends other logins' sessions as a member of pg_read_all_stats and pg_signal_backend (db roles);
+-- only a superuser's are out of its reach then. Without them it sees none but its own.
 -- Locks     incident_pattern (by pattern)
 -- Writes    incident_pattern, and its record
 
@@ -37,7 +37,7 @@ begin atomic
             else l.mode = 'ExclusiveLock' and i.instance_id is not null
         end;
 end;
-comment on function {{ private }}.stray_locks() is 'Who holds one of this system''s advisory locks as nobody of this system does.';
+comment on function {{ private }}.stray_locks() is 'Who holds one of this system''s advisory locks as no program of this system does.';
 
 create or replace function {{ private }}.long_transactions()
     returns table (pid integer, login text, application_name text, state text, age interval, may_end boolean, blocking jsonb)
@@ -65,7 +65,7 @@ as $function$
             -- who may be the owner and has another name is at maintenance
             or (a.pid in (select l.pid from {{ private }}.fleet_lock as l where l.holds_up_others) and not pg_has_role(a.usesysid, '{{ owner }}', 'member'))
         )
-        -- a migration may take its time, and holds no lock that it had to wait for; not everybody who says so is one
+        -- a migration may take its time, and holds no lock that it had to wait for; not every session that says so is one
         and not (a.application_name = 'orchestrator:migrate' and pg_has_role(a.usesysid, '{{ owner }}', 'member'))
         and a.pid <> pg_backend_pid()
         and a.xact_start < {{ private }}.now() - {{ private }}.setting_interval('transaction_timeout')

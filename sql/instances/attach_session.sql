@@ -22,6 +22,12 @@ begin
     return query select true;
 end
 $function$;
-comment on function {{ api }}.attach_session(text, bigint) is 'Tie this connection to the instance: when it ends, the orchestrator notices at once. Not behind a pooler in transaction mode.';
+comment on function {{ api }}.attach_session(text, bigint) is
+'Tie this connection to the instance. When the connection ends, the orchestrator notices within a second. Not behind a pooler in transaction mode.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+attached: true when this connection is tied now.
+Raises: OR101, OR103, OR106, OR301.
+Example: select * from {{ api }}.attach_session(''fingerv7-001'', 1);';
 revoke all on function {{ api }}.attach_session(text, bigint) from public;
 grant execute on function {{ api }}.attach_session(text, bigint) to {{ worker }}, {{ admin }};

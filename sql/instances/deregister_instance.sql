@@ -18,6 +18,13 @@ begin
     return query select {{ private }}.count_moved(v_decision.decision_id), v_decision.still_waiting;
 end
 $function$;
-comment on function {{ api }}.deregister_instance(text, bigint) is 'Say goodbye: how many streams moved to others, and how many streams of the fleet wait for an instance now.';
+comment on function {{ api }}.deregister_instance(text, bigint) is
+'Say goodbye. The instance leaves and its streams move at once.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+moved: streams that moved to others.
+still_waiting: streams of the whole fleet that wait for an instance now.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from {{ api }}.deregister_instance(''fingerv7-001'', 1);';
 revoke all on function {{ api }}.deregister_instance(text, bigint) from public;
 grant execute on function {{ api }}.deregister_instance(text, bigint) to {{ worker }}, {{ admin }};

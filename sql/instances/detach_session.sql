@@ -1,5 +1,5 @@
 -- Untie the calling connection from an instance, as its end would: for a worker that leaves a connection which others go on using.
--- Only what this connection holds is given back, so nobody is asked who the instance belongs to; it may be gone already.
+-- Only what this connection holds is given back, so the owner of the instance does not matter; it may be gone already.
 -- Locks     session, which is given back
 -- Reads     no table
 -- Raises    OR101 bad argument
@@ -15,6 +15,12 @@ begin
     return query select {{ private }}.unlock_session({{ private }}.session_lock_key(p_instance_id, p_incarnation));
 end
 $function$;
-comment on function {{ api }}.detach_session(text, bigint) is 'Untie this connection from the instance, as if the connection had ended; false when it was not tied.';
+comment on function {{ api }}.detach_session(text, bigint) is
+'Untie this connection from the instance, as if the connection had ended.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+detached: false when this connection was not tied to it.
+Raises: OR101.
+Example: select * from {{ api }}.detach_session(''fingerv7-001'', 1);';
 revoke all on function {{ api }}.detach_session(text, bigint) from public;
 grant execute on function {{ api }}.detach_session(text, bigint) to {{ worker }}, {{ admin }};

@@ -39,6 +39,15 @@ begin
     where i.instance_id = p_instance_id;
 end
 $function$;
-comment on function {{ api }}.drain_instance(text, text) is 'Empty an instance without losing a second of its streams; says how many there are to hand over.';
+comment on function {{ api }}.drain_instance(text, text) is
+'Empty an instance without losing a second of its streams. It gets nothing new and hands over what it has, as others have room. Holds until undrain_instance.
+p_instance_id: the instance.
+p_reason: why, for the record.
+instance_id: the instance.
+status: its status now.
+streams_to_hand_over: streams that it has yet to hand over.
+event_id: the id of the event, for explain_event.
+Raises: OR103, OR404, 55P03.
+Example: select * from {{ api }}.drain_instance(''fingerv7-001'', ''new disk'');';
 revoke all on function {{ api }}.drain_instance(text, text) from public;
 grant execute on function {{ api }}.drain_instance(text, text) to {{ admin }};

@@ -1,33 +1,6 @@
--- Steps of the state machine, and the end of an instance's hold on its streams.
+-- How an instance loses its streams: by silence, by its goodbye, by an administrator.
 -- Locks     instance; stream and assignment rows (by id); callers that lose instances hold the decision lock
 -- Writes    instance, assignment, decision, movement, metric_count
-
-create or replace function {{ private }}.step_instance(p_instance_id text, p_event text)
-    returns text
-    language plpgsql volatile
-as $function$
-declare
-    v_status text;
-begin
-    update {{ private }}.instance as i
-    set status = t.to_status, status_event = t.event
-    from {{ private }}.instance_transition as t
-    where i.instance_id = p_instance_id and t.from_status = i.status and t.event = p_event
-    returning i.status into v_status;
-    if v_status is null then
-        raise exception using
-            errcode = 'OR901',
-            message = 'the state machine has no such step',
-            detail = jsonb_build_object(
-                'instance_id', p_instance_id, 'event', p_event,
-                'from', (select i.status from {{ private }}.instance as i where i.instance_id = p_instance_id)
-            )::text,
-            hint = 'select * from {{ api }}.state_machine shows the steps that exist';
-    end if;
-    return v_status;
-end
-$function$;
-comment on function {{ private }}.step_instance(text, text) is 'Let an event happen to an instance; returns its new status.';
 
 create or replace function {{ private }}.lose_instances(
     p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb default '{}'
@@ -62,11 +35,11 @@ begin
         update {{ private }}.decision as d
         set detail = d.detail || jsonb_build_object(
             'kept', v_kept,
-            'why', case when {{ private }}.somebody_is_there() then 'nobody else has room for them' else 'nobody is left to take them' end
+            'why', case when {{ private }}.any_instance_is_placeable() then 'no other has room for them' else 'none is left to take them' end
         )
         where d.decision_id = v_decision_id;
     end if;
-    -- whether the fleet is level now is looked at then: nobody waits for it here
+    -- whether the fleet is level now is looked at then: nothing waits for it here
     perform {{ private }}.request_settle('lost', p_instance_ids[1]);
     v_decision := {{ private }}.close_decision(v_decision_id);
     if p_event = 'lost' then
@@ -75,7 +48,7 @@ begin
     return v_decision;
 end
 $function$;
-comment on function {{ private }}.lose_instances(text[], text, text, text, text, jsonb) is 'These instances are gone: step their state machines and give their streams to others, in one decision. What nobody else can take stays with those that may return.';
+comment on function {{ private }}.lose_instances(text[], text, text, text, text, jsonb) is 'These instances are gone: step their state machines and give their streams to others, in one decision. What no other can take stays with those that may return.';
 
 create or replace function {{ private }}.count_moved(p_decision_id bigint)
     returns integer
@@ -83,4 +56,4 @@ create or replace function {{ private }}.count_moved(p_decision_id bigint)
 begin atomic
     select count(*)::integer from {{ private }}.movement as m where m.decision_id = p_decision_id and m.to_instance_id is not null;
 end;
-comment on function {{ private }}.count_moved(bigint) is 'How many streams a decision gave to somebody; the others that it moved wait.';
+comment on function {{ private }}.count_moved(bigint) is 'How many streams a decision gave to an instance; the others that it moved wait.';

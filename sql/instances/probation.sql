@@ -1,5 +1,5 @@
 -- Instances that come and go. A process that ended young and without a goodbye is a crash, a loss soon after the last one a
--- relapse; from the third in a row on the instance is on probation: it gets only what nobody else has room for, and what it
+-- relapse; from the third in a row on the instance is on probation: it gets only what no other has room for, and what it
 -- has goes to others as far as those have room. Its time doubles with each, up to an hour; an hour of good life and all is
 -- forgotten.
 -- Locks     instance; stream and assignment rows (by id)
@@ -80,7 +80,7 @@ begin
     v_decision_id := {{ private }}.open_decision(
         'crash loop', 'register_instance', null, jsonb_build_object('instance_id', p_instance_id)
     );
-    -- a new process runs nothing yet: nobody has to be asked to stop
+    -- a new process runs nothing yet: none has to be asked to stop
     if {{ private }}.fail_over(v_decision_id, array[p_instance_id], 'crash loop') = 0 then
         delete from {{ private }}.decision as d where d.decision_id = v_decision_id;
         return;

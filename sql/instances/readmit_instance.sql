@@ -14,6 +14,12 @@ begin
     return query select i.instance_id, i.status from {{ private }}.instance as i where i.instance_id = p_instance_id;
 end
 $function$;
-comment on function {{ api }}.readmit_instance(text) is 'Let an instance that was removed register again.';
+comment on function {{ api }}.readmit_instance(text) is
+'Let an instance that was removed register again.
+p_instance_id: the instance.
+instance_id: the instance.
+status: its status now.
+Raises: OR103.
+Example: select * from {{ api }}.readmit_instance(''fingerv7-003'');';
 revoke all on function {{ api }}.readmit_instance(text) from public;
 grant execute on function {{ api }}.readmit_instance(text) to {{ admin }};

@@ -3,7 +3,7 @@
 -- old one might still write is refused; the same process (metadata key "process") keeps its epochs.
 -- Locks     decision; instance; assignment rows of the instance
 -- Writes    instance, heartbeat, instance_load, assignment, decision, settle_request, repair
--- Notifies  whoever gets a stream whose hand-over the old process did not finish
+-- Notifies  the next owners of streams whose hand-over the old process did not finish
 -- Raises    OR101 bad argument · OR104 id in use · OR105 missing capability · OR106 another login's · OR404 removed · 55P03
 create or replace function {{ api }}.register_instance(
     p_instance_id text,
@@ -83,6 +83,25 @@ begin
     where i.instance_id = p_instance_id;
 end
 $function$;
-comment on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval) is 'Register an instance, or its return: gives the incarnation that every other call names, the channel to LISTEN on and the heartbeat interval. p_lease: its own limit of silence. p_takeover: end another live process with this id. p_stop_within: so long after it sent its last accepted beat all its handlers have stopped, by its own clock; nobody is given its streams before its lease is over.';
+comment on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval) is
+'Register an instance, or its return. Within the grace the same name gets the same streams: a different process under new epochs, the same process (metadata key "process") under those that it had.
+p_instance_id: the name of the instance.
+p_max_streams: how many streams it can have, 1 to 1000.
+p_capabilities: what it can do; audio_fingerprinting must be among it. Null: just that.
+p_version: the version of its program.
+p_location: its region (strategy location).
+p_lease: its own limit of silence, at least two heartbeat intervals; null: heartbeat_timeout.
+p_takeover: true ends another live process with this id.
+p_metadata: what else is worth keeping, as a JSON object.
+p_stop_within: so long after it sent its last accepted beat all its handlers have stopped, by its own clock. No other instance gets its streams before its lease is over.
+instance_id: the instance.
+incarnation: the number of this life; every other call names it.
+status: its status now.
+channel: the channel to LISTEN on.
+heartbeat_interval: how often to beat.
+heartbeat_timeout: the silence after which it is lost.
+assigned_streams: streams that it has already.
+Raises: OR101, OR104, OR105, OR106, OR404, 55P03.
+Example: select * from {{ api }}.register_instance(''fingerv7-004'', 100, p_version => ''7.2'', p_location => ''south'', p_lease => ''90 seconds'');';
 revoke all on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval) from public;
 grant execute on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval) to {{ worker }}, {{ admin }};

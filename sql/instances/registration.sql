@@ -1,6 +1,16 @@
 -- Parts of register_instance.
 -- Every caller but check_registration holds the decision lock and the instance's row.
 
+create or replace function {{ private }}.return_of(p_instance_id text)
+    returns text
+    language sql volatile
+begin atomic
+    select case when l.owned > 0 then 'back with its streams' else 'returned' end
+    from {{ private }}.instance_load as l
+    where l.instance_id = p_instance_id;
+end;
+comment on function {{ private }}.return_of(text) is 'Why a settlement is asked for when a lost instance returns: one that kept its streams needs no new share.';
+
 create or replace function {{ private }}.check_registration(
     p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval,
     p_metadata jsonb, p_stop_within interval
@@ -10,7 +20,7 @@ create or replace function {{ private }}.check_registration(
 as $function$
 declare
     v_interval interval := {{ private }}.setting_interval('heartbeat_interval');
-    -- two clocks run apart by less than a hundredth; whoever is given a stream starts at once
+    -- two clocks run apart by less than a hundredth; an instance that is given a stream starts at once
     v_margin interval := greatest(interval '1 second', p_lease / 100);
 begin
     perform {{ private }}.require_exact_text('p_instance_id', p_instance_id);
@@ -144,22 +154,23 @@ declare
     v_decision_id bigint;
 begin
     -- it cannot confirm any more what it was asked to stop, and it has stopped
-    perform {{ private }}.complete_handovers(
+    perform {{ private }}.place_unplaced(c.unplaced)
+    from {{ private }}.complete_handovers(
         array(
             select a.stream_id from {{ private }}.assignment as a
             where a.instance_id = p_instance_id and a.state = 'releasing'
             order by a.stream_id
         ),
         'hand-over', true
-    );
+    ) as c;
     delete from {{ private }}.withdrawal as w where w.instance_id = p_instance_id;
     if exists (select from {{ private }}.assignment as a where a.instance_id = p_instance_id) then
         v_decision_id := {{ private }}.open_decision(
             'new process', 'register_instance', null, jsonb_build_object('instance_id', p_instance_id)
         );
-        update {{ private }}.assignment as a
-        set epoch = a.epoch + 1, state = 'assigned', assigned_at = {{ private }}.now()
-        where a.instance_id = p_instance_id;
+        perform {{ private }}.renew_epochs(
+            array(select a.stream_id from {{ private }}.assignment as a where a.instance_id = p_instance_id order by a.stream_id)
+        );
         perform {{ private }}.close_decision(v_decision_id, 0, 0);
     end if;
 end
@@ -194,7 +205,7 @@ begin
     elsif p_known.max_streams <> p_max_streams then
         perform {{ private }}.request_settle('capacity', p_known.instance_id);
     elsif p_known.suspended_until is not null then
-        -- it was passed over while it was away; whatever has waited meanwhile can come
+        -- it was passed over while it was away; what has waited meanwhile can come
         perform {{ private }}.request_settle('resumed after suspension', p_known.instance_id);
     end if;
     if exists (select from {{ private }}.assignment as a where a.pinned_to = p_known.instance_id and a.instance_id is distinct from a.pinned_to) then
@@ -225,11 +236,9 @@ begin
         'capability lost', 'register_instance', null, jsonb_build_object('instance_id', p_instance_id)
     );
     if p_may_still_run then
-        -- nobody else gets them before it has confirmed that they are stopped, or has stopped by itself
+        -- no other gets them before it has confirmed that they are stopped, or has stopped by itself
         perform {{ private }}.withdraw_streams(v_decision_id, v_stream_ids, 'capability lost');
-        update {{ private }}.assignment as a
-        set state = 'waiting', waiting_since = {{ private }}.free_at(a.stream_id)
-        where a.stream_id = any(v_stream_ids);
+        perform {{ private }}.activate_streams(v_stream_ids);
     else
         foreach v_stream_id in array v_stream_ids loop
             perform {{ private }}.move_one(v_decision_id, v_stream_id, p_instance_id, false, 'capability lost');

@@ -23,6 +23,15 @@ begin
     select p_instance_id, coalesce({{ private }}.count_moved(v_decision.decision_id), 0), {{ private }}.count_waiting(1000), v_decision.event_id;
 end
 $function$;
-comment on function {{ api }}.remove_instance(text, text) is 'Remove an instance for good; drain it first to lose nothing. Says how many streams moved to others, and how many streams of the fleet wait for an instance now.';
+comment on function {{ api }}.remove_instance(text, text) is
+'Remove an instance for good. Its streams move at once, so drain it first to lose nothing. It may not register again until readmit_instance.
+p_instance_id: the instance.
+p_reason: why, for the record.
+instance_id: the instance.
+moved: streams that moved to others.
+still_waiting: streams of the whole fleet that wait for an instance now.
+event_id: the id of the event, for explain_event.
+Raises: OR103, 55P03.
+Example: select * from {{ api }}.remove_instance(''fingerv7-002'', ''the machine is gone'');';
 revoke all on function {{ api }}.remove_instance(text, text) from public;
 grant execute on function {{ api }}.remove_instance(text, text) to {{ admin }};

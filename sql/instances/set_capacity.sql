@@ -27,6 +27,14 @@ begin
     where i.instance_id = p_instance_id;
 end
 $function$;
-comment on function {{ api }}.set_capacity(text, integer) is 'Change an instance''s capacity.';
+comment on function {{ api }}.set_capacity(text, integer) is
+'Change how many streams an instance may have, until it registers with another number. What it holds above that is handed over.
+p_instance_id: the instance.
+p_max_streams: its capacity, 1 to 1000.
+instance_id: the instance.
+max_streams: its capacity now.
+assigned_streams: streams that it has.
+Raises: OR101, OR103, 55P03.
+Example: select * from {{ api }}.set_capacity(''fingerv7-001'', 80);';
 revoke all on function {{ api }}.set_capacity(text, integer) from public;
 grant execute on function {{ api }}.set_capacity(text, integer) to {{ admin }};

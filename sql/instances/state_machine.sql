@@ -2,6 +2,33 @@
 -- Reads     instance_transition
 -- Raises    OR901 the step is not in the table
 
+create or replace function {{ private }}.step_instance(p_instance_id text, p_event text)
+    returns text
+    language plpgsql volatile
+as $function$
+declare
+    v_status text;
+begin
+    update {{ private }}.instance as i
+    set status = t.to_status, status_event = t.event
+    from {{ private }}.instance_transition as t
+    where i.instance_id = p_instance_id and t.from_status = i.status and t.event = p_event
+    returning i.status into v_status;
+    if v_status is null then
+        raise exception using
+            errcode = 'OR901',
+            message = 'the state machine has no such step',
+            detail = jsonb_build_object(
+                'instance_id', p_instance_id, 'event', p_event,
+                'from', (select i.status from {{ private }}.instance as i where i.instance_id = p_instance_id)
+            )::text,
+            hint = 'select * from {{ api }}.state_machine shows the steps that exist';
+    end if;
+    return v_status;
+end
+$function$;
+comment on function {{ private }}.step_instance(text, text) is 'Let an event happen to an instance; returns its new status.';
+
 create or replace function {{ private }}.check_instance_transition()
     returns trigger
     language plpgsql volatile

@@ -1,7 +1,7 @@
--- A planned restart: the instance's streams stay its own for a while, whatever becomes of its session.
+-- A planned restart: the instance's streams stay its own for a while, also without its session.
 -- Locks     decision; instance; assignment rows
 -- Writes    instance, assignment
--- Notifies  whoever keeps a stream that was on its way to it
+-- Notifies  the owners that keep streams that were on their way to it
 -- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
 create or replace function {{ api }}.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval)
     returns table (suspended_until timestamptz)
@@ -24,6 +24,13 @@ begin
     return query select v_until;
 end
 $function$;
-comment on function {{ api }}.suspend_instance(text, bigint, interval) is 'Keep this instance''s streams for it until it registers again, for at most so long.';
+comment on function {{ api }}.suspend_instance(text, bigint, interval) is
+'Keep the streams of this instance for it until it registers again, for a planned restart.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_for: for how long, at most heartbeat_timeout.
+suspended_until: until when they are kept.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from {{ api }}.suspend_instance(''fingerv7-001'', 1, ''2 minutes'');';
 revoke all on function {{ api }}.suspend_instance(text, bigint, interval) from public;
 grant execute on function {{ api }}.suspend_instance(text, bigint, interval) to {{ worker }}, {{ admin }};

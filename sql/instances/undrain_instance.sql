@@ -24,6 +24,12 @@ begin
     return query select i.instance_id, i.status from {{ private }}.instance as i where i.instance_id = p_instance_id;
 end
 $function$;
-comment on function {{ api }}.undrain_instance(text) is 'End a drain.';
+comment on function {{ api }}.undrain_instance(text) is
+'End a drain. The instance may have streams again.
+p_instance_id: the instance.
+instance_id: the instance.
+status: its status now.
+Raises: OR103, 55P03.
+Example: select * from {{ api }}.undrain_instance(''fingerv7-001'');';
 revoke all on function {{ api }}.undrain_instance(text) from public;
 grant execute on function {{ api }}.undrain_instance(text) to {{ admin }};

@@ -10,7 +10,7 @@ from (
     ('check_balance', '10 seconds', 'check_balance', 'database', interval '30 seconds', 'Rebalances when loads differ too much; finds what waits although there is room.'),
     ('watch_recovery', '2 seconds', 'watch_recovery', 'database', interval '30 seconds', 'Switches recovery mode on when too much fails, and off when it has been quiet.'),
     ('watch_stalls', '5 seconds', 'watch_stalls', 'database', interval '30 seconds', 'Moves streams that are silent although they were restarted; warns of instances that beat and make no progress.'),
-    ('watch_transactions', '5 seconds', 'watch_transactions', 'database', interval '30 seconds', 'Ends transactions that run longer than transaction_timeout, those of this system or of everybody.'),
+    ('watch_transactions', '5 seconds', 'watch_transactions', 'database', interval '30 seconds', 'Ends transactions that run longer than transaction_timeout, those of this system or of all clients.'),
     ('evaluate_alerts', '10 seconds', 'evaluate_alerts', 'database', interval '30 seconds', 'Opens, escalates, reminds of and closes alerts.'),
     ('sample_fleet', '30 seconds', 'sample_fleet', 'database', interval '30 seconds', 'Remembers the fleet in one row, for its history over time.'),
     ('purge_history', '17 3 * * *', 'purge_history', 'database', interval '30 seconds', 'Deletes history older than history_retention.'),

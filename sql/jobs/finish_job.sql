@@ -34,6 +34,14 @@ begin
     return query select j.job, j.next_run_at from {{ private }}.job as j where j.job = v_job.job;
 end
 $function$;
-comment on function {{ api }}.finish_job(bigint, jsonb, jsonb) is 'End a claimed job, with an error or a result.';
+comment on function {{ api }}.finish_job(bigint, jsonb, jsonb) is
+'End a job that this driver claimed, with an error or a result.
+p_job_run_id: the claim, as run_next_job returned it.
+p_error: {"code", "message", "detail", "hint"} when it failed.
+p_result: what it did, as JSON; null when it found nothing to do.
+job: the name of the job.
+next_run_at: when it is due again.
+Raises: OR107.
+Example: select * from {{ api }}.finish_job(1, p_result => ''{"sent": 1}'');';
 revoke all on function {{ api }}.finish_job(bigint, jsonb, jsonb) from public;
 grant execute on function {{ api }}.finish_job(bigint, jsonb, jsonb) to {{ admin }};

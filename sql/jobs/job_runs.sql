@@ -1,4 +1,4 @@
--- Running one job, whatever becomes of it.
+-- Running one job, to success or failure.
 -- Writes    job, job_run, and what the job writes; failure_count and incident_pattern when it fails
 
 create or replace function {{ private }}.claim_job(p_outside boolean)
@@ -15,7 +15,7 @@ as $function$
     limit 1
     for update skip locked
 $function$;
-comment on function {{ private }}.claim_job(boolean) is 'The most overdue job that nobody else is running, locked until the end of the transaction.';
+comment on function {{ private }}.claim_job(boolean) is 'The most overdue job that no other session is running, locked until the end of the transaction.';
 
 create or replace function {{ private }}.attempt_job(p_job {{ private }}.job, out result jsonb, out error jsonb)
     language plpgsql volatile

@@ -23,6 +23,12 @@ begin
     perform {{ private }}.wake(p_job);
 end
 $function$;
-comment on function {{ api }}.request_job(text) is 'Make a job due now and wake a driver for it.';
+comment on function {{ api }}.request_job(text) is
+'Make a job due now, and wake a driver for it.
+p_job: the job.
+job: the job.
+next_run_at: when it is due: now.
+Raises: OR107.
+Example: select * from {{ api }}.request_job(''check_balance'');';
 revoke all on function {{ api }}.request_job(text) from public;
 grant execute on function {{ api }}.request_job(text) to {{ admin }};

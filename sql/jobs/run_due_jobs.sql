@@ -21,6 +21,14 @@ begin
     end loop;
 end
 $function$;
-comment on function {{ api }}.run_due_jobs() is 'Run all jobs that are due; a row for each.';
+comment on function {{ api }}.run_due_jobs() is
+'Run every job that is due, in one call, a row for each. For psql and pg_cron; jobs that need the outside world are left to a driver.
+job: the job.
+outcome: done, nothing (there was nothing to do) or failed.
+result: what it did, as JSON.
+error: why it failed, as JSON.
+duration: how long it took.
+event_id: the id of the event, for explain_event.
+Example: select job, outcome, result from {{ api }}.run_due_jobs();';
 revoke all on function {{ api }}.run_due_jobs() from public;
 grant execute on function {{ api }}.run_due_jobs() to {{ admin }};

@@ -46,6 +46,18 @@ begin
         {{ private }}.next_due_in(coalesce(p_outside, false)), case when v_job_run_id is not null then {{ private }}.event_id() end;
 end
 $function$;
-comment on function {{ api }}.run_next_job(text, boolean) is 'Run the most overdue job; job is null when none is due. p_outside: also claim jobs that the caller does itself (outcome claimed) and ends with finish_job. next_due_in: how long the caller may sleep. event_id: of what was done, null when nothing was.';
+comment on function {{ api }}.run_next_job(text, boolean) is
+'Run the most overdue job, record it, and say when the next one is due. One job is one transaction.
+p_driver: the name of the caller; else its login.
+p_outside: true also claims jobs that need the outside world; the caller does them and calls finish_job.
+job: the job; null when none is due.
+job_run_id: its run, for finish_job; null when there was nothing to do.
+outcome: done, nothing, failed or claimed.
+result: what it did, as JSON.
+error: why it failed, as JSON.
+duration: how long it took.
+next_due_in: how long the caller may sleep.
+event_id: the id of the event, for explain_event; null when nothing was done.
+Example: select job, outcome, next_due_in from {{ api }}.run_next_job(''driver:host:4711'');';
 revoke all on function {{ api }}.run_next_job(text, boolean) from public;
 grant execute on function {{ api }}.run_next_job(text, boolean) to {{ admin }};

@@ -29,6 +29,16 @@ begin
     returning j.job, j.schedule, j.enabled, j.next_run_at;
 end
 $function$;
-comment on function {{ api }}.schedule_job(text, text, boolean) is 'Change a job''s schedule (an interval, or five cron fields in UTC) or switch it off or on.';
+comment on function {{ api }}.schedule_job(text, text, boolean) is
+'Change when a job runs, and whether it does. Null leaves a value as it is.
+p_job: the job.
+p_schedule: an interval such as 10 seconds, or five cron fields in UTC.
+p_enabled: false switches it off.
+job: the job.
+schedule: its schedule now.
+enabled: whether it runs.
+next_run_at: when it is due.
+Raises: OR101, OR107.
+Example: select * from {{ api }}.schedule_job(''purge_history'', ''30 2 * * *'');';
 revoke all on function {{ api }}.schedule_job(text, text, boolean) from public;
 grant execute on function {{ api }}.schedule_job(text, text, boolean) to {{ admin }};

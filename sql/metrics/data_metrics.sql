@@ -8,7 +8,7 @@ with bounds as (
         array[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30]::double precision[] as decision,
         -- a worker answers a notification at once, an HTTP client with its second beat; handoff_timeout is 30 s
         array[0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 20, 30, 45, 60, 120, 300]::double precision[] as handover,
-        -- disconnect_grace is 10 s, 60 s are promised (R1.2), heartbeat_timeout is 300 s; whoever has no heirs waits for them
+        -- disconnect_grace is 10 s, 60 s are promised (R1.2), heartbeat_timeout is 300 s; orphaned streams wait for an instance
         array[1, 2.5, 5, 10, 12, 15, 20, 30, 45, 60, 90, 120, 300, 360, 600, 3600]::double precision[] as failover,
         -- one statement there and back, beside a local database or across a VPN; network_timeout is 30 s
         array[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30]::double precision[] as round_trip,
@@ -82,7 +82,7 @@ select d.metric, d.part, d.kind, d.unit, d.labels, d.bounds, d.help from defined
 on conflict (metric) do update
 set part = excluded.part, kind = excluded.kind, unit = excluded.unit, labels = excluded.labels, bounds = excluded.bounds, help = excluded.help;
 
--- what is known to come is there from the beginning: nobody sees the first increase of a counter that was not
+-- what is known to come is there from the beginning: a reader misses the first increase of a counter that was absent
 insert into {{ private }}.metric_count (metric, label)
 values
 ('orchestrator_beat_round_trip_seconds', ''),

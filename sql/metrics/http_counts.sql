@@ -49,7 +49,7 @@ create or replace function {{ private }}.http_stream_counts()
     returns table (total bigint, active bigint, inactive bigint, assigned bigint, running bigint, releasing bigint, waiting bigint)
     language sql volatile
 as $function$
-    -- what a lost instance keeps, because nobody else could take it, waits
+    -- what a lost instance keeps, because no other could take it, waits
     with held as (
         select case when i.status = 'inactive' then 'waiting' else a.state end as state
         from {{ private }}.assignment as a
@@ -99,7 +99,7 @@ as $function$
     cross join (
         select
             count(*) filter (where j.consecutive_failures > 0) as failing,
-            -- a job that somebody runs at this moment is not overdue
+            -- a job that runs at this moment is not overdue
             count(*) filter (where greatest(j.next_run_at, j.claimed_until) < {{ private }}.now() - interval '30 seconds') as overdue
         from {{ private }}.job as j
         where j.enabled

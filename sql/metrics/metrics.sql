@@ -16,6 +16,18 @@ as $function$
     from {{ private }}.metric_series(true) as s
     order by s.metric, s.labels
 $function$;
-comment on function {{ api }}.metrics() is 'Everything that is measured: name (as Prometheus has it), kind (counter, gauge, histogram), unit, meaning, labels; of a counter or gauge its value, of a histogram the upper bounds of its buckets (inclusive), how many observations fell into each (one bucket more, for what is above all bounds), their sum and number.';
+comment on function {{ api }}.metrics() is
+'Return everything that is measured, a row per series.
+name: the name, as Prometheus has it.
+kind: counter, gauge or histogram.
+unit: seconds, streams and so on.
+help: what it means.
+labels: the labels of this series, as JSON.
+value: of a counter or gauge, its value.
+bounds: of a histogram, the upper bounds of its buckets (inclusive).
+counts: how many observations fell into each bucket; one bucket more, for what is above all bounds.
+sum: the sum of all observations.
+count: the number of observations.
+Example: select name, labels, value from {{ api }}.metrics() where kind = ''gauge'';';
 revoke all on function {{ api }}.metrics() from public;
 grant execute on function {{ api }}.metrics() to {{ reader }}, {{ admin }};

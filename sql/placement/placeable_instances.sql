@@ -40,3 +40,15 @@ as $function$
         and case when p_on_probation then i.probation_until is not null else i.probation_until is null end
 $function$;
 comment on function {{ private }}.placeable_instances(boolean) is 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';
+
+create or replace function {{ private }}.any_instance_is_placeable()
+    returns boolean
+    language sql stable
+begin atomic
+    -- whether on probation or not, and however loaded
+    select exists (
+        select from {{ private }}.instance as i
+        where i.is_placeable and i.standing_order is null and i.suspended_until is null
+    );
+end;
+comment on function {{ private }}.any_instance_is_placeable() is 'Whether any instance may be given streams.';

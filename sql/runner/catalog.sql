@@ -1,5 +1,5 @@
 -- Every object of the two schemas, with a checksum over its definition, owner, privileges and comment.
--- Definitions are read with search_path = pg_catalog, so that they are spelled the same for everybody.
+-- Definitions are read with search_path = pg_catalog, so that they are spelled the same for all.
 select
     described.kind,
     described.identity,
@@ -35,7 +35,7 @@ from (
         concat_ws(
             e'\n', c.relkind, c.relpersistence, c.relrowsecurity, c.relforcerowsecurity,
             (select string_agg(o, ', ' order by o) from unnest(c.reloptions) as o),
-            -- foreign keys that somebody switched off
+            -- foreign keys that were switched off
             (
                 select 'off: ' || count(*) from pg_catalog.pg_trigger as g
                 where g.tgrelid = c.oid and g.tgisinternal and g.tgenabled <> 'O' having count(*) > 0

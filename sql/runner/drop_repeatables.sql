@@ -1,5 +1,5 @@
 -- Take away all functions, views and triggers that repeatable files made, and all privileges they gave; the files bring them back.
--- Nobody sees the gap: it is all one transaction. What others have built on them (a view of a DBA's own, a default, a constraint)
+-- The gap is not seen: it is all one transaction. What others have built on them (a view of a DBA's own, a default, a constraint)
 -- keeps its ground: such an object, and all that it needs itself, stays and is replaced in place.
 -- Locks     views, then the tables with triggers in the order in which they were made: as those do who read and write them
 do $do$

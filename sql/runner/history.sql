@@ -26,6 +26,6 @@ create table if not exists {{ private }}.schema_object (
     constraint schema_object_pkey primary key (kind, identity)
 );
 comment on table {{ private }}.schema_object is 'Every object of the two schemas as a migration left it, by a checksum of its definition, owner and privileges.';
-comment on column {{ private }}.schema_object.checksum is 'Null only during a migration, for what somebody else had put into the schemas before.';
+comment on column {{ private }}.schema_object.checksum is 'Null only during a migration, for what others had put into the schemas before.';
 comment on column {{ private }}.schema_object.server_major is 'The server''s major version: another one may spell the same definition differently.';
 comment on column {{ private }}.schema_object.found is 'Only during a migration: the checksum that it found, when it was not the recorded one.';

@@ -1,5 +1,5 @@
 -- Before anything changes: note where the two schemas are not what the last migration left, so that this one does not take
--- somebody else's objects and alterations for its own. Functions, views and triggers need no note: the files make them anew.
+-- others' objects and alterations for its own. Functions, views and triggers need no note: the files make them anew.
 insert into {{ private }}.schema_object as o (kind, identity, checksum, server_major, found)
 select
     c.kind,

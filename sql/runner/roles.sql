@@ -1,5 +1,5 @@
 -- The roles of a fleet: the owner of everything, and one group each for administrators, workers and readers.
--- Nobody logs in as one of them; a login becomes a member of the one whose work it does.
+-- No one logs in as one of them; a login becomes a member of the one whose work it does.
 -- Roles belong to the whole server, so another database's migration may be making the same ones at this moment.
 do $do$
 declare

@@ -1,4 +1,4 @@
--- The two schemas, and from here on the owner's hands: whatever is made belongs to it, whoever runs this.
+-- The two schemas, and from here on the owner's hands: all that is made belongs to it, under each login that runs this.
 do $do$
 declare
     v_schema name;

@@ -1,4 +1,4 @@
--- Every session of this database and whom it waits for, whatever kind of lock it is; and whether this login sees all of them.
+-- Every session of this database and whom it waits for, by every kind of lock; and whether this login sees all of them.
 select
     a.pid,
     a.usename::text as login,

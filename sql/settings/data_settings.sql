@@ -32,7 +32,7 @@ from (
     ('error_rate_alert', 'number', '0.05', '0.001', '1', null, 'part of the work', 'More of an instance''s or of the fleet''s work failing than this raises an alert.'),
     ('memory_alert', 'number', '90', '1', '100', null, 'percent', 'An instance that uses more memory than this raises an alert.'),
     ('no_driver_alert', 'interval', '5 minutes', '10 seconds', '1 day', null, null, 'Jobs that are overdue for so long mean that no driver runs, which raises an alert.'),
-    ('alert_reminder', 'interval', '1 hour', '1 minute', '30 days', null, null, 'An open alert that nobody has acknowledged is told again after so long.'),
+    ('alert_reminder', 'interval', '1 hour', '1 minute', '30 days', null, null, 'An open alert that is not acknowledged is told again after so long.'),
     ('alert_message_interval', 'interval', '1 minute', '0 seconds', '1 day', null, null, 'The least time between two messages to one target; what happens in between goes out together.'),
     ('watched_transactions', 'text', 'own', null, null, array['own', 'all'], null, 'Whose long transactions are ended: those of this system, or every client''s in its database.'),
     ('no_instance_alert', 'interval', '10 minutes', '10 seconds', '1 day', null, null, 'No active instance for so long raises an alert.'),

@@ -33,6 +33,14 @@ begin
     return query select p_name, v_setting.value, v_value;
 end
 $function$;
-comment on function {{ api }}.set_setting(text, text) is 'Change one setting; says its old and its new value.';
+comment on function {{ api }}.set_setting(text, text) is
+'Change one setting. Its bounds and the inequalities between settings are checked; a change that breaks one is refused (OR108) and changes nothing.
+p_name: the setting.
+p_value: its new value, as text.
+name: the setting.
+old_value: its value before.
+value: its value now.
+Raises: OR107, OR108.
+Example: select * from {{ api }}.set_setting(''rebalance_cooldown'', ''10 minutes'');';
 revoke all on function {{ api }}.set_setting(text, text) from public;
 grant execute on function {{ api }}.set_setting(text, text) to {{ admin }};

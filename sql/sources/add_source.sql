@@ -1,6 +1,4 @@
 -- Add a source of streams, or change the one of that name.
--- p_conninfo, p_table_name   where a PostgreSQL table is; both null: a list, whose batches are brought by hand
--- p_column_map               what is mapped otherwise than by the known names, {"name": "nome"}
 -- A null leaves what is there; for a new source it means no map, 60 seconds, 0.2, enabled.
 -- Locks     decision; source
 -- Writes    source
@@ -61,6 +59,18 @@ end
 $function$;
 
 comment on function {{ api }}.add_source(text, text, text, jsonb, interval, numeric, boolean) is
-'Adds a source of streams, or changes the one of that name: a table of another PostgreSQL, or (without an address) a list. No password belongs in the address.';
+'Add a source of streams, or change the one of that name. A source is a table of another PostgreSQL, or (without an address) a list whose batches are brought by hand. Null leaves a value as it is.
+p_source: the name of the source.
+p_conninfo: where the PostgreSQL is, as a libpq connection string without a password.
+p_table_name: the table there, with its schema if need be.
+p_column_map: columns that have other names than the known ones: {"name": "nome"}.
+p_sync_interval: the time between two readings; 60 seconds for a new source.
+p_max_removed_part: the largest part of its streams (0 to 1) that one reading may remove; 0.2 for a new source.
+p_enabled: whether it is read; true for a new source.
+source: the name of the source.
+kind: postgresql or list.
+created: true when it is new.
+Raises: OR101, 55P03.
+Example: select * from {{ api }}.add_source(''production'', ''host=production.example.org dbname=radio'', ''streams'', ''{"name": "nome"}'');';
 revoke all on function {{ api }}.add_source(text, text, text, jsonb, interval, numeric, boolean) from public;
 grant execute on function {{ api }}.add_source(text, text, text, jsonb, interval, numeric, boolean) to {{ admin }};

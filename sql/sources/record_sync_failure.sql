@@ -1,6 +1,4 @@
 -- Remember that a source could not be synchronised, and why. Its streams stay as they are.
--- p_error   {"code", "message", "detail", "hint"}, without a password
--- p_event_id  of the job run that this is a part of
 -- Writes    source, failure_count, incident_pattern, metric_count
 -- Raises    OR107 unknown source · OR101 the error is not an object
 create or replace function {{ api }}.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid default null)
@@ -34,6 +32,12 @@ end
 $function$;
 
 comment on function {{ api }}.record_sync_failure(text, jsonb, uuid) is
-'Remembers that a source could not be synchronised: the error, the attempt, how many in a row. Its streams stay.';
+'Record that a source could not be synchronised, and why. Its streams stay as they are.
+p_source: the source.
+p_error: {"code", "message", "detail", "hint"}, without a password.
+p_event_id: the event id of the job run that this is a part of.
+consecutive_failures: failures of this source in a row.
+Raises: OR101, OR107.
+Example: select * from {{ api }}.record_sync_failure(''production'', ''{"code": "08001", "message": "could not connect"}'');';
 revoke all on function {{ api }}.record_sync_failure(text, jsonb, uuid) from public;
 grant execute on function {{ api }}.record_sync_failure(text, jsonb, uuid) to {{ admin }};

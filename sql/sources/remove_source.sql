@@ -36,6 +36,11 @@ end
 $function$;
 
 comment on function {{ api }}.remove_source(text, boolean) is
-'Removes a source. While it has streams this is refused (OR406), unless they are to be removed with it.';
+'Remove a source. While it has streams this is refused (OR406), unless they are to be removed with it.
+p_source: the source.
+p_remove_streams: true removes its streams, too.
+removed_streams: streams that were removed.
+Raises: OR101, OR107, OR406, 55P03.
+Example: select * from {{ api }}.remove_source(''night'', p_remove_streams => true);';
 revoke all on function {{ api }}.remove_source(text, boolean) from public;
 grant execute on function {{ api }}.remove_source(text, boolean) to {{ admin }};

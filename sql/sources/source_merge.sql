@@ -7,6 +7,7 @@ create or replace function {{ private }}.source_merge(p_source text, p_batch uui
 as $function$
 declare
     v_now timestamptz := {{ private }}.now();
+    v_added bigint [];
 begin
     with found as materialized (
         select * from {{ private }}.source_rows(p_batch)
@@ -18,18 +19,13 @@ begin
             requirement_id = f.requirement_id, metadata = f.metadata, updated_at = v_now
         from unnest(p_changed) as c (stream_id), found as f
         where s.stream_id = c.stream_id and s.source = p_source and s.external_id = f.external_id
-        returning s.stream_id, s.active, s.requirement_id
+        returning s.stream_id, s.requirement_id
     ),
     refitted as (
         update {{ private }}.assignment as a
-        set
-            requirement_id = c.requirement_id,
-            state = case when a.state = 'idle' and c.active then 'waiting' else a.state end,
-            waiting_since = case when a.state = 'idle' and c.active then {{ private }}.free_at(a.stream_id) else a.waiting_since end
+        set requirement_id = c.requirement_id
         from changed as c
-        where
-            a.stream_id = c.stream_id
-            and (a.requirement_id <> c.requirement_id or (a.state = 'idle' and c.active))
+        where a.stream_id = c.stream_id and a.requirement_id <> c.requirement_id
     ),
     added as (
         insert into {{ private }}.stream (
@@ -43,15 +39,11 @@ begin
                 select from {{ private }}.stream as s where s.source = p_source and s.external_id = f.external_id
             )
         order by f.line
-        returning stream_id, active, requirement_id
+        returning stream_id
     )
-    insert into {{ private }}.assignment (stream_id, state, requirement_id, waiting_since)
-    select
-        n.stream_id,
-        case when n.active then 'waiting' else 'idle' end,
-        n.requirement_id,
-        case when n.active then v_now end
-    from added as n;
+    select array_agg(n.stream_id) into v_added from added as n;
+    perform {{ private }}.activate_streams(p_changed);
+    perform {{ private }}.add_assignments(v_added);
 end
 $function$;
 comment on function {{ private }}.source_merge(text, uuid, bigint []) is 'Writes the changed and new rows of a staged batch into stream and assignment.';

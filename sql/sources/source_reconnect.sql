@@ -12,7 +12,6 @@ as $function$
 declare
     v_held bigint [];
     v_decision_id bigint;
-    v_instance_id text;
 begin
     v_held := array(
         select a.stream_id from {{ private }}.assignment as a
@@ -26,21 +25,8 @@ begin
         'url_changed', 'sync_streams', 'streams have a new url; their owners connect again',
         jsonb_build_object('source', p_source, 'stream_ids', to_jsonb(v_held))
     );
-    update {{ private }}.assignment as a
-    set
-        epoch = a.epoch + 1,
-        state = case when a.state = 'running' then 'assigned' else a.state end,
-        assigned_at = {{ private }}.now(),
-        -- a hand-over belongs to the decision that began it
-        decision_id = case when a.state = 'releasing' then a.decision_id else v_decision_id end
-    where a.stream_id = any(v_held);
-    for v_instance_id in
-        select distinct a.instance_id from {{ private }}.assignment as a
-        where a.stream_id = any(v_held)
-        order by a.instance_id
-    loop
-        perform {{ private }}.notify_instance(v_instance_id, v_decision_id);
-    end loop;
+    perform {{ private }}.notify_instance(o.instance_id, v_decision_id)
+    from unnest({{ private }}.renew_epochs(v_held, null, v_decision_id)) as o (instance_id);
     perform {{ private }}.close_decision(v_decision_id, 0, 0);
     return cardinality(v_held);
 end

@@ -25,11 +25,8 @@ begin
         v_moves := {{ private }}.withdraw_streams(v_decision_id, v_held, 'source ' || p_source);
         perform {{ private }}.close_decision(v_decision_id, v_moves, v_moves);
     end if;
-
-    update {{ private }}.assignment as a
-    set state = 'idle', waiting_since = null
-    where a.stream_id = any(p_gone) and a.state = 'waiting';
-
+    -- what is left waits: it has no owner, so no decision is made
+    perform {{ private }}.withdraw_streams(null, p_gone, null);
     return v_moves;
 end
 $function$;

@@ -39,6 +39,16 @@ end
 $function$;
 
 comment on function {{ api }}.sources_due(text) is
-'The tables that are to be read now, or the one named: where they are, how their columns are mapped, the moment of reading that sync_streams wants to know, and how often in a row each has failed.';
+'Return the tables that are to be read now, or the one named. A source that failed is left alone for longer each time, up to ten minutes.
+p_source: the source to read, due or not; null: all that are due.
+source: the name of the source.
+conninfo: where it is, without a password.
+table_name: the table there.
+column_map: columns that have other names than the known ones.
+read_at: the moment of reading, which sync_streams wants to know.
+network_timeout: how long a network operation may take.
+consecutive_failures: failures of this source in a row.
+Raises: OR101, OR107.
+Example: select source, conninfo, table_name from {{ api }}.sources_due(''production'');';
 revoke all on function {{ api }}.sources_due(text) from public;
 grant execute on function {{ api }}.sources_due(text) to {{ admin }};

@@ -3,13 +3,6 @@
 -- removed. A stream whose url changed gets a new epoch, so that its owner connects again; a new name restarts nothing.
 -- Rows without a usable url are skipped and leave their streams as they are. A batch that changes nothing takes no
 -- lock: sources are read every minute, and rarely differ.
--- p_batch          the rows, copied into stream_staging before; they are deleted when the merge succeeds
--- p_force          go through although more than max_removed_part of the source's streams would be lost; an empty
---                  batch is refused even so
--- p_read_at        when the source was read, by this database's clock: a batch older than the last one merged is
---                  left out (superseded). Null: now
--- p_keep_vanished  keep streams that the batch does not have, as for lists that add up
--- p_event_id       of the job run that this is a part of
 -- Locks     decision; instance, stream, assignment (by id); source
 -- Writes    stream, assignment, requirement, source, stream_staging, decision, movement, withdrawal, settle_request
 -- Notifies  the owners of streams taken or reconnected
@@ -78,6 +71,24 @@ end
 $function$;
 
 comment on function {{ api }}.sync_streams(text, uuid, boolean, timestamptz, boolean, uuid) is
-'Makes the streams of a source equal to a staged batch: new, changed, activated, deactivated and removed streams in one merge. Refuses to lose more than max_removed_part of them (OR406) unless forced.';
+'Make the streams of a source equal to a staged batch, in one merge: new rows become waiting streams, changed ones are updated, inactive ones taken from their owners, vanished ones removed. A new address gets a new epoch. Rows without a usable address are skipped and leave their streams as they are.
+p_source: the source.
+p_batch: the batch, copied into stream_staging before; its rows are deleted when the merge succeeds.
+p_force: true goes through although more than max_removed_part of the streams would be lost (OR406); an empty batch is refused even so.
+p_read_at: when the source was read, by the clock of this database. A batch older than the last one merged is left out. Null: now.
+p_keep_vanished: true keeps streams that the batch does not have, as for lists that add up.
+p_event_id: the event id of the job run that this is a part of.
+inserted: streams that are new.
+updated: streams that were changed.
+activated: streams that were switched on.
+deactivated: streams that were switched off.
+removed: streams that were removed.
+unchanged: streams that stayed as they were.
+skipped: rows that could not be used.
+reconnected: streams whose address changed and whose owner connects again.
+superseded: true when a newer reading was merged before.
+skipped_rows: the first rows that could not be used, and why.
+Raises: OR101, OR107, OR109, OR406, 55P03.
+Example: select inserted, updated, removed, unchanged from {{ api }}.sync_streams(''night'', ''6f1c8a52-3c7e-4c44-9d0e-0a8f5b1c2d3e'');';
 revoke all on function {{ api }}.sync_streams(text, uuid, boolean, timestamptz, boolean, uuid) from public;
 grant execute on function {{ api }}.sync_streams(text, uuid, boolean, timestamptz, boolean, uuid) to {{ admin }};

@@ -4,7 +4,7 @@
 --   blamed      when it was silent on instance after instance (station_faults.sql); then only restarted now and then
 -- An instance that beats while none of its streams makes progress is in warning: it is given nothing, and its streams leave it
 -- one by one as above.
--- Locks     stream (key share), stall rows: whatever somebody else holds is left for the next beat, a beat waits for nothing
+-- Locks     stream (key share), stall rows: what another session holds is left for the next beat, a beat waits for nothing
 -- Writes    stall
 
 create or replace function {{ private }}.hear_stalls(p_instance_id text, p_stalled jsonb)

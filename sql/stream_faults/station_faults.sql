@@ -24,7 +24,7 @@ begin
     from {{ private }}.refusal as f
     where f.stream_id = p_stream_id and f.for_failing and f.until > f.refused_at and f.refused_at > v_since;
     if cardinality(v_refused_by) < {{ private }}.setting_number('stations_blamed_after') and (
-        -- when nobody can be given streams, that says nothing about the station
+        -- when no instance can be given streams, that says nothing about the station
         select coalesce(bool_or(p.instance_id <> all(v_refused_by)), true)
         from {{ private }}.assignment as a
         join {{ private }}.requirement as r on r.requirement_id = a.requirement_id
@@ -62,7 +62,7 @@ declare
     v_decision_id bigint := p_decision_id;
 begin
     if {{ private }}.blame_station(p_stream_id)
-        -- a station that nobody else can take stays where it is
+        -- a station that no other can take stays where it is
         or {{ private }}.best_instance(p_stream_id) is null
         or {{ private }}.failure_moves_left() <= 0
     then
@@ -127,7 +127,7 @@ create or replace function {{ private }}.cure_stations(p_progressing bigint[])
     returns bigint[]
     language sql volatile
 as $function$
-    -- whoever counts another failure of one right now decides for itself
+    -- a session that counts another failure of one right now decides for itself
     with well as materialized (
         select s.stream_id
         from {{ private }}.station_fault as s

@@ -50,8 +50,7 @@ begin
         {{ private }}.requirement_of(p_required_capabilities, p_region), coalesce(p_metadata, '{}'), {{ private }}.now(), {{ private }}.now()
     )
     returning stream.stream_id, stream.requirement_id into v_stream_id, v_requirement_id;
-    insert into {{ private }}.assignment (stream_id, requirement_id, waiting_since)
-    values (v_stream_id, v_requirement_id, {{ private }}.now());
+    perform {{ private }}.add_assignments(array[v_stream_id]);
 
     v_decision_id := {{ private }}.open_decision('new stream', 'add_stream', null, jsonb_build_object('stream_id', v_stream_id));
     perform {{ private }}.distribute(v_decision_id, v_requirement_id, array[v_stream_id], array[null::text], false, false, 'placed');
@@ -63,6 +62,20 @@ begin
     select a.stream_id, a.state, a.instance_id, a.epoch, {{ private }}.event_id() from {{ private }}.assignment as a where a.stream_id = v_stream_id;
 end
 $function$;
-comment on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) is 'Add a station. p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting. p_region: where it would best be heard (strategy location). p_external_id: its id in your own lists, else its address.';
+comment on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) is
+'Add a station. It is given to an instance at once when one has room.
+p_url: its address, http or https.
+p_name: its name; else its address.
+p_region: where it would best be heard (strategy location).
+p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting.
+p_metadata: a JSON object, passed on to the worker.
+p_external_id: its id in your own lists; else its address.
+stream_id: the id of the new stream.
+state: assigned, or waiting when no instance can have it.
+instance_id: the instance that has it; null when it waits.
+epoch: the epoch of this ownership.
+event_id: the id of the event, for explain_event.
+Raises: OR101, 55P03.
+Example: select * from {{ api }}.add_stream(''http://radio.example.org/8'', ''Radio 8'', p_region => ''south'');';
 revoke all on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) from public;
 grant execute on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) to {{ admin }};

@@ -29,6 +29,17 @@ begin
     limit p_limit;
 end
 $function$;
-comment on function {{ api }}.find_streams(text, integer) is 'Find streams by their id or by a part of their name or address, the best matches first: who has each and what it was found by (id, name, url).';
+comment on function {{ api }}.find_streams(text, integer) is
+'Find streams by their id, or by a part of their name or address in any case, the best matches first.
+p_text: an id, or 1 to 200 characters.
+p_limit: the most rows, 1 to 1000.
+stream_id: the stream.
+name: its name.
+url: its address, without login and query.
+state: idle, waiting, assigned, running or releasing.
+instance_id: the instance that has it.
+found_by: what matched: id, name or url.
+Raises: OR101.
+Example: select * from {{ api }}.find_streams(''radio'', 5);';
 revoke all on function {{ api }}.find_streams(text, integer) from public;
 grant execute on function {{ api }}.find_streams(text, integer) to {{ reader }}, {{ admin }};

@@ -33,6 +33,17 @@ begin
     from {{ private }}.assignment as a where a.stream_id = p_stream_id;
 end
 $function$;
-comment on function {{ api }}.move_stream(bigint, text, text) is 'Move one stream to one instance; no rows when it is there already.';
+comment on function {{ api }}.move_stream(bigint, text, text) is
+'Move one stream to one instance: by hand-over while its owner lives, at once when it waits. No rows: it is there already.
+p_stream_id: the stream.
+p_instance_id: the instance that is to have it.
+p_reason: why, for the record.
+decision_id: the decision, in the view decisions.
+from_instance_id: the instance that has it; null when it waited.
+to_instance_id: the instance that gets it.
+epoch: the epoch now; in a hand-over it is still the owner''s.
+event_id: the id of the event, for explain_event.
+Raises: OR102, OR103, OR402, OR405, 55P03.
+Example: select * from {{ api }}.move_stream(1, ''fingerv7-002'', ''closer to the station'');';
 revoke all on function {{ api }}.move_stream(bigint, text, text) from public;
 grant execute on function {{ api }}.move_stream(bigint, text, text) to {{ admin }};

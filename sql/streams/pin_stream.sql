@@ -35,6 +35,14 @@ begin
     return query select p_stream_id, v_instance_id, case when v_decision_id is not null then {{ private }}.event_id() end;
 end
 $function$;
-comment on function {{ api }}.pin_stream(bigint, text) is 'Pin a stream to an instance.';
+comment on function {{ api }}.pin_stream(bigint, text) is
+'Pin a stream to an instance. Balancing leaves it there. When the instance is lost, the stream fails over like any other, and goes home when the instance is back.
+p_stream_id: the stream.
+p_instance_id: the instance; null: the one that has it.
+stream_id: the stream.
+pinned_to: the instance that it is pinned to.
+event_id: the id of the event, for explain_event.
+Raises: OR101, OR102, OR103, OR405, 55P03.
+Example: select * from {{ api }}.pin_stream(1, ''fingerv7-002'');';
 revoke all on function {{ api }}.pin_stream(bigint, text) from public;
 grant execute on function {{ api }}.pin_stream(bigint, text) to {{ admin }};

@@ -26,6 +26,14 @@ begin
     return query select v_decision_id, v_from, {{ private }}.event_id();
 end
 $function$;
-comment on function {{ api }}.remove_stream(bigint, text) is 'Remove a station for good; says who had it.';
+comment on function {{ api }}.remove_stream(bigint, text) is
+'Remove a station for good. The instance that has it stops.
+p_stream_id: the stream.
+p_reason: why, for the record.
+decision_id: the decision, in the view decisions.
+from_instance_id: the instance that had it.
+event_id: the id of the event, for explain_event.
+Raises: OR102, 55P03.
+Example: select * from {{ api }}.remove_stream(1, ''off the air'');';
 revoke all on function {{ api }}.remove_stream(bigint, text) from public;
 grant execute on function {{ api }}.remove_stream(bigint, text) to {{ admin }};

@@ -12,7 +12,6 @@ as $function$
 declare
     v_assignment {{ private }}.assignment;
     v_decision_id bigint;
-    v_free_at timestamptz;
 begin
     perform {{ private }}.require_argument('p_active', p_active is not null, null, 'true or false');
     perform {{ private }}.lock_decisions();
@@ -27,11 +26,10 @@ begin
             jsonb_build_object('stream_id', p_stream_id)
         );
         if p_active then
-            update {{ private }}.assignment as a
-            set state = 'waiting', waiting_since = {{ private }}.free_at(p_stream_id)
-            where a.stream_id = p_stream_id
-            returning a.waiting_since into v_free_at;
-            if v_free_at <= {{ private }}.now() then
+            perform {{ private }}.activate_streams(array[p_stream_id]);
+            if exists (
+                select from {{ private }}.assignment as a where a.stream_id = p_stream_id and a.waiting_since <= {{ private }}.now()
+            ) then
                 perform {{ private }}.distribute(
                     v_decision_id, v_assignment.requirement_id, array[p_stream_id], array[null::text], false, false, 'placed'
                 );
@@ -47,6 +45,15 @@ begin
     from {{ private }}.assignment as a where a.stream_id = p_stream_id;
 end
 $function$;
-comment on function {{ api }}.set_stream_active(bigint, boolean) is 'Switch a station off or on; says who has it now.';
+comment on function {{ api }}.set_stream_active(bigint, boolean) is
+'Switch a station off (it is taken from its owner) or on (it is placed again).
+p_stream_id: the stream.
+p_active: true for on.
+stream_id: the stream.
+state: idle, waiting, assigned or running.
+instance_id: the instance that has it now.
+event_id: the id of the event, for explain_event.
+Raises: OR101, OR102, 55P03.
+Example: select * from {{ api }}.set_stream_active(1, false);';
 revoke all on function {{ api }}.set_stream_active(bigint, boolean) from public;
 grant execute on function {{ api }}.set_stream_active(bigint, boolean) to {{ admin }};

@@ -20,6 +20,12 @@ begin
     return query select p_stream_id, v_pinned_to;
 end
 $function$;
-comment on function {{ api }}.unpin_stream(bigint) is 'Let balancing move a stream again.';
+comment on function {{ api }}.unpin_stream(bigint) is
+'Let balancing move a stream again.
+p_stream_id: the stream.
+stream_id: the stream.
+was_pinned_to: the instance that it was pinned to; null when it was not.
+Raises: OR102, 55P03.
+Example: select * from {{ api }}.unpin_stream(1);';
 revoke all on function {{ api }}.unpin_stream(bigint) from public;
 grant execute on function {{ api }}.unpin_stream(bigint) to {{ admin }};

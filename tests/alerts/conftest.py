@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.alerts.receivers import Mailbox, Webhook
 from tests.driver.conftest import Jobs
 from tests.driver.conftest import jobs as jobs

@@ -39,7 +39,7 @@ class Webhook:
         return sum(message["message"].count(word) for message in list(self.messages))
 
     def go_on(self) -> None:
-        """Answer those who wait, and everybody from now on."""
+        """Answer those who wait, and all from now on."""
         self.behaviour = "answer"
         self._loop.call_soon_threadsafe(self._go_on.set)
 

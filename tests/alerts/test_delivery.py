@@ -1,8 +1,6 @@
 """Alerts on their way: real drivers, a real webhook, and how each of them can fail. No event is told twice."""
 
-import shutil
 import signal
-import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,9 +8,9 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import db
+from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_server
 from tests.alerts.conftest import OpenAlert
 from tests.alerts.receivers import TOKEN, Webhook
 from tests.driver.conftest import Jobs, StartDriver
@@ -153,7 +151,7 @@ def test_what_went_out_without_an_answer_is_unknown_and_not_told_twice(
     assert TOKEN not in driver.log.read_text()
 
 
-def test_a_driver_killed_while_sending_leaves_it_unknown_and_nobody_tells_it_again(
+def test_a_driver_killed_while_sending_leaves_it_unknown_and_no_other_tells_it_again(
     jobs: Jobs, start_driver: StartDriver, open_alert: OpenAlert, ops: str, webhook: Webhook
 ) -> None:
     webhook.behaviour = "hang"
@@ -194,10 +192,8 @@ def test_two_drivers_tell_each_event_once(
 def test_a_database_that_restarts_between_sending_and_marking_is_told_the_end_later(
     webhook: Webhook, tmp_path: Path
 ) -> None:
-    directory = Path(tempfile.mkdtemp(prefix="alerts-", dir="/tmp"))
-    directory.chmod(0o755)
     webhook.behaviour = "hang"
-    with Embedded(directory / "pg", settings={"fsync": "off"}) as server:
+    with temporary_server(settings={"fsync": "off"}) as server:
         migrate(server.dsn(), "orchestrator")
         with db.connect(server.dsn(), application_name="test") as conn:
             db.call(conn, "set_alert_target", target="ops")
@@ -220,7 +216,6 @@ def test_a_database_that_restarts_between_sending_and_marking_is_told_the_end_la
                 wait_until(lambda: states(conn)["prod", "opened"] == "sent", seconds=60)
         finally:
             driver.end()
-    shutil.rmtree(directory, ignore_errors=True)
     assert webhook.told("opened: the source is lost") == 1
 
 

@@ -75,7 +75,7 @@ def test_a_webhook_that_dies_in_the_middle_leaves_it_unknown(webhook: Webhook) -
     assert len(webhook.messages) == 1
 
 
-def test_nobody_there_is_certain() -> None:
+def test_that_no_instance_is_there_is_certain() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"json://127.0.0.1:{free.getsockname()[1]}/{TOKEN}"

@@ -35,12 +35,3 @@ def test_an_event_has_its_least_moves(event: peers.Event, least: int) -> None:
 
 def test_a_stream_has_moved_when_its_owner_is_another_or_the_first() -> None:
     assert peers.moves({1: "a", 2: "a"}, {1: "a", 2: "b", 3: "b"}) == 2
-
-
-def test_an_assignor_is_asked_until_every_stream_has_an_owner() -> None:
-    """The cooperative one takes away in its first round and gives in its second."""
-    before = peers.balanced(60, 5)
-    members = [f"member-{place:05}" for place in range(6)]
-    for assignor in peers.ASSIGNORS.values():
-        after, _ = peers.assign(assignor, members, before, 60)
-        assert len(after) == 60 and peers.moves(before, after) == peers.least_moves([12] * 5 + [0], 60)

@@ -20,7 +20,7 @@ def test_a_stream_that_changes_places_for_nothing_is_needless_and_one_run_by_two
     assert (found["gaps"], found["overlaps"], found["whole_after"]) == ([2], [2], 6)
 
 
-def test_a_stream_nobody_took_is_not_whole() -> None:
+def test_a_stream_that_was_not_taken_is_not_whole() -> None:
     found = analyse(read([*BEFORE, "10 b - s3"]), [9], 20, lambda before: 0)
     assert (found["is_whole"], found["gaps"]) == (False, [10])
 

@@ -8,8 +8,8 @@ from random import SystemRandom
 
 import click
 
-from orchestrator import log
 from orchestrator.cli import output
+from orchestrator.logs import log
 from tests.chaos.faults import FAULTS
 from tests.chaos.suite import HANDOFF_MODES, mode_of, run
 from tests.chaos.table import show

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Literal
 
-from orchestrator import db
-from orchestrator.demo.processes import Process
-from orchestrator.demo.stage import StageFailed
-from tests.chaos.fleet import Fleet
+from orchestrator.database import db
+from orchestrator.lab.processes import Process, ScenarioFailed
+from tests.chaos.breakable import BreakableFleet
 
-Inject = Callable[[Fleet, Random], None]
+Inject = Callable[[BreakableFleet, Random], None]
 Moves = Literal["none", "least"]
 
 
@@ -69,7 +68,7 @@ def fault(name: str, *, moves: Moves, **bounds: Any) -> Callable[[Inject], Injec
 
 
 @fault("worker-kill", moves="least", loses=True, heard_within=20, trusting=True, times=2, quick=True)
-def kill_worker(fleet: Fleet, random: Random) -> None:
+def kill_worker(fleet: BreakableFleet, random: Random) -> None:
     """kill -9 of a worker. Its streams are heard elsewhere within 20 s; nobody else's move."""
     victim = random.choice(fleet.workers)
     victim.kill()
@@ -77,20 +76,20 @@ def kill_worker(fleet: Fleet, random: Random) -> None:
 
 
 @fault("worker-join", moves="least", balancing=True, hidden=True)
-def join_worker(fleet: Fleet, random: Random) -> None:
+def join_worker(fleet: BreakableFleet, random: Random) -> None:
     """A new worker under a new id joins, wherever one is missing. It gets its share, and no more moves than that."""
-    fleet.stage.wait_until_share_of(fleet.start_worker())
+    fleet.wait_until_share_of(fleet.add_worker())
 
 
 @fault("crash", moves="none", stops_handlers=False, times=2, quick=True)
-def crash_database(fleet: Fleet, random: Random) -> None:
+def crash_database(fleet: BreakableFleet, random: Random) -> None:
     """PostgreSQL is stopped in immediate mode, as by a crash, and started again. Nothing moves, no handler stops."""
     fleet.server.restart(immediate=True)
     fleet.wait_until_back()
 
 
 @fault("crash-20s", moves="none", stops_handlers=False)
-def crash_database_for_longer(fleet: Fleet, random: Random) -> None:
+def crash_database_for_longer(fleet: BreakableFleet, random: Random) -> None:
     """PostgreSQL crashes and stays away for 20 s. Nothing moves, no handler stops."""
     fleet.server.stop(immediate=True)
     time.sleep(20)
@@ -99,14 +98,14 @@ def crash_database_for_longer(fleet: Fleet, random: Random) -> None:
 
 
 @fault("promotion", moves="none", stops_handlers=False)
-def promote_a_standby(fleet: Fleet, random: Random) -> None:
+def promote_a_standby(fleet: BreakableFleet, random: Random) -> None:
     """PostgreSQL crashes for good and a synchronous standby is promoted. Nothing moves, no handler stops."""
     fleet.fail_over()
     fleet.wait_until_back()
 
 
 @fault("worker-stop", moves="none", stops_handlers=False)
-def stop_worker(fleet: Fleet, random: Random) -> None:
+def stop_worker(fleet: BreakableFleet, random: Random) -> None:
     """SIGSTOP of a worker for 5 s. It hears what was sent meanwhile; nothing moves, nothing is lost."""
     worker = random.choice(fleet.workers)
     worker.freeze()
@@ -115,7 +114,7 @@ def stop_worker(fleet: Fleet, random: Random) -> None:
 
 
 @fault("driver-kill", moves="none", stops_handlers=False)
-def kill_driver(fleet: Fleet, random: Random) -> None:
+def kill_driver(fleet: BreakableFleet, random: Random) -> None:
     """kill -9 of a driver, then of the other one. Whoever is left does the work; for a while nobody is missed."""
     first, second = random.sample(fleet.drivers, 2)
     first.kill()
@@ -123,12 +122,12 @@ def kill_driver(fleet: Fleet, random: Random) -> None:
     second.kill()
     fleet.wait_until_healed()
     for driver in (first, second):
-        fleet.start_driver(driver.name)
+        fleet.add_driver(driver.name)
     fleet.wait_until_jobs_run()
 
 
 @fault("driver-stop", moves="none", stops_handlers=False)
-def stop_driver(fleet: Fleet, random: Random) -> None:
+def stop_driver(fleet: BreakableFleet, random: Random) -> None:
     """SIGSTOP of a driver for 8 s. It holds nothing that the other one would need."""
     driver = random.choice(fleet.drivers)
     driver.freeze()
@@ -138,7 +137,7 @@ def stop_driver(fleet: Fleet, random: Random) -> None:
 
 
 @fault("terminate-one", moves="none", stops_handlers=False)
-def terminate_sessions_of_a_worker(fleet: Fleet, random: Random) -> None:
+def terminate_sessions_of_a_worker(fleet: BreakableFleet, random: Random) -> None:
     """pg_terminate_backend of all sessions of one worker. It comes back within the grace: nothing moves."""
     worker = random.choice(fleet.workers)
     fleet.terminate(f"%{worker.name}")
@@ -146,14 +145,14 @@ def terminate_sessions_of_a_worker(fleet: Fleet, random: Random) -> None:
 
 
 @fault("terminate-all", moves="none", stops_handlers=False, quick=True)
-def terminate_all_sessions(fleet: Fleet, random: Random) -> None:
+def terminate_all_sessions(fleet: BreakableFleet, random: Random) -> None:
     """pg_terminate_backend of everybody at once. Nothing moves, no handler stops."""
     fleet.terminate("%")
     fleet.wait_until_back()
 
 
 @fault("cut-short", moves="none", stops_handlers=False, quick=True)
-def cut_shortly(fleet: Fleet, random: Random) -> None:
+def cut_shortly(fleet: BreakableFleet, random: Random) -> None:
     """The connections of one worker are reset, and cannot be made anew for 4 s. Nothing moves."""
     line = fleet.line(random.choice(fleet.workers).name)
     line.cut()
@@ -162,18 +161,17 @@ def cut_shortly(fleet: Fleet, random: Random) -> None:
 
 
 @fault("cut-long", moves="least", trusting=True, balancing=True)
-def cut_for_long(fleet: Fleet, random: Random) -> None:
+def cut_for_long(fleet: BreakableFleet, random: Random) -> None:
     """One worker cannot reach the database. Its streams go to others; it hears on, and the fence refuses it."""
     worker = fleet.pick_one_to_lose(random)
     fleet.line(worker.name).cut()
-    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
-    fleet.wait_until_healed()
+    fleet.wait_until_replaced(worker)
     fleet.line(worker.name).heal()
-    fleet.stage.wait_until_share_of(worker)
+    fleet.wait_until_share_of(worker)
 
 
 @fault("hold-short", moves="none", stops_handlers=False)
-def hold_shortly(fleet: Fleet, random: Random) -> None:
+def hold_shortly(fleet: BreakableFleet, random: Random) -> None:
     """One worker's connection is half-open for 5 s: nothing passes, nothing ends. Nobody notices."""
     line = fleet.line(random.choice(fleet.workers).name)
     line.hold()
@@ -182,7 +180,7 @@ def hold_shortly(fleet: Fleet, random: Random) -> None:
 
 
 @fault("hold-long", moves="least", trusting=True, balancing=True)
-def hold_for_long(fleet: Fleet, random: Random) -> None:
+def hold_for_long(fleet: BreakableFleet, random: Random) -> None:
     """One worker's connection is half-open for good; after 25 s the server loses it, as its keepalives would.
 
     Its streams go to others, it hears on, and the fence refuses it. When the line heals it comes back for its share.
@@ -192,49 +190,46 @@ def hold_for_long(fleet: Fleet, random: Random) -> None:
     line.hold()
     time.sleep(25)
     line.lose_server_side()
-    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
-    fleet.wait_until_healed()
+    fleet.wait_until_replaced(worker)
     line.heal()
-    fleet.stage.wait_until_share_of(worker)
+    fleet.wait_until_share_of(worker)
 
 
 @fault("lease-cut", moves="least", loses=True, trusting=True, balancing=True)
-def isolate_one_that_stops(fleet: Fleet, random: Random) -> None:
+def isolate_one_that_stops(fleet: BreakableFleet, random: Random) -> None:
     """A worker with on_isolation = stop and a lease of 60 s is cut off. It stops before others get its streams."""
     worker = fleet.restart_worker(fleet.pick_one_to_lose(random), "--lease", "60")
     refused = fleet.writes_refused_of(worker)
     fleet.line(worker.name).cut()
-    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
-    fleet.wait_until_healed()
+    fleet.wait_until_replaced(worker)
     fleet.line(worker.name).heal()
-    fleet.stage.wait_until_share_of(worker)
+    fleet.wait_until_share_of(worker)
     _nothing_more_refused(fleet, worker, refused)
     fleet.restart_worker(worker)
 
 
 @fault("lease-stop", moves="least", loses=True, trusting=True, balancing=True)
-def freeze_one_that_stops(fleet: Fleet, random: Random) -> None:
+def freeze_one_that_stops(fleet: BreakableFleet, random: Random) -> None:
     """A worker with on_isolation = stop and a lease of 60 s hangs for longer. Waking up it looks at the clock first."""
     worker = fleet.restart_worker(fleet.pick_one_to_lose(random), "--lease", "60")
     refused = fleet.writes_refused_of(worker)
     worker.freeze()
-    fleet.wait_until(f"{worker.name} is lost", lambda: not fleet.streams_of(worker), 100)
-    fleet.wait_until_healed()
+    fleet.wait_until_replaced(worker)
     worker.may_end = True  # its promise was broken while it could do nothing about it
     worker.wake()
     time.sleep(2)
     worker = fleet.restart_worker(worker)
-    fleet.stage.wait_until_share_of(worker)
+    fleet.wait_until_share_of(worker)
     _nothing_more_refused(fleet, worker, refused)
 
 
-def _nothing_more_refused(fleet: Fleet, worker: Process, refused: int) -> None:
+def _nothing_more_refused(fleet: BreakableFleet, worker: Process, refused: int) -> None:
     if more := fleet.writes_refused_of(worker) - refused:
-        raise StageFailed(f"{worker.name} had not stopped before others got its streams: {more} writes were refused")
+        raise ScenarioFailed(f"{worker.name} had not stopped before others got its streams: {more} writes were refused")
 
 
 @fault("slow", moves="none", stops_handlers=False)
-def slow_down(fleet: Fleet, random: Random) -> None:
+def slow_down(fleet: BreakableFleet, random: Random) -> None:
     """Everybody's way to the database takes 200 ms each way for 15 s. Nothing moves."""
     for line in fleet.lines():
         line.delay = 0.2
@@ -244,18 +239,18 @@ def slow_down(fleet: Fleet, random: Random) -> None:
 
 
 @fault("twin", moves="none", stops_handlers=False, quick=True)
-def start_a_twin(fleet: Fleet, random: Random) -> None:
+def start_a_twin(fleet: BreakableFleet, random: Random) -> None:
     """A second process starts under an id that is in use. It is refused and ends; the first is not disturbed."""
     worker = random.choice(fleet.workers)
     incarnation = fleet.incarnation_of(worker)
     twin = fleet.start_twin(worker)
     fleet.wait_until("the second one has ended", lambda: not twin.alive)
     if "OR104" not in twin.last_words() or fleet.incarnation_of(worker) != incarnation:
-        raise StageFailed(f"the second process was not refused as it should: {twin.last_words()}")
+        raise ScenarioFailed(f"the second process was not refused as it should: {twin.last_words()}")
 
 
 @fault("table-locks", moves="none", stops_handlers=False)
-def lock_tables(fleet: Fleet, random: Random) -> None:
+def lock_tables(fleet: BreakableFleet, random: Random) -> None:
     """A DBA holds the tables assignment and instance in access exclusive mode for 20 s. Nothing moves."""
     with fleet.dba() as conn:
         conn.execute(
@@ -265,12 +260,12 @@ def lock_tables(fleet: Fleet, random: Random) -> None:
 
 
 @fault("deaf", moves="least", loses=True, balancing=True, heard_within=33)
-def drop_notifications(fleet: Fleet, random: Random) -> None:
+def drop_notifications(fleet: BreakableFleet, random: Random) -> None:
     """All notifications are lost, streams move and one is added. All is in its place within one beat.
 
     That is heartbeat_interval (30 s), settle_window (2 s) and a second.
     """
-    added, *moved = random.sample(range(1, fleet.stage.stations + 1), 4)
+    added, *moved = random.sample(range(1, fleet.stations + 1), 4)
     fleet.set_active(added, active=False)
     fleet.wait_until("its handler has ended", lambda: fleet.has_ended(added))
     for line in fleet.lines():
@@ -284,7 +279,7 @@ def drop_notifications(fleet: Fleet, random: Random) -> None:
 
 
 @fault("crash-moving", moves="least", quick=True)
-def crash_while_streams_move(fleet: Fleet, random: Random) -> None:
+def crash_while_streams_move(fleet: BreakableFleet, random: Random) -> None:
     """PostgreSQL crashes while streams are on their way to another worker. They arrive, and nothing else moves."""
     fleet.begin_moves(random)
     fleet.server.restart(immediate=True)
@@ -292,7 +287,7 @@ def crash_while_streams_move(fleet: Fleet, random: Random) -> None:
 
 
 @fault("cut-moving", moves="least")
-def cut_while_streams_move(fleet: Fleet, random: Random) -> None:
+def cut_while_streams_move(fleet: BreakableFleet, random: Random) -> None:
     """The next owner of streams on their way is cut off for 4 s, then the owner of others. Nothing else moves."""
     for which in (1, 0):
         line = fleet.line(fleet.begin_moves(random)[which].name)
@@ -303,26 +298,26 @@ def cut_while_streams_move(fleet: Fleet, random: Random) -> None:
 
 
 @fault("kill-moving", moves="least", loses=True)
-def kill_while_streams_move(fleet: Fleet, random: Random) -> None:
+def kill_while_streams_move(fleet: BreakableFleet, random: Random) -> None:
     """kill -9 of the next owner of streams on their way, then of the owner of others. Both come back."""
     for which in (1, 0):
         fleet.restart_worker(fleet.begin_moves(random)[which], kill=True)
 
 
 @fault("drivers-moving", moves="least")
-def kill_drivers_while_streams_move(fleet: Fleet, random: Random) -> None:
+def kill_drivers_while_streams_move(fleet: BreakableFleet, random: Random) -> None:
     """kill -9 of both drivers while streams are on their way to another worker. They arrive without a driver."""
     fleet.begin_moves(random)
     for driver in list(fleet.drivers):
         driver.kill()
     fleet.wait_until_all_run()
     for driver in list(fleet.drivers):
-        fleet.start_driver(driver.name)
+        fleet.add_driver(driver.name)
     fleet.wait_until_jobs_run()
 
 
 @fault("rolling-suspend", moves="none", loses=True)
-def restart_all(fleet: Fleet, random: Random) -> None:
+def restart_all(fleet: BreakableFleet, random: Random) -> None:
     """Every worker and driver is restarted under its id, one after the other, and says so. Nothing moves."""
     for worker in list(fleet.workers):
         fleet.restart_worker(worker)
@@ -331,34 +326,34 @@ def restart_all(fleet: Fleet, random: Random) -> None:
 
 
 @fault("rolling-kill", moves="none", loses=True)
-def kill_and_restart_all(fleet: Fleet, random: Random) -> None:
+def kill_and_restart_all(fleet: BreakableFleet, random: Random) -> None:
     """Every worker is killed with -9 and started again under its id, one after the other. Nothing moves."""
     for worker in list(fleet.workers):
         fleet.restart_worker(worker, kill=True)
 
 
 @fault("drain", moves="least", lost_per_stream=1, balancing=True)
-def drain_worker(fleet: Fleet, random: Random) -> None:
+def drain_worker(fleet: BreakableFleet, random: Random) -> None:
     """An operator drains a worker, then ends it. Its streams go to others, each with less than a second lost."""
     leaver = random.choice(fleet.workers)
-    db.call(fleet.stage.orchestrator(), "drain_instance", instance_id=leaver.name)
+    db.call(fleet.orchestrator(), "drain_instance", instance_id=leaver.name)
     fleet.wait_until(f"{leaver.name} is empty", lambda: not fleet.streams_of(leaver))
     fleet.wait_until_healed()
     leaver.terminate()
     fleet.wait_until(f"{leaver.name} has ended", lambda: not leaver.alive)
-    db.call(fleet.stage.orchestrator(), "remove_instance", instance_id=leaver.name, reason="gone for good")
+    db.call(fleet.orchestrator(), "remove_instance", instance_id=leaver.name, reason="gone for good")
     fleet.lose(leaver)
 
 
 @fault("pooler-restart", moves="none", stops_handlers=False, pooled=True)
-def restart_pooler(fleet: Fleet, random: Random) -> None:
+def restart_pooler(fleet: BreakableFleet, random: Random) -> None:
     """PgBouncer in transaction mode stands between everything, and is killed and started again. Nothing moves."""
     fleet.pooler.restart()
     fleet.wait_until_back()
 
 
 @fault("pooler-in", moves="none", loses=True, hidden=True)
-def go_through_pooler(fleet: Fleet, random: Random) -> None:
+def go_through_pooler(fleet: BreakableFleet, random: Random) -> None:
     """The whole fleet is restarted, one after the other, to go through PgBouncer in transaction mode. Nothing moves."""
     fleet.pooler.start()
     fleet.go_through(fleet.pooler)
@@ -366,7 +361,7 @@ def go_through_pooler(fleet: Fleet, random: Random) -> None:
 
 
 @fault("pooler-out", moves="none", loses=True, hidden=True)
-def leave_pooler(fleet: Fleet, random: Random) -> None:
+def leave_pooler(fleet: BreakableFleet, random: Random) -> None:
     """The whole fleet is restarted, one after the other, to go straight to the server again. Nothing moves."""
     fleet.go_through(None)
     restart_all(fleet, random)
@@ -374,8 +369,6 @@ def leave_pooler(fleet: Fleet, random: Random) -> None:
 
 
 @fault("sabotage", moves="none", hidden=True)
-def write_a_second_twice(fleet: Fleet, random: Random) -> None:
+def write_a_second_twice(fleet: BreakableFleet, random: Random) -> None:
     """A second is written twice, on purpose. The suite must find it and fail."""
-    fleet.stage.ledger().execute(
-        "insert into music_log.heard select * from music_log.heard order by second desc limit 1"
-    )
+    fleet.ledger().execute("insert into music_log.heard select * from music_log.heard order by second desc limit 1")

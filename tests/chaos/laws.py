@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, LiteralString
 
-from psycopg import sql
-
-from orchestrator import db
-from orchestrator.demo import ledger
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
+from orchestrator.lab import ledger
 from orchestrator.names import DEFAULT_SCHEMA
 from tests.properties import laws
 from tests.properties.laws import Snapshot
+from tests.support import query
 
 LOOK_EVERY = 0.5
 # So many seconds of the ledger are looked at each time; all of them at the end.
@@ -137,28 +136,28 @@ class Watch(threading.Thread):
 
     def _look_at_sessions(self) -> None:
         conn = self._orchestrator()
-        for row in _ask(conn, _LONG_TRANSACTIONS):
+        for row in ask(conn, _LONG_TRANSACTIONS):
             self.note(Law.TRANSACTIONS, row)
-        (row,) = _ask(conn, "select sum(deadlocks)::integer as deadlocks from pg_stat_database")
+        (row,) = ask(conn, "select sum(deadlocks)::integer as deadlocks from pg_stat_database")
         if self._last_deadlocks is not None:
             # fewer than before: the server crashed, and its statistics with it
             more = row["deadlocks"] - (self._last_deadlocks if row["deadlocks"] >= self._last_deadlocks else 0)
             if more:
                 self.note(Law.DEADLOCKS, f"{more} more")
         self._last_deadlocks = row["deadlocks"]
-        for row in _ask(conn, _FAILED_JOBS, after=self._last_job_run, excused=list(EXCUSED)):
+        for row in ask(conn, _FAILED_JOBS, after=self._last_job_run, excused=list(EXCUSED)):
             self._last_job_run = max(self._last_job_run, row["job_run_id"])
             self.note(Law.JOBS, row)
-        for row in _ask(conn, _REPAIRS, after=self._last_repair):
+        for row in ask(conn, _REPAIRS, after=self._last_repair):
             self._last_repair = max(self._last_repair, row["repair_id"])
             self.note(Law.REPAIRS, row)
 
     def _look_at_ledger(self, whole: bool) -> None:
         conn = self._ledger()
         since = 0 if whole else RECENT
-        for row in _ask(conn, _TWO_OWNERS, recent=since):
+        for row in ask(conn, _TWO_OWNERS, recent=since):
             self.note(Law.OWNERS, row)
-        for row in _ask(conn, _WRITTEN_TWICE, recent=since):
+        for row in ask(conn, _WRITTEN_TWICE, recent=since):
             self.note(Law.TWICE, row)
 
     def _holds(self, law: Law, check: Callable[..., None], *snapshots: Snapshot) -> None:
@@ -180,10 +179,10 @@ class Watch(threading.Thread):
         return self._ledger_conn
 
 
-def _ask(conn: db.Connection, question: LiteralString, **parameters: Any) -> list[db.Row]:
-    names = {"api": sql.Identifier(conn.names.api), "private": sql.Identifier(conn.names.private)}
+def ask(conn: db.Connection, question: LiteralString, **parameters: Any) -> list[db.Row]:
+    """Rows of a question in which `{api}` and `{private}` stand for the schemas; its errors are ours."""
     with db.translated_errors():
-        return conn.execute(sql.SQL(question).format(**names), parameters).fetchall()
+        return query(conn, question, conn.names, parameters)
 
 
 # Whoever is called "chaos …" breaks or watches, and is none of ours.

@@ -8,18 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any, LiteralString
 
-from psycopg import sql
-
-from orchestrator import db
-from orchestrator.demo import ledger
-from orchestrator.demo.processes import Process, Processes
-from orchestrator.demo.stage import LOOK_EVERY, StageFailed
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import db
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
+from orchestrator.lab import ledger
+from orchestrator.lab.processes import Process, Processes, ScenarioFailed
 from tests.chaos.faults import Moves
-from tests.chaos.laws import Law, Watch
+from tests.chaos.laws import Law, Watch, ask
 from tests.chaos.table import Result, Row
 
 DATABASE = "many"
@@ -71,7 +67,7 @@ class Many:
             rows.append(self._act("rolling-850", "none", self._restart_all))
             rows.append(self._act("kill-850", "none", self._kill_all))
             rows.append(self._act("storm-50", "least", self._storm))
-        except StageFailed as failed:
+        except ScenarioFailed as failed:
             self._say(f"{self._watch.act} never healed: {failed.message}")
             failures.append(f"{self._watch.act}: {failed.message}")
             self._watch.note(Law.ASSIGNED, failed.message)
@@ -84,7 +80,7 @@ class Many:
 
     def _start(self) -> None:
         self._say(f"{STREAMS} streams on {WORKERS} workers without audio")
-        self._ask(_ADD_STREAMS, streams=STREAMS)
+        ask(self._conn, _ADD_STREAMS, streams=STREAMS)
         for number in (1, 2):
             self._processes.start_command(f"many-{number}", "run", "--dsn", self._dsn, "--name", f"many-{number}")
         self._workers = [self._start_workers(number) for number in range(1, WORKERS + 1)]
@@ -166,20 +162,8 @@ class Many:
         self._wait_until("all streams run", is_quiet)
 
     def _wait_until(self, what: str, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            for process in self._processes.all:
-                if not process.alive and not process.may_end:
-                    raise StageFailed(f"{process.name} ended by itself: {process.last_words()}")
-            if time.monotonic() > deadline:
-                raise StageFailed(f"after {PATIENCE:.0f} s it was still not so that {what}")
-            time.sleep(LOOK_EVERY)
+        self._processes.wait_until(what, condition, PATIENCE)
 
     def _state(self, after: int = 0, pids: Sequence[str] = ()) -> db.Row:
-        (row,) = self._ask(_STATE, after=after, pids=list(pids))
+        (row,) = ask(self._conn, _STATE, after=after, pids=list(pids))
         return row
-
-    def _ask(self, question: LiteralString, **parameters: Any) -> list[db.Row]:
-        names = {"api": sql.Identifier(self._conn.names.api), "private": sql.Identifier(self._conn.names.private)}
-        with db.translated_errors():
-            return self._conn.execute(sql.SQL(question).format(**names), parameters).fetchall()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -15,13 +13,12 @@ from random import Random
 
 import psycopg
 
-from orchestrator.demo import report
-from orchestrator.demo.processes import Processes
-from orchestrator.demo.show import interrupted_once
-from orchestrator.demo.stage import Stage, StageFailed
-from orchestrator.embedded import Embedded
+from orchestrator.database.embedded import Embedded
+from orchestrator.lab import report
+from orchestrator.lab.processes import Processes, ScenarioFailed, interrupted_once
+from orchestrator.lab.server import fast_directory, running_server, temporary_directory
+from tests.chaos.breakable import BreakableFleet
 from tests.chaos.faults import FAULTS, Fault
-from tests.chaos.fleet import Fleet
 from tests.chaos.laws import Breach, Law, Watch
 from tests.chaos.many import Many
 from tests.chaos.proxy import Proxy
@@ -69,33 +66,32 @@ def run(
     faults: Sequence[Fault], *, seed: int, mode: str, quick: bool = False, many: bool = False, keep: bool = False
 ) -> Result:
     """Put up a fleet, break it, and put everything away again; `many`: then 850 streams without audio."""
-    directory = Path(tempfile.mkdtemp(prefix="orchestrator-chaos-", dir=_scratch()))
-    directory.chmod(0o755)  # the server runs as a user of its own
     began = time.monotonic()
 
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:6.1f} s  {text}", file=sys.stderr, flush=True)
 
-    try:
-        with interrupted_once(), ExitStack() as stack:
-            server = Embedded(directory / "pg")
-            stack.callback(server.stop)
-            server.start()
-            result = Result(seed, mode, _version(server))
-            if faults:
-                size = QUICK if quick else WHOLE
-                result += _hear(server, directory, faults, seed=seed, mode=mode, size=size, say=say, at_the_end=stack)
-            if many:
-                with Processes(directory) as processes:
-                    result += Many(server, processes, mode, say).run()
-            if deadlocks := sum(log.read_bytes().count(b"deadlock detected") for log in directory.glob("*/log")):
-                result += Result(breaches=[Breach(Law.DEADLOCKS, "the whole run", f"{deadlocks} in the server's log")])
-            return replace(result, seconds=time.monotonic() - began)
-    finally:
-        if keep:
-            say(f"kept {directory}")
-        else:
-            shutil.rmtree(directory, ignore_errors=True)
+    def say_kept(directory: Path) -> None:
+        say(f"kept {directory}")
+
+    with (
+        temporary_directory(
+            "orchestrator-chaos-", within=fast_directory(), keep=say_kept if keep else None
+        ) as directory,
+        interrupted_once(),
+        running_server(directory / "pg") as server,
+        ExitStack() as stack,
+    ):
+        result = Result(seed, mode, _version(server))
+        if faults:
+            size = QUICK if quick else WHOLE
+            result += _hear(server, directory, faults, seed=seed, mode=mode, size=size, say=say, at_the_end=stack)
+        if many:
+            with Processes(directory) as processes:
+                result += Many(server, processes, mode, say).run()
+        if deadlocks := sum(log.read_bytes().count(b"deadlock detected") for log in directory.glob("*/log")):
+            result += Result(breaches=[Breach(Law.DEADLOCKS, "the whole run", f"{deadlocks} in the server's log")])
+        return replace(result, seconds=time.monotonic() - began)
 
 
 def _hear(
@@ -114,12 +110,13 @@ def _hear(
     with ExitStack() as stack:
         proxy = stack.enter_context(Proxy())
         processes = stack.enter_context(Processes(directory))
-        stage = Stage(server, processes, stations=size.stations, show=lambda _: None)
-        fleet = Fleet(stage, proxy, workers=size.workers, mode=mode, say=say)
+        fleet = BreakableFleet(
+            server, processes, proxy, stations=size.stations, workers=size.workers, mode=mode, say=say
+        )
         stack.callback(fleet.pooler.close)
         at_the_end.callback(lambda: fleet.server.stop())  # which may be another one by then
         fleet.start()
-        watch = Watch(stage.dsn, stage.ledger_dsn)
+        watch = Watch(fleet.dsn, fleet.ledger_dsn)
         watch.start()
         stack.callback(watch.stop)
         for injection in order(faults, seed, quick=quick):
@@ -134,15 +131,15 @@ def _hear(
         return _end(fleet, watch, acts)
 
 
-def _inject(fault: Fault, fleet: Fleet, watch: Watch, random: Random, acts: _Acts) -> None:
+def _inject(fault: Fault, fleet: BreakableFleet, watch: Watch, random: Random, acts: _Acts) -> None:
     """One fault, from a quiet fleet to one in which everything is heard again."""
     try:
         fleet.wait_until_quiet(trusting=fault.trusting, balancing=fault.balancing)
-        fleet.stage.wait_until_up_to_date()
+        fleet.wait_until_up_to_date()
         watch.act = fault.name
         fleet.say(f"{fault.name}: {fault.description}")
         handlers_ended = fleet.handlers_ended()
-        fleet.stage.begin_act(fault.name, fault.description)
+        fleet.begin_act(fault.name, fault.description)
         fleet.broken_at = datetime.now(UTC)
         fault.inject(fleet, random)
         fleet.wait_until_quiet()
@@ -151,27 +148,27 @@ def _inject(fault: Fault, fleet: Fleet, watch: Watch, random: Random, acts: _Act
         acts.handlers_ended[fault.name] = acts.handlers_ended.get(fault.name, 0) + ended
         if ended and not fault.stops_handlers:
             watch.note(Law.HANDLERS, f"{ended} handlers ended")
-    except StageFailed as failed:
+    except ScenarioFailed as failed:
         fleet.say(f"{fault.name} never healed: {failed.message}")
         acts.failures.append(f"{fault.name}: {failed.message}")
         watch.note(Law.PROCESSES if "ended by itself" in failed.message else Law.ASSIGNED, failed.message)
         fleet.put_right()
 
 
-def _end(fleet: Fleet, watch: Watch, acts: _Acts) -> Result:
-    with suppress(StageFailed):
+def _end(fleet: BreakableFleet, watch: Watch, acts: _Acts) -> Result:
+    with suppress(ScenarioFailed):
         # an act counts to the second before the last: so that this one began when the last fault had healed
-        fleet.stage.wait_until_all_heard_since(time.time())
+        fleet.wait_until_all_heard_since(time.time())
     ended = time.time()
-    fleet.stage.begin_act("end", "")
-    with suppress(StageFailed):
-        fleet.stage.wait_until(
-            "the last second is written", lambda picture: picture.last_complete_second >= int(ended) - 1, 10
+    fleet.begin_act("end", "")
+    with suppress(ScenarioFailed):
+        fleet.wait_for(
+            "the last second is written", lambda snapshot: snapshot.last_complete_second >= int(ended) - 1, 10
         )
     watch.stop()
     watch.look(whole=True)
-    fleet.stage.keep_record()
-    found = report.read(fleet.stage.ledger())
+    fleet.keep_record()
+    found = report.read(fleet.ledger())
     rows = [
         _row(FAULTS[name], [act for act in found.acts if act.act == name], watch, acts)
         for name in dict.fromkeys(act.act for act in found.acts)
@@ -215,9 +212,3 @@ def _row(fault: Fault, found: Sequence[report.Act], watch: Watch, acts: _Acts) -
 def _version(server: Embedded) -> str:
     with closing(psycopg.connect(server.dsn())) as conn:
         return conn.info.parameter_status("server_version") or "?"
-
-
-def _scratch() -> Path:
-    """In memory where there is room: a busy disk is not what is to be tested."""
-    memory = Path("/dev/shm")
-    return memory if memory.is_dir() and shutil.disk_usage(memory).free > 2 * 1024**3 else Path(tempfile.gettempdir())

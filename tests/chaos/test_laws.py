@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
-from orchestrator.demo import ledger
+from orchestrator.database import db
+from orchestrator.lab import ledger
 from orchestrator.names import Names
 from tests.chaos.laws import Law, Watch
 from tests.support import Database

@@ -27,7 +27,7 @@ def test_no_fault_has_to_wait_for_the_end_of_one_before_it() -> None:
 
 
 def test_every_fault_says_what_it_does_and_stands_in_the_manual() -> None:
-    manual = (Path(__file__).parents[2] / "docs" / "chaos.md").read_text()
+    manual = (Path(__file__).parents[2] / "docs" / "internals" / "chaos.md").read_text()
     for fault in FAULTS.values():
         assert fault.description.endswith("."), fault.name
         assert fault.hidden or f"| `{fault.name}` |" in manual, fault.name

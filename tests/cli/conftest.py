@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
 from orchestrator.cli import main
+from orchestrator.database import db
 from tests.support import Database
 
 
@@ -98,7 +98,7 @@ class Fleet:
             f'update {private}.alert_target set consecutive_failures = 2, last_error = \'{{"message": "500"}}\','
             " retry_at = now() + interval '1 minute' where target = 'ops'"
         )
-        failures = [{"function": "connect", "message": "nobody answers at 10.0.0.7", "count": 4, "consecutive": 4}]
+        failures = [{"function": "connect", "message": "no answer from 10.0.0.7", "count": 4, "consecutive": 4}]
         db.call(conn, "record_failures", reporter="driver:night", failures=Jsonb(failures))
 
     def open_alert(self, message: str = "the fleet is gone", subject: str = "") -> int:

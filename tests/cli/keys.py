@@ -11,9 +11,10 @@ from typing import Any
 
 import click
 
-from orchestrator import db, embedded
 from orchestrator.cli import main
-from orchestrator.migrate import migrate
+from orchestrator.database import db
+from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_server
 from orchestrator.names import DEFAULT_SCHEMA
 from tests.cli.conftest import Cli, Fleet, cli_for, fleet_on
 
@@ -138,7 +139,7 @@ def answers(cli: Cli, fleet: Fleet, dsn: str) -> dict[str, Any]:
     event_id = ask("event")[0]["event_id"]
     told["event EVENT_ID"] = keys_of(cli("event", event_id, "--json").json)
     ask("top", "--once")
-    told["an error"] = {"error": keys_of(cli("instance", "show", "nobody", "--json").error)}
+    told["an error"] = {"error": keys_of(cli("instance", "show", "unknown", "--json").error)}
     told["wrong usage"] = {"error": keys_of(cli("instance", "show", "--json").error)}
     return told
 
@@ -154,13 +155,11 @@ def text_of(told: dict[str, Any]) -> str:
 
 
 def write() -> None:
-    with tempfile.TemporaryDirectory(prefix="orch-keys-", dir="/tmp") as directory:
-        Path(directory).chmod(0o755)
-        with embedded.Embedded(Path(directory) / "pg", settings={"fsync": "off"}) as server:
-            migrate(server.dsn())
-            with db.connect(server.dsn(), application_name="test") as conn:
-                cli = cli_for(server.dsn(), DEFAULT_SCHEMA)
-                FILE.write_text(text_of(answers(cli, fleet_on(conn), server.dsn())))
+    with temporary_server(settings={"fsync": "off"}) as server:
+        migrate(server.dsn())
+        with db.connect(server.dsn(), application_name="test") as conn:
+            cli = cli_for(server.dsn(), DEFAULT_SCHEMA)
+            FILE.write_text(text_of(answers(cli, fleet_on(conn), server.dsn())))
 
 
 if __name__ == "__main__":

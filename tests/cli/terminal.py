@@ -1,4 +1,4 @@
-"""A command on a terminal of its own: what it shows there, and what it does when somebody presses Ctrl-C."""
+"""A command on a terminal of its own: what it shows there, and what it does on Ctrl-C."""
 
 import os
 import pty

@@ -13,7 +13,7 @@ EVIL = "\x1b[2J\u202elive\u2066\x9b31m\x07"
 NOT_UTF8 = "\udcff"
 HUGE = "9" * 40
 
-NOWHERE = ("--dsn", "host=/nowhere")  # whoever asks it ends with 75
+NOWHERE = ("--dsn", "host=/nowhere")  # asking it ends with 75
 
 BEFORE_CONNECTING: list[tuple[str, str]] = [
     # the command, the parameter that is named
@@ -148,7 +148,7 @@ REFUSED: list[tuple[str, str, str]] = [
     ("stream add ftp://radio.example", "OR101", "p_url"),
     (f"stream add http://radio.example/{'x' * 5000}", "OR101", "p_url"),
     (f"stream add http://radio.example/a --external-id {'x' * 5000}", "OR101", "p_external_id"),
-    ("stream list --instance nobody", "OR103", "instance_id"),
+    ("stream list --instance unknown", "OR103", "instance_id"),
     (f"stream explain {2**63 - 1}", "OR102", "stream_id"),
     ("settings set -- heartbeat_interval '-1 s'", "OR108", "heartbeat_interval"),
     ("settings set imbalance_threshold nan", "OR108", "imbalance_threshold"),
@@ -166,7 +166,7 @@ REFUSED: list[tuple[str, str, str]] = [
     (f"rebalance plan --with new:{HUGE}", "OR101", "p_with"),
     ("rebalance plan --with one:5", "OR101", "p_with"),
     ("rebalance plan --capacity one=0", "OR101", "p_capacity"),
-    ("rebalance plan --capacity nobody=5", "OR103", "instance_id"),
+    ("rebalance plan --capacity unknown=5", "OR103", "instance_id"),
 ]
 
 

@@ -4,12 +4,10 @@ from functools import partial
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from orchestrator.cli import answer as cli_answer
 from orchestrator.cli.diagnose import SECTIONS
-from orchestrator.patience import Round
+from orchestrator.database.retry import Round
 from tests.cli.conftest import Cli, Fleet
 from tests.support import Database
 
@@ -54,7 +52,7 @@ def test_diagnose_collects_what_helps(cli: Cli, fleet: Fleet) -> None:
 
     assert answer.exit_code == 0
     assert answer.json.keys() == {"findings", "health", *(section.key for section in SECTIONS)}
-    assert "nobody waits for a lock" in cli("diagnose").stdout
+    assert "no session waits for a lock" in cli("diagnose").stdout
 
 
 def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet) -> None:
@@ -73,7 +71,7 @@ def test_diagnose_and_status_show_trouble_plainly(cli: Cli, fleet: Fleet) -> Non
     assert [row["stream_id"] for row in found["failing_stations"]] == [stream_id]
     assert [row["instance_id"] for row in found["repairs"]] == ["one"]
     assert [row["reporter"] for row in found["failures_in_a_row"]] == ["driver:night"]
-    assert [row["pattern"] for row in found["patterns"]] == ["nobody answers at <address>"]
+    assert [row["pattern"] for row in found["patterns"]] == ["no answer from <address>"]
     assert cli("rebalance", "end-recovery", "--json").json["recovery_since"]
     assert "RECOVERY MODE" not in cli("status").stdout
     for word in ("half-open", "alert target ops", "driver:night", "stations that fail everywhere"):
@@ -298,12 +296,12 @@ def test_alerts_are_listed_and_acknowledged(cli: Cli, database: Database) -> Non
 # -- refusals that many commands share -------------------------------------------------------------------------------
 
 UNKNOWN: list[tuple[str, ...]] = [
-    ("instance", "show", "nobody"),
-    ("instance", "drain", "nobody"),
-    ("instance", "undrain", "nobody"),
-    ("instance", "remove", "nobody"),
-    ("instance", "readmit", "nobody"),
-    ("instance", "capacity", "nobody", "10"),
+    ("instance", "show", "unknown"),
+    ("instance", "drain", "unknown"),
+    ("instance", "undrain", "unknown"),
+    ("instance", "remove", "unknown"),
+    ("instance", "readmit", "unknown"),
+    ("instance", "capacity", "unknown", "10"),
     ("stream", "remove", "4711"),
     ("stream", "move", "4711", "one"),
     ("stream", "pin", "4711"),
@@ -364,12 +362,7 @@ def test_a_database_without_the_schema_says_what_to_do(cli: Cli, empty_database:
 
 def test_a_reader_may_look_and_nothing_else(cli: Cli, fleet: Fleet, database: Database) -> None:
     [stream_id] = fleet.add_streams(1)
-    login = f"reader_{database.names.api}"
-    fleet.conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
-    fleet.conn.execute(
-        sql.SQL("create role {} login in role {}").format(sql.Identifier(login), sql.Identifier(database.names.reader))
-    )
-    dsn = ("--dsn", make_conninfo(database.dsn, user=login))
+    dsn = ("--dsn", database.create_login("reader"))
 
     for command in ("status", "health", "diagnose", "alerts", "instance list", "stream list", "jobs list", "jobs runs"):
         assert cli(*command.split(), *dsn).exit_code == 0, command
@@ -378,7 +371,6 @@ def test_a_reader_may_look_and_nothing_else(cli: Cli, fleet: Fleet, database: Da
     refused = cli("rebalance", "now", "--json", *dsn)
     assert (refused.exit_code, refused.error["code"]) == (1, "42501")
     assert "admin" in refused.error["hint"]
-    fleet.conn.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
 
 
 def test_a_name_cannot_give_orders_to_a_terminal(cli: Cli, fleet: Fleet) -> None:

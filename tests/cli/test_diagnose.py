@@ -2,7 +2,7 @@
 
 import shlex
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.cli.conftest import Cli, Fleet
 from tests.rooms import path_of, sql_file_of
 from tests.support import Database

@@ -26,7 +26,7 @@ def test_each_exit_status(fleet: Fleet, database: Database, empty_database: str)
     status, answer, error = orchestrator("instance", "list", *here)
     assert (status, [row["instance_id"] for row in answer], error) == (0, ["one", "two"], None)
 
-    status, answer, error = orchestrator("instance", "show", "nobody", *here)
+    status, answer, error = orchestrator("instance", "show", "unknown", *here)
     assert (status, answer, error["error"]["code"]) == (1, None, "OR103")
 
     status, answer, error = orchestrator("instance", "show", *here)

@@ -1,14 +1,13 @@
 """`orchestrator jobs install-pg-cron`, on Debian's PostgreSQL where its pg_cron is installed."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from orchestrator import db
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import db
+from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_server
 from tests.cli.conftest import Cli
 from tests.driver.processes import wait_until
 
@@ -21,13 +20,11 @@ def with_pg_cron() -> Iterator[str]:
     if not PG_CRON.exists():
         pytest.skip("pg_cron is not installed (apt-get install postgresql-15-cron)")
     settings = {"shared_preload_libraries": "pg_cron", "cron.use_background_workers": "on", "fsync": "off"}
-    with tempfile.TemporaryDirectory(prefix="cron-", dir="/tmp") as directory:
-        Path(directory).chmod(0o755)
-        with Embedded(Path(directory) / "pg", settings=settings, programs=POSTGRES_15 / "bin") as server:
-            migrate(server.dsn())
-            with db.connect(server.dsn(), application_name="test") as conn:
-                conn.execute("create extension pg_cron")
-            yield server.dsn()
+    with temporary_server(settings=settings, programs=POSTGRES_15 / "bin") as server:
+        migrate(server.dsn())
+        with db.connect(server.dsn(), application_name="test") as conn:
+            conn.execute("create extension pg_cron")
+        yield server.dsn()
 
 
 def test_without_the_extension_it_is_refused(cli: Cli) -> None:

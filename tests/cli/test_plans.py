@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.cli.conftest import Cli, Fleet
 
 
@@ -46,7 +46,7 @@ def test_what_cannot_be_supposed_is_a_wrong_usage(cli: Cli, fleet: Fleet, given:
 
 
 def test_an_unknown_instance_cannot_be_supposed_away(cli: Cli, fleet: Fleet) -> None:
-    answer = cli("rebalance", "plan", "--without", "nobody", "--json")
+    answer = cli("rebalance", "plan", "--without", "unknown", "--json")
     assert (answer.exit_code, answer.error["code"]) == (1, "OR103")
 
 

@@ -1,4 +1,4 @@
-"""Every connection that the project opens says whose it is, and docs/operators.md lists the names."""
+"""Every connection that the project opens says whose it is, and docs/operating/operators.md lists the names."""
 
 import socket
 import subprocess
@@ -7,13 +7,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, get_args
 
-from orchestrator.sessions import Who, who_is
+from orchestrator.database.sessions import Who, who_is
 from tests.cli.conftest import Cli, Fleet
 from tests.cli.terminal import PROGRAMS
 from tests.driver.processes import wait_until
 from tests.support import Database
 
-OPERATORS = Path(__file__).parents[2] / "docs" / "operators.md"
+OPERATORS = Path(__file__).parents[2] / "docs" / "operating" / "operators.md"
 
 
 def free_port() -> int:

@@ -18,7 +18,7 @@ def wide_fleet(cli: Cli, fleet: Fleet) -> Fleet:
     """One whose names, addresses and alerts are long."""
     fleet.add_streams(2)
     cli("stream", "add", LONG_URL, "--name", LONG_NAME, "--region", "sul")
-    fleet.open_alert("the fleet is gone and nobody knows why; " * 20)
+    fleet.open_alert("the fleet is gone for unknown reasons; " * 20)
     return fleet
 
 

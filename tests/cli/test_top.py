@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from orchestrator.database.sessions import Session, who_is
 from orchestrator.redact import redact
-from orchestrator.sessions import Session, who_is
 from tests.cli.conftest import Cli, Fleet
 from tests.cli.terminal import PROGRAMS, terminal
 from tests.driver.processes import wait_until
@@ -51,7 +51,7 @@ def run_until_ended(conn: psycopg.Connection[Any], statement: bytes) -> None:
 
 @contextmanager
 def a_jam(database: Database, fleet: Fleet) -> Iterator[dict[str, int]]:
-    """Somebody at psql holds the decision lock and a row; a command waits for the one, a worker for the other."""
+    """A session of psql holds the decision lock and a row; a command waits for the one, a worker for the other."""
     fleet.conn.execute("create table note (id integer, password text); insert into note values (1, '')")
     with (
         psycopg.connect(database.dsn, application_name="psql") as dba,
@@ -60,7 +60,7 @@ def a_jam(database: Database, fleet: Fleet) -> Iterator[dict[str, int]]:
         ) as worker,
     ):
         dba.execute(sql.SQL("select {}.lock_decisions()").format(sql.Identifier(database.names.private)))
-        dba.execute("update note set password = 'the \x1b[2J one that ''nobody'' knows'")
+        dba.execute("update note set password = 'the \x1b[2J one that ''alice'' knows'")
         waiter = threading.Thread(target=worker.execute, args=["update note set password = 'hush'"])
         waiter.start()
         command = subprocess.Popen(
@@ -104,21 +104,16 @@ def test_once_says_who_waits_for_whom_in_our_words(cli: Cli, fleet: Fleet, datab
     assert blocking["blocks"] == sorted([pids["worker"], pids["command"]])
     assert "rebalance now" in told and "fingerv7-001" in told
     for text in (answer.stdout, told):
-        assert "hush" not in text and "nobody" not in text and "\x1b" not in text
+        assert "hush" not in text and "alice" not in text and "\x1b" not in text
 
 
 def test_a_login_that_is_no_superuser_sees_who_blocks_whom_and_is_told_what_it_does_not_see(
     cli: Cli, fleet: Fleet, database: Database
 ) -> None:
-    login = f"looker_{fleet.conn.info.dbname}"
-    fleet.conn.execute(
-        sql.SQL("create role {} login in role {}").format(sql.Identifier(login), sql.Identifier(database.names.reader))
-    )
+    dsn = database.create_login("reader")
     with a_jam(database, fleet) as pids:
-        dsn = make_conninfo(database.dsn, user=login)
         found: dict[str, Any] = cli("top", "--once", "--json", "--dsn", dsn).json
         told = cli("top", "--once", "--dsn", dsn)
-    fleet.conn.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
 
     assert found["sees_all"] is False
     assert {(session["who"], *session["blocked_by"]) for session in found["waiting"]} == {

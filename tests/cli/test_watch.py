@@ -4,13 +4,11 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.cli.conftest import Cli, Fleet
 from tests.cli.terminal import PROGRAMS, terminal
 from tests.driver.processes import wait_until
@@ -18,23 +16,15 @@ from tests.support import Database
 
 
 @pytest.fixture
-def reader(fleet: Fleet, database: Database) -> Iterator[tuple[str, ...]]:
+def reader(database: Database) -> tuple[str, ...]:
     """Options of a login that may look. A superuser would come in where others are kept out."""
-    login = sql.Identifier(f"watcher_{fleet.conn.info.dbname}")
-    fleet.conn.execute(sql.SQL("create role {} login in role {}").format(login, sql.Identifier(database.names.reader)))
-    yield (
-        "--dsn",
-        make_conninfo(database.dsn, user=f"watcher_{fleet.conn.info.dbname}"),
-        "--schema",
-        database.names.api,
-    )
-    fleet.conn.execute(sql.SQL("drop role {}").format(login))
+    return ("--dsn", database.create_login("reader"), "--schema", database.names.api)
 
 
-def let_in(conn: db.Connection, *, everybody: bool) -> None:
+def let_in(conn: db.Connection, *, logins: bool) -> None:
     conn.execute(
         sql.SQL("alter database {} connection limit {}").format(
-            sql.Identifier(conn.info.dbname), sql.Literal(-1 if everybody else 0)
+            sql.Identifier(conn.info.dbname), sql.Literal(-1 if logins else 0)
         )
     )
 
@@ -57,13 +47,13 @@ def test_a_live_page_keeps_its_last_picture_while_the_database_is_away(
     with terminal("status", "--watch", "0.2", *reader, width=100) as live:
         live.read_until("2 held, 0 waiting")
         assert "status  every 0.2 s  refreshed " in live.text
-        let_in(fleet.conn, everybody=False)
+        let_in(fleet.conn, logins=False)
         assert cut(fleet.conn, "status") == 1
         stale = live.read_until("s old: ")
         assert "STALE: the database has been away since " in stale
         live.read_until("2 held, 0 waiting")  # drawn again below it
 
-        let_in(fleet.conn, everybody=True)
+        let_in(fleet.conn, logins=True)
         cli("rebalance", "pause", "--reason", "new \x1b[31m\u202ecables")
         live.read_until("every 0.2 s  refreshed ")
         shown = live.read_until("cables")
@@ -107,11 +97,11 @@ def test_with_json_each_refresh_is_one_line_and_an_error_too(fleet: Fleet, reade
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
         assert [json.loads(process.stdout.readline()) for _ in range(2)] == [[], []]
-        let_in(fleet.conn, everybody=False)
+        let_in(fleet.conn, logins=False)
         wait_until(lambda: cut(fleet.conn, "alerts"))
         error = json.loads(process.stderr.readline())["error"]
         assert error["hint"]
-        let_in(fleet.conn, everybody=True)
+        let_in(fleet.conn, logins=True)
         while process.stdout.readline():  # those from before may still be in the pipe
             if cut_again := cut(fleet.conn, "alerts"):
                 break
@@ -131,7 +121,7 @@ def test_on_a_pipe_the_table_comes_again_with_an_empty_line_between(fleet: Fleet
 
 
 def test_what_does_not_pass_ends_it(cli: Cli, fleet: Fleet, reader: tuple[str, ...]) -> None:
-    with terminal("instance", "show", "nobody", "--watch", *reader) as live:
+    with terminal("instance", "show", "unknown", "--watch", *reader) as live:
         assert live.end() == 1
     assert "unknown instance (OR103)" in live.text
     for wrong in ("soon", "0", "nan", "inf", "1e300"):

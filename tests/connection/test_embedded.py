@@ -1,7 +1,6 @@
 """The embedded server starts, restarts, crashes and stops as it is told."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,15 +8,15 @@ import psutil
 import psycopg
 import pytest
 
-from orchestrator import embedded
-from orchestrator.embedded import Embedded, EmbeddedServerError
+from orchestrator.database import embedded
+from orchestrator.database.embedded import Embedded, EmbeddedServerError
+from orchestrator.lab.server import temporary_directory
 
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="orch-emb-", dir="/tmp") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
+    with temporary_directory() as directory:
+        yield directory
 
 
 def _value(server: Embedded, query: str) -> object:

@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from orchestrator import db, source
+from orchestrator.database import db
 from orchestrator.errors import DatabaseUnavailable
-from orchestrator.source import SourceUnreachable
+from orchestrator.sources.sync import sync_due
+from orchestrator.sources.table import SourceUnreachable, reading
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.conftest import jobs as jobs
 from tests.driver.conftest import start_driver as start_driver
@@ -45,12 +46,12 @@ def kept(conn: psycopg.Connection[Any]) -> dict[str, str]:
 
 
 STANDARD_LINE = {
-    "connect_timeout": "30",
+    "connect_timeout": "10",
     "keepalives": "1",
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
-    "tcp_user_timeout": "30000",
+    "tcp_user_timeout": "20000",
 }
 
 
@@ -94,8 +95,13 @@ def test_a_session_with_the_external_database(database: Database, server: Server
         "conninfo": server.dsn("postgres"),
         "network_timeout": timedelta(seconds=12),
     }
-    with source.reading(row, {}) as conn:
-        assert kept(conn) == STANDARD_LINE | {"connect_timeout": "12", "tcp_user_timeout": "12000"}
+    with reading(row, {}) as conn:
+        assert kept(conn) == STANDARD_LINE | {
+            "connect_timeout": "4",
+            "keepalives_idle": "4",
+            "keepalives_interval": "2",
+            "tcp_user_timeout": "8000",
+        }
         assert limits_of(conn) == expected(
             conn,
             statement_timeout="12s",
@@ -133,7 +139,7 @@ def test_a_server_that_is_frozen_is_hung_up_on(database: Database) -> None:
     with frozen(conn.info.backend_pid), pytest.raises(DatabaseUnavailable, match=r"did not answer within 0\.3 s"):
         db.call(conn, "health")
 
-    assert conn.broken
+    assert conn.closed
 
 
 async def test_asyncio_hangs_up_too(database: Database) -> None:
@@ -143,10 +149,10 @@ async def test_asyncio_hangs_up_too(database: Database) -> None:
     with frozen(conn.info.backend_pid), pytest.raises(DatabaseUnavailable, match=r"did not answer within 0\.3 s"):
         await db.call_async(conn, "health")
 
-    assert conn.broken
+    assert conn.closed
 
 
-def test_a_source_that_is_frozen_is_given_up_and_holds_nobody_up(database: Database, empty_database: str) -> None:
+def test_a_source_that_is_frozen_is_given_up_and_holds_no_other_up(database: Database, empty_database: str) -> None:
     """R5.4: the streams of a good source are there while another one is silent."""
     with psycopg.connect(empty_database, autocommit=True) as external:
         external.execute(
@@ -173,7 +179,7 @@ def test_a_source_that_is_frozen_is_given_up_and_holds_nobody_up(database: Datab
     freezer = threading.Thread(target=freeze)
     freezer.start()
     try:
-        good, silent = source.sync_due(conn)
+        good, silent = sync_due(conn)
     finally:
         freezer.join()
         for pid in frozen_pids:

@@ -1,4 +1,4 @@
-"""Log files: rotated by their size or by the day, one process each, and whoever moves them does no harm."""
+"""Log files: rotated by their size or by the day, one process each, and moving them does no harm."""
 
 import json
 import os
@@ -17,7 +17,7 @@ WORKER_SHIM = ORCHESTRATOR.with_name("worker-shim")
 # Sets the log up as the programs do, then writes a line for each that it reads, and says so.
 WRITER = """
 import sys, pathlib
-from orchestrator import log
+from orchestrator.logs import log
 from orchestrator.errors import OrchestratorError
 try:
     log.set_up(file=pathlib.Path(sys.argv[1]), rotation=sys.argv[2], as_json=True, largest_file=1000, kept_files=3)

@@ -1,52 +1,36 @@
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from pytest_postgresql.executors import NoopExecutor
 
 from orchestrator.names import Names
 from tests.conftest import _fresh_database
-from tests.dashboard.stage import Stage, chromium, populate
+from tests.dashboard.site import Site, chromium, populate
+from tests.fleet import Fleet
 from tests.http.conftest import PASSWORD, login_dsn, serve
-from tests.sql.fleet import Fleet
 from tests.support import Clock, Database, Server
 
 __all__ = ["login_dsn", "serve"]  # the fixtures of tests/http
 
 
 @pytest.fixture(scope="module")
-def stage(
+def site(
     server: Server, template: NoopExecutor, names: Names, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stage]:
+) -> Iterator[Site]:
     """A populated fleet, a server that needs a key, whose login is an administrator, and a browser."""
-    with (
-        chromium() as browser,
-        _fresh_database(server, template.template_dbname) as dbname,
-        psycopg.connect(server.dsn(), autocommit=True) as superuser,
-    ):
+    with chromium() as browser, _fresh_database(server, template.template_dbname) as dbname:
         database = Database(server.dsn(dbname), names)
         clock = Clock(database.connect())
         clock.install()
         clock.set(datetime.now(UTC) - timedelta(hours=1))
         fleet = Fleet(database, clock)
         populate(fleet)
-        login = f"{names.api}_page_{os.getpid()}"
-        superuser.execute(
-            sql.SQL("create role {} login password {} in role {}, {}, {}").format(
-                sql.Identifier(login),
-                sql.Literal(PASSWORD),
-                *(sql.Identifier(role) for role in (names.worker, names.reader, names.admin)),
-            )
-        )
+        login = database.create_login("worker", "reader", "admin", password=PASSWORD)
         log = tmp_path_factory.mktemp("dashboard") / "server.log"
-        stage = Stage(fleet, make_conninfo(database.dsn, user=login, password=PASSWORD), log, browser)
-        yield stage
-        stage.face.stop()
+        site = Site(fleet, login, log, browser)
+        yield site
+        site.face.stop()
         database.close()
-        superuser.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
         assert "Traceback" not in log.read_text()
         assert PASSWORD not in log.read_text()

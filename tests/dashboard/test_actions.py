@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from orchestrator.http.server import Options
-from tests.dashboard.stage import KEY, Stage, trouble
+from tests.dashboard.site import KEY, Site, trouble
 from tests.driver.processes import wait_until
 from tests.http.conftest import LoginDsn, Serve
 from tests.http.processes import HttpServer
@@ -16,13 +16,13 @@ from tests.support import Database
 
 
 @pytest.fixture(scope="module", autouse=True)
-def night(stage: Stage) -> None:
-    trouble(stage.fleet)
+def night(site: Site) -> None:
+    trouble(site.fleet)
 
 
 @pytest.fixture
-def page(stage: Stage) -> Iterator[Page]:
-    with stage.page() as page:
+def page(site: Site) -> Iterator[Page]:
+    with site.page() as page:
         yield page
 
 
@@ -51,22 +51,22 @@ def test_a_wrong_key_is_refused_and_forgotten(page: Page) -> None:
     expect(page.get_by_role("button", name="Unlock actions")).to_be_focused()
 
 
-def test_what_a_browser_sends_by_itself_unlocks_nothing(stage: Stage) -> None:
+def test_what_a_browser_sends_by_itself_unlocks_nothing(site: Site) -> None:
     basic = {"Authorization": f"Basic {base64.b64encode(f'anybody:{KEY}'.encode()).decode()}"}
     key = {"X-API-Key": KEY}
 
     def pause(**headers: str) -> httpx.Response:
-        return httpx.post(f"{stage.face.url}/dashboard/actions/pause", json={}, headers=headers)
+        return httpx.post(f"{site.face.url}/dashboard/actions/pause", json={}, headers=headers)
 
     assert pause(**basic).status_code == 403
     assert pause(**basic).json()["title"] == "actions need the X-API-Key header"
     assert pause().status_code == pause(**{"X-API-Key": "wrong"}).status_code == 401
     assert pause(**key, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert pause(**key, **{"Content-Type": "text/plain"}).status_code == 415
-    assert stage.fleet.value("select balancing_paused from {a}.fleet") is False
+    assert site.fleet.value("select balancing_paused from {a}.fleet") is False
     for path in ("/", "/dashboard/events", "/dashboard/assets/page.js"):
-        assert httpx.get(stage.face.url + path).status_code == 401, path
-    assert "set-cookie" not in stage.get("/").headers
+        assert httpx.get(site.face.url + path).status_code == 401, path
+    assert "set-cookie" not in site.get("/").headers
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_what_a_browser_sends_by_itself_unlocks_nothing(stage: Stage) -> None:
         ("dance", {}, 404),
         ("drain", {}, 400),
         ("drain", {"instance_id": 7}, 400),
-        ("drain", {"instance_id": "nobody"}, 404),
+        ("drain", {"instance_id": "unknown"}, 404),
         ("drain", {"instance_id": "fingerv7-001", "reason": ["a"]}, 400),
         ("apply", {"plan_id": "1"}, 400),
         ("apply", {"plan_id": True}, 400),
@@ -84,8 +84,8 @@ def test_what_a_browser_sends_by_itself_unlocks_nothing(stage: Stage) -> None:
         ("undrain", {"instance_id": "a\x00b"}, 400),
     ],
 )
-def test_bad_requests_are_told_so(stage: Stage, action: str, request_: dict[str, object], status: int) -> None:
-    url = f"{stage.face.url}/dashboard/actions/{action}"
+def test_bad_requests_are_told_so(site: Site, action: str, request_: dict[str, object], status: int) -> None:
+    url = f"{site.face.url}/dashboard/actions/{action}"
     refused = httpx.post(url, json=request_, headers={"X-API-Key": KEY})
     assert (refused.status_code, refused.headers["content-type"]) == (status, "application/problem+json")
 
@@ -93,7 +93,7 @@ def test_bad_requests_are_told_so(stage: Stage, action: str, request_: dict[str,
 # -- actions -----------------------------------------------------------------------------------------------------------
 
 
-def test_balancing_is_paused_with_a_reason_and_resumed(unlocked: Page, stage: Stage) -> None:
+def test_balancing_is_paused_with_a_reason_and_resumed(unlocked: Page, site: Site) -> None:
     unlocked.get_by_role("button", name="Pause…").click()
     dialog = unlocked.get_by_role("dialog")
     expect(dialog).to_contain_text("Failover, placement and drains go on")
@@ -102,14 +102,14 @@ def test_balancing_is_paused_with_a_reason_and_resumed(unlocked: Page, stage: St
     unlocked.keyboard.press("Enter")
     expect(unlocked.locator(".balancing")).to_contain_text("a quiet night")
     expect(unlocked.locator("#said")).to_contain_text("balancing is paused")
-    assert stage.fleet.value("select paused_reason from {a}.fleet") == "a quiet night"
+    assert site.fleet.value("select paused_reason from {a}.fleet") == "a quiet night"
     unlocked.get_by_role("button", name="Resume").click()
     dialog.get_by_role("button", name="Resume").click()
     expect(unlocked.get_by_role("button", name="Pause…")).to_be_visible()
-    assert stage.fleet.value("select balancing_paused from {a}.fleet") is False
+    assert site.fleet.value("select balancing_paused from {a}.fleet") is False
 
 
-def test_an_instance_is_drained_after_the_key_was_asked_for(page: Page, stage: Stage) -> None:
+def test_an_instance_is_drained_after_the_key_was_asked_for(page: Page, site: Site) -> None:
     page.get_by_role("button", name="Drain fingerv7-002").click()
     page.get_by_label("API key").fill(KEY)
     page.get_by_label("API key").press("Enter")
@@ -118,15 +118,15 @@ def test_an_instance_is_drained_after_the_key_was_asked_for(page: Page, stage: S
     dialog.get_by_label("Reason").fill("planted reason")
     dialog.get_by_role("button", name="Drain").click()
     expect(page.locator("#instance-fingerv7-002")).to_contain_text("draining")
-    assert stage.fleet.last_decision()["reason"] == "planted reason"
+    assert site.fleet.last_decision()["reason"] == "planted reason"
     page.get_by_role("button", name="End the drain of fingerv7-002").click()
     dialog.get_by_role("button", name="Undrain").click()
     expect(page.locator("#instance-fingerv7-002")).to_contain_text("active")
-    assert stage.fleet.instance("fingerv7-002")["status"] == "active"
+    assert site.fleet.instance("fingerv7-002")["status"] == "active"
 
 
-def test_a_plan_is_shown_and_then_made_exactly(unlocked: Page, stage: Stage) -> None:
-    fleet = stage.fleet
+def test_a_plan_is_shown_and_then_made_exactly(unlocked: Page, site: Site) -> None:
+    fleet = site.fleet
     fleet.all_obey(but="fingerv7-006")
     fleet.one("set_capacity", instance_id="fingerv7-004", max_streams=230)
     unlocked.get_by_role("button", name="Rebalance…").click()
@@ -147,21 +147,21 @@ def test_a_plan_is_shown_and_then_made_exactly(unlocked: Page, stage: Stage) -> 
     expect(unlocked.locator(f"#decision-{decision['decision_id']}")).to_be_visible()
 
 
-def test_a_stale_plan_is_refused_and_said_so(unlocked: Page, stage: Stage) -> None:
-    stage.fleet.all_obey(but="fingerv7-006")
-    stage.fleet.one("set_capacity", instance_id="fingerv7-008", max_streams=150)
+def test_a_stale_plan_is_refused_and_said_so(unlocked: Page, site: Site) -> None:
+    site.fleet.all_obey(but="fingerv7-006")
+    site.fleet.one("set_capacity", instance_id="fingerv7-008", max_streams=150)
     unlocked.get_by_role("button", name="Rebalance…").click()
     dialog = unlocked.get_by_role("dialog")
     expect(dialog.get_by_role("button", name="Apply the plan")).to_be_visible()
-    stage.fleet.one("set_capacity", instance_id="fingerv7-008", max_streams=90)
+    site.fleet.one("set_capacity", instance_id="fingerv7-008", max_streams=90)
     dialog.get_by_role("button", name="Apply the plan").click()
     expect(dialog.get_by_role("alert")).to_contain_text("OR403")
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_be_hidden()
 
 
-def test_an_alert_is_acknowledged(unlocked: Page, stage: Stage) -> None:
-    [alert] = stage.fleet.view("alerts", resolved_at=None)
+def test_an_alert_is_acknowledged(unlocked: Page, site: Site) -> None:
+    [alert] = site.fleet.view("alerts", resolved_at=None)
     shown = unlocked.locator(f"#alert-{alert['alert_id']}")
     shown.get_by_role("button", name="Acknowledge").click()
     unlocked.get_by_role("dialog").get_by_role("button", name="Acknowledge").click()
@@ -171,11 +171,9 @@ def test_an_alert_is_acknowledged(unlocked: Page, stage: Stage) -> None:
 # -- servers that allow less -------------------------------------------------------------------------------------------
 
 
-def test_without_a_key_configured_the_page_is_read_only_and_says_why(stage: Stage) -> None:
-    keyless = HttpServer(
-        stage.dsn, stage.fleet.database.names.api, stage.log.with_name("keyless.log"), options=Options()
-    )
-    page = stage.browser.new_page()
+def test_without_a_key_configured_the_page_is_read_only_and_says_why(site: Site) -> None:
+    keyless = HttpServer(site.dsn, site.fleet.database.names.api, site.log.with_name("keyless.log"), options=Options())
+    page = site.browser.new_page()
     try:
         page.goto(keyless.url)
         page.locator("#connection.live").wait_for()
@@ -191,10 +189,10 @@ def test_without_a_key_configured_the_page_is_read_only_and_says_why(stage: Stag
 
 
 def test_a_login_that_may_only_look_is_told_which_role_it_lacks(
-    serve: Serve, login_dsn: LoginDsn, database: Database, stage: Stage
+    serve: Serve, login_dsn: LoginDsn, database: Database, site: Site
 ) -> None:
     looking = serve(dsn=login_dsn("reader"), environment={"ORCHESTRATOR_API_KEYS": KEY})
-    page = stage.browser.new_context(http_credentials={"username": "a", "password": KEY}).new_page()
+    page = site.browser.new_context(http_credentials={"username": "a", "password": KEY}).new_page()
     page.goto(looking.url)
     _unlock(page)
     page.get_by_role("button", name="Pause…").click()

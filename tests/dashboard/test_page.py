@@ -6,27 +6,27 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.stage import Stage, trouble
+from tests.dashboard.site import Site, trouble
 from tests.driver.processes import wait_until
 
 
 @pytest.fixture(scope="module", autouse=True)
-def night(stage: Stage) -> None:
-    trouble(stage.fleet)
+def night(site: Site) -> None:
+    trouble(site.fleet)
 
 
 @pytest.fixture
-def page(stage: Stage) -> Iterator[Page]:
-    with stage.page() as page:
+def page(site: Site) -> Iterator[Page]:
+    with site.page() as page:
         yield page
-    assert stage.complaints == []
+    assert site.complaints == []
 
 
 # -- what it shows -----------------------------------------------------------------------------------------------------
 
 
-def test_the_page_shows_the_fleet_as_the_views_have_it(stage: Stage, page: Page) -> None:
-    fleet = stage.fleet
+def test_the_page_shows_the_fleet_as_the_views_have_it(site: Site, page: Page) -> None:
+    fleet = site.fleet
     loads = fleet.loads()
     rows = page.locator("#instances tbody tr")
     expect(rows).to_have_count(8)
@@ -55,10 +55,10 @@ def test_the_page_shows_the_fleet_as_the_views_have_it(stage: Stage, page: Page)
     )
 
 
-def test_at_the_very_top_it_says_what_is_wrong_and_what_to_type(stage: Stage, page: Page) -> None:
+def test_at_the_very_top_it_says_what_is_wrong_and_what_to_type(site: Site, page: Page) -> None:
     expect(page.locator("h1")).to_have_text(re.compile("degraded"))
     expect(page.locator(".verdict")).to_contain_text("1 late")
-    for finding in stage.fleet.admin("diagnose")[:8]:
+    for finding in site.fleet.admin("diagnose")[:8]:
         shown = page.locator(".findings > li", has_text=finding["subject"]).filter(has_text=finding["finding"])
         expect(shown).to_contain_text(finding["recommendation"])
         if finding["repair"]:
@@ -70,8 +70,8 @@ def test_at_the_very_top_it_says_what_is_wrong_and_what_to_type(stage: Stage, pa
     assert page.evaluate("navigator.clipboard.readText()") == command.locator("code").inner_text()
 
 
-def test_without_script_the_page_is_complete_and_read_only(stage: Stage) -> None:
-    with stage.page(java_script_enabled=False) as page:
+def test_without_script_the_page_is_complete_and_read_only(site: Site) -> None:
+    with site.page(java_script_enabled=False) as page:
         expect(page.locator("#instances tbody tr")).to_have_count(8)
         expect(page.locator("#instance-fingerv7-006 time")).to_have_text(re.compile(r"min \d+ s"))
         expect(page.locator("#connection")).to_contain_text("as of")
@@ -84,9 +84,9 @@ def test_without_script_the_page_is_complete_and_read_only(stage: Stage) -> None
 # -- kept up to date ---------------------------------------------------------------------------------------------------
 
 
-def test_a_decision_and_an_alert_appear_and_go_by_notification_alone(stage: Stage, page: Page) -> None:
+def test_a_decision_and_an_alert_appear_and_go_by_notification_alone(site: Site, page: Page) -> None:
     """The server here looks by itself once an hour."""
-    fleet = stage.fleet
+    fleet = site.fleet
     page.evaluate("window.isTheSamePage = true")
     moved = fleet.one("move_stream", stream_id=1, instance_id="fingerv7-008", reason="planted reason")
     expect(page.locator(f"#decision-{moved['decision_id']}")).to_contain_text("planted reason")
@@ -102,21 +102,21 @@ def test_a_decision_and_an_alert_appear_and_go_by_notification_alone(stage: Stag
     assert page.evaluate("window.isTheSamePage")
 
 
-def test_what_is_open_and_focused_stays_when_the_page_changes(stage: Stage, page: Page) -> None:
+def test_what_is_open_and_focused_stays_when_the_page_changes(site: Site, page: Page) -> None:
     [latest, *_] = page.locator(".decisions details").all()
     latest.locator("summary").click()
     identity = latest.locator("xpath=..").get_attribute("id")
     opened = page.locator(f"#{identity} details[open]")
     expect(opened).to_contain_text("Thresholds of that moment")
     page.locator(f"#{identity} summary").evaluate("summary => (summary.isTheSame = true)")
-    stream = stage.fleet.view("streams", instance_id="fingerv7-005", state="running")[0]
-    moved = stage.fleet.one("move_stream", stream_id=stream["stream_id"], instance_id="fingerv7-004")
+    stream = site.fleet.view("streams", instance_id="fingerv7-005", state="running")[0]
+    moved = site.fleet.one("move_stream", stream_id=stream["stream_id"], instance_id="fingerv7-004")
     expect(page.locator(f"#decision-{moved['decision_id']}")).to_be_visible()
     expect(opened).to_be_visible()
     assert page.evaluate("document.activeElement.isTheSame"), "the same element, not one like it"
 
 
-def test_ages_count_on_by_themselves(stage: Stage, page: Page) -> None:
+def test_ages_count_on_by_themselves(site: Site, page: Page) -> None:
     last_beat = page.locator("#instance-fingerv7-006 time")
     before = last_beat.inner_text()
     wait_until(lambda: last_beat.inner_text() != before, what="it counts")
@@ -125,7 +125,7 @@ def test_ages_count_on_by_themselves(stage: Stage, page: Page) -> None:
 # -- search and stories ------------------------------------------------------------------------------------------------
 
 
-def test_a_stream_is_searched_for_and_tells_its_story(stage: Stage, page: Page) -> None:
+def test_a_stream_is_searched_for_and_tells_its_story(site: Site, page: Page) -> None:
     page.locator("body").press("/")
     expect(page.locator("#search")).to_be_focused()
     page.keyboard.type("/17/live")
@@ -134,13 +134,13 @@ def test_a_stream_is_searched_for_and_tells_its_story(stage: Stage, page: Page) 
     page.locator("#found tbody tr", has_text="#17").get_by_role("link").first.click()
     page.wait_for_url("**/?stream=17")
     story = page.locator("#story")
-    for event in stage.fleet.admin("explain_stream", stream_id=17):
+    for event in site.fleet.admin("explain_stream", stream_id=17):
         expect(story).to_contain_text(event["what"])
     expect(story).to_contain_text("nearer to its transmitter")
     address = story.locator("a[href^='http']")
     expect(address).to_have_attribute("rel", re.compile("noreferrer"))
     page.locator("#connection.live").wait_for()
-    stage.fleet.one("move_stream", stream_id=17, instance_id="fingerv7-002", reason="another planted reason")
+    site.fleet.one("move_stream", stream_id=17, instance_id="fingerv7-002", reason="another planted reason")
     expect(story).to_contain_text("another planted reason")
     story.get_by_role("link", name="fingerv7-002").first.click()
     page.wait_for_url("**/?instance=fingerv7-002")
@@ -158,15 +158,15 @@ def test_a_stream_is_searched_for_and_tells_its_story(stage: Stage, page: Page) 
         "/?instance=%00%ff",
         f"/?q=%00{'x' * 300}",
     ],
-    ids=["unknown", "no number", "too large", "nobody", "no text", "long"],
+    ids=["unknown", "no number", "too large", "not an instance", "no text", "long"],
 )
-def test_a_story_of_nobody_is_no_error(stage: Stage, address: str) -> None:
-    answer = stage.get(address)
+def test_a_story_of_no_instance_is_no_error(site: Site, address: str) -> None:
+    answer = site.get(address)
     assert answer.status_code == (200 if "q=" in address else 404)
     assert "Search for a stream" in answer.text
 
 
-# -- for whomever ------------------------------------------------------------------------------------------------------
+# -- accessibility -----------------------------------------------------------------------------------------------------
 
 PLANTED = (
     "<script>window.planted = 1</script>",
@@ -178,9 +178,9 @@ PLANTED = (
 )
 
 
-def test_what_others_name_runs_nothing(stage: Stage) -> None:
+def test_what_others_name_runs_nothing(site: Site) -> None:
     """Names, addresses, metadata, reasons and what instances say of themselves are all anybody's."""
-    fleet = stage.fleet
+    fleet = site.fleet
     ids = [
         fleet.one(
             "add_stream",
@@ -201,7 +201,7 @@ def test_what_others_name_runs_nothing(stage: Stage) -> None:
             text, text, text,
         )  # fmt: skip
     try:
-        with stage.page() as page:
+        with site.page() as page:
             for details in page.locator("details").all():
                 details.evaluate("details => (details.open = true)")
             expect(page.get_by_label("Open alerts")).to_contain_text(PLANTED[0])
@@ -211,12 +211,12 @@ def test_what_others_name_runs_nothing(stage: Stage) -> None:
             addresses = ["/?q=planted", *(f"/?stream={number}" for number in ids)]
             addresses += [f"/?instance=planted-{number}" for number in range(len(PLANTED))]
             for address in addresses:
-                page.goto(stage.face.url + address)
+                page.goto(site.face.url + address)
                 page.locator("#connection.live").wait_for()
                 assert page.evaluate("window.planted") is None, address
                 assert page.locator("main script, main img, main [onmouseover], main [onload]").count() == 0
                 assert page.locator("a:not([href^='/']):not([href^='http']):not([href^='#'])").count() == 0
-            page.goto(stage.face.url + "/?q=%3Cscript%3Ewindow.planted=1%3C/script%3E")
+            page.goto(site.face.url + "/?q=%3Cscript%3Ewindow.planted=1%3C/script%3E")
             assert page.evaluate("window.planted") is None
     finally:
         fleet.one("resume_balancing")
@@ -225,18 +225,18 @@ def test_what_others_name_runs_nothing(stage: Stage) -> None:
             fleet.one("remove_instance", instance_id=f"planted-{number}")
         for number in ids:
             fleet.one("remove_stream", stream_id=number)
-    assert stage.complaints == []
+    assert site.complaints == []
 
 
-def test_a_link_on_another_site_leads_here_and_its_script_does_not(stage: Stage) -> None:
+def test_a_link_on_another_site_leads_here_and_its_script_does_not(site: Site) -> None:
     foreign = {"Sec-Fetch-Site": "cross-site"}
-    assert stage.get("/?stream=17", **foreign, **{"Sec-Fetch-Mode": "navigate"}).status_code == 200
-    assert stage.get("/?stream=17", **foreign, **{"Sec-Fetch-Mode": "cors"}).status_code == 403
-    assert stage.get("/api/streams/assign", **foreign, **{"Sec-Fetch-Mode": "navigate"}).status_code == 403
+    assert site.get("/?stream=17", **foreign, **{"Sec-Fetch-Mode": "navigate"}).status_code == 200
+    assert site.get("/?stream=17", **foreign, **{"Sec-Fetch-Mode": "cors"}).status_code == 403
+    assert site.get("/api/streams/assign", **foreign, **{"Sec-Fetch-Mode": "navigate"}).status_code == 403
 
 
-def test_nothing_but_its_own_may_run_or_frame_it(stage: Stage, page: Page) -> None:
-    headers = stage.get("/").headers
+def test_nothing_but_its_own_may_run_or_frame_it(site: Site, page: Page) -> None:
+    headers = site.get("/").headers
     policy = headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
@@ -245,7 +245,7 @@ def test_nothing_but_its_own_may_run_or_frame_it(stage: Stage, page: Page) -> No
     assert headers["referrer-policy"] == "no-referrer"
     assert page.locator("[style], script:not([src]), style").count() == 0
     asked = page.evaluate("performance.getEntriesByType('resource').map(entry => new URL(entry.name).origin)")
-    assert set(asked) == {stage.face.url}
+    assert set(asked) == {site.face.url}
 
 
 def test_the_keyboard_reaches_everything_and_shows_where_it_is(page: Page) -> None:
@@ -308,9 +308,9 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_is_readable_in_light_and_dark(stage: Stage, scheme: str) -> None:
+def test_every_text_is_readable_in_light_and_dark(site: Site, scheme: str) -> None:
     """WCAG 2 AA: a contrast of 4.5, of 3 for large text."""
-    with stage.page(color_scheme=scheme) as page:
+    with site.page(color_scheme=scheme) as page:
         page.locator(".decisions summary").first.click()
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 380) == (scheme == "dark")
@@ -324,8 +324,8 @@ def test_a_state_is_never_told_by_its_colour_alone(page: Page) -> None:
         assert word
 
 
-def test_on_a_phone_nothing_sticks_out(stage: Stage) -> None:
+def test_on_a_phone_nothing_sticks_out(site: Site) -> None:
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     for address in ("/", "/?stream=17", "/?instance=fingerv7-001", "/?q=radio"):
-        with stage.page(address, **phone) as page:
+        with site.page(address, **phone) as page:
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, address

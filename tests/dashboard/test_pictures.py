@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.migrate import migrate
-from tests.dashboard.stage import Stage, trouble
+from orchestrator.install.migrate import migrate
+from tests.dashboard.site import Site, trouble
 
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
+IMAGES = Path(__file__).parents[2] / "docs" / "operating" / "images"
 VIEWS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light", "viewport": {"width": 1200, "height": 1000}},
     "dark": {"color_scheme": "dark", "viewport": {"width": 1200, "height": 1000}},
@@ -19,8 +19,8 @@ VIEWS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.skipif("ORCHESTRATOR_DOCS_IMAGES" not in os.environ, reason="pictures are made by make docs-images")
-def test_the_pictures_are_made(stage: Stage) -> None:
-    fleet, names = stage.fleet, stage.fleet.database.names
+def test_the_pictures_are_made(site: Site) -> None:
+    fleet, names = site.fleet, site.fleet.database.names
     # a night up to now, then the real clock: diagnose() would find the other one
     fleet.clock.set(datetime.now(UTC) - timedelta(seconds=105))
     trouble(fleet)
@@ -29,6 +29,6 @@ def test_the_pictures_are_made(stage: Stage) -> None:
     IMAGES.mkdir(exist_ok=True)
     for name, context in VIEWS.items():
         fleet.query("update {p}.job set next_run_at = {p}.now(), last_started_at = {p}.now() - interval '1 second'")
-        with stage.page(**context) as page:
+        with site.page(**context) as page:
             page.screenshot(path=IMAGES / f"dashboard-{name}.png")
         assert (IMAGES / f"dashboard-{name}.png").stat().st_size < 200_000

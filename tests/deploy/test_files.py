@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from orchestrator.embedded import program_path
+from orchestrator.database.embedded import program_path
 from tests.support import Database, Server
 
 ROOT = Path(__file__).parents[2]

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.driver.processes import DriverProcess
 from tests.shim.conftest import pooler as pooler  # a PgBouncer in transaction mode
-from tests.support import Database
+from tests.support import Database, query
 
 StartDriver = Callable[..., DriverProcess]
 
@@ -36,9 +36,7 @@ class Jobs:
         self.execute("grant all on {private}.ran to {owner}")
 
     def execute(self, text: str, *parameters: object) -> list[db.Row]:
-        names = {name: sql.Identifier(value) for name, value in self.conn.names.as_dict().items()}
-        cursor = self.conn.execute(sql.SQL(text).format(**names), parameters)
-        return cursor.fetchall() if cursor.description else []
+        return query(self.conn, text, self.conn.names, parameters)
 
     def put_off_all(self) -> None:
         """Nothing is due for hours."""

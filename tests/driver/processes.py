@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from orchestrator.lab.waiting import wait_until
+
+__all__ = ["DriverProcess", "wait_until"]
 
 ORCHESTRATOR = Path(sys.executable).with_name("orchestrator")
 
@@ -20,16 +23,6 @@ _INHERITED = {
 }
 
 Line = dict[str, Any]
-
-
-def wait_until(condition: Callable[[], Any], *, seconds: float = 60.0, what: str = "") -> Any:
-    """What the condition returns once it is true; fails after so many seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {what or condition}")
 
 
 class DriverProcess:
@@ -62,8 +55,8 @@ class DriverProcess:
             return self.lines(**like)
 
         try:
-            return wait_until(found, seconds=seconds, what=f"a line like {like}")[0]  # type: ignore[no-any-return]  # a JSON line
-        except AssertionError as error:
+            return wait_until(found, seconds=seconds, what=f"a line like {like}")[0]
+        except TimeoutError as error:
             raise AssertionError(f"{error}\n{self.log.read_text()}") from None
 
     def send(self, number: signal.Signals) -> None:

@@ -1,19 +1,15 @@
 """`orchestrator run`: real processes against a real server."""
 
-import shutil
 import signal
-import tempfile
 from collections import Counter
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
-from orchestrator import db
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import db
+from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_server
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.processes import DriverProcess, wait_until
 from tests.pooler import Pooler
@@ -40,11 +36,17 @@ def test_many_drivers_run_every_job_exactly_once(jobs: Jobs, start_driver: Start
     assert counts == dict.fromkeys(names, 1)
 
 
-def test_a_driver_killed_in_the_middle_of_a_job_holds_nothing(jobs: Jobs, start_driver: StartDriver) -> None:
+def _start_in_a_job(jobs: Jobs, start_driver: StartDriver) -> DriverProcess:
+    """A driver whose job waits until the test lets go of its lock."""
     jobs.add("long_job", WAIT_FOR_THE_TEST)
     jobs.execute("select pg_advisory_lock(4711)")
-    victim = start_driver()
+    driver = start_driver()
     wait_until(lambda: jobs.waiting_drivers() == 1, what="the driver is in its job")
+    return driver
+
+
+def test_a_driver_killed_in_the_middle_of_a_job_holds_nothing(jobs: Jobs, start_driver: StartDriver) -> None:
+    victim = _start_in_a_job(jobs, start_driver)
 
     victim.send(signal.SIGKILL)
 
@@ -60,9 +62,7 @@ def test_a_driver_killed_in_the_middle_of_a_job_holds_nothing(jobs: Jobs, start_
 
 def test_a_driver_survives_a_restart_of_the_server_and_tells_what_failed(tmp_path: Path) -> None:
     """R5.1, R4.2, R4.4"""
-    directory = Path(tempfile.mkdtemp(prefix="drv-", dir="/tmp"))
-    directory.chmod(0o755)
-    with Embedded(directory / "pg", settings={"fsync": "off"}) as server:
+    with temporary_server(settings={"fsync": "off"}) as server:
         migrate(server.dsn(), "orchestrator")
         driver = DriverProcess(server.dsn(), "orchestrator", tmp_path / "driver.log")
         try:
@@ -93,7 +93,6 @@ def test_a_driver_survives_a_restart_of_the_server_and_tells_what_failed(tmp_pat
             assert driver.wait() == 0
         finally:
             driver.end()
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def test_sigterm_ends_a_sleeping_driver_cleanly(jobs: Jobs, start_driver: StartDriver) -> None:
@@ -107,10 +106,7 @@ def test_sigterm_ends_a_sleeping_driver_cleanly(jobs: Jobs, start_driver: StartD
 
 
 def test_sigterm_lets_the_present_job_finish(jobs: Jobs, start_driver: StartDriver) -> None:
-    jobs.add("long_job", WAIT_FOR_THE_TEST)
-    jobs.execute("select pg_advisory_lock(4711)")
-    driver = start_driver()
-    wait_until(lambda: jobs.waiting_drivers() == 1, what="the driver is in its job")
+    driver = _start_in_a_job(jobs, start_driver)
 
     driver.send(signal.SIGTERM)
     driver.wait_for_line(event="stopping after the present job")
@@ -121,10 +117,7 @@ def test_sigterm_lets_the_present_job_finish(jobs: Jobs, start_driver: StartDriv
 
 
 def test_a_second_sigterm_ends_a_driver_at_once(jobs: Jobs, start_driver: StartDriver) -> None:
-    jobs.add("long_job", WAIT_FOR_THE_TEST)
-    jobs.execute("select pg_advisory_lock(4711)")
-    driver = start_driver()
-    wait_until(lambda: jobs.waiting_drivers() == 1, what="the driver is in its job")
+    driver = _start_in_a_job(jobs, start_driver)
 
     driver.send(signal.SIGTERM)
     driver.wait_for_line(event="stopping after the present job")
@@ -188,18 +181,11 @@ def test_the_health_is_logged_at_the_start_when_wanted(jobs: Jobs, start_driver:
 def test_a_driver_needs_no_more_than_the_administrators_role(
     jobs: Jobs, start_driver: StartDriver, database: Database
 ) -> None:
-    login = f"driver_{database.names.api}"
-    jobs.conn.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(login)))
-    jobs.conn.execute(
-        sql.SQL("create role {} login in role {}").format(sql.Identifier(login), sql.Identifier(database.names.admin))
-    )
     for job in ("watch_instances", "settle", "check_balance", "watch_transactions", "sync_source", "deliver_alerts"):
         jobs.make_due(job)
     jobs.add("last_job", "perform pg_sleep(0);")
 
-    driver = start_driver(
-        dsn=make_conninfo(database.dsn, user=login), RUN_HEALTH_CHECK="true", MAX_STREAM_DIFFERENCE="3"
-    )
+    driver = start_driver(dsn=database.create_login("admin"), RUN_HEALTH_CHECK="true", MAX_STREAM_DIFFERENCE="3")
 
     driver.wait_for_line(event="setting from the environment")
     driver.wait_for_line(event="job", job="last_job")
@@ -208,7 +194,6 @@ def test_a_driver_needs_no_more_than_the_administrators_role(
     assert not failures
     driver.send(signal.SIGTERM)
     assert driver.wait() == 0
-    jobs.conn.execute(sql.SQL("drop role {}").format(sql.Identifier(login)))
 
 
 def test_a_failing_job_is_logged_and_does_not_stop_the_others(jobs: Jobs, start_driver: StartDriver) -> None:

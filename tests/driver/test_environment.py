@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from orchestrator.environment import BadVariable, StartOptions, WantedSetting, start_options, wanted_settings
+from orchestrator.driver.environment import BadVariable, StartOptions, WantedSetting, start_options, wanted_settings
 
 INTERVAL = timedelta(seconds=30)
 

@@ -5,7 +5,7 @@ import signal
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.processes import wait_until
 from tests.support import Database, Server
@@ -52,7 +52,7 @@ def test_a_source_that_fails_is_told_and_holds_nothing_up(
     wait_until(lambda: jobs.ran("good_job") >= 2, what="the other job goes on")
 
 
-def test_no_secret_is_written_anywhere_whatever_fails(
+def test_no_secret_is_written_anywhere_under_any_failure(
     jobs: Jobs, start_driver: StartDriver, database: Database
 ) -> None:
     """R2.4: passwords of the DSN, the environment and the source, and the address of an alert target."""

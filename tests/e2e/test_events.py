@@ -1,4 +1,4 @@
-"""One id from the log line to the message on somebody's phone."""
+"""One id from the log line to the message on a phone."""
 
 import json
 import signal
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.alerts.receivers import Webhook
 from tests.driver.conftest import StartDriver
 from tests.driver.processes import ORCHESTRATOR, wait_until
@@ -45,7 +45,7 @@ def test_the_id_of_a_loss_is_the_same_in_the_log_the_decision_the_alert_and_the_
 
     line = driver.wait_for_line(event="job", job="watch_instances", lost="fv-1")
     event_id = line["event_id"]
-    wait_until(lambda: webhook.told(event_id), what="somebody is told")
+    wait_until(lambda: webhook.told(event_id), what="the webhook is told")
 
     [decision] = db.view(conn, "decisions", where={"event_id": event_id})
     assert decision["detail"]["instances"] == ["fv-1"]

@@ -1,4 +1,4 @@
-"""The runbooks of docs/operations.md, with the commands that stand there and real processes."""
+"""The runbooks of docs/operating/operations.md, with the commands that stand there and real processes."""
 
 import asyncio
 import os
@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -18,8 +17,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.embedded import PORT, USER, Embedded, program_path
-from orchestrator.migrate import migrate
+from orchestrator.database.embedded import PORT, USER, Embedded, program_path
+from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_directory
 from orchestrator.names import Names
 from tests.driver.conftest import StartDriver
 from tests.driver.processes import ORCHESTRATOR, wait_until
@@ -35,7 +35,7 @@ WORKERS = ("fingerv7-001", "fingerv7-002", "fingerv7-003")
 
 def runbook(heading: str, block: int, variables: Mapping[str, str | Path]) -> str:
     """Run a block of the runbook, as it stands there; returns what it says."""
-    text = (ROOT / "docs" / "operations.md").read_text()
+    text = (ROOT / "docs" / "operating" / "operations.md").read_text()
     section = re.split(r"^## ", text, flags=re.MULTILINE)
     [chapter] = [part for part in section if part.startswith(f"{heading}\n")]
     script = re.findall(r"^```sh\n(.*?)^```", chapter, re.MULTILINE | re.DOTALL)[block - 1]
@@ -138,21 +138,19 @@ async def test_an_upgrade_of_the_schema_moves_nothing_while_workers_and_a_driver
 @pytest.fixture
 def servers(names: Names) -> Iterator[tuple[Embedded, Embedded]]:
     """The old server with a fleet in its database "orchestrator", and a new one that is not started yet."""
-    directory = Path(tempfile.mkdtemp(prefix="orch-ops-", dir="/tmp"))
-    directory.chmod(0o755)
-    old, new = (Embedded(directory / name, settings={"fsync": "off"}) for name in ("old", "new"))
-    try:
-        with psycopg.connect(old.start().dsn(), autocommit=True) as conn:
-            conn.execute("create database orchestrator")
-        migrate(old.dsn("orchestrator"), names.api)
-        yield old, new
-    finally:
-        old.stop(immediate=True)
-        new.stop(immediate=True)
-        shutil.rmtree(directory, ignore_errors=True)
+    with temporary_directory() as directory:
+        old, new = (Embedded(directory / name, settings={"fsync": "off"}) for name in ("old", "new"))
+        try:
+            with psycopg.connect(old.start().dsn(), autocommit=True) as conn:
+                conn.execute("create database orchestrator")
+            migrate(old.dsn("orchestrator"), names.api)
+            yield old, new
+        finally:
+            old.stop(immediate=True)
+            new.stop(immediate=True)
 
 
-async def test_a_backup_restored_into_a_new_server_is_brought_in_step_by_the_workers_and_nobody_is_owner_twice(
+async def test_a_backup_restored_into_a_new_server_is_brought_in_step_by_the_workers_and_none_is_owner_twice(
     servers: tuple[Embedded, Embedded], names: Names, tmp_path: Path
 ) -> None:
     """R3.3, R3.4, R5.2"""
@@ -198,7 +196,7 @@ async def test_a_backup_restored_into_a_new_server_is_brought_in_step_by_the_wor
             running = sorted((s, e, worker) for worker, recorder in recorders.items() for s, e in held(recorder))
             return running == sorted((s, epoch, owner) for s, (owner, epoch, _) in fleet.assignments().items())
 
-        await fleet.until(heard_once, "every stream is heard by its owner, under its epoch, and by nobody else")
+        await fleet.until(heard_once, "every stream is heard by its owner, under its epoch, and by no other")
         owner, epoch, _ = fleet.assignments()[moved]
         assert (owner, epoch > highest) == (one, True), "or the fence of another database would refuse it for ever"
         assert fleet.assignments()[strayed][0] == one, "whose it was by the backup"

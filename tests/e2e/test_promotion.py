@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
@@ -14,8 +12,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.embedded import PORT, USER, Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database.embedded import PORT, USER, Embedded
+from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_directory
 from orchestrator.names import Names
 from tests.shim.support import Fleet, Recorder, held, in_step, until
 from tests.standby import configure, promote, start_standby
@@ -59,10 +58,7 @@ class Pair:
 
 @pytest.fixture
 def pair(names: Names) -> Iterator[Pair]:
-    directory = Path(tempfile.mkdtemp(prefix="orch-pair-", dir="/tmp"))
-    directory.chmod(0o755)
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    with temporary_directory() as directory, ExitStack() as stack:
         yield Pair(directory, names, stack)
 
 
@@ -85,7 +81,7 @@ async def test_a_promoted_standby_moves_nothing_and_stops_no_handler(
             await at_work.enter_async_context(fleet.work(worker, recorder))
         for worker in WORKERS:
             await in_step(fleet, worker, recorders[worker], STREAMS // len(WORKERS))
-        # Without the rule for promotions, everybody would be lost by the first look at the new primary.
+        # Without the rule for promotions, all would be lost by the first look at the new primary.
         fleet.configure("disconnect_grace", "0 seconds")
         fleet.drive()  # and this server's life is known
         before = fleet.assignments()
@@ -141,7 +137,7 @@ async def test_a_standby_that_missed_the_last_changes_is_brought_in_step_by_its_
             running = sorted((s, e, worker) for worker, recorder in recorders.items() for s, e in held(recorder))
             return running == sorted((s, epoch, owner) for s, (owner, epoch, _) in assignments.items())
 
-        await fleet.until(heard_once, "every stream heard by its owner, under its epoch, and by nobody else")
+        await fleet.until(heard_once, "every stream heard by its owner, under its epoch, and by no other")
         owner, epoch, _ = fleet.assignments()[moved]
         assert (owner, epoch > highest) == (one, True)  # or the fence of another database would refuse it for ever
         assert unknown not in fleet.assignments()

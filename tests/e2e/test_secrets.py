@@ -17,17 +17,17 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.alerts.receivers import Webhook
 from tests.driver.processes import ORCHESTRATOR, wait_until
 from tests.http.processes import free_port
-from tests.support import Database, Server
+from tests.support import Database, Server, statement
 
 pytestmark = pytest.mark.slow
 
 WORKER_SHIM = ORCHESTRATOR.with_name("worker-shim")
 SECRET = re.compile(r"hush[\w-]*")
-"""Whatever is planted begins so, and must be found nowhere."""
+"""All that is planted begins so, and must be found nowhere."""
 
 STREAM_URL = "http://listener:hush-stream-login@127.0.0.1:1/live?token=hush-stream-token"
 PROGRAM = "import os, sys; sys.exit('@' not in os.environ['STREAM_URL'])"
@@ -47,7 +47,7 @@ class Findings:
             self.found.append(f"{where}: …{text[max(match.start() - 80, 0) : match.end() + 20]}…")
 
 
-class Stage:
+class System:
     """One database with a worker's, a driver's and a server's processes, none of which may tell what it knows."""
 
     def __init__(self, database: Database, server: Server, directory: Path, findings: Findings) -> None:
@@ -111,16 +111,16 @@ class Stage:
 
 
 @pytest.fixture
-def stage(database: Database, server: Server, tmp_path: Path) -> Iterator[Stage]:
+def system(database: Database, server: Server, tmp_path: Path) -> Iterator[System]:
     findings = Findings()
-    stage = Stage(database, server, tmp_path, findings)
+    system = System(database, server, tmp_path, findings)
     try:
-        yield stage
+        yield system
     finally:
-        stage.close()
+        system.close()
 
 
-def _plant(stage: Stage, conn: db.Connection) -> None:
+def _plant(system: System, conn: db.Connection) -> None:
     """Work that fails in every way, each with a secret in it."""
     private, owner = sql.Identifier(conn.names.private), sql.Identifier(conn.names.owner)
     conn.execute(
@@ -135,7 +135,7 @@ def _plant(stage: Stage, conn: db.Connection) -> None:
             alter function {private}.bad_job() owner to {owner};
             insert into {private}.job (job, schedule, function_name, runs_in, next_run_at, description) values
                 ('bad_job', '1 second', 'bad_job', 'database', {private}.now(), 'fails'),
-                ('unknown', '1 hour', 'unknown', 'driver', {private}.now(), 'nobody knows how');
+                ('unknown', '1 hour', 'unknown', 'driver', {private}.now(), 'for unknown reasons');
             update {private}.job set schedule = '1 second', next_run_at = {private}.now()
                 where job in ('evaluate_alerts', 'deliver_alerts', 'sync_source');
             """
@@ -201,21 +201,21 @@ ANSWERED = (
 )
 
 
-def _run_commands(stage: Stage, **environment: str) -> None:
+def _run_commands(system: System, **environment: str) -> None:
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda arguments: stage.run(*arguments, status=(1, 2, 75), **environment), REFUSED))
+        list(pool.map(lambda arguments: system.run(*arguments, status=(1, 2, 75), **environment), REFUSED))
         # unhealthy is an answer too
-        list(pool.map(lambda arguments: stage.run(*arguments, status=(0, 1), **environment), ANSWERED))
-    names = {"api": sql.Identifier(stage.database.names.api), "private": sql.Identifier(stage.database.names.private)}
-    with stage.database.connect(autocommit=False) as holder:
-        holder.execute(sql.SQL("alter function {api}.add_stream set lock_timeout = '50ms'").format(**names))
+        list(pool.map(lambda arguments: system.run(*arguments, status=(0, 1), **environment), ANSWERED))
+    names = system.database.names
+    with system.database.connect(autocommit=False) as holder:
+        holder.execute(statement("alter function {api}.add_stream set lock_timeout = '50ms'", names))
         holder.commit()
-        holder.execute(sql.SQL("select {private}.lock_decisions()").format(**names))
-        stage.run("stream", "add", STREAM_URL + "&x=2", "--metadata", '{"password": "hush-lock"}', status=75)
+        holder.execute(statement("select {private}.lock_decisions()", names))
+        system.run("stream", "add", STREAM_URL + "&x=2", "--metadata", '{"password": "hush-lock"}', status=75)
         holder.rollback()
 
 
-def _ask_over_http(stage: Stage, url: str) -> None:
+def _ask_over_http(system: System, url: str) -> None:
     with httpx.Client(base_url=url) as http:
         wait_until(lambda: _answers(http), what="the server answers")
         for key in ("hush-wrong-key", "hush-api-key", "hush-key-of-the-file"):
@@ -224,14 +224,14 @@ def _ask_over_http(stage: Stage, url: str) -> None:
                 {"server_id": "web-1", "max_streams": 3},
             ):
                 answer = http.post("/register?token=hush-query", json=body, headers={"X-API-Key": key})
-                stage.findings.look("POST /register", answer.text if answer.status_code >= 400 else "registered")
+                system.findings.look("POST /register", answer.text if answer.status_code >= 400 else "registered")
             answer = http.post(
                 "/heartbeat", content=b'{"password": "hush-half', headers={"Authorization": f"Bearer {key}"}
             )
-            stage.findings.look("POST /heartbeat", answer.text)
+            system.findings.look("POST /heartbeat", answer.text)
             for path in ("/health", "/metrics", "/instances", "/status", "/openapi.json"):
                 answer = http.get(path, auth=("any", key))
-                stage.findings.look(f"GET {path}", answer.text)
+                system.findings.look(f"GET {path}", answer.text)
 
 
 def _answers(http: httpx.Client) -> bool:
@@ -241,67 +241,67 @@ def _answers(http: httpx.Client) -> bool:
         return False
 
 
-def _look_at_the_record(stage: Stage, conn: db.Connection) -> None:
+def _look_at_the_record(system: System, conn: db.Connection) -> None:
     """What the database keeps and shows."""
     for view in (
         "alerts", "alert_deliveries", "alert_targets", "decisions", "events", "failing_stations", "failure_streaks",
         "incident_patterns", "jobs", "job_runs", "locks", "repairs", "settings", "sources", "stalled_streams", "fleet",
     ):  # fmt: skip
-        stage.findings.look(f"view {view}", db.view(conn, view))
+        system.findings.look(f"view {view}", db.view(conn, view))
     for function in ("diagnose", "health"):
-        stage.findings.look(f"{function}()", db.call(conn, function))
+        system.findings.look(f"{function}()", db.call(conn, function))
     private = sql.Identifier(conn.names.private)
     for table in ("job_run", "incident_pattern", "failure_streak", "alert", "alert_target", "refusal", "source"):
         rows = conn.execute(sql.SQL("select * from {}.{}").format(private, sql.Identifier(table))).fetchall()
         assert rows or table in ("refusal", "failure_streak"), table
-        stage.findings.look(f"table {table}", rows)
+        system.findings.look(f"table {table}", rows)
     # the superuser sees all, a reader no more
     sessions = conn.execute("select pid, query from pg_stat_activity where pid <> pg_backend_pid()").fetchall()
     assert len(sessions) > 5
-    stage.findings.look("pg_stat_activity", sessions)
+    system.findings.look("pg_stat_activity", sessions)
 
 
-def test_no_secret_reaches_a_log_an_error_a_process_list_or_the_record(stage: Stage) -> None:
-    conn = stage.database.connect()
-    _plant(stage, conn)
+def test_no_secret_reaches_a_log_an_error_a_process_list_or_the_record(system: System) -> None:
+    conn = system.database.connect()
+    _plant(system, conn)
     port = free_port()
     with Webhook().running() as webhook, ExitStack() as stack:
         ops = webhook.url.replace("//", "//hook:hush-webhook-login@")
-        stack.callback(stage.close)
+        stack.callback(system.close)
         run, work = (ORCHESTRATOR, "run"), (WORKER_SHIM, "run", "--max-streams", "5", "--instance-id")
-        dsn = ("--dsn", stage.with_password)
+        dsn = ("--dsn", system.with_password)
         source = {"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": "1", "POSTGRES_USER": "u", "POSTGRES_DB": "x"}
-        by_environment = {"ORCHESTRATOR_DSN": stage.with_password, **source, "DB_TABLE_NAME": "t"}
-        own_file = stage.directory / "own.log"
+        by_environment = {"ORCHESTRATOR_DSN": system.with_password, **source, "DB_TABLE_NAME": "t"}
+        own_file = system.directory / "own.log"
         program = f'{sys.executable} -c "{PROGRAM}"'
         logs = [
             own_file,
-            stage.start("driver", *run, *dsn, "--json", ORCHESTRATOR_ALERT_URL_OPS=ops),
-            stage.start("driver-2", *run, "--log-file", own_file, ORCHESTRATOR_ALERT_URL_OPS=ops, **by_environment),
-            stage.start("serve", ORCHESTRATOR, "serve", "--port", str(port), f"--dsn={stage.with_password}"),
-            stage.start("worker", *work, "fv-1", *dsn, "--exec", program),
-            stage.start("listening", *work, "fv-2", *dsn, "--exec", "sleep 60", LOG_FORMAT="json"),
-            stage.start(
+            system.start("driver", *run, *dsn, "--json", ORCHESTRATOR_ALERT_URL_OPS=ops),
+            system.start("driver-2", *run, "--log-file", own_file, ORCHESTRATOR_ALERT_URL_OPS=ops, **by_environment),
+            system.start("serve", ORCHESTRATOR, "serve", "--port", str(port), f"--dsn={system.with_password}"),
+            system.start("worker", *work, "fv-1", *dsn, "--exec", program),
+            system.start("listening", *work, "fv-2", *dsn, "--exec", "sleep 60", LOG_FORMAT="json"),
+            system.start(
                 "nowhere", *work, "fv-3", "--dsn", "postgresql://me:hush-x@127.0.0.1:1/x", "--exec", "sleep 60"
             ),
         ]
-        _ask_over_http(stage, f"http://127.0.0.1:{port}")
+        _ask_over_http(system, f"http://127.0.0.1:{port}")
         wait_until(lambda: db.view(conn, "failing_stations"), what="the station is blamed")
-        wait_until(lambda: webhook.told("station_failing") and webhook.told("job_failing"), what="somebody is told")
+        wait_until(lambda: webhook.told("station_failing") and webhook.told("job_failing"), what="the webhook is told")
         wait_until(lambda: db.view(conn, "alerts", where={"code": "source_lost"}), what="the source is lost")
         wait_until(lambda: [t for t in db.view(conn, "alert_targets") if t["last_error"]], what="a target fails")
-        stage.look_at_command_lines()
-        _run_commands(stage, ORCHESTRATOR_ALERT_URL_OPS=ops)
-        _look_at_the_record(stage, conn)
-        stage.look_at_command_lines()
-        assert all(process.poll() is None for process in stage.processes.values()), "all of them still run"
-        for process in stage.processes.values():
+        system.look_at_command_lines()
+        _run_commands(system, ORCHESTRATOR_ALERT_URL_OPS=ops)
+        _look_at_the_record(system, conn)
+        system.look_at_command_lines()
+        assert all(process.poll() is None for process in system.processes.values()), "all of them still run"
+        for process in system.processes.values():
             process.send_signal(signal.SIGTERM)
-        stage.findings.look("the webhook's messages", [message["message"] for message in webhook.messages])
+        system.findings.look("the webhook's messages", [message["message"] for message in webhook.messages])
         for name in ("driver", "serve"):
-            stage.processes[name].wait(60)
+            system.processes[name].wait(60)
     for log in logs:
-        stage.findings.look(log.name, log.read_text())
+        system.findings.look(log.name, log.read_text())
 
-    assert stage.findings.looked_at > 70
-    assert not stage.findings.found, "\n".join(stage.findings.found)
+    assert system.findings.looked_at > 70
+    assert not system.findings.found, "\n".join(system.findings.found)

@@ -1,18 +1,13 @@
-import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from itertools import count
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from pytest_postgresql.executors import NoopExecutor
 
-from orchestrator.http.guard import Limits
+from orchestrator.http.access import Limits
 from orchestrator.http.server import Options
 from orchestrator.names import Names
 from tests.conftest import _fresh_database
@@ -28,23 +23,11 @@ PASSWORD = "planted-" + secrets.token_hex(8)
 LoginDsn = Callable[..., str]
 Serve = Callable[..., HttpServer]
 
-_numbers = count(1)
-
 
 @pytest.fixture
-def login_dsn(database: Database, names: Names, superuser: psycopg.Connection) -> Iterator[LoginDsn]:
+def login_dsn(database: Database) -> LoginDsn:
     """Makes a login that is a member of these roles ("worker", "reader", "admin"); its DSN."""
-    with ExitStack() as cleaning:
-
-        def make(*roles: str) -> str:
-            name = sql.Identifier(f"{names.api}_http_{os.getpid()}_{next(_numbers)}")
-            superuser.execute(sql.SQL("create role {} login password {}").format(name, sql.Literal(PASSWORD)))
-            cleaning.callback(superuser.execute, sql.SQL("drop role {}").format(name))
-            for role in roles:
-                superuser.execute(sql.SQL("grant {} to {}").format(sql.Identifier(getattr(names, role)), name))
-            return make_conninfo(database.dsn, user=name.as_string().strip('"'), password=PASSWORD)
-
-        yield make
+    return partial(database.create_login, password=PASSWORD)
 
 
 @pytest.fixture
@@ -66,7 +49,7 @@ def serve(login_dsn: LoginDsn, names: Names, tmp_path: Path) -> Iterator[Serve]:
     yield start
     for server in started:
         server.stop()
-        # Whatever a test did, nothing broke unnoticed, and no password was written down.
+        # Nothing broke unnoticed, and no password was written down.
         log = server.log.read_text()
         assert "Traceback" not in log, log
         assert PASSWORD not in log

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from orchestrator import log
 from orchestrator.http import server
+from orchestrator.logs import log
 from tests.driver.processes import wait_until
 
 

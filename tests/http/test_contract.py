@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.fleet import Fleet
 from tests.http.clients import MainClient, ServerClient, WorkerClient
 from tests.http.conftest import LoginDsn, Serve
 from tests.http.processes import HttpServer
-from tests.sql.fleet import Fleet
 
 
 def test_registering_and_beating_answer_with_the_keys_of_each_dialect(face: HttpServer, fleet: Fleet) -> None:
@@ -93,7 +93,7 @@ def test_what_is_looked_at_has_the_keys_of_the_contract_and_true_numbers(face: H
         "server_id", "max_streams", "current_streams", "status", "last_heartbeat", "assigned_streams",
     }  # fmt: skip
     assert set(one["data"]["assigned_streams"]) == client.running
-    assert face.http.get("/instances/nobody").status_code == 404
+    assert face.http.get("/instances/unknown").status_code == 404
 
 
 def test_metrics_have_the_keys_that_dashboards_know(face: HttpServer, fleet: Fleet) -> None:
@@ -132,7 +132,7 @@ def test_a_rebalance_says_what_moved_and_why_nothing_did(serve: Serve, fleet: Fl
     assert (refused.status_code, refused.json()["code"]) == (409, "OR401")
 
 
-def test_whoever_is_no_administrator_is_refused_to_rebalance(face: HttpServer) -> None:
+def test_a_login_that_is_no_administrator_is_refused_to_rebalance(face: HttpServer) -> None:
     refused = face.http.post("/rebalance", json={})
     assert refused.status_code == 403
     assert refused.json()["code"] == "42501"
@@ -201,7 +201,7 @@ def test_text_that_the_database_cannot_hold_is_refused(shared_face: HttpServer) 
     assert shared_face.http.post("/register", json=body).status_code == 400
 
 
-def test_keys_that_nobody_asks_for_are_ignored(shared_face: HttpServer) -> None:
+def test_keys_that_are_not_asked_for_are_ignored(shared_face: HttpServer) -> None:
     body = {"instance_id": "sends-more", "max_streams": 5, "uptime": 12, "hobbies": {"a": [1]}, "port": "x"}
     assert shared_face.http.post("/register", json=body).status_code == 200
 
@@ -212,3 +212,10 @@ def test_what_is_not_there_is_a_problem_too(shared_face: HttpServer) -> None:
     for response in (missing, wrong):
         assert response.headers["content-type"] == "application/problem+json"
     assert wrong.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/livez", "/status", "/openapi.json", "/", "/dashboard/events"])
+def test_head_is_answered_at_once_and_without_a_body(shared_face: HttpServer, path: str) -> None:
+    response = shared_face.http.head(path, timeout=10)
+    assert (response.status_code, response.content) == (200, b"")
+    assert shared_face.http.get("/livez", timeout=10).status_code == 200, "the connection is free again"

@@ -6,10 +6,10 @@ import pytest
 from psycopg import sql
 
 from tests.driver.processes import wait_until
+from tests.fleet import Fleet
 from tests.http.clients import MainClient
 from tests.http.conftest import LoginDsn, Serve
 from tests.http.processes import HttpServer
-from tests.sql.fleet import Fleet
 
 
 def _states(fleet: Fleet) -> dict[int, str]:
@@ -81,7 +81,7 @@ def test_a_drain_hands_everything_over_before_anybody_takes_it(face: HttpServer,
     fleet.admin("drain_instance", instance_id="http-1")
     fleet.settle()
     assert client.running == kept, "it was not told yet"
-    assert not kept & set(other.running), "nobody has them before it has stopped"
+    assert not kept & set(other.running), "no other has them before it has stopped"
     assert {command["action"] for command in client.beat()} == {"remove"}
     assert client.running == set()
     assert client.beat() == []  # confirms
@@ -164,7 +164,7 @@ def test_a_number_that_would_stay_the_same_is_not_taken_for_a_confirmation(face:
     first = client.ask()  # it never reads this
     assert [command["action"] for command in first] == ["remove"]
     client.ask()
-    assert fleet.stream(last)["instance_id"] == "http-1", "it was not told, so nobody else may begin"
+    assert fleet.stream(last)["instance_id"] == "http-1", "it was not told, so no other may begin"
 
     client.beat_until_in_step()
     assert client.running == {theirs}
@@ -184,7 +184,7 @@ def test_a_number_that_never_fits_is_believed_after_three_beats(face: HttpServer
     assert client.beat(current_streams=2) == []
 
 
-def test_whoever_says_that_nothing_runs_is_believed(face: HttpServer, fleet: Fleet) -> None:
+def test_a_worker_that_says_that_nothing_runs_is_believed(face: HttpServer, fleet: Fleet) -> None:
     client = MainClient(face, "http-1")
     client.register()
     fleet.add_streams(2)
@@ -257,9 +257,9 @@ def test_a_name_in_use_elsewhere_is_refused(face: HttpServer, fleet: Fleet) -> N
     assert elsewhere.json()["code"] == "OR104"
 
 
-def test_whoever_is_not_registered_hears_404_and_registers(face: HttpServer, fleet: Fleet) -> None:
+def test_a_client_that_is_not_registered_hears_404_and_registers(face: HttpServer, fleet: Fleet) -> None:
     client = _started(face, fleet, streams=1)
-    assert face.http.post("/heartbeat", json={"instance_id": "nobody"}).status_code == 404
+    assert face.http.post("/heartbeat", json={"instance_id": "unknown"}).status_code == 404
 
     fleet.admin("remove_instance", instance_id="http-1")
     response = face.http.post("/heartbeat", json={"instance_id": "http-1", "current_streams": 1})

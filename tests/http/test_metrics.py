@@ -11,10 +11,10 @@ from prometheus_client import Metric
 from prometheus_client import parser as plain
 from prometheus_client.openmetrics import parser as openmetrics
 
+from tests.fleet import Fleet
 from tests.http.clients import MainClient
 from tests.http.conftest import Serve
 from tests.http.processes import HttpServer
-from tests.sql.fleet import Fleet
 
 # What a Prometheus of our days asks for.
 PROMETHEUS = (
@@ -96,7 +96,7 @@ def test_a_server_measures_its_requests_by_route_and_never_by_address(serve: Ser
     face = serve(environment={"ORCHESTRATOR_API_KEYS": "key-of-a-test"})
     keyed = {"X-API-Key": "key-of-a-test"}
     for number in range(3):
-        assert face.http.get(f"/instances/nobody-{number}", headers=keyed).status_code == 404
+        assert face.http.get(f"/instances/unknown-{number}", headers=keyed).status_code == 404
     assert face.http.get("/wp-login.php", headers=keyed).status_code == 404
     assert face.http.get("/status").status_code == 401
     assert face.http.request("FOO", "/status", headers=keyed).status_code in (400, 405)
@@ -113,6 +113,6 @@ def test_a_server_measures_its_requests_by_route_and_never_by_address(serve: Ser
     assert requests["none", "401"] == 1
     assert requests["/status", "200"] == 1
     assert requests["/livez", "200"] >= 1
-    assert "nobody" not in text and "wp-login" not in text
+    assert "unknown-" not in text and "wp-login" not in text
     assert told["orchestrator_http_request_duration_seconds_count", (("route", "/instances/{server_id}"),)] == 3
     assert told["process_open_fds", ()] > 0

@@ -1,8 +1,8 @@
 """Instances of the two older dialects: they ask, give back and compare."""
 
+from tests.fleet import Fleet
 from tests.http.clients import MainClient, ServerClient, WorkerClient
 from tests.http.processes import HttpServer
-from tests.sql.fleet import Fleet
 
 
 def _states(fleet: Fleet) -> set[str]:

@@ -10,10 +10,10 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.driver.processes import ORCHESTRATOR, wait_until
+from tests.fleet import Fleet
 from tests.http.clients import MainClient
 from tests.http.conftest import PASSWORD, LoginDsn, Serve
 from tests.http.processes import HttpServer, free_port
-from tests.sql.fleet import Fleet
 from tests.support import Database
 
 
@@ -151,7 +151,7 @@ def test_without_the_extra_the_command_names_it(tmp_path: Path) -> None:
         "import sys\n"
         "class Missing:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] in ('uvicorn', 'fastapi', 'starlette'):\n"
+        "        if name.partition('.')[0] in ('uvicorn', 'pydantic', 'starlette'):\n"
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Missing())\n"
         "from orchestrator.cli import main\n"

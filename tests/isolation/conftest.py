@@ -3,7 +3,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.isolation.sessions import Session
-from tests.properties.fleet import Fleet
+from tests.properties.lawful import LawfulFleet
 from tests.support import Clock, Database
 
 
@@ -14,9 +14,9 @@ def session(database: Database) -> Callable[[], Session]:
 
 
 @pytest.fixture
-def fleet(database: Database, clock: Clock) -> Iterator[Fleet]:
+def fleet(database: Database, clock: Clock) -> Iterator[LawfulFleet]:
     """A fleet whose every step is followed by the laws, and whose clock stands still."""
-    fleet = Fleet(database, database.connect(), clock, least=True)
+    fleet = LawfulFleet(database, database.connect(), clock, least=True)
     yield fleet
     fleet.look_again()
     fleet.close()

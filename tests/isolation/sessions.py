@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.support import Database
 

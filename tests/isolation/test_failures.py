@@ -8,10 +8,10 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.isolation.sessions import Session, result
-from tests.properties.fleet import Fleet
+from tests.properties.lawful import LawfulFleet
 from tests.support import Clock, Database
 
 Open = Callable[[], Session]
@@ -116,8 +116,8 @@ def test_many_reporters_at_once_lose_no_failure_and_never_deadlock(database: Dat
     assert _value(database, f"select array_agg(value) {retries}") == [reporters * rounds * 2] * len(_CODES)
 
 
-def test_no_beat_waits_for_another_that_finds_no_driver(fleet: Fleet, session: Open) -> None:
-    """A beat waits for nothing: not even for whoever is opening the alert."""
+def test_no_beat_waits_for_another_that_finds_no_driver(fleet: LawfulFleet, session: Open) -> None:
+    """A beat waits for nothing: not even for the session that opens the alert."""
     first, second = fleet.start(4, 4)
     fleet.clock.advance("10 minutes")
     one, two = session(), session()
@@ -139,8 +139,8 @@ def test_no_beat_waits_for_another_that_finds_no_driver(fleet: Fleet, session: O
 # -- deliveries --------------------------------------------------------------------------------------------------------
 
 
-def test_two_drivers_never_claim_the_same_event(fleet: Fleet, session: Open) -> None:
-    """Never twice for one event; nobody waits for the other either."""
+def test_two_drivers_never_claim_the_same_event(fleet: LawfulFleet, session: Open) -> None:
+    """Never twice for one event; neither waits for the other."""
     one, two = session(), session()
     _open_alert(one, "a")
     with one.transaction():
@@ -149,8 +149,8 @@ def test_two_drivers_never_claim_the_same_event(fleet: Fleet, session: Open) -> 
     assert two.call("claim_alert_deliveries", targets=["log"], driver="two") == []
 
 
-def test_events_that_come_while_a_claim_is_open_are_kept_for_the_next(fleet: Fleet, session: Open) -> None:
-    """Nobody who opens an alert waits for whoever tells of another."""
+def test_events_that_come_while_a_claim_is_open_are_kept_for_the_next(fleet: LawfulFleet, session: Open) -> None:
+    """Opening an alert does not wait for the delivery of another."""
     one, two = session(), session()
     _open_alert(one, "a")
     with one.transaction():
@@ -199,7 +199,7 @@ def test_a_driver_that_dies_before_it_has_committed_its_claim_has_claimed_nothin
 def test_a_driver_that_dies_while_it_sends_is_not_followed_by_another(
     database: Database, clock: Clock, session: Open
 ) -> None:
-    """Whether its message went out nobody knows: it is not sent twice."""
+    """Whether its message went out is unknown: it is not sent twice."""
     dying, other = session(), session()
     _open_alert(dying, "a")
     assert len(dying.call("claim_alert_deliveries", targets=["log"], driver="dying")) == 1
@@ -210,7 +210,7 @@ def test_a_driver_that_dies_while_it_sends_is_not_followed_by_another(
     assert _value(database, "select state from {p}.alert_delivery") == "unknown"
 
 
-def test_whatever_several_drivers_claim_at_once_is_sent_once(database: Database, clock: Clock) -> None:
+def test_what_several_drivers_claim_at_once_is_sent_once(database: Database, clock: Clock) -> None:
     """Six drivers, three targets, alerts that open meanwhile: each event goes to each target exactly once."""
     conn = database.connect()
     targets = ["log", "mail", "chat"]

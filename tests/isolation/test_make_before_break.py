@@ -1,12 +1,12 @@
-"""The next owner's confirmation against whatever else happens to the stream: one session waits for the other."""
+"""The next owner's confirmation against all else that happens to the stream: one session waits for the other."""
 
 from collections.abc import Callable
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.isolation.sessions import Session, result
-from tests.properties.fleet import Fleet, Worker
+from tests.properties.lawful import LawfulFleet, Worker
 
 Open = Callable[[], Session]
 
@@ -28,7 +28,7 @@ def _act(what: str, session: Session, first: Worker, second: Worker, stream_id: 
             return session.call("remove_stream", stream_id=stream_id)
 
 
-def _moving(fleet: Fleet) -> tuple[Worker, Worker, int]:
+def _moving(fleet: LawfulFleet) -> tuple[Worker, Worker, int]:
     """fv-2 prepares one of the streams of fv-1."""
     first, second = fleet.start(4, 4, streams=4)
     stream_id = min(first.running)
@@ -45,7 +45,7 @@ def _moving(fleet: Fleet) -> tuple[Worker, Worker, int]:
     [("owner leaves", "fv-2"), ("owner stops", "fv-2"), ("next owner leaves", "fv-1"), ("stream is removed", None)],
 )
 def test_a_confirmation_and_what_else_happens_end_with_one_owner(
-    fleet: Fleet, session: Open, other: str, owner: str | None, confirms_first: bool
+    fleet: LawfulFleet, session: Open, other: str, owner: str | None, confirms_first: bool
 ) -> None:
     first, second, stream_id = _moving(fleet)
     epoch = first.running[stream_id]
@@ -61,7 +61,9 @@ def test_a_confirmation_and_what_else_happens_end_with_one_owner(
     assert all(row["epoch"] >= epoch for row in rows)
 
 
-def test_of_two_drivers_one_lets_a_preparation_end_and_the_other_finds_nothing(fleet: Fleet, session: Open) -> None:
+def test_of_two_drivers_one_lets_a_preparation_end_and_the_other_finds_nothing(
+    fleet: LawfulFleet, session: Open
+) -> None:
     first, second, stream_id = _moving(fleet)
     fleet.clock.advance("31 seconds")
     one, two = session(), session()
@@ -73,7 +75,7 @@ def test_of_two_drivers_one_lets_a_preparation_end_and_the_other_finds_nothing(f
     assert fleet.look_again().assignments[stream_id]["instance_id"] == "fv-1"
 
 
-def test_whoever_hears_it_in_the_moment_in_which_its_time_is_over_has_it(fleet: Fleet, session: Open) -> None:
+def test_a_next_owner_that_hears_it_as_its_time_ends_has_it(fleet: LawfulFleet, session: Open) -> None:
     first, second, stream_id = _moving(fleet)
     fleet.clock.advance("31 seconds")
     worker, driver = session(), session()
@@ -84,7 +86,9 @@ def test_whoever_hears_it_in_the_moment_in_which_its_time_is_over_has_it(fleet: 
     assert fleet.look_again().assignments[stream_id]["instance_id"] == "fv-2"
 
 
-def test_nobody_becomes_the_owner_beside_whoever_only_confirms_starts(fleet: Fleet, session: Open) -> None:
+def test_no_other_becomes_the_owner_beside_a_worker_that_only_confirms_starts(
+    fleet: LawfulFleet, session: Open
+) -> None:
     """The switch holds the decision lock alone."""
     first, second, stream_id = _moving(fleet)
     worker, other = session(), session()

@@ -1,4 +1,4 @@
-"""Counters contend for nobody: who writes them, and what others may do meanwhile (R2.1, R6.4)."""
+"""Counters keep no session waiting: who writes them, and what others may do meanwhile (R2.1, R6.4)."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -8,14 +8,14 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from tests.isolation.sessions import Session, result
-from tests.properties.fleet import Fleet
+from tests.properties.lawful import LawfulFleet
 from tests.support import Clock, Database
 
 Open = Callable[[], Session]
 
 
 def _failures(*codes: str) -> Jsonb:
-    """One failure of each code; the messages are like nobody else's."""
+    """One failure of each code; the messages are unlike all others."""
     return Jsonb([{"sqlstate": code, "message": " ".join(["failed", *reversed(codes)])} for code in codes])
 
 
@@ -54,7 +54,7 @@ def test_a_report_takes_the_counters_of_its_classes_in_their_order_so_that_two_n
     assert _deadlocks(database) == 0
 
 
-def test_a_job_that_failed_keeps_no_report_waiting(fleet: Fleet, session: Open) -> None:
+def test_a_job_that_failed_keeps_no_report_waiting(fleet: LawfulFleet, session: Open) -> None:
     """Jobs may share a transaction with others that are still to take the decision lock."""
     private = fleet.database.names.private
     driver, reporter = session(), session()
@@ -71,7 +71,7 @@ def test_a_job_that_failed_keeps_no_report_waiting(fleet: Fleet, session: Open) 
 
 
 def test_a_decision_that_has_counted_keeps_neither_beats_nor_reports_nor_their_sums_waiting(
-    fleet: Fleet, session: Open, clock: Clock
+    fleet: LawfulFleet, session: Open, clock: Clock
 ) -> None:
     decider, worker, driver, reader = session(), session(), session(), session()
     [row] = decider.call("register_instance", instance_id="fv-1", max_streams=10)

@@ -6,11 +6,11 @@ import pytest
 from psycopg import IsolationLevel
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.isolation.sessions import Session, refusal, result
-from tests.properties.fleet import Fleet, Worker
-from tests.properties.reference import digest
+from tests.properties.lawful import LawfulFleet, Worker
+from tests.support import digest_of
 
 Open = Callable[[], Session]
 
@@ -20,11 +20,11 @@ def _who(worker: Worker) -> dict[str, object]:
 
 
 def _beat(session: Session, worker: Worker, **report: object) -> list[db.Row]:
-    told = digest(worker.running.items())
+    told = digest_of(worker.running.items())
     return session.call("heartbeat", **_who(worker), digest=told, report=dict(report))
 
 
-def _moving(fleet: Fleet) -> tuple[Worker, Worker, int]:
+def _moving(fleet: LawfulFleet) -> tuple[Worker, Worker, int]:
     """fv-1 was asked to hand a stream over to fv-2, and knows it."""
     first, second = fleet.start(4, 4, streams=4)
     stream_id = min(first.running)
@@ -32,7 +32,7 @@ def _moving(fleet: Fleet) -> tuple[Worker, Worker, int]:
     return first, second, stream_id
 
 
-def _decisions(fleet: Fleet, rule: str) -> list[dict[str, object]]:
+def _decisions(fleet: LawfulFleet, rule: str) -> list[dict[str, object]]:
     return [dict(d) for d in fleet.look_again().decisions.values() if d["rule"] == rule]
 
 
@@ -52,7 +52,7 @@ def _make_old_history(session: Session) -> None:
 # -- two drivers ---------------------------------------------------------------
 
 
-def test_two_drivers_lose_an_instance_once(fleet: Fleet, session: Open) -> None:
+def test_two_drivers_lose_an_instance_once(fleet: LawfulFleet, session: Open) -> None:
     """R1.2, R4.1: the second waits for the first, looks again and finds nothing to do."""
     lost, other = fleet.start(6, 6, streams=4)
     fleet.clock.advance("299 seconds")
@@ -67,8 +67,8 @@ def test_two_drivers_lose_an_instance_once(fleet: Fleet, session: Open) -> None:
     assert (decision["moves"], decision["least_moves"]) == (2, 2)
 
 
-def test_two_drivers_never_run_one_job_together(fleet: Fleet, session: Open) -> None:
-    """A job that one driver runs is passed over by the others; nobody waits."""
+def test_two_drivers_never_run_one_job_together(fleet: LawfulFleet, session: Open) -> None:
+    """A job that one driver runs is passed over by the others; none waits."""
     one, two = session(), session()
     fleet.clock.advance("1 second")
     with one.transaction():
@@ -78,7 +78,7 @@ def test_two_drivers_never_run_one_job_together(fleet: Fleet, session: Open) -> 
             assert run["job"] != other["job"]
 
 
-def test_two_drivers_settle_once(fleet: Fleet, session: Open) -> None:
+def test_two_drivers_settle_once(fleet: LawfulFleet, session: Open) -> None:
     fleet.start(4, streams=4)
     fleet.join("fv-2", 4)
     fleet.clock.advance("2 seconds")
@@ -90,7 +90,7 @@ def test_two_drivers_settle_once(fleet: Fleet, session: Open) -> None:
     assert [d["moves"] for d in _decisions(fleet, "settle")][-1] == 2
 
 
-def test_a_purge_keeps_no_decision_and_no_beat_waiting_and_waits_for_none(fleet: Fleet, session: Open) -> None:
+def test_a_purge_keeps_no_decision_and_no_beat_waiting_and_waits_for_none(fleet: LawfulFleet, session: Open) -> None:
     first, second = fleet.start(6, 6, streams=4)
     driver, purge = session(), session()
     _make_old_history(driver)
@@ -104,7 +104,7 @@ def test_a_purge_keeps_no_decision_and_no_beat_waiting_and_waits_for_none(fleet:
     fleet.beat(second)
 
 
-def test_two_drivers_purge_side_by_side(fleet: Fleet, session: Open) -> None:
+def test_two_drivers_purge_side_by_side(fleet: LawfulFleet, session: Open) -> None:
     """One at a time; the other passes it over, and goes on with it when it is free."""
     one, two = session(), session()
     _make_old_history(one)
@@ -115,7 +115,7 @@ def test_two_drivers_purge_side_by_side(fleet: Fleet, session: Open) -> None:
     assert (rest["job"], rest["result"]["decisions"]) == ("purge_history", 1)
 
 
-def test_a_rebalance_that_waited_decides_on_what_it_finds_then(fleet: Fleet, session: Open) -> None:
+def test_a_rebalance_that_waited_decides_on_what_it_finds_then(fleet: LawfulFleet, session: Open) -> None:
     """The lock is taken in a statement of its own: what is read afterwards is the present."""
     fleet.start(8, streams=8)
     fleet.call("register_instance", instance_id="fv-2", max_streams=8)
@@ -126,7 +126,7 @@ def test_a_rebalance_that_waited_decides_on_what_it_finds_then(fleet: Fleet, ses
     assert result(waiting)[0]["moves"] == 0
 
 
-def test_an_instance_that_says_goodbye_while_it_is_lost_goes_once(fleet: Fleet, session: Open) -> None:
+def test_an_instance_that_says_goodbye_while_it_is_lost_goes_once(fleet: LawfulFleet, session: Open) -> None:
     worker, _ = fleet.start(6, 6, streams=4)
     fleet.clock.advance("300 seconds")
     one, two = session(), session()
@@ -140,7 +140,7 @@ def test_an_instance_that_says_goodbye_while_it_is_lost_goes_once(fleet: Fleet, 
 # -- hand-overs ----------------------------------------------------------------
 
 
-def test_a_stop_that_comes_while_the_stream_is_taken_by_force(fleet: Fleet, session: Open) -> None:
+def test_a_stop_that_comes_while_the_stream_is_taken_by_force(fleet: LawfulFleet, session: Open) -> None:
     """R3.3: it changes hands once; the late word confirms that the old owner has stopped."""
     first, second, stream_id = _moving(fleet)
     fleet.clock.advance("30 seconds")
@@ -158,7 +158,7 @@ def test_a_stop_that_comes_while_the_stream_is_taken_by_force(fleet: Fleet, sess
     assert _beat(worker, first) == []
 
 
-def test_a_stop_that_comes_just_before_the_stream_would_be_taken_by_force(fleet: Fleet, session: Open) -> None:
+def test_a_stop_that_comes_just_before_the_stream_would_be_taken_by_force(fleet: LawfulFleet, session: Open) -> None:
     first, second, stream_id = _moving(fleet)
     fleet.clock.advance("30 seconds")
     driver, worker = session(), session()
@@ -171,7 +171,7 @@ def test_a_stop_that_comes_just_before_the_stream_would_be_taken_by_force(fleet:
     assert [m["reason"] for m in now.movements if m["stream_id"] == stream_id] == ["placed", "hand-over"]
 
 
-def test_confirming_starts_waits_for_a_decision_and_keeps_the_next_one_out(fleet: Fleet, session: Open) -> None:
+def test_confirming_starts_waits_for_a_decision_and_keeps_the_next_one_out(fleet: LawfulFleet, session: Open) -> None:
     """Workers confirm side by side; a decision waits until they have, and they wait while one is made."""
     first, second = fleet.start(4, 4)
     streams = [fleet.call("add_stream", url=f"http://new.example/{n}")[0] for n in range(2)]
@@ -197,7 +197,7 @@ def test_confirming_starts_waits_for_a_decision_and_keeps_the_next_one_out(fleet
 # -- beats ---------------------------------------------------------------------
 
 
-def test_no_beat_waits_for_a_decision_in_progress(fleet: Fleet, session: Open) -> None:
+def test_no_beat_waits_for_a_decision_in_progress(fleet: LawfulFleet, session: Open) -> None:
     """R2.1: not of an instance that it concerns, not of another, not of one whose status the beat changes."""
     first, second, third = fleet.start(4, 4, 4, streams=9)
     driver, worker = session(), session()
@@ -215,7 +215,9 @@ def test_no_beat_waits_for_a_decision_in_progress(fleet: Fleet, session: Open) -
     third.running.clear()
 
 
-def test_a_beat_that_arrives_while_its_instance_is_lost_is_told_at_the_next_one(fleet: Fleet, session: Open) -> None:
+def test_a_beat_that_arrives_while_its_instance_is_lost_is_told_at_the_next_one(
+    fleet: LawfulFleet, session: Open
+) -> None:
     lost, other = fleet.start(6, 6, streams=4)
     fleet.clock.advance("300 seconds")
     fleet.beat(other)
@@ -229,8 +231,10 @@ def test_a_beat_that_arrives_while_its_instance_is_lost_is_told_at_the_next_one(
     fleet.settle()
 
 
-def test_a_late_beat_that_has_to_wait_for_the_loss_of_its_instance_is_told_at_once(fleet: Fleet, session: Open) -> None:
-    """An instance in warning: its beat changes its status, so it waits for whoever is changing it."""
+def test_a_late_beat_that_has_to_wait_for_the_loss_of_its_instance_is_told_at_once(
+    fleet: LawfulFleet, session: Open
+) -> None:
+    """An instance in warning: its beat changes its status, so it waits for the session that is changing it."""
     lost, other = fleet.start(6, 6, streams=4)
     fleet.clock.advance("100 seconds")
     fleet.beat(other)
@@ -246,8 +250,8 @@ def test_a_late_beat_that_has_to_wait_for_the_loss_of_its_instance_is_told_at_on
     assert fleet.look_again().instances[lost.name]["status"] == "recovering"
 
 
-def test_the_loss_of_one_instance_does_not_wait_for_the_beat_of_another(fleet: Fleet, session: Open) -> None:
-    """R1.2: whoever holds its own row is speaking; it is not lost now, and everybody else's loss goes on."""
+def test_the_loss_of_one_instance_does_not_wait_for_the_beat_of_another(fleet: LawfulFleet, session: Open) -> None:
+    """R1.2: an instance that holds its own row is speaking; it is not lost now, and the loss of all others goes on."""
     slow, lost, other = fleet.start(6, 6, 6, streams=6)
     fleet.clock.advance("100 seconds")
     fleet.beat(other)
@@ -262,7 +266,7 @@ def test_the_loss_of_one_instance_does_not_wait_for_the_beat_of_another(fleet: F
     assert (now.instances[slow.name]["status"], now.instances[lost.name]["status"]) == ("active", "inactive")
 
 
-def test_a_beat_that_asks_to_drain_while_its_instance_would_be_warned(fleet: Fleet, session: Open) -> None:
+def test_a_beat_that_asks_to_drain_while_its_instance_would_be_warned(fleet: LawfulFleet, session: Open) -> None:
     """The state machine has no step from draining to warning: the job must not fail over it."""
     slow, other = fleet.start(6, 6, streams=4)
     fleet.clock.advance("100 seconds")
@@ -275,7 +279,7 @@ def test_a_beat_that_asks_to_drain_while_its_instance_would_be_warned(fleet: Fle
     assert driver.private("watch_instances") is None
 
 
-def test_the_fence_waits_for_nobody(fleet: Fleet, session: Open) -> None:
+def test_the_fence_waits_for_no_lock(fleet: LawfulFleet, session: Open) -> None:
     lost, _ = fleet.start(6, 6, streams=4)
     stream_id, epoch = next(iter(lost.running.items()))
     admin, writer = session(), session()
@@ -292,7 +296,9 @@ def test_the_fence_waits_for_nobody(fleet: Fleet, session: Open) -> None:
 
 
 @pytest.mark.parametrize("first_gives_up", [False, True])
-def test_of_two_that_register_one_new_id_at_once_one_has_it(fleet: Fleet, session: Open, first_gives_up: bool) -> None:
+def test_of_two_that_register_one_new_id_at_once_one_has_it(
+    fleet: LawfulFleet, session: Open, first_gives_up: bool
+) -> None:
     one, two = session(), session()
     with one.transaction():
         one.call("register_instance", instance_id="fv-1", max_streams=4, metadata={"process": "one"})
@@ -310,7 +316,7 @@ def test_of_two_that_register_one_new_id_at_once_one_has_it(fleet: Fleet, sessio
     assert row["process"] == ("two" if first_gives_up else "one")
 
 
-def test_two_registrations_of_one_process_at_once_are_both_right(fleet: Fleet, session: Open) -> None:
+def test_two_registrations_of_one_process_at_once_are_both_right(fleet: LawfulFleet, session: Open) -> None:
     """A retry that overtakes its own first attempt: both answers carry the incarnation that was theirs."""
     one, two = session(), session()
     who = {"instance_id": "fv-1", "max_streams": 4, "metadata": {"process": "one"}}
@@ -320,35 +326,35 @@ def test_two_registrations_of_one_process_at_once_are_both_right(fleet: Fleet, s
     assert result(waiting)[0]["incarnation"] == 2
 
 
-def test_a_process_whose_name_is_taken_over_hears_nothing_of_the_new_epochs(fleet: Fleet, session: Open) -> None:
-    """Its beat passed the look at its incarnation before the takeover was committed; it is refused all the same."""
+def _refused_during_a_takeover(fleet: LawfulFleet, session: Open, call: Callable[[Session, Worker], object]) -> Worker:
+    """The old process calls while a takeover of its name is not committed: it waits, and is refused."""
     (worker,) = fleet.start(4, streams=2)
     successor, old = session(), session()
     takeover = {"instance_id": worker.name, "max_streams": 4, "takeover": True, "metadata": {"process": "new"}}
     with successor.transaction():
         successor.call("register_instance", **takeover)
-        waiting = old.start_and_wait_for(lambda: _beat(old, worker), successor)
+        waiting = old.start_and_wait_for(lambda: call(old, worker), successor)
     assert refusal(waiting) == "OR301"
+    return worker
+
+
+def test_a_process_whose_name_is_taken_over_hears_nothing_of_the_new_epochs(fleet: LawfulFleet, session: Open) -> None:
+    """Its beat passed the look at its incarnation before the takeover was committed; it is refused all the same."""
+    _refused_during_a_takeover(fleet, session, _beat)
     assert {a["epoch"] for a in fleet.look_again().assignments.values()} == {2}
 
 
-def test_a_process_whose_name_is_taken_over_cannot_attach_any_more(fleet: Fleet, session: Open) -> None:
+def test_a_process_whose_name_is_taken_over_cannot_attach_any_more(fleet: LawfulFleet, session: Open) -> None:
     """Or the end of its session would end its successor."""
-    (worker,) = fleet.start(4, streams=2)
-    successor, old = session(), session()
-    takeover = {"instance_id": worker.name, "max_streams": 4, "takeover": True, "metadata": {"process": "new"}}
-    with successor.transaction():
-        successor.call("register_instance", **takeover)
-        waiting = old.start_and_wait_for(lambda: old.call("attach_session", **_who(worker)), successor)
-    assert refusal(waiting) == "OR301"
+    worker = _refused_during_a_takeover(fleet, session, lambda old, worker: old.call("attach_session", **_who(worker)))
     assert fleet.look_again().instances[worker.name]["session_key"] is None
 
 
 # -- locks ---------------------------------------------------------------------
 
 
-def test_nobody_waits_for_the_decision_lock_without_end(fleet: Fleet, session: Open) -> None:
-    """R2.1: after the function's own lock_timeout it gives up with 55P03, and says so to whoever retries."""
+def test_no_session_waits_for_the_decision_lock_without_end(fleet: LawfulFleet, session: Open) -> None:
+    """R2.1: after the function's own lock_timeout it gives up with 55P03, and says so to the caller, which retries."""
     api = fleet.conn.names.api
     row = fleet.execute(
         "select p.proconfig from pg_proc as p where p.oid = %s::regprocedure", [f"{api}.rebalance(text)"]
@@ -361,7 +367,7 @@ def test_nobody_waits_for_the_decision_lock_without_end(fleet: Fleet, session: O
         assert refusal(two.start(lambda: two.call("rebalance"))) == "55P03"
 
 
-def test_a_job_that_cannot_have_the_decision_lock_fails_alone(fleet: Fleet, session: Open) -> None:
+def test_a_job_that_cannot_have_the_decision_lock_fails_alone(fleet: LawfulFleet, session: Open) -> None:
     fleet.start(4, streams=4)
     fleet.join("fv-2", 4)
     fleet.clock.advance("10 seconds")
@@ -377,7 +383,7 @@ def test_a_job_that_cannot_have_the_decision_lock_fails_alone(fleet: Fleet, sess
 
 
 @pytest.mark.parametrize("level", [IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE])
-def test_a_snapshot_older_than_the_lock_is_refused(fleet: Fleet, session: Open, level: IsolationLevel) -> None:
+def test_a_snapshot_older_than_the_lock_is_refused(fleet: LawfulFleet, session: Open, level: IsolationLevel) -> None:
     (worker,) = fleet.start(4, streams=2)
     one = session()
     one.conn.isolation_level = level
@@ -392,7 +398,7 @@ def test_a_snapshot_older_than_the_lock_is_refused(fleet: Fleet, session: Open, 
         assert refused.value.code == "OR101"
 
 
-def test_two_sessions_cannot_break_an_inequality_together(fleet: Fleet, session: Open) -> None:
+def test_two_sessions_cannot_break_an_inequality_together(fleet: LawfulFleet, session: Open) -> None:
     """heartbeat_warning < heartbeat_timeout: each change would be fine alone."""
     one, two = session(), session()
     with one.transaction():
@@ -408,7 +414,7 @@ def test_two_sessions_cannot_break_an_inequality_together(fleet: Fleet, session:
 # -- jobs ----------------------------------------------------------------------
 
 
-def test_a_job_that_fails_midway_undoes_only_itself(fleet: Fleet) -> None:
+def test_a_job_that_fails_midway_undoes_only_itself(fleet: LawfulFleet) -> None:
     fleet.start(4, streams=2)
     fleet.execute(
         """
@@ -435,7 +441,7 @@ def test_a_job_that_fails_midway_undoes_only_itself(fleet: Fleet) -> None:
     assert job["next_run_at"] > fleet.clock.now
 
 
-def test_a_claim_that_was_taken_over_cannot_be_finished(fleet: Fleet, session: Open) -> None:
+def test_a_claim_that_was_taken_over_cannot_be_finished(fleet: LawfulFleet, session: Open) -> None:
     slow, fast = session(), session()
     fleet.execute("update {private}.job set enabled = job = 'deliver_alerts'")
     [claim] = slow.call("run_next_job", driver="slow", outside=True)
@@ -454,7 +460,7 @@ def test_a_claim_that_was_taken_over_cannot_be_finished(fleet: Fleet, session: O
 
 
 def test_a_failure_reported_while_the_job_waits_for_the_lock_finds_its_station_free(
-    fleet: Fleet, session: Open
+    fleet: LawfulFleet, session: Open
 ) -> None:
     """R2.1: the job locks no station before it has the decision lock, or the two would wait for each other."""
     first, _ = fleet.start(4, 4, streams=4)

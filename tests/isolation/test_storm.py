@@ -14,18 +14,17 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
 from tests.properties.laws import check_fair, check_now, check_settled, look
-from tests.properties.reference import digest
-from tests.support import Database
+from tests.support import Database, digest_of
 
 SECONDS = float(os.environ.get("ORCHESTRATOR_STORM") or 6)
 # Answers, as opposed to accidents: not now (55P03), bad argument or unknown (what another session has just removed),
 # stale incarnation or epoch, paused, pinned, stale plan, removed, no room.
 ANSWERS = {
     "55P03": "waited too long",
-    "OR101": "nobody has the stream that was to be pinned",
+    "OR101": "the stream that was to be pinned has no owner",
     "OR102": "another session removed the stream",
     "OR103": "not registered yet",
     "OR104": "the name is in use",
@@ -85,7 +84,7 @@ class Caller(threading.Thread):
         while time.monotonic() < self.storm.ends_at and not self.storm.accidents:
             try:
                 self.part(self)
-            except Exception as error:  # whatever it is, the test must hear of it
+            except Exception as error:  # the test must hear of any error
                 self.storm.accidents.append(f"{self.name}: {error!r}")
 
     def call(self, function: str, **parameters: Any) -> list[db.Row]:
@@ -98,7 +97,7 @@ class Caller(threading.Thread):
                 self.storm.accidents.append(f"{self.name}: {function} {error.code} {error.message} {error.detail}")
             return []
 
-    def name_of_somebody(self) -> str:
+    def some_instance_id(self) -> str:
         return self.dice.choice(NAMES)
 
     def some_stream(self) -> int:
@@ -109,7 +108,7 @@ def worker(me: Caller) -> None:
     """A worker's life: register, beat, obey, acknowledge, report, release, suspend, leave, be killed."""
     if not me.instance:
         me.running.clear()
-        name = me.name_of_somebody()
+        name = me.some_instance_id()
         rows = me.call(
             "register_instance",
             instance_id=name,
@@ -129,7 +128,7 @@ def worker(me: Caller) -> None:
     luck = me.dice.random()
     if luck < 0.6:
         report = {"processed_count": me.dice.randint(0, 100), "error_count": me.dice.randint(0, 9)}
-        obey(me, me.call("heartbeat", **me.instance, digest=digest(me.running.items()), report=report))
+        obey(me, me.call("heartbeat", **me.instance, digest=digest_of(me.running.items()), report=report))
     elif luck < 0.75:
         obey(
             me,
@@ -180,7 +179,7 @@ def obey(me: Caller, commands: list[db.Row]) -> None:
 
 
 def driver(me: Caller) -> None:
-    """Whatever is due; now and then everything is."""
+    """What is due; now and then everything is."""
     time.sleep(me.dice.random() / 50)
     if me.dice.random() < 0.3:
         me.call(
@@ -201,16 +200,16 @@ def driver(me: Caller) -> None:
 
 def operator(me: Caller) -> None:
     """What an administrator may do to instances and to balancing."""
-    somebody, stream_id = me.name_of_somebody(), me.some_stream()
+    instance_id, stream_id = me.some_instance_id(), me.some_stream()
     acts: list[tuple[str, dict[str, Any]]] = [
-        ("move_stream", {"stream_id": stream_id, "instance_id": somebody}),
-        ("move_stream", {"stream_id": stream_id, "instance_id": somebody}),
-        ("pin_stream", {"stream_id": stream_id, "instance_id": me.dice.choice([None, somebody])}),
+        ("move_stream", {"stream_id": stream_id, "instance_id": instance_id}),
+        ("move_stream", {"stream_id": stream_id, "instance_id": instance_id}),
+        ("pin_stream", {"stream_id": stream_id, "instance_id": me.dice.choice([None, instance_id])}),
         ("unpin_stream", {"stream_id": stream_id}),
-        ("drain_instance", {"instance_id": somebody}),
-        ("undrain_instance", {"instance_id": somebody}),
-        ("undrain_instance", {"instance_id": somebody}),
-        ("set_capacity", {"instance_id": somebody, "max_streams": me.dice.randint(1, 30)}),
+        ("drain_instance", {"instance_id": instance_id}),
+        ("undrain_instance", {"instance_id": instance_id}),
+        ("undrain_instance", {"instance_id": instance_id}),
+        ("set_capacity", {"instance_id": instance_id, "max_streams": me.dice.randint(1, 30)}),
         ("rebalance", {}),
         ("pause_balancing", {}),
         ("end_recovery", {}),
@@ -228,8 +227,8 @@ def operator(me: Caller) -> None:
     function, parameters = me.dice.choice(acts)
     me.call(function, **parameters)
     if me.dice.random() < 0.1:
-        me.call("remove_instance", instance_id=somebody)
-        me.call("readmit_instance", instance_id=somebody)
+        me.call("remove_instance", instance_id=instance_id)
+        me.call("readmit_instance", instance_id=instance_id)
     if me.dice.random() < 0.2:
         rows = me.call("plan_rebalance")
         if rows:
@@ -303,7 +302,7 @@ def test_a_storm_of_sixteen_sessions_breaks_nothing(database: Database) -> None:
 
 
 def _calm(conn: db.Connection, callers: list[Caller]) -> None:
-    """Everybody lets go; whoever registers now ends with a fair part of everything."""
+    """All let go; an instance that registers now ends with a fair part of everything."""
     for caller in callers:
         caller.conn.close()
     for name in NAMES:

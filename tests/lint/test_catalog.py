@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.rooms import sql_file_of
 from tests.sql.conftest import Login, login
 from tests.support import Database
@@ -101,7 +101,7 @@ ADMIN = (
 )
 GRANTED = {"admin": ADMIN, "worker": WORKER, "reader": READER}
 
-# Views run with the rights of whoever looks when they call a function.
+# Views run with their reader's rights when they call a function.
 PRIVATE_FUNCTIONS_OF_VIEWS = {"now()", "lock_key(text)", "source_pause(interval,integer)", "redact(text)"}
 
 
@@ -153,7 +153,7 @@ def test_every_public_function_that_writes_waits_for_locks_only_so_long(conn: db
             assert "lock_timeout=5s" in function["settings"], function["signature"]
 
 
-def test_every_public_function_may_be_called_by_its_roles_and_by_nobody_else(conn: db.Connection) -> None:
+def test_every_public_function_may_be_called_by_its_roles_and_by_no_other(conn: db.Connection) -> None:
     granted = {function["name"]: set(function["grantees"]) for function in _functions(conn, conn.names.api)}
     expected = {
         name: {getattr(conn.names, role) for role, functions in GRANTED.items() if name in functions} for name in ADMIN
@@ -183,7 +183,7 @@ def test_no_private_function_may_be_called_by_anybody(conn: db.Connection) -> No
         signature = function["signature"].removeprefix(f"{conn.names.private}.")
         expected = [conn.names.admin, conn.names.reader] if signature in PRIVATE_FUNCTIONS_OF_VIEWS else []
         assert function["grantees"] == expected, signature
-        # a private function gets its owner's rights from its caller, and nobody else calls it
+        # a private function gets its owner's rights from its caller, and no other calls it
         assert not function["definer"], signature
 
 
@@ -225,7 +225,7 @@ def test_views_are_read_by_readers_and_administrators_and_nothing_else_is_grante
 
 
 def test_nothing_private_is_granted_to_anybody(conn: db.Connection) -> None:
-    """Design §1: nobody but the owner."""
+    """Design §1: only the owner."""
     relations = _relations(conn, conn.names.private)
     assert len(relations) > 20
     for relation in relations:
@@ -265,7 +265,7 @@ def test_the_owner_and_the_roles_cannot_log_in_and_are_nothing_special(conn: db.
         assert not any(row[power] for power in powers), row["rolname"]
 
 
-def test_nobody_is_granted_what_the_owner_may(conn: db.Connection) -> None:
+def test_no_role_is_granted_what_the_owner_may(conn: db.Connection) -> None:
     for role in ("admin", "worker", "reader"):
         row = conn.execute(
             "select pg_has_role(%s, %s, 'member') as is_owner", [getattr(conn.names, role), conn.names.owner]

@@ -27,7 +27,19 @@ CREATE FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigin
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts (with their epochs) and stops, report failures; in batches. What does not concern this instance any more is counted as ignored.';
+COMMENT ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts (with their epochs) and stops, and report failures, in batches. A confirmed stop ends a hand-over: the next owner gets the stream at once. What does not concern this instance any more is counted as ignored.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_started: ids of the streams that it runs now.
+p_started_epochs: the epoch of each of them, in the same order.
+p_stopped: ids of the streams that it has stopped.
+p_failed: an array of {"stream_id", "epoch", "error"}: what it could not hear, and why.
+started: starts that were confirmed.
+stopped: stops that were confirmed.
+failed: failures that were recorded.
+ignored: what did not concern this instance any more.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.acknowledge(''fingerv7-001'', 1, p_started => ''{1, 2}'', p_started_epochs => ''{1, 1}'');';
 
 CREATE FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) RETURNS TABLE(alert_id bigint, acknowledged_at timestamp with time zone, acknowledged_by text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -35,7 +47,13 @@ CREATE FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) RETURNS TABLE(
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) IS 'Somebody has seen this alert.';
+COMMENT ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) IS 'Say that a person has seen an alert. It is not reminded of any more.
+p_alert_id: the alert, as the view alerts shows it.
+alert_id: the alert.
+acknowledged_at: since when it is acknowledged.
+acknowledged_by: the login that acknowledged it.
+Raises: OR107.
+Example: select * from orchestrator.acknowledge_alert(1);';
 
 CREATE FUNCTION orchestrator.add_source(p_source text, p_conninfo text DEFAULT NULL::text, p_table_name text DEFAULT NULL::text, p_column_map jsonb DEFAULT NULL::jsonb, p_sync_interval interval DEFAULT NULL::interval, p_max_removed_part numeric DEFAULT NULL::numeric, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(source text, kind text, created boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -43,7 +61,19 @@ CREATE FUNCTION orchestrator.add_source(p_source text, p_conninfo text DEFAULT N
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean) IS 'Adds a source of streams, or changes the one of that name: a table of another PostgreSQL, or (without an address) a list. No password belongs in the address.';
+COMMENT ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean) IS 'Add a source of streams, or change the one of that name. A source is a table of another PostgreSQL, or (without an address) a list whose batches are brought by hand. Null leaves a value as it is.
+p_source: the name of the source.
+p_conninfo: where the PostgreSQL is, as a libpq connection string without a password.
+p_table_name: the table there, with its schema if need be.
+p_column_map: columns that have other names than the known ones: {"name": "nome"}.
+p_sync_interval: the time between two readings; 60 seconds for a new source.
+p_max_removed_part: the largest part of its streams (0 to 1) that one reading may remove; 0.2 for a new source.
+p_enabled: whether it is read; true for a new source.
+source: the name of the source.
+kind: postgresql or list.
+created: true when it is new.
+Raises: OR101, 55P03.
+Example: select * from orchestrator.add_source(''production'', ''host=production.example.org dbname=radio'', ''streams'', ''{"name": "nome"}'');';
 
 CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::text, p_region text DEFAULT NULL::text, p_required_capabilities text[] DEFAULT '{}'::text[], p_metadata jsonb DEFAULT '{}'::jsonb, p_external_id text DEFAULT NULL::text) RETURNS TABLE(stream_id bigint, state text, instance_id text, epoch bigint, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -51,7 +81,20 @@ CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::te
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) IS 'Add a station. p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting. p_region: where it would best be heard (strategy location). p_external_id: its id in your own lists, else its address.';
+COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) IS 'Add a station. It is given to an instance at once when one has room.
+p_url: its address, http or https.
+p_name: its name; else its address.
+p_region: where it would best be heard (strategy location).
+p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting.
+p_metadata: a JSON object, passed on to the worker.
+p_external_id: its id in your own lists; else its address.
+stream_id: the id of the new stream.
+state: assigned, or waiting when no instance can have it.
+instance_id: the instance that has it; null when it waits.
+epoch: the epoch of this ownership.
+event_id: the id of the event, for explain_event.
+Raises: OR101, 55P03.
+Example: select * from orchestrator.add_stream(''http://radio.example.org/8'', ''Radio 8'', p_region => ''south'');';
 
 CREATE FUNCTION orchestrator.apply_plan(p_plan_id bigint) RETURNS TABLE(decision_id bigint, moves integer, least_moves integer, still_waiting integer, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -59,14 +102,26 @@ CREATE FUNCTION orchestrator.apply_plan(p_plan_id bigint) RETURNS TABLE(decision
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) IS 'Make a planned rebalance.';
+COMMENT ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) IS 'Make a planned rebalance, exactly as it was shown. It is refused when instances, capacities or assignments have changed since.
+p_plan_id: the plan, as plan_rebalance returned it.
+decision_id: the decision, in the view decisions.
+moves: streams that were moved or asked to move.
+least_moves: the least number of moves that reaches the same loads.
+still_waiting: streams of the whole fleet that wait for an instance now.
+event_id: the id of the event, for explain_event.
+Raises: OR107, OR401, OR403, 55P03.
+Example: select * from orchestrator.apply_plan(1);';
 
 CREATE FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) IS 'Refuse (OR302) unless this epoch still owns the stream.';
+COMMENT ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) IS 'Refuse (OR302) unless this epoch still owns the stream. For a writer of results in this database.
+p_stream_id: the stream.
+p_epoch: the epoch under which the writer heard it.
+Raises: OR302.
+Example: select orchestrator.assert_current(1, 1);';
 
 CREATE FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) RETURNS TABLE(attached boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -74,7 +129,12 @@ CREATE FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bi
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) IS 'Tie this connection to the instance: when it ends, the orchestrator notices at once. Not behind a pooler in transaction mode.';
+COMMENT ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) IS 'Tie this connection to the instance. When the connection ends, the orchestrator notices within a second. Not behind a pooler in transaction mode.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+attached: true when this connection is tied now.
+Raises: OR101, OR103, OR106, OR301.
+Example: select * from orchestrator.attach_session(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text DEFAULT NULL::text) RETURNS TABLE(target text, alert_id bigint, code text, subject text, severity text, message text, detail jsonb, event text, event_number integer, attempts integer, opened_at timestamp with time zone, happened_at timestamp with time zone, acknowledged_by text, resolved_at timestamp with time zone, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -82,7 +142,25 @@ CREATE FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver t
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) IS 'Claim all that one of these targets is yet to be told, to be sent as one message; no rows when there is nothing to send now. End it with finish_alert_delivery.';
+COMMENT ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) IS 'Claim all that one of these targets is yet to be told, to be sent as one message. No rows: there is nothing to send now. Commit the claim before sending, and end it with finish_alert_delivery.
+p_targets: names of the targets that the caller can reach.
+p_driver: the name of the caller; else its login.
+target: the target of all rows of this claim.
+alert_id: the alert.
+code: the code of the alert.
+subject: what the alert is about.
+severity: info, warning or critical.
+message: the alert in a sentence.
+detail: its figures, as JSON.
+event: opened, escalated, reminded or resolved.
+event_number: how many events of this alert came before, of its kind.
+attempts: how often this event was tried, with this time.
+opened_at: when the alert was opened.
+happened_at: when this event happened.
+acknowledged_by: the login that acknowledged the alert, if one has.
+resolved_at: when it was resolved, if it was.
+event_id: the id of the event, for explain_event.
+Example: select * from orchestrator.claim_alert_deliveries(''{log}'', ''driver:host:4711'');';
 
 CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) RETURNS TABLE(moved integer, still_waiting integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -90,7 +168,13 @@ CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnati
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) IS 'Say goodbye: how many streams moved to others, and how many streams of the fleet wait for an instance now.';
+COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) IS 'Say goodbye. The instance leaves and its streams move at once.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+moved: streams that moved to others.
+still_waiting: streams of the whole fleet that wait for an instance now.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.deregister_instance(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) RETURNS TABLE(detached boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -98,14 +182,27 @@ CREATE FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bi
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) IS 'Untie this connection from the instance, as if the connection had ended; false when it was not tied.';
+COMMENT ON FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) IS 'Untie this connection from the instance, as if the connection had ended.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+detached: false when this connection was not tied to it.
+Raises: OR101.
+Example: select * from orchestrator.detach_session(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.diagnose() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.diagnose() IS 'What is wrong: severity, code, subject, what was found and on what evidence, what to do, and the exact statement or command that repairs it. No rows: nothing to do.';
+COMMENT ON FUNCTION orchestrator.diagnose() IS 'Say what is wrong, on what evidence, and what repairs it, the worst first. No rows: there is nothing to do.
+severity: critical (streams are not heard, or the record is wrong), warning (it will come to that) or info.
+code: the kind of finding; the manual of diagnosis lists all.
+subject: the instance, stream, job or other thing that it is about.
+finding: what was found, in a sentence.
+evidence: the figures, as JSON.
+recommendation: what to do.
+repair: the statement or command to copy and paste; null where a person has to act.
+Example: select severity, code, subject, finding, repair from orchestrator.diagnose();';
 
 CREATE FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text DEFAULT 'drained by an administrator'::text) RETURNS TABLE(instance_id text, status text, streams_to_hand_over integer, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -113,7 +210,15 @@ CREATE FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text DE
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) IS 'Empty an instance without losing a second of its streams; says how many there are to hand over.';
+COMMENT ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) IS 'Empty an instance without losing a second of its streams. It gets nothing new and hands over what it has, as others have room. Holds until undrain_instance.
+p_instance_id: the instance.
+p_reason: why, for the record.
+instance_id: the instance.
+status: its status now.
+streams_to_hand_over: streams that it has yet to hand over.
+event_id: the id of the event, for explain_event.
+Raises: OR103, OR404, 55P03.
+Example: select * from orchestrator.drain_instance(''fingerv7-001'', ''new disk'');';
 
 CREATE FUNCTION orchestrator.end_recovery() RETURNS TABLE(recovery_since timestamp with time zone, failures_in_last_minute integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -121,7 +226,10 @@ CREATE FUNCTION orchestrator.end_recovery() RETURNS TABLE(recovery_since timesta
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.end_recovery() IS 'End recovery mode: since when it was on (null: it was off), and how much failed in the last minute. What fails from now on can switch it on again.';
+COMMENT ON FUNCTION orchestrator.end_recovery() IS 'End recovery mode by hand. What fails from now on can switch it on again.
+recovery_since: since when it was on; null when it was off.
+failures_in_last_minute: how much failed in the last minute.
+Example: select * from orchestrator.end_recovery();';
 
 CREATE FUNCTION orchestrator.explain_event(p_event_id text) RETURNS TABLE(event_id uuid, at timestamp with time zone, kind text, what text, subject text, text text, id bigint, detail jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -129,7 +237,18 @@ CREATE FUNCTION orchestrator.explain_event(p_event_id text) RETURNS TABLE(event_
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.explain_event(p_event_id text) IS 'The story of one event id (or of its first 8 characters): the job''s run, decisions, moves (a row for each pair of instances), alerts and their deliveries. id is the decision''s, job run''s or alert''s own.';
+COMMENT ON FUNCTION orchestrator.explain_event(p_event_id text) IS 'Tell the story of one event id in the order in which it happened: the run of a job, decisions, moves (a row for each pair of instances), alerts and their deliveries.
+p_event_id: the id, or at least its first 8 characters.
+event_id: the id of the event, for explain_event.
+at: when this part happened.
+kind: job run, decision, move, alert or delivery.
+what: the job, rule, event or other name of this part.
+subject: what it is about.
+text: this part in a sentence.
+id: the id of the job run, decision or alert.
+detail: more about this part, as JSON.
+Raises: OR101, OR107.
+Example: select at, kind, what, subject, text from orchestrator.explain_event((select event_id::text from orchestrator.events order by at desc limit 1));';
 
 CREATE FUNCTION orchestrator.explain_instance(p_instance_id text) RETURNS TABLE(at timestamp with time zone, what text, gained integer, lost integer, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -137,7 +256,21 @@ CREATE FUNCTION orchestrator.explain_instance(p_instance_id text) RETURNS TABLE(
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.explain_instance(p_instance_id text) IS 'An instance''s life, latest first: what it is now; registrations, losses, drains, late beats, repairs, alerts; and each decision with the streams it gained and lost.';
+COMMENT ON FUNCTION orchestrator.explain_instance(p_instance_id text) IS 'Tell the life of an instance, latest first: what it is now, then registrations, losses, drains, late beats, repairs, alerts, and each decision with the streams that it gained and lost. At most two hundred rows.
+p_instance_id: the instance.
+at: when it happened.
+what: the status now, or what happened.
+gained: streams that came to it; in the first row, those on their way to it.
+lost: streams that left it; in the first row, those that it is handing over.
+rule: the rule of the decision.
+trigger: the event that caused it.
+actor: the login or job that caused it.
+reason: why, in words.
+decision_id: the decision, in the view decisions.
+detail: more about it, as JSON.
+event_id: the id of the event, for explain_event.
+Raises: OR103.
+Example: select at, what, gained, lost, rule, reason from orchestrator.explain_instance(''fingerv7-001'');';
 
 CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at timestamp with time zone, what text, from_instance_id text, to_instance_id text, epoch bigint, rule text, trigger text, actor text, reason text, decision_id bigint, detail jsonb, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -145,7 +278,22 @@ CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Who has a stream and why, or why it waits and what excludes each candidate; then the changes of hands before, at most the latest two hundred, each with the rule, the loads, thresholds and alternatives of that moment, and who caused it.';
+COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Say which instance has a stream and why, or why it waits and what excludes each candidate; then each change of hands before, the latest first, at most two hundred.
+p_stream_id: the stream.
+at: since when it is so, or when it changed hands.
+what: now and its state, or the reason of the move.
+from_instance_id: the instance that has it; of a move, the one that had it.
+to_instance_id: the instance that gets it.
+epoch: the epoch of the ownership.
+rule: the rule of the decision.
+trigger: what set the decision off.
+actor: the login or job that caused it.
+reason: why, as the decision records it.
+decision_id: the decision, in the view decisions.
+detail: candidates and what excludes them; of a move the loads and thresholds of that moment and the alternatives.
+event_id: the id of the event, for explain_event.
+Raises: OR102.
+Example: select at, what, from_instance_id, to_instance_id, epoch, rule, reason from orchestrator.explain_stream(1);';
 
 CREATE FUNCTION orchestrator.find_streams(p_text text, p_limit integer DEFAULT 20) RETURNS TABLE(stream_id bigint, name text, url text, state text, instance_id text, found_by text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -153,7 +301,17 @@ CREATE FUNCTION orchestrator.find_streams(p_text text, p_limit integer DEFAULT 2
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.find_streams(p_text text, p_limit integer) IS 'Find streams by their id or by a part of their name or address, the best matches first: who has each and what it was found by (id, name, url).';
+COMMENT ON FUNCTION orchestrator.find_streams(p_text text, p_limit integer) IS 'Find streams by their id, or by a part of their name or address in any case, the best matches first.
+p_text: an id, or 1 to 200 characters.
+p_limit: the most rows, 1 to 1000.
+stream_id: the stream.
+name: its name.
+url: its address, without login and query.
+state: idle, waiting, assigned, running or releasing.
+instance_id: the instance that has it.
+found_by: what matched: id, name or url.
+Raises: OR101.
+Example: select * from orchestrator.find_streams(''radio'', 5);';
 
 CREATE FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text DEFAULT NULL::text, p_error jsonb DEFAULT NULL::jsonb, p_unknown boolean DEFAULT false) RETURNS TABLE(events integer, state text, consecutive_failures integer, retry_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -161,7 +319,17 @@ CREATE FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text 
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb, p_unknown boolean) IS 'What this driver claimed for a target was sent, or failed with an error and is tried again later, or (p_unknown) went out without an answer and is not; events is 0 when it took so long that it was given up as unknown.';
+COMMENT ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb, p_unknown boolean) IS 'End a claim: the message was sent, or failed and is tried again (after 10 s, doubling up to 10 minutes, for a day), or went out without an answer and is not sent twice.
+p_target: the target of the claim.
+p_driver: the name under which it was claimed.
+p_error: null when it was sent; else {"message": …}, kept without what looks like a secret.
+p_unknown: true when it went out and no answer came.
+events: events that the claim held; 0 when it took so long that it was given up as unknown.
+state: sent, pending (to be tried again) or unknown.
+consecutive_failures: failures of this target in a row.
+retry_at: not before this moment is it tried again.
+Raises: OR101, OR107.
+Example: select * from orchestrator.finish_alert_delivery(''ops'', ''driver:host:4711'');';
 
 CREATE FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb DEFAULT NULL::jsonb, p_result jsonb DEFAULT NULL::jsonb) RETURNS TABLE(job text, next_run_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -169,7 +337,14 @@ CREATE FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb DEFAU
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) IS 'End a claimed job, with an error or a result.';
+COMMENT ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) IS 'End a job that this driver claimed, with an error or a result.
+p_job_run_id: the claim, as run_next_job returned it.
+p_error: {"code", "message", "detail", "hint"} when it failed.
+p_result: what it did, as JSON; null when it found nothing to do.
+job: the name of the job.
+next_run_at: when it is due again.
+Raises: OR107.
+Example: select * from orchestrator.finish_job(1, p_result => ''{"sent": 1}'');';
 
 CREATE FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) RETURNS TABLE(stream_id bigint, epoch bigint, state text, name text, url text, metadata jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -177,7 +352,17 @@ CREATE FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation b
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) IS 'The full set of streams that the instance should be running, with their epochs; streams that it was asked to hand over are not among them.';
+COMMENT ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) IS 'Return the full set of streams that the instance should be running. Streams that it was asked to hand over are not among them.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+stream_id: the stream.
+epoch: the epoch under which results are written.
+state: assigned (not confirmed yet) or running.
+name: the name of the station.
+url: its address.
+metadata: what the source knows about it, as JSON.
+Raises: OR101, OR103, OR106, OR301.
+Example: select stream_id, epoch, state, name, url from orchestrator.get_assignments(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -185,7 +370,17 @@ CREATE FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigi
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) IS 'What the instance has to start, to stop and to prepare, as a beat would say it: all that it has not confirmed yet. For who was notified.';
+COMMENT ON FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) IS 'Return what the instance has to start, to stop and to prepare: all that it has not confirmed yet. It is a read, for the moment after a notification.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+action: add, remove or prepare, as in the answer of heartbeat.
+stream_id: the stream.
+epoch: the epoch under which to start or stop it.
+name: the name of the station; null for remove.
+url: its address; null for remove.
+metadata: what the source knows about it; null for remove.
+Raises: OR101, OR103, OR106, OR301.
+Example: select action, stream_id, epoch, url from orchestrator.get_commands(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.health() RETURNS TABLE(component text, status text, finding text, detail jsonb, response_time interval)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -193,7 +388,13 @@ CREATE FUNCTION orchestrator.health() RETURNS TABLE(component text, status text,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.health() IS 'A row per component: healthy, degraded or unhealthy, with what was found and how long the check took. All in all the system is as well as its worst row.';
+COMMENT ON FUNCTION orchestrator.health() IS 'Check connectivity, integrity and timeliness, a row per component. The whole is as well as its worst row.
+component: what was checked.
+status: healthy, degraded (it works and needs a look) or unhealthy (streams are not heard, or the record is wrong).
+finding: what was found, in a sentence.
+detail: the figures, as JSON.
+response_time: how long the check took.
+Example: select component, status, finding from orchestrator.health();';
 
 CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint DEFAULT NULL::bigint, p_report jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -201,7 +402,19 @@ CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'A beat. p_digest, a signed 64-bit integer, is the digest of what the instance runs; it is compared with what it should run; the answer is what repairs the difference, no rows when there is none. Rows prepare are all streams that the worker is to hear without being their owner yet, each under the epoch that it is going to have: it acknowledges a start when it hears one, and stops preparing what is not named any more. A row notice (for who reports its heartbeat_interval) says in metadata what the worker should know: heartbeat_interval, to beat so often from now on; next_beat_in, seconds, when a stream is on its way to it; no_driver_for, seconds. p_report: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage, memory_usage, last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for"}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).';
+COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'Say that an instance is alive, and what it runs. The answer is what repairs the difference to what it should run; no rows: there is none.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_digest: the digest of what it runs, a signed 64-bit integer; null says nothing about it.
+p_report: what else it knows, all keys optional: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage and memory_usage (percent), last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for" (seconds)}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).
+action: add, remove, restart (a silent stream), prepare (hear the stream without being its owner yet, acknowledge a start when it is heard, and stop preparing what is not named any more) or notice.
+stream_id: the stream; null for a notice.
+epoch: the epoch under which to start or stop it; for prepare the one that it is going to have.
+name: the name of the station; only for add and prepare.
+url: its address; only for add and prepare.
+metadata: what the source knows about it; for a notice heartbeat_interval (seconds, to beat so often from now on), next_beat_in (seconds, when a stream is on its way) and no_driver_for (seconds).
+Raises: OR101, OR103, OR106, OR301.
+Example: select * from orchestrator.heartbeat(''fingerv7-001'', 1, 0, ''{"current_streams": 0, "cpu_usage": 12.5}'');';
 
 CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -209,7 +422,13 @@ CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) IS 'POST /streams/assign: the HTTP status and the JSON answer. Streams that are the instance''s by now and that it was not handed before, at most as many as it asks for.';
+COMMENT ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) IS 'Answer POST /streams/assign and GET /api/streams/assign: streams that are the instance''s by now and that it was not told before, at most as many as it asks for.
+p_request: the keys of the request: server_id and requested_count, or worker_id and capacity.
+p_dialect: server (default) or worker, by the path of the request.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301.
+Example: select * from orchestrator.http_assign_streams(''{"server_id": "server-1", "requested_count": 5}'');';
 
 CREATE FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb DEFAULT NULL::jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -217,7 +436,12 @@ CREATE FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb DEFAULT NULL::json
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) IS 'GET /: the HTTP status, and what the dashboard shows as JSON: verdict, health, diagnosis (that of an earlier answer, if it is given), fleet, instances, hand-overs, decisions, alerts, jobs and history.';
+COMMENT ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) IS 'Answer GET /: all that the dashboard shows, in one round trip.
+p_diagnosis: the diagnosis of an earlier answer, which is then taken for granted; null diagnoses anew, which costs more than all the rest.
+status: the HTTP status.
+body: verdict, health, diagnosis, fleet, instances, hand-overs, decisions, alerts, jobs and history.
+Raises: OR101.
+Example: select status, body -> ''verdict'' from orchestrator.http_dashboard();';
 
 CREATE FUNCTION orchestrator.http_diagnostic(p_request jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -225,7 +449,12 @@ CREATE FUNCTION orchestrator.http_diagnostic(p_request jsonb) RETURNS TABLE(stat
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) IS 'POST /diagnostic: the HTTP status and the JSON answer: what the instance has and should not, and what it should have and has not.';
+COMMENT ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) IS 'Answer POST /diagnostic: what the instance has and should not have, and what it should have and has not. Its list is taken as the truth about what it runs.
+p_request: server_id, local_streams (ids) and local_stream_count.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.http_diagnostic(''{"server_id": "server-1", "local_streams": [], "local_stream_count": 0}'');';
 
 CREATE FUNCTION orchestrator.http_health(p_version text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -233,7 +462,11 @@ CREATE FUNCTION orchestrator.http_health(p_version text DEFAULT NULL::text) RETU
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_health(p_version text) IS 'GET /health: the HTTP status and the JSON answer. Response times are milliseconds, uptime seconds; p_version is the version of whoever answers.';
+COMMENT ON FUNCTION orchestrator.http_health(p_version text) IS 'Answer GET /health. The status is 200 even when something is unhealthy; probes that go by the status ask /readyz.
+p_version: the version of the program that answers.
+status: the HTTP status.
+body: status, uptime (seconds), services with their response times (ms), instances and streams by state.
+Example: select * from orchestrator.http_health(''0.1.0'');';
 
 CREATE FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -241,7 +474,13 @@ CREATE FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text DEFA
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text) IS 'POST /heartbeat in any dialect: the HTTP status and the JSON answer. current_streams: how many streams the instance has, or which (an array of ids).';
+COMMENT ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text) IS 'Answer POST /heartbeat and POST /api/heartbeat: a beat over HTTP, which also confirms what earlier answers commanded.
+p_request: the keys of the dialect. current_streams is how many streams the instance has, or better the array of their ids.
+p_dialect: worker for /api/heartbeat; else the keys tell.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.http_heartbeat(''{"instance_id": "http-1", "current_streams": []}'');';
 
 CREATE FUNCTION orchestrator.http_instance(p_request jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -249,7 +488,12 @@ CREATE FUNCTION orchestrator.http_instance(p_request jsonb) RETURNS TABLE(status
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_instance(p_request jsonb) IS 'GET /instances/{server_id}: the HTTP status and the JSON answer.';
+COMMENT ON FUNCTION orchestrator.http_instance(p_request jsonb) IS 'Answer GET /instances/{server_id}: one instance and its streams. A stream that it is asked to hand over is not among them any more.
+p_request: {"server_id": …}.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103.
+Example: select * from orchestrator.http_instance(''{"server_id": "server-1"}'');';
 
 CREATE FUNCTION orchestrator.http_instances() RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -257,7 +501,10 @@ CREATE FUNCTION orchestrator.http_instances() RETURNS TABLE(status integer, body
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_instances() IS 'GET /instances: the HTTP status and the JSON answer. Loads are percentages of capacity, system_imbalance the difference of the highest and the lowest, performance_score the part of the work that succeeds.';
+COMMENT ON FUNCTION orchestrator.http_instances() IS 'Answer GET /instances: every instance that was not removed, and a summary.
+status: the HTTP status.
+body: loads as percentages of capacity; system_imbalance, the difference of the highest and the lowest load; performance_score, the part of the work that succeeds (0 to 1).
+Example: select * from orchestrator.http_instances();';
 
 CREATE FUNCTION orchestrator.http_metrics() RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -265,7 +512,10 @@ CREATE FUNCTION orchestrator.http_metrics() RETURNS TABLE(status integer, body j
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_metrics() IS 'GET /metrics as JSON: the HTTP status and the answer. Decisions are those of the last hour; series has all that is measured and does not belong to one instance, by the names that Prometheus knows.';
+COMMENT ON FUNCTION orchestrator.http_metrics() IS 'Answer GET /metrics as JSON.
+status: the HTTP status.
+body: the named figures of the fleet (decisions are those of the last hour); in series all that is measured and does not belong to one instance, by the names that Prometheus knows.
+Example: select * from orchestrator.http_metrics();';
 
 CREATE FUNCTION orchestrator.http_rebalance(p_request jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -273,7 +523,12 @@ CREATE FUNCTION orchestrator.http_rebalance(p_request jsonb DEFAULT '{}'::jsonb)
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_rebalance(p_request jsonb) IS 'POST /rebalance: the HTTP status and the JSON answer: what was moved, or why nothing was; at most 1000 moves are named.';
+COMMENT ON FUNCTION orchestrator.http_rebalance(p_request jsonb) IS 'Answer POST /rebalance: rebalance now, and say what moved or why nothing did.
+p_request: reason, optional.
+status: the HTTP status.
+body: status, message, moved_streams, least_moves, still_waiting, event_id, and at most 1000 moves by name.
+Raises: OR101, OR401, 55P03.
+Example: select * from orchestrator.http_rebalance(''{"reason": "after the upgrade"}'');';
 
 CREATE FUNCTION orchestrator.http_register(p_request jsonb, p_address text DEFAULT NULL::text, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -281,7 +536,14 @@ CREATE FUNCTION orchestrator.http_register(p_request jsonb, p_address text DEFAU
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text) IS 'POST /register in any dialect: the HTTP status and the JSON answer. p_address: where the client calls from, when it does not say itself. p_dialect: by the path (worker), else the keys tell.';
+COMMENT ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text) IS 'Answer POST /register and POST /api/workers/register: an instance that only speaks HTTP comes to life, or comes back. A client that registers from where this instance registered last is the same client, started anew.
+p_request: the keys of the dialect; the id and max_streams are required.
+p_address: where the client calls from, when it does not say so itself.
+p_dialect: worker for /api/workers/register; else the keys tell.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR104, OR105, OR106, OR404, 55P03.
+Example: select * from orchestrator.http_register(''{"instance_id": "http-2", "max_streams": 50}'', ''192.0.2.7'');';
 
 CREATE FUNCTION orchestrator.http_release_streams(p_request jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -289,7 +551,12 @@ CREATE FUNCTION orchestrator.http_release_streams(p_request jsonb) RETURNS TABLE
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_release_streams(p_request jsonb) IS 'POST /streams/release: the HTTP status and the JSON answer. What is given back goes to others and not at once back.';
+COMMENT ON FUNCTION orchestrator.http_release_streams(p_request jsonb) IS 'Answer POST /streams/release: an instance gives streams back, or says that it has stopped what was taken from it. What is given back goes to others and does not return at once.
+p_request: server_id and stream_ids.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.http_release_streams(''{"server_id": "server-1", "stream_ids": [1]}'');';
 
 CREATE FUNCTION orchestrator.http_status() RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -297,7 +564,10 @@ CREATE FUNCTION orchestrator.http_status() RETURNS TABLE(status integer, body js
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_status() IS 'GET /status: the HTTP status and the JSON answer.';
+COMMENT ON FUNCTION orchestrator.http_status() IS 'Answer GET /status: the fleet at a glance, in the words of the server_id dialect.
+status: the HTTP status.
+body: the JSON answer.
+Example: select * from orchestrator.http_status();';
 
 CREATE FUNCTION orchestrator.http_streams_status() RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -305,14 +575,20 @@ CREATE FUNCTION orchestrator.http_streams_status() RETURNS TABLE(status integer,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_streams_status() IS 'GET /streams/status: the HTTP status and the JSON answer; recent_changes are the last 20 decisions that moved a stream.';
+COMMENT ON FUNCTION orchestrator.http_streams_status() IS 'Answer GET /streams/status: which instance has what, and what was decided last.
+status: the HTTP status.
+body: streams by state, distribution by instance, and in recent_changes the last 20 decisions that moved a stream.
+Example: select * from orchestrator.http_streams_status();';
 
 CREATE FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) IS 'Whether this epoch still owns the stream.';
+COMMENT ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) IS 'Say whether this epoch still owns the stream. It reads one row and takes no lock.
+p_stream_id: the stream.
+p_epoch: the epoch under which the writer heard it.
+Example: select orchestrator.is_current(1, 1);';
 
 CREATE FUNCTION orchestrator_private.lock_key(p_name text) RETURNS bigint
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -367,7 +643,16 @@ CREATE FUNCTION orchestrator.lock_holders() RETURNS TABLE(lock text, mode text, 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.lock_holders() IS 'Who holds the decision lock or locks on this system''s tables: the login, its program, how old the transaction is and how many wait for it; at most ten, whom most wait for first.';
+COMMENT ON FUNCTION orchestrator.lock_holders() IS 'Say whose locks make others wait: who holds the decision lock, or locks on this system''s tables. At most ten rows, the ones that most wait for first.
+lock: decision, or table and its name.
+mode: the mode of the lock, as pg_locks has it.
+pid: the server process that holds it.
+login: its login.
+application_name: its program.
+state: active, or idle in transaction.
+transaction_age: for how long its transaction has been open.
+waiting: how many sessions wait for it.
+Example: select * from orchestrator.lock_holders();';
 
 CREATE FUNCTION orchestrator.metrics() RETURNS TABLE(name text, kind text, unit text, help text, labels jsonb, value double precision, bounds double precision[], counts bigint[], sum double precision, count bigint)
     LANGUAGE sql SECURITY DEFINER
@@ -375,7 +660,18 @@ CREATE FUNCTION orchestrator.metrics() RETURNS TABLE(name text, kind text, unit 
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.metrics() IS 'Everything that is measured: name (as Prometheus has it), kind (counter, gauge, histogram), unit, meaning, labels; of a counter or gauge its value, of a histogram the upper bounds of its buckets (inclusive), how many observations fell into each (one bucket more, for what is above all bounds), their sum and number.';
+COMMENT ON FUNCTION orchestrator.metrics() IS 'Return everything that is measured, a row per series.
+name: the name, as Prometheus has it.
+kind: counter, gauge or histogram.
+unit: seconds, streams and so on.
+help: what it means.
+labels: the labels of this series, as JSON.
+value: of a counter or gauge, its value.
+bounds: of a histogram, the upper bounds of its buckets (inclusive).
+counts: how many observations fell into each bucket; one bucket more, for what is above all bounds.
+sum: the sum of all observations.
+count: the number of observations.
+Example: select name, labels, value from orchestrator.metrics() where kind = ''gauge'';';
 
 CREATE FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text DEFAULT 'manual'::text) RETURNS TABLE(decision_id bigint, from_instance_id text, to_instance_id text, epoch bigint, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -383,7 +679,17 @@ CREATE FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text,
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) IS 'Move one stream to one instance; no rows when it is there already.';
+COMMENT ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) IS 'Move one stream to one instance: by hand-over while its owner lives, at once when it waits. No rows: it is there already.
+p_stream_id: the stream.
+p_instance_id: the instance that is to have it.
+p_reason: why, for the record.
+decision_id: the decision, in the view decisions.
+from_instance_id: the instance that has it; null when it waited.
+to_instance_id: the instance that gets it.
+epoch: the epoch now; in a hand-over it is still the owner''s.
+event_id: the id of the event, for explain_event.
+Raises: OR102, OR103, OR402, OR405, 55P03.
+Example: select * from orchestrator.move_stream(1, ''fingerv7-002'', ''closer to the station'');';
 
 CREATE FUNCTION orchestrator.pause_balancing(p_reason text DEFAULT NULL::text) RETURNS TABLE(paused_at timestamp with time zone, paused_by text, reason text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -391,7 +697,13 @@ CREATE FUNCTION orchestrator.pause_balancing(p_reason text DEFAULT NULL::text) R
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.pause_balancing(p_reason text) IS 'Freeze balancing; failover, placement and drains go on. Says since when and by whom it is paused.';
+COMMENT ON FUNCTION orchestrator.pause_balancing(p_reason text) IS 'Freeze balancing. Failover, placement and drains go on.
+p_reason: why, for the record.
+paused_at: since when it is paused.
+paused_by: the login that paused it.
+reason: why it was paused.
+Raises: 55P03.
+Example: select * from orchestrator.pause_balancing(''network maintenance'');';
 
 CREATE FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text DEFAULT NULL::text) RETURNS TABLE(stream_id bigint, pinned_to text, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -399,7 +711,14 @@ CREATE FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text D
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text) IS 'Pin a stream to an instance.';
+COMMENT ON FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text) IS 'Pin a stream to an instance. Balancing leaves it there. When the instance is lost, the stream fails over like any other, and goes home when the instance is back.
+p_stream_id: the stream.
+p_instance_id: the instance; null: the one that has it.
+stream_id: the stream.
+pinned_to: the instance that it is pinned to.
+event_id: the id of the event, for explain_event.
+Raises: OR101, OR102, OR103, OR405, 55P03.
+Example: select * from orchestrator.pin_stream(1, ''fingerv7-002'');';
 
 CREATE FUNCTION orchestrator.plan_effect(p_plan_id bigint) RETURNS TABLE(instance_id text, max_streams integer, streams_before integer, streams_after integer, gained integer, lost integer, moves integer, least_moves integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -407,7 +726,18 @@ CREATE FUNCTION orchestrator.plan_effect(p_plan_id bigint) RETURNS TABLE(instanc
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.plan_effect(p_plan_id bigint) IS 'What a plan would do: the streams of each instance before and after, and the number of its moves beside the least that could reach the same.';
+COMMENT ON FUNCTION orchestrator.plan_effect(p_plan_id bigint) IS 'Say what a plan would do to each instance, while the fleet is still as it was planned for.
+p_plan_id: the plan, as plan_rebalance returned it.
+instance_id: the instance.
+max_streams: the capacity of the instance.
+streams_before: streams that it has now.
+streams_after: streams that it would have.
+gained: streams that would come to it.
+lost: streams that would leave it.
+moves: moves of the whole plan.
+least_moves: the least number of moves that reaches the same loads.
+Raises: OR107, OR403.
+Example: select * from orchestrator.plan_effect(1);';
 
 CREATE FUNCTION orchestrator.plan_rebalance() RETURNS TABLE(plan_id bigint, stream_id bigint, from_instance_id text, to_instance_id text, why text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -415,7 +745,14 @@ CREATE FUNCTION orchestrator.plan_rebalance() RETURNS TABLE(plan_id bigint, stre
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.plan_rebalance() IS 'Plan a rebalance: the plan''s id and each move it would make, and why (no rows: nothing to do). plan_effect sums it up, apply_plan makes it.';
+COMMENT ON FUNCTION orchestrator.plan_rebalance() IS 'Plan a rebalance: each move that rebalance() would make now. No rows: there is nothing to do. It is done and taken back, so the plan cannot differ from the deed. plan_effect sums it up, apply_plan makes it.
+plan_id: the plan; the same in each row.
+stream_id: the stream.
+from_instance_id: the instance that has the stream; null when it waits.
+to_instance_id: the instance that would get it.
+why: the reason of this move.
+Raises: 55P03.
+Example: select * from orchestrator.plan_rebalance();';
 
 CREATE FUNCTION orchestrator.readmit_instance(p_instance_id text) RETURNS TABLE(instance_id text, status text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -423,7 +760,12 @@ CREATE FUNCTION orchestrator.readmit_instance(p_instance_id text) RETURNS TABLE(
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.readmit_instance(p_instance_id text) IS 'Let an instance that was removed register again.';
+COMMENT ON FUNCTION orchestrator.readmit_instance(p_instance_id text) IS 'Let an instance that was removed register again.
+p_instance_id: the instance.
+instance_id: the instance.
+status: its status now.
+Raises: OR103.
+Example: select * from orchestrator.readmit_instance(''fingerv7-003'');';
 
 CREATE FUNCTION orchestrator.rebalance(p_reason text DEFAULT 'manual'::text) RETURNS TABLE(decision_id bigint, moves integer, least_moves integer, still_waiting integer, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -431,7 +773,15 @@ CREATE FUNCTION orchestrator.rebalance(p_reason text DEFAULT 'manual'::text) RET
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.rebalance(p_reason text) IS 'Rebalance now: how many streams were moved or asked to move, and the least number that could have reached the same balance.';
+COMMENT ON FUNCTION orchestrator.rebalance(p_reason text) IS 'Place what waits and bring every instance to its fair share, now.
+p_reason: why, for the record.
+decision_id: the decision, in the view decisions.
+moves: streams that were moved or asked to move.
+least_moves: the least number of moves that reaches the same loads.
+still_waiting: streams of the whole fleet that wait for an instance now.
+event_id: the id of the event, for explain_event.
+Raises: OR401, 55P03.
+Example: select * from orchestrator.rebalance(''after the upgrade'');';
 
 CREATE FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -439,7 +789,13 @@ CREATE FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) 
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) IS 'Tell which calls of a driver (or another program, by kind:name) failed: how many were counted, and whether recovery mode is on.';
+COMMENT ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) IS 'Record which calls of a driver, or of another program of an administrator, failed.
+p_reporter: kind and name, such as driver:host:4711. Instances report for themselves, by report_failures.
+p_failures: as in report_failures.
+recorded: failures that were counted.
+recovery: whether recovery mode is on.
+Raises: OR101.
+Example: select * from orchestrator.record_failures(''driver:host:4711'', ''[{"function": "run_next_job", "sqlstate": "08006", "message": "server closed the connection"}]'');';
 
 CREATE FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid DEFAULT NULL::uuid) RETURNS TABLE(consecutive_failures integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -447,7 +803,13 @@ CREATE FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid) IS 'Remembers that a source could not be synchronised: the error, the attempt, how many in a row. Its streams stay.';
+COMMENT ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid) IS 'Record that a source could not be synchronised, and why. Its streams stay as they are.
+p_source: the source.
+p_error: {"code", "message", "detail", "hint"}, without a password.
+p_event_id: the event id of the job run that this is a part of.
+consecutive_failures: failures of this source in a row.
+Raises: OR101, OR107.
+Example: select * from orchestrator.record_sync_failure(''production'', ''{"code": "08001", "message": "could not connect"}'');';
 
 CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[] DEFAULT NULL::text[], p_version text DEFAULT NULL::text, p_location text DEFAULT NULL::text, p_lease interval DEFAULT NULL::interval, p_takeover boolean DEFAULT false, p_metadata jsonb DEFAULT '{}'::jsonb, p_stop_within interval DEFAULT NULL::interval) RETURNS TABLE(instance_id text, incarnation bigint, status text, channel text, heartbeat_interval interval, heartbeat_timeout interval, assigned_streams integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -455,7 +817,25 @@ CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) IS 'Register an instance, or its return: gives the incarnation that every other call names, the channel to LISTEN on and the heartbeat interval. p_lease: its own limit of silence. p_takeover: end another live process with this id. p_stop_within: so long after it sent its last accepted beat all its handlers have stopped, by its own clock; nobody is given its streams before its lease is over.';
+COMMENT ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) IS 'Register an instance, or its return. Within the grace the same name gets the same streams: a different process under new epochs, the same process (metadata key "process") under those that it had.
+p_instance_id: the name of the instance.
+p_max_streams: how many streams it can have, 1 to 1000.
+p_capabilities: what it can do; audio_fingerprinting must be among it. Null: just that.
+p_version: the version of its program.
+p_location: its region (strategy location).
+p_lease: its own limit of silence, at least two heartbeat intervals; null: heartbeat_timeout.
+p_takeover: true ends another live process with this id.
+p_metadata: what else is worth keeping, as a JSON object.
+p_stop_within: so long after it sent its last accepted beat all its handlers have stopped, by its own clock. No other instance gets its streams before its lease is over.
+instance_id: the instance.
+incarnation: the number of this life; every other call names it.
+status: its status now.
+channel: the channel to LISTEN on.
+heartbeat_interval: how often to beat.
+heartbeat_timeout: the silence after which it is lost.
+assigned_streams: streams that it has already.
+Raises: OR101, OR104, OR105, OR106, OR404, 55P03.
+Example: select * from orchestrator.register_instance(''fingerv7-004'', 100, p_version => ''7.2'', p_location => ''south'', p_lease => ''90 seconds'');';
 
 CREATE FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text DEFAULT 'released'::text) RETURNS TABLE(stream_id bigint, to_instance_id text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -463,7 +843,15 @@ CREATE FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation b
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) IS 'Give streams back; says who has each of them now, null when it waits.';
+COMMENT ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) IS 'Give streams back, having stopped them. They go to others at once and do not return for refusal_time; what no other can take waits.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_streams: ids of the streams, at most 10000.
+p_reason: why, for the record.
+stream_id: the stream.
+to_instance_id: the instance that has it now; null when it waits.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.release_streams(''fingerv7-001'', 1, ''{1, 2}'', ''disk full'');';
 
 CREATE FUNCTION orchestrator.remove_alert_target(p_target text) RETURNS TABLE(target text, undelivered integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -471,7 +859,12 @@ CREATE FUNCTION orchestrator.remove_alert_target(p_target text) RETURNS TABLE(ta
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.remove_alert_target(p_target text) IS 'Remove a target for alerts; says how many events it was yet to be told.';
+COMMENT ON FUNCTION orchestrator.remove_alert_target(p_target text) IS 'Remove a target for alerts, with what it was told and is yet to be told.
+p_target: the target.
+target: the target that was removed.
+undelivered: events that it was yet to be told.
+Raises: OR101, OR107.
+Example: select * from orchestrator.remove_alert_target(''ops'');';
 
 CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text DEFAULT 'removed by an administrator'::text) RETURNS TABLE(instance_id text, moved integer, still_waiting integer, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -479,7 +872,15 @@ CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text D
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) IS 'Remove an instance for good; drain it first to lose nothing. Says how many streams moved to others, and how many streams of the fleet wait for an instance now.';
+COMMENT ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) IS 'Remove an instance for good. Its streams move at once, so drain it first to lose nothing. It may not register again until readmit_instance.
+p_instance_id: the instance.
+p_reason: why, for the record.
+instance_id: the instance.
+moved: streams that moved to others.
+still_waiting: streams of the whole fleet that wait for an instance now.
+event_id: the id of the event, for explain_event.
+Raises: OR103, 55P03.
+Example: select * from orchestrator.remove_instance(''fingerv7-002'', ''the machine is gone'');';
 
 CREATE FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean DEFAULT false) RETURNS TABLE(removed_streams integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -487,7 +888,12 @@ CREATE FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boole
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean) IS 'Removes a source. While it has streams this is refused (OR406), unless they are to be removed with it.';
+COMMENT ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean) IS 'Remove a source. While it has streams this is refused (OR406), unless they are to be removed with it.
+p_source: the source.
+p_remove_streams: true removes its streams, too.
+removed_streams: streams that were removed.
+Raises: OR101, OR107, OR406, 55P03.
+Example: select * from orchestrator.remove_source(''night'', p_remove_streams => true);';
 
 CREATE FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text DEFAULT 'removed'::text) RETURNS TABLE(decision_id bigint, from_instance_id text, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -495,7 +901,14 @@ CREATE FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text DEF
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) IS 'Remove a station for good; says who had it.';
+COMMENT ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) IS 'Remove a station for good. The instance that has it stops.
+p_stream_id: the stream.
+p_reason: why, for the record.
+decision_id: the decision, in the view decisions.
+from_instance_id: the instance that had it.
+event_id: the id of the event, for explain_event.
+Raises: OR102, 55P03.
+Example: select * from orchestrator.remove_stream(1, ''off the air'');';
 
 CREATE FUNCTION orchestrator.repair_record() RETURNS TABLE(subject text, code text, was text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -503,7 +916,12 @@ CREATE FUNCTION orchestrator.repair_record() RETURNS TABLE(subject text, code te
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.repair_record() IS 'Set the record right: missing rows, counters and digests that differ from a recount, rows that contradict each other. Says what was wrong; no rows when nothing was.';
+COMMENT ON FUNCTION orchestrator.repair_record() IS 'Set the record right where diagnose says that it is wrong: missing rows, counters and digests that differ from a recount, rows that contradict each other. No rows: nothing was wrong.
+subject: the instance or stream.
+code: the finding of diagnose.
+was: what was wrong.
+Raises: 55P03.
+Example: select * from orchestrator.repair_record();';
 
 CREATE FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -511,7 +929,14 @@ CREATE FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation b
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) IS 'Tell which calls failed since the last report: how many were counted, and whether recovery mode is on.';
+COMMENT ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) IS 'Report which calls of a worker failed since the last report, also those that failed because the database could not be reached.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_failures: at most 100 of {"function", "sqlstate", "message", "detail", "count", "first_ago" and "last_ago" (seconds ago), "consecutive" (the longest run of failed rounds), "over" (whether it works again)}. One failure is one failed round, not each of its tries. Refusals (OR1xx, OR4xx) are answers and not counted.
+recorded: failures that were counted.
+recovery: whether recovery mode is on.
+Raises: OR101, OR103, OR106, OR301.
+Example: select * from orchestrator.report_failures(''fingerv7-001'', 1, ''[{"function": "heartbeat", "sqlstate": "08006", "message": "server closed the connection", "count": 2, "last_ago": 3.5}]'');';
 
 CREATE FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -519,7 +944,19 @@ CREATE FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bi
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Reconcile with the full set of what the instance runs, at most 10000 streams; returns the commands that bring it in step. What differed without a reason is in the view repairs.';
+COMMENT ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Reconcile with the full set of what the instance runs. What it runs is confirmed, what it was asked to stop and does not run is handed over, and the answer brings it in step. What differed without a reason is in the view repairs.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_streams: ids of all streams that it runs, at most 10000.
+p_epochs: the epoch of each of them, in the same order.
+action: add, remove or prepare, as in the answer of heartbeat.
+stream_id: the stream.
+epoch: the epoch under which to start or stop it.
+name: the name of the station; null for remove.
+url: its address; null for remove.
+metadata: what the source knows about it; null for remove.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select action, stream_id, epoch from orchestrator.report_streams(''fingerv7-001'', 1, ''{1, 2}'', ''{1, 1}'');';
 
 CREATE FUNCTION orchestrator.request_job(p_job text) RETURNS TABLE(job text, next_run_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -527,7 +964,12 @@ CREATE FUNCTION orchestrator.request_job(p_job text) RETURNS TABLE(job text, nex
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.request_job(p_job text) IS 'Make a job due now and wake a driver for it.';
+COMMENT ON FUNCTION orchestrator.request_job(p_job text) IS 'Make a job due now, and wake a driver for it.
+p_job: the job.
+job: the job.
+next_run_at: when it is due: now.
+Raises: OR107.
+Example: select * from orchestrator.request_job(''check_balance'');';
 
 CREATE FUNCTION orchestrator.resume_balancing() RETURNS TABLE(was_paused_at timestamp with time zone, was_paused_by text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -535,7 +977,11 @@ CREATE FUNCTION orchestrator.resume_balancing() RETURNS TABLE(was_paused_at time
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.resume_balancing() IS 'Balance again.';
+COMMENT ON FUNCTION orchestrator.resume_balancing() IS 'Balance again, beginning with what has become unfair meanwhile.
+was_paused_at: since when it was paused; null when it was not.
+was_paused_by: the login that had paused it.
+Raises: 55P03.
+Example: select * from orchestrator.resume_balancing();';
 
 CREATE FUNCTION orchestrator.run_due_jobs() RETURNS TABLE(job text, outcome text, result jsonb, error jsonb, duration interval, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -543,7 +989,14 @@ CREATE FUNCTION orchestrator.run_due_jobs() RETURNS TABLE(job text, outcome text
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.run_due_jobs() IS 'Run all jobs that are due; a row for each.';
+COMMENT ON FUNCTION orchestrator.run_due_jobs() IS 'Run every job that is due, in one call, a row for each. For psql and pg_cron; jobs that need the outside world are left to a driver.
+job: the job.
+outcome: done, nothing (there was nothing to do) or failed.
+result: what it did, as JSON.
+error: why it failed, as JSON.
+duration: how long it took.
+event_id: the id of the event, for explain_event.
+Example: select job, outcome, result from orchestrator.run_due_jobs();';
 
 CREATE FUNCTION orchestrator.run_next_job(p_driver text DEFAULT NULL::text, p_outside boolean DEFAULT false) RETURNS TABLE(job text, job_run_id bigint, outcome text, result jsonb, error jsonb, duration interval, next_due_in interval, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -551,7 +1004,18 @@ CREATE FUNCTION orchestrator.run_next_job(p_driver text DEFAULT NULL::text, p_ou
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) IS 'Run the most overdue job; job is null when none is due. p_outside: also claim jobs that the caller does itself (outcome claimed) and ends with finish_job. next_due_in: how long the caller may sleep. event_id: of what was done, null when nothing was.';
+COMMENT ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) IS 'Run the most overdue job, record it, and say when the next one is due. One job is one transaction.
+p_driver: the name of the caller; else its login.
+p_outside: true also claims jobs that need the outside world; the caller does them and calls finish_job.
+job: the job; null when none is due.
+job_run_id: its run, for finish_job; null when there was nothing to do.
+outcome: done, nothing, failed or claimed.
+result: what it did, as JSON.
+error: why it failed, as JSON.
+duration: how long it took.
+next_due_in: how long the caller may sleep.
+event_id: the id of the event, for explain_event; null when nothing was done.
+Example: select job, outcome, next_due_in from orchestrator.run_next_job(''driver:host:4711'');';
 
 CREATE FUNCTION orchestrator.schedule_job(p_job text, p_schedule text DEFAULT NULL::text, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(job text, schedule text, enabled boolean, next_run_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -559,7 +1023,16 @@ CREATE FUNCTION orchestrator.schedule_job(p_job text, p_schedule text DEFAULT NU
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) IS 'Change a job''s schedule (an interval, or five cron fields in UTC) or switch it off or on.';
+COMMENT ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) IS 'Change when a job runs, and whether it does. Null leaves a value as it is.
+p_job: the job.
+p_schedule: an interval such as 10 seconds, or five cron fields in UTC.
+p_enabled: false switches it off.
+job: the job.
+schedule: its schedule now.
+enabled: whether it runs.
+next_run_at: when it is due.
+Raises: OR101, OR107.
+Example: select * from orchestrator.schedule_job(''purge_history'', ''30 2 * * *'');';
 
 CREATE FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text DEFAULT NULL::text, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(target text, minimum_severity text, enabled boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -567,7 +1040,15 @@ CREATE FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity 
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text, p_enabled boolean) IS 'Add a target for alerts, or change it: from which severity on it is told (warning), and whether at all. Its address stands in the drivers'' environment, as ORCHESTRATOR_ALERT_URL_<TARGET>.';
+COMMENT ON FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text, p_enabled boolean) IS 'Add a target for alerts, or change it. Its address stands in the environment of the drivers, as ORCHESTRATOR_ALERT_URL_<TARGET>. Null leaves a value as it is.
+p_target: the name of the target.
+p_minimum_severity: from which severity on it is told: info, warning or critical; warning for a new one.
+p_enabled: whether it is told at all; true for a new one.
+target: the name of the target.
+minimum_severity: from which severity on it is told.
+enabled: whether it is told at all.
+Raises: OR101.
+Example: select * from orchestrator.set_alert_target(''ops'', ''critical'');';
 
 CREATE FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) RETURNS TABLE(instance_id text, max_streams integer, assigned_streams integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -575,7 +1056,14 @@ CREATE FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams inte
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) IS 'Change an instance''s capacity.';
+COMMENT ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) IS 'Change how many streams an instance may have, until it registers with another number. What it holds above that is handed over.
+p_instance_id: the instance.
+p_max_streams: its capacity, 1 to 1000.
+instance_id: the instance.
+max_streams: its capacity now.
+assigned_streams: streams that it has.
+Raises: OR101, OR103, 55P03.
+Example: select * from orchestrator.set_capacity(''fingerv7-001'', 80);';
 
 CREATE FUNCTION orchestrator.set_setting(p_name text, p_value text) RETURNS TABLE(name text, old_value text, value text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -583,7 +1071,14 @@ CREATE FUNCTION orchestrator.set_setting(p_name text, p_value text) RETURNS TABL
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.set_setting(p_name text, p_value text) IS 'Change one setting; says its old and its new value.';
+COMMENT ON FUNCTION orchestrator.set_setting(p_name text, p_value text) IS 'Change one setting. Its bounds and the inequalities between settings are checked; a change that breaks one is refused (OR108) and changes nothing.
+p_name: the setting.
+p_value: its new value, as text.
+name: the setting.
+old_value: its value before.
+value: its value now.
+Raises: OR107, OR108.
+Example: select * from orchestrator.set_setting(''rebalance_cooldown'', ''10 minutes'');';
 
 CREATE FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) RETURNS TABLE(stream_id bigint, state text, instance_id text, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -591,7 +1086,15 @@ CREATE FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active bool
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) IS 'Switch a station off or on; says who has it now.';
+COMMENT ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) IS 'Switch a station off (it is taken from its owner) or on (it is placed again).
+p_stream_id: the stream.
+p_active: true for on.
+stream_id: the stream.
+state: idle, waiting, assigned or running.
+instance_id: the instance that has it now.
+event_id: the id of the event, for explain_event.
+Raises: OR101, OR102, 55P03.
+Example: select * from orchestrator.set_stream_active(1, false);';
 
 CREATE FUNCTION orchestrator.sources_due(p_source text DEFAULT NULL::text) RETURNS TABLE(source text, conninfo text, table_name text, column_map jsonb, read_at timestamp with time zone, network_timeout interval, consecutive_failures integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -599,7 +1102,17 @@ CREATE FUNCTION orchestrator.sources_due(p_source text DEFAULT NULL::text) RETUR
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.sources_due(p_source text) IS 'The tables that are to be read now, or the one named: where they are, how their columns are mapped, the moment of reading that sync_streams wants to know, and how often in a row each has failed.';
+COMMENT ON FUNCTION orchestrator.sources_due(p_source text) IS 'Return the tables that are to be read now, or the one named. A source that failed is left alone for longer each time, up to ten minutes.
+p_source: the source to read, due or not; null: all that are due.
+source: the name of the source.
+conninfo: where it is, without a password.
+table_name: the table there.
+column_map: columns that have other names than the known ones.
+read_at: the moment of reading, which sync_streams wants to know.
+network_timeout: how long a network operation may take.
+consecutive_failures: failures of this source in a row.
+Raises: OR101, OR107.
+Example: select source, conninfo, table_name from orchestrator.sources_due(''production'');';
 
 CREATE FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) RETURNS TABLE(suspended_until timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -607,7 +1120,13 @@ CREATE FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation 
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) IS 'Keep this instance''s streams for it until it registers again, for at most so long.';
+COMMENT ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) IS 'Keep the streams of this instance for it until it registers again, for a planned restart.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_for: for how long, at most heartbeat_timeout.
+suspended_until: until when they are kept.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.suspend_instance(''fingerv7-001'', 1, ''2 minutes'');';
 
 CREATE FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean DEFAULT false, p_read_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_keep_vanished boolean DEFAULT false, p_event_id uuid DEFAULT NULL::uuid) RETURNS TABLE(inserted integer, updated integer, activated integer, deactivated integer, removed integer, unchanged integer, skipped integer, reconnected integer, superseded boolean, skipped_rows jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -615,7 +1134,25 @@ CREATE FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force b
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean, p_event_id uuid) IS 'Makes the streams of a source equal to a staged batch: new, changed, activated, deactivated and removed streams in one merge. Refuses to lose more than max_removed_part of them (OR406) unless forced.';
+COMMENT ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean, p_event_id uuid) IS 'Make the streams of a source equal to a staged batch, in one merge: new rows become waiting streams, changed ones are updated, inactive ones taken from their owners, vanished ones removed. A new address gets a new epoch. Rows without a usable address are skipped and leave their streams as they are.
+p_source: the source.
+p_batch: the batch, copied into stream_staging before; its rows are deleted when the merge succeeds.
+p_force: true goes through although more than max_removed_part of the streams would be lost (OR406); an empty batch is refused even so.
+p_read_at: when the source was read, by the clock of this database. A batch older than the last one merged is left out. Null: now.
+p_keep_vanished: true keeps streams that the batch does not have, as for lists that add up.
+p_event_id: the event id of the job run that this is a part of.
+inserted: streams that are new.
+updated: streams that were changed.
+activated: streams that were switched on.
+deactivated: streams that were switched off.
+removed: streams that were removed.
+unchanged: streams that stayed as they were.
+skipped: rows that could not be used.
+reconnected: streams whose address changed and whose owner connects again.
+superseded: true when a newer reading was merged before.
+skipped_rows: the first rows that could not be used, and why.
+Raises: OR101, OR107, OR109, OR406, 55P03.
+Example: select inserted, updated, removed, unchanged from orchestrator.sync_streams(''night'', ''6f1c8a52-3c7e-4c44-9d0e-0a8f5b1c2d3e'');';
 
 CREATE FUNCTION orchestrator.undrain_instance(p_instance_id text) RETURNS TABLE(instance_id text, status text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -623,7 +1160,12 @@ CREATE FUNCTION orchestrator.undrain_instance(p_instance_id text) RETURNS TABLE(
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.undrain_instance(p_instance_id text) IS 'End a drain.';
+COMMENT ON FUNCTION orchestrator.undrain_instance(p_instance_id text) IS 'End a drain. The instance may have streams again.
+p_instance_id: the instance.
+instance_id: the instance.
+status: its status now.
+Raises: OR103, 55P03.
+Example: select * from orchestrator.undrain_instance(''fingerv7-001'');';
 
 CREATE FUNCTION orchestrator.unpin_stream(p_stream_id bigint) RETURNS TABLE(stream_id bigint, was_pinned_to text)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -631,7 +1173,12 @@ CREATE FUNCTION orchestrator.unpin_stream(p_stream_id bigint) RETURNS TABLE(stre
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) IS 'Let balancing move a stream again.';
+COMMENT ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) IS 'Let balancing move a stream again.
+p_stream_id: the stream.
+stream_id: the stream.
+was_pinned_to: the instance that it was pinned to; null when it was not.
+Raises: OR102, 55P03.
+Example: select * from orchestrator.unpin_stream(1);';
 
 CREATE FUNCTION orchestrator.what_if(p_without text[] DEFAULT '{}'::text[], p_with jsonb DEFAULT '{}'::jsonb, p_capacity jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(instance_id text, change text, capacity_before integer, capacity_after integer, streams_before integer, streams_after integer, gained integer, lost integer, moves integer, least_moves integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -639,19 +1186,46 @@ CREATE FUNCTION orchestrator.what_if(p_without text[] DEFAULT '{}'::text[], p_wi
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_capacity jsonb) IS 'What would become of the streams without these instances, with new ones, with other capacities: capacity and streams of each instance before and after, what each gains and loses, the number of moves and the least possible. The row without an instance says how many streams wait. Nothing is changed.';
+COMMENT ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_capacity jsonb) IS 'Say what would become of the streams without some instances, with new ones, or with other capacities. Nothing is changed: it is done and taken back.
+p_without: instances that would be gone for good.
+p_with: instances that would come: {"new": 100}, or {"new": {"max_streams": 100, "location": "south", "capabilities": […]}}.
+p_capacity: other capacities: {"fingerv7-001": 80}.
+instance_id: the instance; null in the row that counts the streams that wait.
+change: new, without or capacity; null for an instance that stays as it is.
+capacity_before: its capacity now.
+capacity_after: its capacity then.
+streams_before: its streams now.
+streams_after: its streams then.
+gained: streams that would come to it.
+lost: streams that would leave it.
+moves: moves in all.
+least_moves: the least number of moves that reaches the same loads.
+Raises: OR101, OR103, 55P03.
+Example: select instance_id, change, streams_before, streams_after from orchestrator.what_if(p_without => ''{fingerv7-002}'');';
 
 CREATE FUNCTION orchestrator_private.abandon_deliveries() RETURNS void
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.abandon_deliveries() IS 'What has been "sending" for two minutes was lost with its driver: nobody knows whether it went out, and it is not sent twice. What could not be sent for a day has failed.';
+COMMENT ON FUNCTION orchestrator_private.abandon_deliveries() IS 'What has been "sending" for two minutes was lost with its driver: it is unknown whether it went out, and it is not sent twice. What could not be sent for a day has failed.';
+
+CREATE FUNCTION orchestrator_private.activate_streams(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.activate_streams(p_stream_ids bigint[]) IS 'Let those of these streams that are active and idle wait for an instance, from the moment on at which they may be given to one.';
 
 CREATE FUNCTION orchestrator_private.actor() RETURNS text
     LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.actor() IS 'The login behind this call and the program that it names.';
+
+CREATE FUNCTION orchestrator_private.add_assignments(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.add_assignments(p_stream_ids bigint[]) IS 'Begin the lives of these streams: they wait, or are idle while they are not active.';
 
 CREATE FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE sql
@@ -745,203 +1319,6 @@ CREATE FUNCTION orchestrator_private.answer_stalls() RETURNS orchestrator_privat
 
 COMMENT ON FUNCTION orchestrator_private.answer_stalls() IS 'Hand streams that stay silent over to others, or blame their stations.';
 
-CREATE TABLE orchestrator_private.plan (
-    plan_id bigint NOT NULL,
-    planned_at timestamp with time zone NOT NULL,
-    planned_by text NOT NULL,
-    fingerprint text NOT NULL,
-    applied_by_decision_id bigint
-);
-
-COMMENT ON TABLE orchestrator_private.plan IS 'A rebalance that was shown and not yet made. It can be applied while the state has the same fingerprint.';
-
-CREATE FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) RETURNS orchestrator_private.plan
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) IS 'The plan, while the fleet is as it was made for; else OR107 or OR403.';
-
-CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
-    LANGUAGE plpgsql IMMUTABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) IS 'An id out of a report; OR101 when it is none.';
-
-CREATE TABLE orchestrator_private.job (
-    job text NOT NULL,
-    schedule text NOT NULL,
-    function_name text NOT NULL,
-    runs_in text NOT NULL,
-    enabled boolean DEFAULT true NOT NULL,
-    timeout interval DEFAULT '00:00:30'::interval NOT NULL,
-    next_run_at timestamp with time zone NOT NULL,
-    claimed_by text,
-    claimed_until timestamp with time zone,
-    last_started_at timestamp with time zone,
-    last_duration interval,
-    last_outcome text,
-    last_result jsonb,
-    runs bigint DEFAULT 0 NOT NULL,
-    failures bigint DEFAULT 0 NOT NULL,
-    consecutive_failures integer DEFAULT 0 NOT NULL,
-    description text NOT NULL,
-    duration_counts bigint[],
-    duration_sum double precision DEFAULT 0 NOT NULL,
-    lag_counts bigint[],
-    lag_sum double precision DEFAULT 0 NOT NULL,
-    CONSTRAINT runs_in_is_known CHECK ((runs_in = ANY (ARRAY['database'::text, 'driver'::text]))),
-    CONSTRAINT timeout_is_positive CHECK ((timeout > '00:00:00'::interval))
-)
-WITH (fillfactor='50');
-
-COMMENT ON TABLE orchestrator_private.job IS 'A periodic job. Schedule: an interval such as 1 second, or five cron fields in UTC. A job of the database is a function; a job of the driver needs the outside world and runs in Python.';
-
-COMMENT ON COLUMN orchestrator_private.job.duration_counts IS 'How many runs took how long: the buckets of orchestrator_job_duration_seconds.';
-
-COMMENT ON COLUMN orchestrator_private.job.duration_sum IS 'How many seconds all runs took.';
-
-COMMENT ON COLUMN orchestrator_private.job.lag_counts IS 'How many runs began how late: the buckets of orchestrator_job_lag_seconds.';
-
-COMMENT ON COLUMN orchestrator_private.job.lag_sum IS 'How many seconds all runs began after they were due.';
-
-CREATE FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) RETURNS record
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) IS 'Run a job of the database; what it changed is undone when it fails, and the error is returned.';
-
-CREATE FUNCTION orchestrator_private.balancing_is_frozen() RETURNS boolean
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.balancing_is_frozen() IS 'Whether nothing may be moved for balance by itself: balancing is paused, or recovery mode is on.';
-
-CREATE FUNCTION orchestrator_private.begin_probation(p_instance_id text) RETURNS void
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.begin_probation(p_instance_id text) IS 'An instance is here again: if it came and went too often, others are preferred to it for a while.';
-
-CREATE FUNCTION orchestrator_private.best_instance(p_stream_id bigint) RETURNS text
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.best_instance(p_stream_id bigint) IS 'The other instance that would be least loaded with this one stream more, has what it takes and has not refused it.';
-
-CREATE FUNCTION orchestrator_private.blame_station(p_stream_id bigint) RETURNS boolean
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.blame_station(p_stream_id bigint) IS 'Whether a stream that failed again has failed on so many instances, or all that are able, that it is its station''s own fault; if so that is noted.';
-
-CREATE FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) RETURNS integer
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) IS 'Under the strategy location: hand streams that are heard elsewhere over to instances of their region, as far as those have room.';
-
-CREATE FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) RETURNS integer
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) IS 'Give pinned streams back to the instance that they are pinned to, where it is there and has room.';
-
-CREATE FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) RETURNS integer
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) IS 'The next owners are not to be; the present ones, which never stopped, keep these streams under their epochs.';
-
-CREATE FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) RETURNS integer
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) IS 'The next owner is not to be: the present one keeps the stream under its epoch.';
-
-CREATE FUNCTION orchestrator_private.candidates(p_stream_id bigint) RETURNS TABLE(instance_id text, streams integer, max_streams integer, excluded_by text)
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.candidates(p_stream_id bigint) IS 'Every instance, and what keeps it from having a stream; null: it could have it. The least loaded of those first.';
-
-CREATE FUNCTION orchestrator_private.capacity_of(p_given jsonb) RETURNS integer
-    LANGUAGE plpgsql IMMUTABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.capacity_of(p_given jsonb) IS 'A capacity from 1 to 1000, given as a number or as the key max_streams of an object; null when it is none.';
-
-CREATE FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_is_same_process boolean) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_is_same_process boolean) IS 'A process that could not be brought in step registers again (R3.2): that is recorded, too.';
-
-CREATE FUNCTION orchestrator_private.cause_of_alert(p_code text, p_subject text) RETURNS uuid
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.cause_of_alert(p_code text, p_subject text) IS 'The event of the decision or job run that an alert is about; null when it is about none.';
-
-CREATE FUNCTION orchestrator_private.cause_of_waiting() RETURNS uuid
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.cause_of_waiting() IS 'The event that left the stream that has waited for longest with nobody, or with one that is lost.';
-
-CREATE FUNCTION orchestrator_private.check_balance() RETURNS jsonb
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.check_balance() IS 'Job check_balance: rebalance by itself when loads differ by more than the thresholds.';
-
-CREATE FUNCTION orchestrator_private.check_failures(p_failures jsonb) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.check_failures(p_failures jsonb) IS 'Refuse (OR101) a report of failures that cannot be read.';
-
-CREATE FUNCTION orchestrator_private.check_instance_transition() RETURNS trigger
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.check_instance_transition() IS 'Refuses a change of status that the state machine does not have.';
-
-CREATE FUNCTION orchestrator_private.check_instances() RETURNS TABLE(status text, finding text, detail jsonb)
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.check_instances() IS 'Health of the fleet.';
-
-CREATE FUNCTION orchestrator_private.check_integrity() RETURNS TABLE(status text, finding text, detail jsonb)
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.check_integrity() IS 'Health of the record itself: all sums, and a recount of one part of the instances after the other. diagnose() recounts all of them.';
-
-CREATE FUNCTION orchestrator_private.check_jobs() RETURNS TABLE(status text, finding text, detail jsonb)
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.check_jobs() IS 'Health of the jobs: whether any driver is there and what it runs succeeds.';
-
-CREATE FUNCTION orchestrator_private.check_recovery() RETURNS TABLE(status text, finding text, detail jsonb)
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.check_recovery() IS 'Health of the calls: how many fail, and whether that is so many that recovery mode is on.';
-
-CREATE FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_metadata jsonb, p_stop_within interval) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_metadata jsonb, p_stop_within interval) IS 'Refuse a registration that says impossible things.';
-
-CREATE FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) IS 'Refuse a full set that says impossible things.';
-
 CREATE TABLE orchestrator_private.instance (
     instance_id text NOT NULL,
     status text NOT NULL,
@@ -1021,6 +1398,239 @@ COMMENT ON COLUMN orchestrator_private.instance.is_living IS 'Whether its status
 
 COMMENT ON COLUMN orchestrator_private.instance.is_placeable IS 'Whether its status lets it be given streams: it is there, not late and not draining. A standing order, a suspension or a probation may still keep them away.';
 
+CREATE FUNCTION orchestrator_private.any_instance_is_placeable() RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.any_instance_is_placeable() IS 'Whether any instance may be given streams.';
+
+CREATE TABLE orchestrator_private.plan (
+    plan_id bigint NOT NULL,
+    planned_at timestamp with time zone NOT NULL,
+    planned_by text NOT NULL,
+    fingerprint text NOT NULL,
+    applied_by_decision_id bigint
+);
+
+COMMENT ON TABLE orchestrator_private.plan IS 'A rebalance that was shown and not yet made. It can be applied while the state has the same fingerprint.';
+
+CREATE FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) RETURNS orchestrator_private.plan
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) IS 'The plan, while the fleet is as it was made for; else OR107 or OR403.';
+
+CREATE FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) RETURNS TABLE(started integer, stopped integer, failed integer, ignored integer)
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts and stops and record failures; how many of each concerned this instance, and how many did not.';
+
+CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) IS 'An id out of a report; OR101 when it is none.';
+
+CREATE FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) IS 'The name of an assignment''s step by what changed: its states, owners, next owners, the growth of its epoch, how its hand-over goes. Null: no such step.';
+
+CREATE TABLE orchestrator_private.job (
+    job text NOT NULL,
+    schedule text NOT NULL,
+    function_name text NOT NULL,
+    runs_in text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    timeout interval DEFAULT '00:00:30'::interval NOT NULL,
+    next_run_at timestamp with time zone NOT NULL,
+    claimed_by text,
+    claimed_until timestamp with time zone,
+    last_started_at timestamp with time zone,
+    last_duration interval,
+    last_outcome text,
+    last_result jsonb,
+    runs bigint DEFAULT 0 NOT NULL,
+    failures bigint DEFAULT 0 NOT NULL,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    description text NOT NULL,
+    duration_counts bigint[],
+    duration_sum double precision DEFAULT 0 NOT NULL,
+    lag_counts bigint[],
+    lag_sum double precision DEFAULT 0 NOT NULL,
+    CONSTRAINT runs_in_is_known CHECK ((runs_in = ANY (ARRAY['database'::text, 'driver'::text]))),
+    CONSTRAINT timeout_is_positive CHECK ((timeout > '00:00:00'::interval))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE orchestrator_private.job IS 'A periodic job. Schedule: an interval such as 1 second, or five cron fields in UTC. A job of the database is a function; a job of the driver needs the outside world and runs in Python.';
+
+COMMENT ON COLUMN orchestrator_private.job.duration_counts IS 'How many runs took how long: the buckets of orchestrator_job_duration_seconds.';
+
+COMMENT ON COLUMN orchestrator_private.job.duration_sum IS 'How many seconds all runs took.';
+
+COMMENT ON COLUMN orchestrator_private.job.lag_counts IS 'How many runs began how late: the buckets of orchestrator_job_lag_seconds.';
+
+COMMENT ON COLUMN orchestrator_private.job.lag_sum IS 'How many seconds all runs began after they were due.';
+
+CREATE FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) RETURNS record
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) IS 'Run a job of the database; what it changed is undone when it fails, and the error is returned.';
+
+CREATE FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) IS 'Their owner has stopped these streams and keeps them (their hand-over was called off too late): it is to start them again.';
+
+CREATE FUNCTION orchestrator_private.balancing_is_frozen() RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.balancing_is_frozen() IS 'Whether nothing may be moved for balance by itself: balancing is paused, or recovery mode is on.';
+
+CREATE FUNCTION orchestrator_private.begin_probation(p_instance_id text) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.begin_probation(p_instance_id text) IS 'An instance is here again: if it came and went too often, others are preferred to it for a while.';
+
+CREATE FUNCTION orchestrator_private.best_instance(p_stream_id bigint) RETURNS text
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.best_instance(p_stream_id bigint) IS 'The other instance that would be least loaded with this one stream more, has what it takes and has not refused it.';
+
+CREATE FUNCTION orchestrator_private.blame_station(p_stream_id bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.blame_station(p_stream_id bigint) IS 'Whether a stream that failed again has failed on so many instances, or all that are able, that it is its station''s own fault; if so that is noted.';
+
+CREATE FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) IS 'Under the strategy location: hand streams that are heard elsewhere over to instances of their region, as far as those have room.';
+
+CREATE FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) IS 'Give pinned streams back to the instance that they are pinned to, where it is there and has room.';
+
+CREATE FUNCTION orchestrator_private.call_off(p_stream_ids bigint[]) RETURNS text[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.call_off(p_stream_ids bigint[]) IS 'End the hand-overs of these streams: their owners keep them under their epochs. Returns the owner of each.';
+
+CREATE FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) IS 'The next owners are not to be; the present ones, which never stopped, keep these streams under their epochs.';
+
+CREATE FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) IS 'These instances do not become next owners: the present ones keep the streams under their epochs.';
+
+CREATE FUNCTION orchestrator_private.candidates(p_stream_id bigint) RETURNS TABLE(instance_id text, streams integer, max_streams integer, excluded_by text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.candidates(p_stream_id bigint) IS 'Every instance, and what keeps it from having a stream; null: it could have it. The least loaded of those first.';
+
+CREATE FUNCTION orchestrator_private.capacity_of(p_given jsonb) RETURNS integer
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.capacity_of(p_given jsonb) IS 'A capacity from 1 to 1000, given as a number or as the key max_streams of an object; null when it is none.';
+
+CREATE FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_is_same_process boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_is_same_process boolean) IS 'A process that could not be brought in step registers again (R3.2): that is recorded, too.';
+
+CREATE FUNCTION orchestrator_private.cause_of_alert(p_code text, p_subject text) RETURNS uuid
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.cause_of_alert(p_code text, p_subject text) IS 'The event of the decision or job run that an alert is about; null when it is about none.';
+
+CREATE FUNCTION orchestrator_private.cause_of_waiting() RETURNS uuid
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.cause_of_waiting() IS 'The event that left the stream that has waited for longest without an owner, or with a lost one.';
+
+CREATE FUNCTION orchestrator_private.check_assignment_transition() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_assignment_transition() IS 'Refuses a step that the life of an assignment does not have.';
+
+CREATE FUNCTION orchestrator_private.check_balance() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_balance() IS 'Job check_balance: rebalance by itself when loads differ by more than the thresholds.';
+
+CREATE FUNCTION orchestrator_private.check_failures(p_failures jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_failures(p_failures jsonb) IS 'Refuse (OR101) a report of failures that cannot be read.';
+
+CREATE FUNCTION orchestrator_private.check_instance_transition() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_instance_transition() IS 'Refuses a change of status that the state machine does not have.';
+
+CREATE FUNCTION orchestrator_private.check_instances() RETURNS TABLE(status text, finding text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_instances() IS 'Health of the fleet.';
+
+CREATE FUNCTION orchestrator_private.check_integrity() RETURNS TABLE(status text, finding text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_integrity() IS 'Health of the record itself: all sums, and a recount of one part of the instances after the other. diagnose() recounts all of them.';
+
+CREATE FUNCTION orchestrator_private.check_jobs() RETURNS TABLE(status text, finding text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_jobs() IS 'Health of the jobs: whether any driver is there and what it runs succeeds.';
+
+CREATE FUNCTION orchestrator_private.check_recovery() RETURNS TABLE(status text, finding text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_recovery() IS 'Health of the calls: how many fail, and whether that is so many that recovery mode is on.';
+
+CREATE FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_metadata jsonb, p_stop_within interval) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_registration(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_metadata jsonb, p_stop_within interval) IS 'Refuse a registration that says impossible things.';
+
+CREATE FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) IS 'Refuse a full set that says impossible things.';
+
 CREATE FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1067,7 +1677,7 @@ CREATE FUNCTION orchestrator_private.claim_job(p_outside boolean) RETURNS orches
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.claim_job(p_outside boolean) IS 'The most overdue job that nobody else is running, locked until the end of the transaction.';
+COMMENT ON FUNCTION orchestrator_private.claim_job(p_outside boolean) IS 'The most overdue job that no other session is running, locked until the end of the transaction.';
 
 CREATE FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer DEFAULT NULL::integer, p_least_moves integer DEFAULT NULL::integer, p_keep boolean DEFAULT true) RETURNS orchestrator_private.decision
     LANGUAGE plpgsql
@@ -1087,11 +1697,11 @@ CREATE FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_expla
 
 COMMENT ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_explained boolean) IS 'Commands that repair the difference between what a worker runs and its assignments: removes first, then adds.';
 
-CREATE FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) RETURNS integer
+CREATE FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) RETURNS TABLE(completed integer, unplaced bigint[])
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) IS 'The second step of a hand-over: the next owner gets the stream under a new epoch. The movement belongs to the decision that began it.';
+COMMENT ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) IS 'The second step of a hand-over: the next owner gets the stream under a new epoch. The movement belongs to the decision that began it. Returns how many changed hands, and those whose owner has stopped and whose next owner is gone: the caller places them.';
 
 CREATE FUNCTION orchestrator_private.confirm_preparations(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) RETURNS integer
     LANGUAGE sql
@@ -1170,7 +1780,7 @@ CREATE FUNCTION orchestrator_private.count_moved(p_decision_id bigint) RETURNS i
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) IS 'How many streams a decision gave to somebody; the others that it moved wait.';
+COMMENT ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) IS 'How many streams a decision gave to an instance; the others that it moved wait.';
 
 CREATE FUNCTION orchestrator_private.count_retries(p_failures jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -1500,7 +2110,7 @@ CREATE FUNCTION orchestrator_private.findings_jobs() RETURNS TABLE(severity text
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.findings_jobs() IS 'Findings: jobs that nobody runs, that are late, fail, or are switched off.';
+COMMENT ON FUNCTION orchestrator_private.findings_jobs() IS 'Findings: jobs that no driver runs, that are late, fail, or are switched off.';
 
 CREATE FUNCTION orchestrator_private.findings_presence() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
@@ -1578,7 +2188,7 @@ CREATE FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) IS 'Change the owners of these streams now, under a new epoch. A missing new owner leaves the stream waiting.';
+COMMENT ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) IS 'Change the owners of these streams now, under a new epoch. A missing new owner leaves the stream waiting. Without a decision the movement belongs to the one that last concerned the stream.';
 
 CREATE FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) RETURNS integer
     LANGUAGE plpgsql
@@ -1614,13 +2224,7 @@ CREATE FUNCTION orchestrator_private.heirless_with_room() RETURNS text[]
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams somebody could take now; null when there are none.';
-
-CREATE FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text, releasing_since timestamp with time zone)
-    LANGUAGE sql ROWS 10
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) IS 'Who gets these streams out of their hand-overs; null where the next owner was lost, drained or filled meanwhile.';
+COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams another could take now; null when there are none.';
 
 CREATE FUNCTION orchestrator_private.held_sessions() RETURNS TABLE(session_key bigint, pid integer, login name)
     LANGUAGE sql STABLE
@@ -1632,7 +2236,7 @@ CREATE FUNCTION orchestrator_private.hold_alert_target(p_target text) RETURNS bo
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.hold_alert_target(p_target text) IS 'Lock the target, unless somebody else does.';
+COMMENT ON FUNCTION orchestrator_private.hold_alert_target(p_target text) IS 'Lock the target, unless another session does.';
 
 CREATE TABLE orchestrator_private.http_session (
     instance_id text NOT NULL,
@@ -1941,7 +2545,7 @@ CREATE FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zo
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) IS 'End recovery mode, and let whatever has become unfair meanwhile be levelled; null when it was off.';
+COMMENT ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) IS 'End recovery mode, and let what has become unfair meanwhile be levelled; null when it was off.';
 
 CREATE FUNCTION orchestrator_private.leaving() RETURNS TABLE(instance_id text, streams integer)
     LANGUAGE sql STABLE
@@ -1998,7 +2602,7 @@ CREATE FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) RETURNS te
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) IS 'Those of these instances that are still lost, locked, but for those whose row somebody holds: they are speaking right now.';
+COMMENT ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) IS 'Those of these instances that are still lost, locked, but for those whose row is held: they are speaking right now.';
 
 CREATE FUNCTION orchestrator_private.lock_session(p_session_key bigint) RETURNS void
     LANGUAGE plpgsql
@@ -2010,7 +2614,7 @@ CREATE FUNCTION orchestrator_private.lock_watched(p_watched text[]) RETURNS text
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.lock_watched(p_watched text[]) IS 'Those of these instances that live, locked, but for those whose row somebody holds: they are speaking right now, and nobody''s failover waits for them.';
+COMMENT ON FUNCTION orchestrator_private.lock_watched(p_watched text[]) IS 'Those of these instances that live, locked, but for those whose row is held: they are speaking right now, and no failover waits for them.';
 
 CREATE FUNCTION orchestrator_private.long_transactions() RETURNS TABLE(pid integer, login text, application_name text, state text, age interval, may_end boolean, blocking jsonb)
     LANGUAGE sql
@@ -2023,7 +2627,7 @@ CREATE FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_eve
     SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'These instances are gone: step their state machines and give their streams to others, in one decision. What nobody else can take stays with those that may return.';
+COMMENT ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'These instances are gone: step their state machines and give their streams to others, in one decision. What no other can take stays with those that may return.';
 
 CREATE FUNCTION orchestrator_private.lost_sources() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -2163,6 +2767,12 @@ CREATE FUNCTION orchestrator_private.next_due_in(p_outside boolean) RETURNS inte
 
 COMMENT ON FUNCTION orchestrator_private.next_due_in(p_outside boolean) IS 'How long until the next job is due; null when no job is enabled.';
 
+CREATE FUNCTION orchestrator_private.next_owners(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text, releasing_since timestamp with time zone)
+    LANGUAGE sql ROWS 10
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.next_owners(p_stream_ids bigint[]) IS 'The instances that get these streams out of their hand-overs; null where the next owner was lost, drained or filled meanwhile.';
+
 CREATE FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
     AS …;
@@ -2173,13 +2783,13 @@ CREATE FUNCTION orchestrator_private.no_active_instance() RETURNS TABLE(code tex
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.no_active_instance() IS 'Alert: nobody has beaten for no_instance_alert.';
+COMMENT ON FUNCTION orchestrator_private.no_active_instance() IS 'Alert: no instance has beaten for no_instance_alert.';
 
 CREATE FUNCTION orchestrator_private.no_driver() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.no_driver() IS 'Alert: jobs of the database have been due for no_driver_alert, and nobody runs them. Opened by a beat, as nobody else is there.';
+COMMENT ON FUNCTION orchestrator_private.no_driver() IS 'Alert: jobs of the database have been due for no_driver_alert, and no driver runs them. Opened by a beat, as no job can.';
 
 CREATE FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) RETURNS void
     LANGUAGE plpgsql
@@ -2295,6 +2905,12 @@ CREATE FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) RETURNS v
 
 COMMENT ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) IS 'Put every stream where it can be heard, without levelling: pinned ones home, waiting ones into room, those of draining or overfull instances out.';
 
+CREATE FUNCTION orchestrator_private.place_unplaced(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.place_unplaced(p_stream_ids bigint[]) IS 'Give streams to other instances that complete_handovers could not give to their next owners; null for none.';
+
 CREATE FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -2360,6 +2976,12 @@ CREATE FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) RETUR
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) IS 'Bring every instance to its fair target with the least possible moves, by hand-over.';
+
+CREATE FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Bring the record and the full set of what an instance runs in step; what it has to start and to stop.';
 
 CREATE FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) RETURNS smallint
     LANGUAGE plpgsql
@@ -2438,6 +3060,12 @@ CREATE FUNCTION orchestrator_private.remove_commands(p_instance_id text) RETURNS
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) IS 'Streams that an instance may still be running and should not.';
+
+CREATE FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_above bigint[] DEFAULT NULL::bigint[], p_decision_id bigint DEFAULT NULL::bigint) RETURNS text[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_above bigint[], p_decision_id bigint) IS 'New epochs for the same owners, who start these streams anew; above those that are given, if any are. Hand-overs go on. Returns the owners.';
 
 CREATE FUNCTION orchestrator_private.report_failures_of(p_reporter text, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
     LANGUAGE plpgsql
@@ -2646,7 +3274,7 @@ CREATE FUNCTION orchestrator_private.silence_trust(p_watched text[]) RETURNS tim
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.silence_trust(p_watched text[]) IS 'From when on silence is to be believed, as things are now; infinity while nobody is left. Null: always.';
+COMMENT ON FUNCTION orchestrator_private.silence_trust(p_watched text[]) IS 'From when on silence is to be believed, as things are now; infinity while none is left. Null: always.';
 
 CREATE FUNCTION orchestrator_private.silence_trusted_from() RETURNS timestamp with time zone
     LANGUAGE sql STABLE
@@ -2659,12 +3287,6 @@ CREATE FUNCTION orchestrator_private.silent_together(p_watched text[]) RETURNS t
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.silent_together(p_watched text[]) IS 'When the last of them was heard, if most instances fell silent together (their last beats no further apart than one interval and the grace); else null.';
-
-CREATE FUNCTION orchestrator_private.somebody_is_there() RETURNS boolean
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.somebody_is_there() IS 'Whether any instance may be given streams.';
 
 CREATE FUNCTION orchestrator_private.something_is_due(p_watched text[]) RETURNS boolean
     LANGUAGE plpgsql
@@ -2866,7 +3488,7 @@ CREATE FUNCTION orchestrator_private.stray_locks() RETURNS TABLE(pid integer, lo
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.stray_locks() IS 'Who holds one of this system''s advisory locks as nobody of this system does.';
+COMMENT ON FUNCTION orchestrator_private.stray_locks() IS 'Who holds one of this system''s advisory locks as no program of this system does.';
 
 CREATE FUNCTION orchestrator_private.strays() RETURNS TABLE(stream_id bigint, instance_id text, state text, pinned_to text)
     LANGUAGE sql STABLE
@@ -2914,7 +3536,7 @@ CREATE FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) RETURNS T
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) IS 'Which of these targets may be told something now, whoever has waited for longest first.';
+COMMENT ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) IS 'Which of these targets may be told something now, the one that has waited for longest first.';
 
 CREATE FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) RETURNS void
     LANGUAGE sql
@@ -2992,7 +3614,7 @@ CREATE FUNCTION orchestrator_private.waiting_reasons() RETURNS TABLE(reason text
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.waiting_reasons() IS 'Why each waiting stream waits: nobody, no ability, no room, refused, or room (it could be placed).';
+COMMENT ON FUNCTION orchestrator_private.waiting_reasons() IS 'Why each waiting stream waits: no instance, no ability, no room, refused, or room (it could be placed).';
 
 CREATE FUNCTION orchestrator_private.waiting_streams() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -3071,7 +3693,7 @@ CREATE FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_st
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) IS 'Take streams that are no longer to be heard from whoever has them, at once; returns how many were held.';
+COMMENT ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) IS 'Make streams idle that are no longer to be heard: they are taken from their owners, at once. Returns how many had one.';
 
 CREATE FUNCTION orchestrator_private.without_progress() RETURNS TABLE(instance_id text)
     LANGUAGE sql
@@ -3150,7 +3772,7 @@ CREATE VIEW orchestrator.alerts AS
     event_id
    FROM orchestrator_private.alert a;
 
-COMMENT ON VIEW orchestrator.alerts IS 'Alerts, open (resolved_at is null) and closed. delivered_at: when somebody was last told of it; reminders: how often somebody was reminded, as nobody acknowledged it.';
+COMMENT ON VIEW orchestrator.alerts IS 'Alerts, open (resolved_at is null) and closed. delivered_at: when it was last told; reminders: how often it was told again, as it was not acknowledged.';
 
 CREATE VIEW orchestrator.assignments AS
  SELECT a.stream_id,
@@ -3681,6 +4303,20 @@ CREATE VIEW orchestrator.stalled_streams AS
 
 COMMENT ON VIEW orchestrator.stalled_streams IS 'Streams that run and are silent: since when, when they were last restarted where they are, and whether their station is to blame. url: without what may be a secret; the view streams has it whole.';
 
+CREATE TABLE orchestrator_private.assignment_transition (
+    from_state text NOT NULL,
+    to_state text NOT NULL,
+    event text NOT NULL,
+    meaning text NOT NULL,
+    CONSTRAINT states_are_known CHECK (((from_state = ANY (ARRAY['unknown'::text, 'idle'::text, 'waiting'::text, 'assigned'::text, 'running'::text, 'releasing'::text])) AND (to_state = ANY (ARRAY['idle'::text, 'waiting'::text, 'assigned'::text, 'running'::text, 'releasing'::text]))))
+);
+
+COMMENT ON TABLE orchestrator_private.assignment_transition IS 'The life of an assignment as data: one row per allowed step. Enforced by a trigger on assignment, which names each step by what changed.';
+
+COMMENT ON COLUMN orchestrator_private.assignment_transition.from_state IS 'unknown: the assignment is new.';
+
+COMMENT ON COLUMN orchestrator_private.assignment_transition.event IS 'The kind of step. Several lead from one state to another; the owner, the next owner and the epoch tell them apart.';
+
 CREATE TABLE orchestrator_private.instance_transition (
     from_status text NOT NULL,
     event text NOT NULL,
@@ -3692,13 +4328,21 @@ CREATE TABLE orchestrator_private.instance_transition (
 COMMENT ON TABLE orchestrator_private.instance_transition IS 'The state machine of an instance as data: one row per allowed step. Enforced by a trigger on instance.';
 
 CREATE VIEW orchestrator.state_machine AS
- SELECT from_status,
-    event,
-    to_status,
-    meaning
-   FROM orchestrator_private.instance_transition t;
+ SELECT t.from_status,
+    t.event,
+    t.to_status,
+    t.meaning,
+    'instance'::text AS subject
+   FROM orchestrator_private.instance_transition t
+UNION ALL
+ SELECT t.from_state AS from_status,
+    t.event,
+    t.to_state AS to_status,
+    t.meaning,
+    'assignment'::text AS subject
+   FROM orchestrator_private.assignment_transition t;
 
-COMMENT ON VIEW orchestrator.state_machine IS 'Every step that an instance''s status can take; no other is possible.';
+COMMENT ON VIEW orchestrator.state_machine IS 'Every step that an instance''s status and an assignment''s state can take (subject says whose it is); no other is possible.';
 
 CREATE VIEW orchestrator.streams AS
  SELECT s.stream_id,
@@ -3758,6 +4402,90 @@ ALTER TABLE orchestrator_private.decision ALTER COLUMN decision_id ADD GENERATED
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW orchestrator_private.error_code AS
+ SELECT 'planned'::text AS or001,
+    'bad argument'::text AS or101,
+    'unknown stream'::text AS or102,
+    'unknown instance'::text AS or103,
+    'id in use'::text AS or104,
+    'missing capability'::text AS or105,
+    'the instance belongs to another login'::text AS or106,
+    'unknown name'::text AS or107,
+    'the setting cannot have this value'::text AS or108,
+    'the source cannot be used'::text AS or109,
+    'stale incarnation'::text AS or301,
+    'stale epoch'::text AS or302,
+    'balancing is paused'::text AS or401,
+    'the stream is pinned'::text AS or402,
+    'stale plan'::text AS or403,
+    'the instance was removed'::text AS or404,
+    'the instance cannot take the stream'::text AS or405,
+    'too much would be lost'::text AS or406,
+    'an invariant would be broken'::text AS or901,
+    'lock not available'::text AS "55p03";
+
+COMMENT ON VIEW orchestrator_private.error_code IS 'The codes of the errors that functions raise on purpose: a column each, with cause and remedy as its comment.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or001 IS 'Cause: A plan is made by doing the work and taking it back; this code ends the part that is taken back. It never leaves the function that raises it.
+Remedy: Nothing. If a program ever shows it, report that as a bug.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or101 IS 'Cause: An argument is missing, of another kind, out of bounds, or cannot be combined with the others. The detail names the argument and what was given.
+Remedy: Correct the argument. The hint says what would be accepted; the same call will be refused again.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or102 IS 'Cause: No stream has this id. It may have been removed, by an administrator or because its source does not have it any more.
+Remedy: Find its id: select stream_id, name from orchestrator.streams, or find_streams.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or103 IS 'Cause: No instance of this name is registered, or the fleet has forgotten it after removal_timeout.
+Remedy: A worker or HTTP client registers again. An administrator looks the name up in the view instances.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or104 IS 'Cause: Another live process holds this instance id: its session holds its lock, or its lease is not over yet. The detail says which process and until when.
+Remedy: Stop the other process, wait until its lease is over, or choose another id. If the other process is known to be dead, take over (p_takeover).';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or105 IS 'Cause: An instance that registers without audio_fingerprinting cannot hear any stream.
+Remedy: Add audio_fingerprinting to p_capabilities, or leave p_capabilities out.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or106 IS 'Cause: An instance belongs to the login that registered it. Another worker login may not act for it, and may not take its name.
+Remedy: Use the login that registered it, or an administrators; else choose another instance id.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or107 IS 'Cause: No source, job, plan, setting, event, alert, alert target or claim of this name or id exists, or exists any more. The message says which kind.
+Remedy: Look the name up; the hint names the view. A plan is made anew by plan_rebalance. A claim of a job that was taken over after its timeout is not finished any more.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or108 IS 'Cause: The value is not of the kind of the setting, is out of its bounds, or breaks an inequality between settings.
+Remedy: Choose a value within the bounds that the detail and the view settings show, or change the other setting of the inequality first.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or109 IS 'Cause: Rows of the source have no id or share one, or none has a usable address. Nothing was changed.
+Remedy: Check the column map of the source, then the rows that the detail names.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or301 IS 'Cause: Another process has registered under this instance id since, or the instance was removed. This process does not speak for the instance any more.
+Remedy: Stop all handlers, register again, and use the incarnation that the answer gives. The shim does so by itself.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or302 IS 'Cause: The stream has another owner, or a later life of this one. What was heard under the old epoch may have been heard by the new owner, too.
+Remedy: Stop the handler of this stream and write nothing more under this epoch. The next beat tells what to run.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or401 IS 'Cause: An administrator has paused balancing. The detail says who, when and why. Failover, placement and drains go on.
+Remedy: Wait, or end the pause: select * from orchestrator.resume_balancing().';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or402 IS 'Cause: The stream is pinned to another instance than the one it is to move to.
+Remedy: Unpin it first (unpin_stream), or pin it to the other instance (pin_stream).';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or403 IS 'Cause: The plan was applied before, or instances, capacities or assignments have changed since it was made.
+Remedy: Plan again (plan_rebalance) and look at the new plan.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or404 IS 'Cause: An administrator removed the instance for good. It may not register, and there is nothing to drain.
+Remedy: If it is to come back: select * from orchestrator.readmit_instance(…), then register.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or405 IS 'Cause: The instance has no room, lacks a capability that the stream requires, or is in no state to be given streams.
+Remedy: Choose another instance; the view instances shows status, capacity and capabilities. Or make room first.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or406 IS 'Cause: The batch of a source would remove or deactivate more of its streams than max_removed_part allows, is empty, or the source that is to be removed still has streams. Nothing was changed.
+Remedy: Check the source. If it is right, synchronise once with force; to remove a source with its streams, say p_remove_streams.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or901 IS 'Cause: The database found that what it was about to write contradicts its own rules. Nothing was changed. This is a bug, or a row that was edited by hand.
+Remedy: Run select * from orchestrator.diagnose(), and report it with message, detail and the statement that was run. A row that was edited by hand is set right by repair_record.';
+
+COMMENT ON COLUMN orchestrator_private.error_code."55p03" IS 'Cause: PostgreSQLs own code: a lock was not free within lock_timeout, mostly because another decision, or a long transaction, held it.
+Remedy: Try again with a growing pause; drivers, workers and commands do so by themselves. select * from orchestrator.lock_holders() says who holds it.';
 
 CREATE TABLE orchestrator_private.failure_count (
     bucket timestamp with time zone NOT NULL,
@@ -3910,7 +4638,7 @@ CREATE TABLE orchestrator_private.schema_object (
 
 COMMENT ON TABLE orchestrator_private.schema_object IS 'Every object of the two schemas as a migration left it, by a checksum of its definition, owner and privileges.';
 
-COMMENT ON COLUMN orchestrator_private.schema_object.checksum IS 'Null only during a migration, for what somebody else had put into the schemas before.';
+COMMENT ON COLUMN orchestrator_private.schema_object.checksum IS 'Null only during a migration, for what others had put into the schemas before.';
 
 COMMENT ON COLUMN orchestrator_private.schema_object.server_major IS 'The server''s major version: another one may spell the same definition differently.';
 
@@ -3989,6 +4717,9 @@ ALTER TABLE ONLY orchestrator_private.alert_target
 
 ALTER TABLE ONLY orchestrator_private.assignment
     ADD CONSTRAINT assignment_pkey PRIMARY KEY (stream_id);
+
+ALTER TABLE ONLY orchestrator_private.assignment_transition
+    ADD CONSTRAINT assignment_transition_pkey PRIMARY KEY (from_state, to_state, event);
 
 ALTER TABLE ONLY orchestrator_private.controller
     ADD CONSTRAINT controller_pkey PRIMARY KEY (only_one);
@@ -4150,9 +4881,13 @@ CREATE INDEX stall_by_instance ON orchestrator_private.stall USING btree (instan
 
 CREATE INDEX withdrawal_by_stream ON orchestrator_private.withdrawal USING btree (stream_id);
 
+CREATE TRIGGER check_inserted_assignments AFTER INSERT ON orchestrator_private.assignment REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.check_assignment_transition();
+
 CREATE TRIGGER check_instance_transition_on_insert BEFORE INSERT ON orchestrator_private.instance FOR EACH ROW EXECUTE FUNCTION orchestrator_private.check_instance_transition();
 
 CREATE TRIGGER check_instance_transition_on_update BEFORE UPDATE ON orchestrator_private.instance FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION orchestrator_private.check_instance_transition();
+
+CREATE TRIGGER check_updated_assignments AFTER UPDATE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.check_assignment_transition();
 
 CREATE TRIGGER count_deleted_assignments AFTER DELETE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
 
@@ -4511,7 +5246,11 @@ GRANT ALL ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_cap
 
 REVOKE ALL ON FUNCTION orchestrator_private.abandon_deliveries() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.activate_streams(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.actor() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.add_assignments(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) FROM PUBLIC;
 
@@ -4529,11 +5268,19 @@ REVOKE ALL ON FUNCTION orchestrator_private.answer_failure(p_decision_id bigint,
 
 REVOKE ALL ON FUNCTION orchestrator_private.answer_stalls() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.any_instance_is_placeable() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.balancing_is_frozen() FROM PUBLIC;
 
@@ -4546,6 +5293,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.blame_station(p_stream_id bigint) FR
 REVOKE ALL ON FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.call_off(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) FROM PUBLIC;
 
@@ -4560,6 +5309,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.carry_repairs(p_instance_id text, p_
 REVOKE ALL ON FUNCTION orchestrator_private.cause_of_alert(p_code text, p_subject text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.cause_of_waiting() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_assignment_transition() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_balance() FROM PUBLIC;
 
@@ -4757,8 +5508,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.heirless() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.heirless_with_room() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.heirs(p_stream_ids bigint[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.held_sessions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.hold_alert_target(p_target text) FROM PUBLIC;
@@ -4931,6 +5680,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_af
 
 REVOKE ALL ON FUNCTION orchestrator_private.next_due_in(p_outside boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.next_owners(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.no_active_instance() FROM PUBLIC;
@@ -4975,6 +5726,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.pattern_of(p_message text) FROM PUBL
 
 REVOKE ALL ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.place_unplaced(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.place_waiting(p_decision_id bigint, p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean) FROM PUBLIC;
@@ -4996,6 +5749,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_no
 REVOKE ALL ON FUNCTION orchestrator_private.read_report(p_report jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) FROM PUBLIC;
 
@@ -5022,6 +5777,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.relieve(p_instance_id text) FROM PUB
 REVOKE ALL ON FUNCTION orchestrator_private.remember_refusals(p_instance_id text, p_stream_ids bigint[], p_reason text, p_times_before_it_counts integer, p_for_failing boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_above bigint[], p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.report_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
 
@@ -5090,8 +5847,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.silence_trust(p_watched text[]) FROM
 REVOKE ALL ON FUNCTION orchestrator_private.silence_trusted_from() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.silent_together(p_watched text[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.somebody_is_there() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.something_is_due(p_watched text[]) FROM PUBLIC;
 

@@ -5,11 +5,11 @@
 
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 
-from orchestrator import embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import embedded
+from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_server
 from orchestrator.names import Names
 
 FILE = Path(__file__).with_name("schema.snapshot.sql")
@@ -37,11 +37,9 @@ def of(dsn: str) -> str:
 
 
 def write() -> None:
-    with tempfile.TemporaryDirectory(prefix="orch-snap-", dir="/tmp") as directory:
-        Path(directory).chmod(0o755)
-        with embedded.Embedded(Path(directory) / "pg", settings={"fsync": "off"}) as server:
-            migrate(server.dsn())
-            FILE.write_text(of(server.dsn()))
+    with temporary_server(settings={"fsync": "off"}) as server:
+        migrate(server.dsn())
+        FILE.write_text(of(server.dsn()))
 
 
 if __name__ == "__main__":

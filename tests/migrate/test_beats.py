@@ -1,4 +1,4 @@
-"""Migration 0004 gives columns of the beats other places: what they said stays, and whoever reads them goes on."""
+"""Migration 0004 gives columns of the beats other places: what they said stays, and their readers go on."""
 
 import psycopg
 

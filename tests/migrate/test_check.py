@@ -1,6 +1,7 @@
 """`orchestrator db check` finds every way in which a database is not what the program would make of it."""
 
 import json
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -11,7 +12,7 @@ from tests.migrate.conftest import Fleet
 
 
 @pytest.mark.parametrize(
-    ("what_somebody_did", "found"),
+    ("what_was_done", "found"),
     [
         (
             "create or replace function {private}.shout() returns trigger language plpgsql as 'begin return new; end'",
@@ -40,10 +41,10 @@ from tests.migrate.conftest import Fleet
         ),
     ],
 )
-def test_what_somebody_did_by_hand_is_found(fleet: Fleet, what_somebody_did: str, found: tuple[str, str]) -> None:
+def test_what_was_done_by_hand_is_found(fleet: Fleet, what_was_done: str, found: tuple[str, str]) -> None:
     fleet.migrate()
     assert fleet.check() == []
-    fleet.run(what_somebody_did)
+    fleet.run(what_was_done)
     kind, what = found
     assert fleet.check() == [(kind, what.format(**fleet.names.as_dict()))]
 
@@ -102,26 +103,23 @@ class TestTheCommandLine:
         assert status["installed"] is True
         assert status["pending"] == []
 
-    def test_foreign_keys_that_somebody_switched_off_are_drift(self, empty_database: str) -> None:
-        target = ("--dsn", empty_database)
-        self.run("migrate", *target)
-        with psycopg.connect(empty_database, autocommit=True) as conn:
-            conn.execute("alter table orchestrator_private.stream disable trigger all")
-        result = self.run("check", *target)
+    def drift(self, dsn: str, change: LiteralString) -> str:
+        """What a check says after a change by hand of the table of streams."""
+        self.run("migrate", "--dsn", dsn)
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            conn.execute(f"alter table orchestrator_private.stream {change}")
+        result = self.run("check", "--dsn", dsn)
         assert result.exit_code == 4
-        assert "orchestrator_private.stream" in result.stdout
+        return result.stdout
+
+    def test_foreign_keys_that_were_switched_off_are_drift(self, empty_database: str) -> None:
+        assert "orchestrator_private.stream" in self.drift(empty_database, "disable trigger all")
 
     def test_drift_exits_with_4(self, empty_database: str) -> None:
-        target = ("--dsn", empty_database)
-        self.run("migrate", *target)
-        with psycopg.connect(empty_database, autocommit=True) as conn:
-            conn.execute("alter table orchestrator_private.stream add column by_hand text")
-        result = self.run("check", *target)
-        assert result.exit_code == 4
-        assert "table orchestrator_private.stream" in result.stdout
+        assert "table orchestrator_private.stream" in self.drift(empty_database, "add column by_hand text")
 
     def test_an_error_is_a_sentence_and_a_hint(self) -> None:
-        result = self.run("migrate", "--dsn", "postgresql://somebody:secret@127.0.0.1:1/nothing")
+        result = self.run("migrate", "--dsn", "postgresql://alice:secret@127.0.0.1:1/nothing")
         assert result.exit_code == 75
         assert "hint:" in result.stderr
         assert "secret" not in result.output

@@ -5,7 +5,7 @@ import difflib
 import psycopg
 import pytest
 
-from orchestrator.migrate import migrate
+from orchestrator.install.migrate import migrate
 from tests.migrate import snapshot
 
 

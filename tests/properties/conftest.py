@@ -6,14 +6,13 @@ is shrunk only if ORCHESTRATOR_SHRINK is set: that takes minutes.
 
 import os
 from collections.abc import Iterator
-from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from pytest_postgresql.executors import NoopExecutor
-from pytest_postgresql.janitor import DatabaseJanitor
 
 from orchestrator.names import Names
+from tests.conftest import _fresh_database
 from tests.support import Database, Server
 
 _SLOW_ON_PURPOSE = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -37,21 +36,11 @@ settings.register_profile(
 )
 settings.load_profile("search" if os.environ.get("ORCHESTRATOR_EXAMPLES") else "repeatable")
 
-_numbers = count(1)
-
 
 @pytest.fixture(scope="module")
 def shared_database(server: Server, template: NoopExecutor, names: Names) -> Iterator[Database]:
     """A clone of the migrated template for a whole module: examples are many, and clones take time."""
-    janitor = DatabaseJanitor(
-        user=server.user,
-        host=server.host,
-        port=server.port,
-        password=server.password,
-        dbname=f"properties_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{next(_numbers)}",
-        template_dbname=template.template_dbname,
-    )
-    with janitor:
-        database = Database(server.dsn(janitor.dbname), names)
+    with _fresh_database(server, template.template_dbname) as dbname:
+        database = Database(server.dsn(dbname), names)
         yield database
         database.close()

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from psycopg import sql
-
-from orchestrator import db
-from tests.properties.reference import digest, least_moves
+from orchestrator.database import db
+from tests.properties.reference import least_moves
+from tests.support import digest_of, query
 
 # An instance in one of these states can be given streams, unless an order or a planned absence stands against it.
 PLACEABLE = ("registered", "active", "recovering")
@@ -77,9 +76,7 @@ class Snapshot:
 
 
 def look(conn: db.Connection) -> Snapshot:
-    query = sql.SQL(_SNAPSHOT).format(api=sql.Identifier(conn.names.api), private=sql.Identifier(conn.names.private))
-    row = conn.execute(query).fetchone()
-    assert row is not None
+    [row] = query(conn, _SNAPSHOT, conn.names)
     found = row["snapshot"]
     return Snapshot(
         assignments={a["stream_id"]: a for a in sorted(found["assignments"], key=lambda a: a["stream_id"])},
@@ -168,7 +165,7 @@ def check_counts(now: Snapshot) -> None:
             incoming[heir] += 1
     for name, row in now.instances.items():
         counted = (row["owned"], row["incoming"], row["outgoing"], row["digest"])
-        assert counted == (owned[name], incoming[name], outgoing[name], digest(running[name])), name
+        assert counted == (owned[name], incoming[name], outgoing[name], digest_of(running[name])), name
     assert dict(now.movable) == dict(movable)
 
 

@@ -1,9 +1,8 @@
 """The rules said a second time, in exact arithmetic and without the database, to hold the SQL against."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from hashlib import md5
 from math import floor
 
 # Nearer to a whole number than this, a share is that number: weights are floats.
@@ -67,11 +66,3 @@ def least_moves(before: Mapping[str, int], after: Mapping[str, int]) -> int:
     """
     changes = [after.get(name, 0) - before.get(name, 0) for name in {*before, *after}]
     return max(sum(c for c in changes if c > 0), sum(-c for c in changes if c < 0))
-
-
-def digest(streams: Iterable[tuple[int, int]]) -> int:
-    """xor over (stream_id, epoch) of the first 8 bytes of md5('stream_id:epoch') as a signed big-endian integer."""
-    total = 0
-    for stream_id, epoch in streams:
-        total ^= int.from_bytes(md5(f"{stream_id}:{epoch}".encode(), usedforsecurity=False).digest()[:8], "big")
-    return total - (1 << 64) if total >= 1 << 63 else total

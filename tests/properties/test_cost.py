@@ -1,4 +1,4 @@
-"""The cost follows what moves: whatever the planner knows about the tables, nobody reads all assignments.
+"""The cost follows what moves: no decision reads all assignments, also without statistics.
 
 Counted by the server itself, before statistics were ever gathered and after.
 """
@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator import db
-from tests.properties.fleet import Fleet
+from orchestrator.database import db
+from tests.properties.lawful import LawfulFleet
 from tests.support import Clock, Database
 
 STREAMS, INSTANCES = 20_000, 200
@@ -31,9 +31,9 @@ where schemaname = %s and relname in ('assignment', 'movement')
 
 
 @pytest.fixture(params=["no statistics", "statistics"])
-def fleet(request: pytest.FixtureRequest, database: Database, clock: Clock) -> Fleet:
+def fleet(request: pytest.FixtureRequest, database: Database, clock: Clock) -> LawfulFleet:
     conn = database.connect()
-    fleet = Fleet(database, conn, clock, least=True)
+    fleet = LawfulFleet(database, conn, clock, least=True)
     for number in range(INSTANCES):
         db.call(conn, "register_instance", instance_id=f"fv-{number}", max_streams=150)
     fleet.execute(_FILL.replace("{streams}", str(STREAMS)))
@@ -45,7 +45,7 @@ def fleet(request: pytest.FixtureRequest, database: Database, clock: Clock) -> F
     return fleet
 
 
-def _acts(fleet: Fleet) -> dict[str, Callable[[], object]]:
+def _acts(fleet: LawfulFleet) -> dict[str, Callable[[], object]]:
     def call(function: str, **parameters: object) -> Callable[[], object]:
         return lambda: db.call(fleet.conn, function, **parameters)
 
@@ -69,7 +69,7 @@ def _acts(fleet: Fleet) -> dict[str, Callable[[], object]]:
     }
 
 
-def _rows_read(fleet: Fleet) -> int:
+def _rows_read(fleet: LawfulFleet) -> int:
     """Rows that this session has read by going through whole tables, since the server last collected its figures."""
     row = fleet.conn.execute(_READ, [fleet.conn.names.private]).fetchone()
     assert row is not None
@@ -77,7 +77,7 @@ def _rows_read(fleet: Fleet) -> int:
 
 
 @pytest.mark.slow
-def test_no_decision_reads_all_assignments(fleet: Fleet) -> None:
+def test_no_decision_reads_all_assignments(fleet: LawfulFleet) -> None:
     read = {}
     for name, act in _acts(fleet).items():
         fleet.clock.advance("3 seconds")

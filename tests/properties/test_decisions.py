@@ -1,4 +1,4 @@
-"""Single decisions from any state whatever: the fewest moves, nobody above capacity, fair where that is the aim.
+"""Single decisions from any state: the fewest moves, none above capacity, fair where that is the aim.
 
 The states are written into the tables, so that there is no need to live through what leads to them.
 """
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tests.properties.fleet import Fleet
+from tests.properties.lawful import LawfulFleet
 from tests.properties.laws import Snapshot, check_decision, check_now, destinations, look
 from tests.properties.reference import Place, fair_shares
 from tests.support import Clock, Database
@@ -55,19 +55,22 @@ def states(draw: st.DrawFn, *, most: int = 7) -> State:
 
 
 @pytest.fixture(scope="module")
-def build(shared_database: Database) -> Iterator[Callable[[State], Fleet]]:
+def build(shared_database: Database) -> Iterator[Callable[[State], LawfulFleet]]:
     conn = shared_database.connect()
     Clock(conn).install()
 
-    def build(state: State) -> Fleet:
-        fleet = Fleet(shared_database, conn, Clock(conn), least=True)
+    def build(state: State) -> LawfulFleet:
+        fleet = LawfulFleet(shared_database, conn, Clock(conn), least=True)
         names = [f"fv-{place}" for place in range(len(state.capacities))]
         streams: list[tuple[str | None, str | None]] = []
         streams += [(name, None) for name, load in zip(names, state.loads, strict=True) for _ in range(load)]
         streams += [(names[owner], names[heir]) for owner, heir in state.hand_overs]
         streams += [(None, None)] * state.waiting
         fleet.execute(_INSTANCES, {"names": names, "capacities": state.capacities})
-        fleet.execute(_STREAMS, {"owners": [s[0] for s in streams], "heirs": [s[1] for s in streams]})
+        fleet.execute(_STREAMS, [len(streams)])
+        fleet.execute(_GIVEN, [[s[0] for s in streams]])
+        fleet.execute(_RUNNING)
+        fleet.execute(_ON_THEIR_WAY, [[s[1] for s in streams]])
         for place, capacity in state.lowered.items():
             fleet.execute(
                 "update {private}.instance set max_streams = %s where instance_id = %s", [capacity, names[place]]
@@ -96,34 +99,32 @@ load as (insert into {private}.instance_load (instance_id) select instance_id fr
 insert into {private}.heartbeat (instance_id, incarnation, beat_at) select instance_id, 1, {private}.now() from instance
 """
 _STREAMS = """
-with decision as (select {private}.open_decision('before', 'test') as decision_id),
-requirement as (select {private}.requirement_of('{{}}') as requirement_id),
-stream as (
+with stream as (
     insert into {private}.stream (external_id, name, url, requirement_id, created_at, updated_at)
     select s.number, 'radio', 'http://radio.example', r.requirement_id, {private}.now(), {private}.now()
-    from generate_series(1, cardinality(%(owners)s::text[])) as s(number) cross join requirement as r
-    returning stream_id, external_id::integer as number, requirement_id
-),
-held as (
-    select s.*, (%(owners)s::text[])[s.number] as owner, (%(heirs)s::text[])[s.number] as heir from stream as s
-),
-assignment as (
-    insert into {private}.assignment (
-        stream_id, epoch, instance_id, next_instance_id, state, requirement_id, decision_id, waiting_since,
-        releasing_since
-    )
-    select
-        h.stream_id, (h.owner is not null)::integer, h.owner, h.heir,
-        case when h.owner is null then 'waiting' when h.heir is null then 'running' else 'releasing' end,
-        h.requirement_id, d.decision_id,
-        case when h.owner is null then {private}.now() end, case when h.heir is not null then {private}.now() end
-    from held as h cross join decision as d
+    from generate_series(1, %s) as s(number)
+    cross join (select {private}.requirement_of('{{}}') as requirement_id) as r
+    returning stream_id
 )
-insert into {private}.movement (stream_id, epoch, decision_id, to_instance_id, reason, moved_at)
-select h.stream_id, 1, d.decision_id, h.owner, 'before', {private}.now()
-from held as h cross join decision as d
-where h.owner is not null
+select {private}.add_assignments(array_agg(s.stream_id)) from stream as s
 """
+_GIVEN = """
+select {private}.give_streams(
+    {private}.open_decision('before', 'test'),
+    array_agg(s.stream_id), array_agg(null::text), array_agg(o.owner), 'before'
+)
+from unnest(%s::text[]) with ordinality as o(owner, number)
+join {private}.stream as s on s.external_id = o.number::text
+"""
+_RUNNING = "update {private}.assignment set state = 'running' where state = 'assigned'"
+_ON_THEIR_WAY = """
+select {private}.hand_over(max(a.decision_id), array_agg(a.stream_id), array_agg(n.next_owner))
+from unnest(%s::text[]) with ordinality as n(next_owner, number)
+join {private}.stream as s on s.external_id = n.number::text
+join {private}.assignment as a on a.stream_id = s.stream_id
+where n.next_owner is not null
+"""
+_COMPLETE = "select {private}.place_unplaced(c.unplaced) from {private}.complete_handovers(%s, 'hand-over', %s) as c"
 
 
 def planned(now: Snapshot) -> Counter[str]:
@@ -132,7 +133,7 @@ def planned(now: Snapshot) -> Counter[str]:
 
 
 def check_as_fair_as_can_be(before: Snapshot, after: Snapshot) -> None:
-    """Everybody has its share but for a part of a stream.
+    """Every instance has its share but for a part of a stream.
 
     Where streams were placed by the same decision, but for a stream: what was just placed is not moved on at once.
     """
@@ -160,20 +161,20 @@ def check_as_fair_as_can_be(before: Snapshot, after: Snapshot) -> None:
 @given(state=states())
 # what the second instance is given first must not be taken from it again
 @example(State([3, 3, 9, 29, 6], [2, 1, 5, 13, 3], [], 2, set(), {}))
-def test_a_rebalance_makes_the_fewest_moves_and_ends_fair(build: Callable[[State], Fleet], state: State) -> None:
+def test_a_rebalance_makes_the_fewest_moves_and_ends_fair(build: Callable[[State], LawfulFleet], state: State) -> None:
     """R1.3, R1.4"""
     fleet = build(state)
     before = fleet.now
     fleet.call("rebalance")
     check_decision(before, fleet.now, least=True)
-    # where somebody draining or overfull could not give all, or a promised place is gone, fairness has to wait
+    # where a draining or overfull instance could not give all, or a promised place is gone, fairness has to wait
     overfull = any(r["owned"] - r["outgoing"] > r["max_streams"] for r in fleet.now.placeable.values())
     promised = any(r["owned"] + r["incoming"] > r["max_streams"] for r in fleet.now.placeable.values())
     if not overfull and not promised:
         check_as_fair_as_can_be(before, fleet.now)
     if not (state.hand_overs or state.draining or state.lowered):
         releasing = [a["stream_id"] for a in fleet.now.assignments.values() if a["state"] == "releasing"]
-        fleet.execute("select {private}.complete_handovers(%s, 'hand-over', true)", [releasing])
+        fleet.execute(_COMPLETE, [releasing, True])
         fleet.look_again()
         fleet.call("rebalance")
         left = fleet.now.decisions[max(fleet.now.decisions)]["moves"]
@@ -183,7 +184,7 @@ def test_a_rebalance_makes_the_fewest_moves_and_ends_fair(build: Callable[[State
 @_MANY
 @given(state=states(), lost=st.sets(st.integers(0, 6), min_size=1, max_size=3))
 def test_a_failover_moves_what_was_lost_and_nothing_else(
-    build: Callable[[State], Fleet], state: State, lost: set[int]
+    build: Callable[[State], LawfulFleet], state: State, lost: set[int]
 ) -> None:
     """R1.2, R4.1: at once, as far as there is room."""
     lost_names = {f"fv-{place}" for place in lost if place < len(state.capacities)}
@@ -214,15 +215,15 @@ def test_a_failover_moves_what_was_lost_and_nothing_else(
 
 @_MANY
 @given(state=states(), forced=st.booleans())
-def test_hand_overs_end_somewhere_whatever_has_become_of_the_next_owners(
-    build: Callable[[State], Fleet], state: State, forced: bool
+def test_hand_overs_end_also_when_the_next_owners_are_gone(
+    build: Callable[[State], LawfulFleet], state: State, forced: bool
 ) -> None:
-    """A stream whose owner has stopped goes to whoever has room; one whose owner has not is not taken for nobody."""
+    """A stream whose owner has stopped goes to an instance that has room; one whose owner has not stays."""
     fleet = build(state)
     before = fleet.now
     releasing = [a for a in before.assignments.values() if a["state"] == "releasing"]
     streams = [a["stream_id"] for a in releasing]
-    fleet.execute("select {private}.complete_handovers(%s, 'hand-over', %s)", [streams, not forced])
+    fleet.execute(_COMPLETE, [streams, not forced])
     now = look(fleet.conn)
     check_now(now)
     for was in releasing:

@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
 from tests.properties.reference import NOISE, Place, fair_shares, least_distance
 from tests.support import Database
 
@@ -73,7 +73,7 @@ def test_targets_are_bounded_proportional_and_least_moves(
     scale=st.sampled_from([0.1, 1 / 3, 0.7, 1.1]),
 )
 @example(capacities=[100, 150, 50], level=1, scale=0.1)
-def test_shares_that_are_whole_numbers_stay_so_whatever_the_weights_as_floats(
+def test_shares_that_are_whole_numbers_stay_so_under_any_weights_as_floats(
     conn: db.Connection, capacities: list[int], level: int, scale: float
 ) -> None:
     places = [Place(c * scale, 0, 5 * c, 0) for c in capacities]
@@ -88,7 +88,7 @@ def test_three_hundred_streams_over_100_150_50(conn: db.Connection) -> None:
     assert targets(conn, 0, places) == [0, 0, 0]
 
 
-def test_nobody_to_share_among(conn: db.Connection) -> None:
+def test_no_instance_to_share_among(conn: db.Connection) -> None:
     assert targets(conn, 7, []) == []
 
 
@@ -108,7 +108,7 @@ def test_five_thousand_instances(conn: db.Connection, filled: float, performance
 
 @pytest.mark.parametrize("groups", range(4))
 def test_a_level_where_nothing_grows_is_found_all_the_same(conn: db.Connection, groups: int) -> None:
-    """Everybody of one kind full, everybody of the other kind still at the least: the sum of shares is flat there."""
+    """All of one kind full, all of the other kind still at the least: the sum of shares is flat there."""
     dice = random.Random(groups)
     full = [Place(dice.uniform(100, 1000), 0, dice.randint(1, 5), 0) for _ in range(2000)]
     heavy = [Place(dice.uniform(0.1, 1), dice.randint(200, 500), 1000, 500) for _ in range(2000)]

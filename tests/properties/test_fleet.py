@@ -14,8 +14,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from orchestrator import db
-from tests.properties.lives import CutOffLife, MixedLife, PlainLife
+from orchestrator.database import db
+from tests.properties.simulation import CutOffSimulation, MixedSimulation, PlainSimulation
 from tests.support import Clock, Database
 
 _DICE = st.randoms(use_true_random=True)
@@ -32,54 +32,58 @@ def conn(shared_database: Database) -> Iterator[db.Connection]:
 
 
 class Story(RuleBasedStateMachine):
-    """A life whose acts are chosen by Hypothesis."""
+    """A simulation whose events are chosen by Hypothesis."""
 
-    kind: ClassVar[type[PlainLife]]
+    kind: ClassVar[type[PlainSimulation]]
     database: ClassVar[Database]
     conn: ClassVar[db.Connection]
 
     @initialize(dice=_DICE)
     def begin(self, dice: Random) -> None:
-        self.life = self.kind(self.database, self.conn)
-        self.life.begin(dice)
+        self.simulation = self.kind(self.database, self.conn)
+        self.simulation.begin(dice)
 
     def teardown(self) -> None:
-        if hasattr(self, "life"):
-            self.life.end()
-            self.life.fleet.close()
+        if hasattr(self, "simulation"):
+            self.simulation.end()
+            self.simulation.fleet.close()
 
 
 def _rule(name: str) -> Any:
-    def act(self: Story, dice: Random) -> None:
-        getattr(self.life, name)(dice)
+    def event(self: Story, dice: Random) -> None:
+        getattr(self.simulation, name)(dice)
 
-    act.__name__ = name
-    return rule(dice=_DICE)(act)
-
-
-def _stories(kind: type[PlainLife]) -> type[Story]:
-    return type(f"{kind.__name__}Story", (Story,), {"kind": kind, **{name: _rule(name) for name in kind.acts()}})
+    event.__name__ = name
+    return rule(dice=_DICE)(event)
 
 
-@pytest.mark.parametrize("kind", [PlainLife, MixedLife])
-def test_the_laws_hold_in_every_story(shared_database: Database, conn: db.Connection, kind: type[PlainLife]) -> None:
+def _stories(kind: type[PlainSimulation]) -> type[Story]:
+    return type(f"{kind.__name__}Story", (Story,), {"kind": kind, **{name: _rule(name) for name in kind.events()}})
+
+
+@pytest.mark.parametrize("kind", [PlainSimulation, MixedSimulation])
+def test_the_laws_hold_in_every_story(
+    shared_database: Database, conn: db.Connection, kind: type[PlainSimulation]
+) -> None:
     """R1.1, R1.2, R1.4, R3.3: one owner, within capacity, fair when settled, least moves, everything recorded."""
     story = _stories(kind)
     story.database, story.conn = shared_database, conn
     run_state_machine_as_test(story, settings=settings(stateful_step_count=_STEPS))
 
 
-@pytest.mark.parametrize("kind", [PlainLife, MixedLife, CutOffLife])
-def test_the_laws_hold_in_long_lives(shared_database: Database, conn: db.Connection, kind: type[PlainLife]) -> None:
-    """R1.1, R1.2, R1.4, R3.3, R5.2: the same, in lives of fifty acts."""
+@pytest.mark.parametrize("kind", [PlainSimulation, MixedSimulation, CutOffSimulation])
+def test_the_laws_hold_in_long_lives(
+    shared_database: Database, conn: db.Connection, kind: type[PlainSimulation]
+) -> None:
+    """R1.1, R1.2, R1.4, R3.3, R5.2: the same, in lives of fifty events."""
     for seed in range(_FIRST, _FIRST + _LIVES):
         dice = Random(seed)
-        life = kind(shared_database, conn)
+        simulation = kind(shared_database, conn)
         try:
-            life.begin(dice)
-            life.live(dice, 2 * _STEPS)
-            life.end()
+            simulation.begin(dice)
+            simulation.run(dice, 2 * _STEPS)
+            simulation.end()
         except Exception:
-            print(f"ORCHESTRATOR_SEED={seed}", *life.fleet.story, sep="\n")
+            print(f"ORCHESTRATOR_SEED={seed}", *simulation.fleet.story, sep="\n")
             raise
-        life.fleet.close()
+        simulation.fleet.close()

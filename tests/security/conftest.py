@@ -11,14 +11,14 @@ from pytest_postgresql.executors import NoopExecutor
 
 from orchestrator.names import Names
 from tests.conftest import _fresh_database
-from tests.security.stage import ROLES, Stage, act, close, connect
+from tests.security.target import ROLES, Target, act, close, connect
 from tests.support import Database, Server
 
 _numbers = count(1)
 
 
 @pytest.fixture(scope="module")
-def stage(server: Server, template: NoopExecutor, names: Names) -> Iterator[Stage]:
+def target(server: Server, template: NoopExecutor, names: Names) -> Iterator[Target]:
     """A fleet and real logins. When a module's tests are over, its objects and roles are as they were before."""
     mark = f"{names.api}_sec_{os.getpid()}_{next(_numbers)}"
     groups = {
@@ -50,13 +50,13 @@ def stage(server: Server, template: NoopExecutor, names: Names) -> Iterator[Stag
             for conn in logins.values():
                 login = sql.Identifier(conn.info.user)
                 database.connect().execute(sql.SQL("create schema {} authorization {}").format(login, login))
-            stage = Stage(database, logins, database.connect())
-            act(stage)
-            before = stage.catalog()
-            yield stage
-            after = stage.catalog()
+            target = Target(database, logins, database.connect())
+            act(target)
+            before = target.catalog()
+            yield target
+            after = target.catalog()
             assert [row for row in after if row not in before] == [row for row in before if row not in after] == []
-            close(stage)
+            close(target)
             database.close()
         for name in reversed(made):
             superuser.execute(sql.SQL("drop role {}").format(sql.Identifier(name)))

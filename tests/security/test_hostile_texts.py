@@ -14,15 +14,16 @@ from click.testing import CliRunner
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db, source
 from orchestrator.cli import main
+from orchestrator.database import db
 from orchestrator.errors import BadArgument, UnusableSource
-from orchestrator.http.app import ROUTES
-from orchestrator.http.guard import Limits
+from orchestrator.http.access import Limits
+from orchestrator.http.routes import ROUTES
 from orchestrator.http.server import Options
 from orchestrator.names import Names
+from orchestrator.sources.sync import sync
 from tests.http.processes import HttpServer
-from tests.security.stage import FUNCTIONS, OWN, Stage, may_call
+from tests.security.target import FUNCTIONS, OWN, Target, may_call
 
 _PWN = "create table public.planted ()"
 HOSTILE = (
@@ -55,14 +56,14 @@ HOSTILE = (
     "-1",
 )
 DEEP = "[" * 1000 + "]" * 1000
-# What a text that was run instead of read would end with: errors of syntax and of names, and what is nobody's fault.
+# What a text that was run instead of read would end with: errors of syntax and of names, and what is no fault.
 _CONFUSED = ("42", "XX", "P0", "2F", "39")
 
 
-def _code(stage: Stage, conn: psycopg.Connection[Any], function: str, arguments: dict[str, Any]) -> str:
+def _code(target: Target, conn: psycopg.Connection[Any], function: str, arguments: dict[str, Any]) -> str:
     conn.autocommit = False
     try:
-        stage.call(conn, function, arguments)
+        target.call(conn, function, arguments)
     except psycopg.Error as error:
         return error.sqlstate or "?"
     finally:
@@ -72,11 +73,11 @@ def _code(stage: Stage, conn: psycopg.Connection[Any], function: str, arguments:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_hostile_text_is_refused_or_done_as_it_says_and_nothing_else(stage: Stage, function: str) -> None:
+def test_a_hostile_text_is_refused_or_done_as_it_says_and_nothing_else(target: Target, function: str) -> None:
     role = "worker" if may_call("worker", function) else "admin"
-    conn, sensible = stage.logins[role], stage.arguments(function, OWN)
-    before = stage.of_the_victim()
-    for parameter in stage.parameters.get(function, []):
+    conn, sensible = target.logins[role], target.arguments(function, OWN)
+    before = target.of_the_victim()
+    for parameter in target.parameters.get(function, []):
         hostile: list[Any] = []
         if parameter.type == "text":
             hostile = list(HOSTILE)
@@ -86,10 +87,10 @@ def test_a_hostile_text_is_refused_or_done_as_it_says_and_nothing_else(stage: St
             shapes = [shape for text in HOSTILE for shape in _shapes(text, sensible[parameter.name])]
             hostile = [DEEP, '{"a":' * 1000 + "1" + "}" * 1000, *map(json.dumps, shapes)]
         for value in hostile:
-            code = _code(stage, conn, function, {**sensible, parameter.name: value})
+            code = _code(target, conn, function, {**sensible, parameter.name: value})
             assert not code.startswith(_CONFUSED), (parameter.name, value, code)
-    assert stage.of_the_victim() == before
-    assert stage.rows("select to_regclass('public.planted') as planted") == [{"planted": None}]
+    assert target.of_the_victim() == before
+    assert target.rows("select to_regclass('public.planted') as planted") == [{"planted": None}]
 
 
 def _shapes(text: str, sensible: str | None) -> Iterator[Any]:
@@ -108,20 +109,20 @@ def _shapes(text: str, sensible: str | None) -> Iterator[Any]:
 # -- kept as given -----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_accepted_is_given_back_as_it_was_given(stage: Stage) -> None:
-    admin, worker = stage.logins["admin"], stage.logins["worker"]
+def test_what_is_accepted_is_given_back_as_it_was_given(target: Target) -> None:
+    admin, worker = target.logins["admin"], target.logins["worker"]
 
     def view(name: str, **where: Any) -> dict[str, Any]:
         [condition], [value] = where.keys(), where.values()
         query = sql.SQL("select * from {} where {} = %s").format(
-            sql.Identifier(stage.names.api, name), sql.Identifier(condition)
+            sql.Identifier(target.names.api, name), sql.Identifier(condition)
         )
         [row] = admin.execute(query, [value]).fetchall()
         return row
 
     for number, text in enumerate(HOSTILE):
         admin.autocommit = worker.autocommit = False
-        [added] = stage.call(
+        [added] = target.call(
             admin,
             "add_stream",
             {
@@ -140,11 +141,11 @@ def test_what_is_accepted_is_given_back_as_it_was_given(stage: Stage) -> None:
         assert stream["required_capabilities"] == [text]
         assert stream["metadata"] == {text: text}
         assert stream["external_id"] == text[:2000]
-        stage.call(admin, "pause_balancing", {"p_reason": text})
+        target.call(admin, "pause_balancing", {"p_reason": text})
         assert view("fleet", balancing_paused=True)["paused_reason"] == text
-        stage.call(admin, "diagnose", {})
-        stage.call(admin, "explain_stream", {"p_stream_id": added["stream_id"]})
-        stage.call(admin, "http_metrics", {})
+        target.call(admin, "diagnose", {})
+        target.call(admin, "explain_stream", {"p_stream_id": added["stream_id"]})
+        target.call(admin, "http_metrics", {})
         admin.rollback()
         if len(text) <= 200:
             registration = {
@@ -155,13 +156,13 @@ def test_what_is_accepted_is_given_back_as_it_was_given(stage: Stage) -> None:
                 "p_location": text,
                 "p_metadata": json.dumps({text: text}),
             }
-            stage.call(worker, "register_instance", registration)
+            target.call(worker, "register_instance", registration)
             worker.commit()
             instance = view("instances", instance_id="faithful")
             assert (instance["version"], instance["location"]) == (text, text)
             assert (instance["capabilities"], instance["metadata"]) == (["audio_fingerprinting", text], {text: text})
-            [row] = stage.call(worker, "register_instance", {**registration, "p_takeover": True})
-            stage.call(
+            [row] = target.call(worker, "register_instance", {**registration, "p_takeover": True})
+            target.call(
                 worker, "deregister_instance", {"p_instance_id": "faithful", "p_incarnation": row["incarnation"]}
             )
             worker.commit()
@@ -172,15 +173,15 @@ def test_what_is_accepted_is_given_back_as_it_was_given(stage: Stage) -> None:
 # -- identifiers of a source -------------------------------------------------------------------------------------------
 
 
-def test_a_source_whose_table_and_columns_have_hostile_names_is_read_and_nothing_else_is_run(stage: Stage) -> None:
+def test_a_source_whose_table_and_columns_have_hostile_names_is_read_and_nothing_else_is_run(target: Target) -> None:
     names = [text for text in HOSTILE if 0 < len(text.encode()) <= 60]
-    admin = db.connect(stage.database.dsn, schema=stage.names.api, application_name="test")
+    admin = db.connect(target.database.dsn, schema=target.names.api, application_name="test")
     for number, text in enumerate(names):
         name = f"hostile-{number}"
         table = sql.Identifier("public", f"t{text}")
         columns = [sql.Identifier(f"{text}{suffix}") for suffix in "iun"]
-        stage.superuser.execute(sql.SQL("create table {} ({} bigint, {} text, {} text)").format(table, *columns))
-        stage.superuser.execute(
+        target.superuser.execute(sql.SQL("create table {} ({} bigint, {} text, {} text)").format(table, *columns))
+        target.superuser.execute(
             sql.SQL("insert into {} values (7, 'http://radio.example.org/h', {})").format(table, sql.Literal(text))
         )
         try:
@@ -188,67 +189,67 @@ def test_a_source_whose_table_and_columns_have_hostile_names_is_read_and_nothing
                 admin,
                 "add_source",
                 source=name,
-                conninfo=stage.database.dsn,
+                conninfo=target.database.dsn,
                 table_name=f"public.t{text}",
                 column_map={"external_id": f"{text}i", "url": f"{text}u", "name": f"{text}n"},
             )
-            result = source.sync(admin, name, environment={})
+            result = sync(admin, name, environment={})
             assert result.inserted == 1, text
             [stream] = db.view(admin, "streams", where={"source": name})
             assert stream["name"] == text
         finally:
-            stage.superuser.execute(sql.SQL("drop table {}").format(table))
+            target.superuser.execute(sql.SQL("drop table {}").format(table))
         for bad in ({"table_name": text}, {"column_map": {"url": text}}, {"column_map": {text: "url"}}):
-            given: dict[str, Any] = {"conninfo": stage.database.dsn, "table_name": "pg_class", **bad}
+            given: dict[str, Any] = {"conninfo": target.database.dsn, "table_name": "pg_class", **bad}
             db.call(admin, "add_source", source=name, **given)
             with pytest.raises(UnusableSource):
-                source.sync(admin, name, environment={})
+                sync(admin, name, environment={})
         db.call(admin, "remove_source", source=name, remove_streams=True)
     admin.close()
-    assert stage.rows("select to_regclass('public.planted') as planted") == [{"planted": None}]
+    assert target.rows("select to_regclass('public.planted') as planted") == [{"planted": None}]
 
 
 # -- repairs -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_repair_of_what_has_a_hostile_name_repairs_exactly_that(stage: Stage) -> None:
-    kept = stage.catalog()
+def test_a_repair_of_what_has_a_hostile_name_repairs_exactly_that(target: Target) -> None:
+    kept = target.catalog()
     names = [text for text in HOSTILE if 0 < len(text.encode()) <= 60]
     for text in names:
         for schema, statement in (
-            (stage.names.api, "create table {0}.{1} (x integer)"),
-            (stage.names.private, "create view {0}.{1} as select 1 as x"),
-            (stage.names.private, "create function {0}.{1}({1} integer) returns void language sql as ''"),
-            (stage.names.private, "create index {1} on {0}.heartbeat (beat_at)"),
+            (target.names.api, "create table {0}.{1} (x integer)"),
+            (target.names.private, "create view {0}.{1} as select 1 as x"),
+            (target.names.private, "create function {0}.{1}({1} integer) returns void language sql as ''"),
+            (target.names.private, "create index {1} on {0}.heartbeat (beat_at)"),
         ):
             name = text if "index" not in statement else f"i{text}"
-            stage.superuser.execute(sql.SQL(statement).format(sql.Identifier(schema), sql.Identifier(name)))
+            target.superuser.execute(sql.SQL(statement).format(sql.Identifier(schema), sql.Identifier(name)))
     count = "select (select count(*) from pg_class) + (select count(*) from pg_proc) as objects"
-    [left] = stage.rows(count)
+    [left] = target.rows(count)
     findings = [
         row
-        for row in stage.rows("select * from {a}.diagnose()")
+        for row in target.rows("select * from {a}.diagnose()")
         if row["code"] == "heartbeat_not_hot"
         or (row["code"] == "schema_left_over" and not row["subject"].startswith("index "))
     ]
     assert len(findings) == 4 * len(names)
     for finding in findings:
-        stage.superuser.execute(finding["repair"])
-        [now] = stage.rows(count)
+        target.superuser.execute(finding["repair"])
+        [now] = target.rows(count)
         assert now["objects"] == left["objects"] - 1, finding["repair"]
         left = now
-    assert stage.catalog() == kept
+    assert target.catalog() == kept
 
 
 # -- HTTP --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def face(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
-    worker = stage.logins["worker"]
+def face(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServer]:
+    worker = target.logins["worker"]
     log = tmp_path_factory.mktemp("http") / "server.log"
     dsn = make_conninfo(worker.info.dsn, password=worker.info.password)
-    server = HttpServer(dsn, stage.names.api, log, options=Options(limits=Limits(rate=0)))
+    server = HttpServer(dsn, target.names.api, log, options=Options(limits=Limits(rate=0)))
     yield server
     server.stop()
     assert "Traceback" not in log.read_text()
@@ -256,11 +257,11 @@ def face(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Htt
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-def test_a_hostile_text_over_http_is_refused_or_taken_as_it_is(stage: Stage, face: HttpServer, route: Any) -> None:
-    before = stage.of_the_victim()
+def test_a_hostile_text_over_http_is_refused_or_taken_as_it_is(target: Target, face: HttpServer, route: Any) -> None:
+    before = target.of_the_victim()
     fields = sorted({key for model in route.takes for key in model.model_json_schema(by_alias=True)["properties"]})
     sensible = {
-        **Stage.request("own-http", []),
+        **Target.request("own-http", []),
         "status": "active",
         "timestamp": "2026-01-01T00:00:00Z",
         "ip": "192.0.2.1",
@@ -297,9 +298,9 @@ def test_a_hostile_text_over_http_is_refused_or_taken_as_it_is(stage: Stage, fac
             '{"a":"\\u0000"}',
         ):
             _answered(face, route.method, route.path, content=deep, headers={"Content-Type": "application/json"})
-    after = stage.of_the_victim()
+    after = target.of_the_victim()
     assert after == before
-    assert stage.rows("select to_regclass('public.planted') as planted") == [{"planted": None}]
+    assert target.rows("select to_regclass('public.planted') as planted") == [{"planted": None}]
 
 
 def _quoted(text: str) -> str:
@@ -341,10 +342,10 @@ COMMANDS = list(_commands(main, "orchestrator"))
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.command_path)
 def test_a_hostile_argument_of_a_command_is_refused_or_taken_as_it_is(
-    stage: Stage, command: click.Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    target: Target, command: click.Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("ORCHESTRATOR_DSN", stage.database.dsn)
-    monkeypatch.setenv("ORCHESTRATOR_SCHEMA", stage.names.api)
+    monkeypatch.setenv("ORCHESTRATOR_DSN", target.database.dsn)
+    monkeypatch.setenv("ORCHESTRATOR_SCHEMA", target.names.api)
     monkeypatch.chdir(tmp_path)
     for text in _TYPED:
         for tried in command.command.params:
@@ -362,7 +363,7 @@ def test_a_hostile_argument_of_a_command_is_refused_or_taken_as_it_is(
                 raise result.exception
             assert result.exit_code in (0, 1, 2, 3, 4, 75), result.output
     assert list(tmp_path.iterdir()) == []
-    assert stage.rows("select to_regclass('public.planted') as planted") == [{"planted": None}]
+    assert target.rows("select to_regclass('public.planted') as planted") == [{"planted": None}]
 
 
 def test_no_hostile_text_is_the_name_of_a_schema() -> None:

@@ -1,5 +1,5 @@
 """How much a login can disturb: locks that it may take, transactions that it may leave open, notifications that it may
-forge, calls that it may make too large. Everybody else goes on, and diagnose() says whose doing it is."""
+forge, calls that it may make too large. All others go on, and diagnose() says whose doing it is."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from tests.driver.processes import DriverProcess, wait_until
-from tests.security.stage import OWN, VICTIM, Connection, Stage, code_of, connect, undone
+from tests.security.target import OWN, VICTIM, Connection, Target, code_of, connect, undone
 from tests.shim.support import Fleet, Recorder, in_step, until
 
 LIE = "orchestrator:migrate"
@@ -25,12 +25,12 @@ Another = Callable[..., Connection]
 
 
 @pytest.fixture
-def another(stage: Stage) -> Iterator[Another]:
+def another(target: Target) -> Iterator[Another]:
     """Opens another connection of a login, with no limits of its own and a name of its choice."""
     with ExitStack() as closing:
 
         def connect_again(role: str, application_name: str = "psql") -> Connection:
-            known = stage.logins[role].info
+            known = target.logins[role].info
             conn = connect(make_conninfo(known.dsn, password=known.password))
             closing.callback(conn.close)
             conn.execute("select set_config('application_name', %s, false)", [application_name])
@@ -42,8 +42,8 @@ def another(stage: Stage) -> Iterator[Another]:
 
 
 @contextmanager
-def _meanwhile(conn: Connection, act: Callable[[], Any], stage: Stage) -> Iterator[threading.Thread]:
-    """Something that somebody does in a thread, and that waits for a lock; it has to succeed in the end."""
+def _meanwhile(conn: Connection, act: Callable[[], Any], target: Target) -> Iterator[threading.Thread]:
+    """Something done in a thread that waits for a lock; it has to succeed in the end."""
     outcome: list[BaseException] = []
 
     def run() -> None:
@@ -55,7 +55,7 @@ def _meanwhile(conn: Connection, act: Callable[[], Any], stage: Stage) -> Iterat
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     waits = "select pid from pg_locks where pid = %s and waitstart < clock_timestamp() - interval '1 second'"
-    wait_until(lambda: outcome or stage.rows(waits, conn.info.backend_pid), seconds=10, what="a wait")
+    wait_until(lambda: outcome or target.rows(waits, conn.info.backend_pid), seconds=10, what="a wait")
     assert outcome == []
     yield thread
     thread.join(30)
@@ -63,11 +63,11 @@ def _meanwhile(conn: Connection, act: Callable[[], Any], stage: Stage) -> Iterat
     assert outcome == []
 
 
-def _ended(stage: Stage, pid: int) -> dict[str, Any]:
+def _ended(target: Target, pid: int) -> dict[str, Any]:
     """What the job says of that process, as soon as it has ended it."""
 
     def watch() -> list[dict[str, Any]]:
-        [row] = stage.rows("select {p}.watch_transactions() as result")
+        [row] = target.rows("select {p}.watch_transactions() as result")
         return [each for each in (row["result"] or {}).get("transactions", []) if each["pid"] == pid]
 
     ended: dict[str, Any] = wait_until(watch, what="an end")[0]
@@ -75,37 +75,39 @@ def _ended(stage: Stage, pid: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def impatient(stage: Stage) -> Iterator[None]:
+def impatient(target: Target) -> Iterator[None]:
     """A transaction is long after a second."""
-    stage.rows("update {p}.setting set value = '1 second' where name = 'transaction_timeout'")
+    target.rows("update {p}.setting set value = '1 second' where name = 'transaction_timeout'")
     yield
-    stage.rows("update {p}.setting set value = '30 seconds' where name = 'transaction_timeout'")
+    target.rows("update {p}.setting set value = '30 seconds' where name = 'transaction_timeout'")
 
 
 # -- locks -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("role", "lock"), [("nobody", "pg_advisory_lock"), ("worker", "pg_advisory_lock_shared")])
-def test_whoever_takes_the_decision_lock_for_a_session_is_found_and_ended(
-    stage: Stage, another: Another, role: str, lock: str
+@pytest.mark.parametrize(
+    ("role", "lock"), [("unprivileged", "pg_advisory_lock"), ("worker", "pg_advisory_lock_shared")]
+)
+def test_a_session_that_takes_the_decision_lock_for_itself_is_found_and_ended(
+    target: Target, another: Another, role: str, lock: str
 ) -> None:
     """Any login may lock any key. Callers wait no longer than lock_timeout, and the job needs no lock to end it."""
-    stranger, admin = another(role), stage.logins["admin"]
+    stranger, admin = another(role), target.logins["admin"]
     pid = stranger.info.backend_pid
-    [key] = stage.rows("select {p}.lock_key('decision') as key")
+    [key] = target.rows("select {p}.lock_key('decision') as key")
     stranger.execute(sql.SQL("select {}({})").format(sql.SQL(lock), sql.Literal(key["key"])))
-    with _meanwhile(admin, lambda: stage.call(admin, "pause_balancing", {"p_reason": "a test"}), stage):
-        [finding] = stage.rows("select * from {a}.diagnose() where code = 'lock_wait'")
+    with _meanwhile(admin, lambda: target.call(admin, "pause_balancing", {"p_reason": "a test"}), target):
+        [finding] = target.rows("select * from {a}.diagnose() where code = 'lock_wait'")
         assert finding["subject"] == f"session {pid}"
         assert finding["evidence"]["login"] == stranger.info.user
-        [holder] = stage.call(stage.logins["worker"], "lock_holders", {})
+        [holder] = target.call(target.logins["worker"], "lock_holders", {})
         assert (holder["lock"], holder["pid"], holder["login"], holder["waiting"]) == (
             "decision",
             pid,
             stranger.info.user,
             1,
         )
-        assert _ended(stage, pid) == {
+        assert _ended(target, pid) == {
             "pid": pid,
             "login": stranger.info.user,
             "application_name": "psql",
@@ -113,91 +115,91 @@ def test_whoever_takes_the_decision_lock_for_a_session_is_found_and_ended(
             "lock": "decision",
             "ended": "terminated",
         }
-    stage.call(admin, "resume_balancing", {})
-    assert stage.rows(
+    target.call(admin, "resume_balancing", {})
+    assert target.rows(
         "select * from {a}.incident_patterns where pattern like 'terminated: a lock that is not its own%%'"
     )
 
 
-def test_whoever_keeps_a_worker_from_tying_its_session_is_ended(stage: Stage, another: Another) -> None:
-    stranger, victim = another("nobody"), stage.logins["victim"]
-    attach = {"p_instance_id": VICTIM, "p_incarnation": stage.incarnations[VICTIM]}
+def test_a_session_that_keeps_a_worker_from_tying_its_own_is_ended(target: Target, another: Another) -> None:
+    stranger, victim = another("unprivileged"), target.logins["victim"]
+    attach = {"p_instance_id": VICTIM, "p_incarnation": target.incarnations[VICTIM]}
     victim.execute("select pg_advisory_unlock_all()")
-    [key] = stage.rows("select {p}.session_lock_key(%s, %s) as key", VICTIM, stage.incarnations[VICTIM])
+    [key] = target.rows("select {p}.session_lock_key(%s, %s) as key", VICTIM, target.incarnations[VICTIM])
     stranger.execute("select pg_advisory_lock(%s)", [key["key"]])
-    with _meanwhile(victim, lambda: stage.call(victim, "attach_session", attach), stage):
-        assert _ended(stage, stranger.info.backend_pid)["lock"] == f"session of {VICTIM}"
-    [instance] = stage.rows("select has_session from {a}.instances where instance_id = %s", VICTIM)
+    with _meanwhile(victim, lambda: target.call(victim, "attach_session", attach), target):
+        assert _ended(target, stranger.info.backend_pid)["lock"] == f"session of {VICTIM}"
+    [instance] = target.rows("select has_session from {a}.instances where instance_id = %s", VICTIM)
     assert instance["has_session"]
 
 
-def test_locks_that_are_not_ours_are_nobodys_business(stage: Stage, another: Another) -> None:
-    stranger = another("nobody")
+def test_locks_that_are_not_ours_are_left_alone(target: Target, another: Another) -> None:
+    stranger = another("unprivileged")
     stranger.execute("select pg_advisory_lock(1), pg_advisory_lock(1, 1), pg_advisory_lock_shared(2)")
-    with undone(stage.logins["admin"]):
-        stage.call(
-            stage.logins["admin"], "pause_balancing", {"p_reason": "a test"}
+    with undone(target.logins["admin"]):
+        target.call(
+            target.logins["admin"], "pause_balancing", {"p_reason": "a test"}
         )  # in a transaction, and not for long
-        assert stage.rows("select {p}.watch_transactions() as result") == [{"result": None}]
+        assert target.rows("select {p}.watch_transactions() as result") == [{"result": None}]
     stranger.close()
 
 
 @pytest.mark.parametrize("name", ["psql", "", LIE])
-def test_a_worker_that_decides_and_does_not_commit_is_ended_whatever_it_calls_itself(
-    stage: Stage, another: Another, impatient: None, name: str
+def test_a_worker_that_decides_and_does_not_commit_is_ended_under_any_name(
+    target: Target, another: Another, impatient: None, name: str
 ) -> None:
     """The name of a program is what it says of itself; locks are what it holds."""
-    stranger, admin = another("worker", name), stage.logins["admin"]
+    stranger, admin = another("worker", name), target.logins["admin"]
     stranger.autocommit = False
-    own = {"p_instance_id": OWN, "p_incarnation": stage.incarnations[OWN]}
-    stage.call(stranger, "release_streams", {**own, "p_streams": []})
-    with _meanwhile(admin, lambda: stage.call(admin, "pause_balancing", {"p_reason": "a test"}), stage):
-        ended = _ended(stage, stranger.info.backend_pid)
+    own = {"p_instance_id": OWN, "p_incarnation": target.incarnations[OWN]}
+    target.call(stranger, "release_streams", {**own, "p_streams": []})
+    with _meanwhile(admin, lambda: target.call(admin, "pause_balancing", {"p_reason": "a test"}), target):
+        ended = _ended(target, stranger.info.backend_pid)
     assert (ended["ended"], ended["application_name"]) == ("terminated", name)
     assert [each["pid"] for each in ended["blocking"]] == [admin.info.backend_pid]
-    stage.call(admin, "resume_balancing", {})
+    target.call(admin, "resume_balancing", {})
 
 
 def test_a_worker_that_beats_and_does_not_commit_holds_up_no_job_for_long(
-    stage: Stage, another: Another, impatient: None
+    target: Target, another: Another, impatient: None
 ) -> None:
     stranger = another("worker", LIE)
     stranger.autocommit = False
-    own = {"p_instance_id": OWN, "p_incarnation": stage.incarnations[OWN]}
-    stage.call(stranger, "heartbeat", own)
-    victim = {"p_instance_id": VICTIM, "p_incarnation": stage.incarnations[VICTIM]}
-    stage.call(stage.logins["victim"], "heartbeat", victim)  # others are not kept waiting meanwhile
-    assert _ended(stage, stranger.info.backend_pid)["ended"] == "terminated"
-    stage.call(stage.logins["worker"], "heartbeat", own)
+    own = {"p_instance_id": OWN, "p_incarnation": target.incarnations[OWN]}
+    target.call(stranger, "heartbeat", own)
+    victim = {"p_instance_id": VICTIM, "p_incarnation": target.incarnations[VICTIM]}
+    target.call(target.logins["victim"], "heartbeat", victim)  # others are not kept waiting meanwhile
+    assert _ended(target, stranger.info.backend_pid)["ended"] == "terminated"
+    target.call(target.logins["worker"], "heartbeat", own)
 
 
-def test_a_reader_in_an_open_transaction_keeps_nobody_from_deciding(stage: Stage) -> None:
-    reader, admin = stage.logins["reader"], stage.logins["admin"]
+def test_a_reader_in_an_open_transaction_keeps_no_session_from_deciding(target: Target) -> None:
+    reader, admin = target.logins["reader"], target.logins["admin"]
     with undone(reader):
-        reader.execute(sql.SQL("select * from {}").format(sql.Identifier(stage.names.api, "streams")))
-        stage.call(reader, "diagnose", {})
-        stage.call(admin, "rebalance", {"p_reason": "a test"})
-        stage.call(admin, "run_due_jobs", {})
-        held = stage.rows(
+        reader.execute(sql.SQL("select * from {}").format(sql.Identifier(target.names.api, "streams")))
+        target.call(reader, "diagnose", {})
+        target.call(admin, "rebalance", {"p_reason": "a test"})
+        target.call(admin, "run_due_jobs", {})
+        held = target.rows(
             "select distinct mode from pg_locks where pid = %s and locktype = 'relation' and mode <> 'AccessShareLock'",
             reader.info.backend_pid,
         )
         assert held == []
 
 
-def test_a_snapshot_of_the_past_decides_nothing(stage: Stage, another: Another) -> None:
-    """Whoever sets another isolation level is refused, before the lock could make its snapshot old."""
-    own = {"p_instance_id": OWN, "p_incarnation": stage.incarnations[OWN]}
+def test_a_snapshot_of_the_past_decides_nothing(target: Target, another: Another) -> None:
+    """A caller under another isolation level is refused, before the lock could make its snapshot old."""
+    own = {"p_instance_id": OWN, "p_incarnation": target.incarnations[OWN]}
     for level in ("repeatable read", "serializable"):
         conn = another("worker")
         conn.execute("select set_config('default_transaction_isolation', %s, false)", [level])
         with pytest.raises(psycopg.Error) as caught:
-            stage.call(conn, "release_streams", {**own, "p_streams": []})
+            target.call(conn, "release_streams", {**own, "p_streams": []})
         assert caught.value.sqlstate == "OR101"
         conn.close()
 
 
-def test_how_a_session_writes_and_reads_values_changes_no_answer(stage: Stage, another: Another) -> None:
+def test_how_a_session_writes_and_reads_values_changes_no_answer(target: Target, another: Another) -> None:
     """Dates, intervals, time zones, nulls and quotes in every fashion that a login can set."""
     games = {
         "DateStyle": "SQL, DMY",
@@ -234,20 +236,20 @@ def test_how_a_session_writes_and_reads_values_changes_no_answer(stage: Stage, a
     answers = []
     for conn in (plain, odd):
         for call in ("set_setting('heartbeat_interval', '20 seconds')", "schedule_job('purge_history', '17 3 * * *')"):
-            conn.execute(sql.SQL("select from {}.{}").format(sql.Identifier(stage.names.api), sql.SQL(call)))
+            conn.execute(sql.SQL("select from {}.{}").format(sql.Identifier(target.names.api), sql.SQL(call)))
         [job] = conn.execute(
             sql.SQL("select extract(epoch from next_run_at)::bigint as at from {} where job = 'purge_history'").format(
-                sql.Identifier(stage.names.api, "jobs")
+                sql.Identifier(target.names.api, "jobs")
             )
         ).fetchall()
         settings = conn.execute(
             sql.SQL("select name, extract(epoch from duration)::bigint as s from {} order by 1").format(
-                sql.Identifier(stage.names.api, "settings")
+                sql.Identifier(target.names.api, "settings")
             )
         ).fetchall()
         shares = conn.execute(
             sql.SQL("select instance_id, assigned_streams, fair_share from {} order by 1").format(
-                sql.Identifier(stage.names.api, "instances")
+                sql.Identifier(target.names.api, "instances")
             )
         ).fetchall()
         answers.append((job, settings, shares))
@@ -259,28 +261,28 @@ def test_how_a_session_writes_and_reads_values_changes_no_answer(stage: Stage, a
 # -- notifications -----------------------------------------------------------------------------------------------------
 
 
-def test_a_notification_says_nothing_that_a_stranger_should_not_hear(stage: Stage) -> None:
+def test_a_notification_says_nothing_that_a_stranger_should_not_hear(target: Target) -> None:
     """Any login may LISTEN to any channel: what is sent is a decision's number, or a job's name."""
-    stranger, admin = stage.logins["nobody"], stage.logins["admin"]
+    stranger, admin = target.logins["unprivileged"], target.logins["admin"]
     for channel in ("wake", OWN, VICTIM):
-        stranger.execute(sql.SQL("listen {}").format(sql.Identifier(f"{stage.names.api}.{channel}")))
-    stage.call(admin, "add_stream", {"p_url": "http://radio.example.org/told", "p_name": "secret name"})
-    stage.call(admin, "request_job", {"p_job": "settle"})
+        stranger.execute(sql.SQL("listen {}").format(sql.Identifier(f"{target.names.api}.{channel}")))
+    target.call(admin, "add_stream", {"p_url": "http://radio.example.org/told", "p_name": "secret name"})
+    target.call(admin, "request_job", {"p_job": "settle"})
     heard = list(stranger.notifies(timeout=5, stop_after=2))
     stranger.execute("unlisten *")
     assert len(heard) >= 2
-    jobs = {row["job"] for row in stage.rows("select job from {p}.job")}
+    jobs = {row["job"] for row in target.rows("select job from {p}.job")}
     assert all(notification.payload.isdecimal() or notification.payload in jobs for notification in heard)
 
 
 async def test_forged_notifications_harm_no_worker_and_no_driver(
-    stage: Stage, another: Another, tmp_path: Path
+    target: Target, another: Another, tmp_path: Path
 ) -> None:
-    """A notification is a hint: whatever it says, who gets it asks the database."""
-    fleet, names = Fleet(stage.database.dsn, stage.names), stage.names
+    """A notification is a hint: its receiver asks the database."""
+    fleet, names = Fleet(target.database.dsn, target.names), target.names
     recorder = Recorder()
-    forger = another("nobody")
-    driver = DriverProcess(stage.database.dsn, names.api, tmp_path / "driver.log")
+    forger = another("unprivileged")
+    driver = DriverProcess(target.database.dsn, names.api, tmp_path / "driver.log")
     storm = asyncio.Event()
 
     def blow() -> None:
@@ -327,7 +329,7 @@ async def test_forged_notifications_harm_no_worker_and_no_driver(
 _MANY = list(range(1, 10002))
 _LONG = "x" * 100_000
 _WIDE = {str(number): "x" * 100 for number in range(1000)}
-# an exponent of a few characters is a number of a hundred thousand digits when somebody looks at it
+# an exponent of a few characters is a number of a hundred thousand digits when it is looked at
 _BOMB = '{"a": [' + ", ".join(["1e131071"] * 1000) + "]}"
 _ABSURD: dict[str, list[dict[str, Any]]] = {
     "register_instance": [
@@ -356,39 +358,39 @@ _ABSURD: dict[str, list[dict[str, Any]]] = {
         {"p_report": '{"cpu_usage": 1e131071}'},
         {"p_report": '{"timestamp": "infinity"}'},
     ],
-    "http_heartbeat": [{"p_request": json.dumps({**Stage.request("own-http", []), "current_streams": _MANY})}],
+    "http_heartbeat": [{"p_request": json.dumps({**Target.request("own-http", []), "current_streams": _MANY})}],
     "http_register": [
-        {"p_request": json.dumps({**Stage.request("own-http", []), "version": _LONG})},
+        {"p_request": json.dumps({**Target.request("own-http", []), "version": _LONG})},
         {
-            "p_request": json.dumps({**Stage.request("own-http", []), "capabilities": ["audio_fingerprinting"] * 101}),
+            "p_request": json.dumps({**Target.request("own-http", []), "capabilities": ["audio_fingerprinting"] * 101}),
             "p_dialect": "main",
         },
-        {"p_request": json.dumps({**Stage.request("own-http", []), "max_streams": 10**30})},
+        {"p_request": json.dumps({**Target.request("own-http", []), "max_streams": 10**30})},
     ],
-    "http_release_streams": [{"p_request": json.dumps({**Stage.request("own-http", []), "stream_ids": _MANY})}],
-    "http_diagnostic": [{"p_request": json.dumps({**Stage.request("own-http", []), "local_streams": _MANY})}],
+    "http_release_streams": [{"p_request": json.dumps({**Target.request("own-http", []), "stream_ids": _MANY})}],
+    "http_diagnostic": [{"p_request": json.dumps({**Target.request("own-http", []), "local_streams": _MANY})}],
 }
 
 
 @pytest.mark.parametrize("function", _ABSURD)
-def test_an_absurd_argument_is_refused_and_not_repeated(stage: Stage, function: str) -> None:
-    conn = stage.logins["worker"]
-    before = stage.snapshot()
+def test_an_absurd_argument_is_refused_and_not_repeated(target: Target, function: str) -> None:
+    conn = target.logins["worker"]
+    before = target.snapshot()
     for absurd in _ABSURD[function]:
         with pytest.raises(psycopg.Error) as caught:
-            stage.call(conn, function, {**stage.arguments(function, OWN), **absurd})
+            target.call(conn, function, {**target.arguments(function, OWN), **absurd})
         assert caught.value.sqlstate in ("OR101", "22008"), (absurd.keys(), caught.value)
         assert len(caught.value.diag.message_detail or "") < 12000
-    assert stage.snapshot() == before
+    assert target.snapshot() == before
 
 
-def test_a_long_error_is_kept_short(stage: Stage) -> None:
-    arguments = stage.arguments("acknowledge", OWN)
+def test_a_long_error_is_kept_short(target: Target) -> None:
+    arguments = target.arguments("acknowledge", OWN)
     [stream_id] = arguments["p_started"][:1]
     failed = [{"stream_id": stream_id, "error": _LONG}]
-    with undone(stage.logins["worker"]):
-        stage.call(stage.logins["worker"], "acknowledge", {**arguments, "p_failed": json.dumps(failed)})
-    assert code_of(stage.logins["worker"], "select 1") == "00000"
+    with undone(target.logins["worker"]):
+        target.call(target.logins["worker"], "acknowledge", {**arguments, "p_failed": json.dumps(failed)})
+    assert code_of(target.logins["worker"], "select 1") == "00000"
 
 
 # Texts on which a careless expression takes for ever.
@@ -414,22 +416,22 @@ _SPITEFUL = (
 )
 
 
-def test_no_text_takes_an_expression_for_ever(stage: Stage, another: Another) -> None:
+def test_no_text_takes_an_expression_for_ever(target: Target, another: Another) -> None:
     """Messages of errors go through the expressions that hide secrets and find patterns; a hundred in one call."""
     conn = another("worker")
     conn.execute("set statement_timeout = '20s'")
-    own = {"p_instance_id": OWN, "p_incarnation": stage.incarnations[OWN]}
+    own = {"p_instance_id": OWN, "p_incarnation": target.incarnations[OWN]}
     failures = [
         {"function": text[:200], "message": text, "detail": text, "sqlstate": "XX000"} for text in (_SPITEFUL * 6)[:100]
     ]
     with undone(conn):
-        [told] = stage.call(conn, "report_failures", {**own, "p_failures": json.dumps(failures)})
+        [told] = target.call(conn, "report_failures", {**own, "p_failures": json.dumps(failures)})
     assert told["recorded"] == 100
     with undone(conn):
         for text in _SPITEFUL:
             for function, name in (("register_instance", "p_instance_id"), ("release_streams", "p_reason")):
                 try:
-                    stage.call(conn, function, {**stage.arguments(function, OWN), name: text})
+                    target.call(conn, function, {**target.arguments(function, OWN), name: text})
                 except psycopg.Error as error:
                     assert error.sqlstate == "OR101"
                     conn.rollback()

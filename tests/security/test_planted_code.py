@@ -2,8 +2,8 @@
 
 Everything is planted that PostgreSQL lets a login plant: functions and operators with the very signatures of those in
 pg_catalog that our texts name, tables, views and domains named as ours and as the built-in ones, in its own schema and
-in pg_temp, casts from a type of its own; and all that stands first in its search_path. Whoever runs planted code leaves
-a trace, and an error that nothing catches.
+in pg_temp, casts from a type of its own; and all that stands first in its search_path. A caller that runs planted code
+leaves a trace, and an error that nothing catches.
 """
 
 import re
@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 
 from orchestrator import templates
-from tests.security.stage import FUNCTIONS, VIEWS, Connection, Stage, Statement, may_call, may_read, undone
+from tests.security.target import FUNCTIONS, VIEWS, Connection, Statement, Target, may_call, may_read, undone
 
 CAUGHT = "EV666"
 # The types that the arguments of our functions and the columns of our tables have.
@@ -32,7 +32,7 @@ def _words() -> list[str]:
     return sorted(set(re.findall(r"(?<![.\w])([a-z_][a-z0-9_]*)\(", text)))
 
 
-def _plant(stage: Stage, conn: Connection) -> int:
+def _plant(target: Target, conn: Connection) -> int:
     """Plant everything; returns how many things were planted."""
     login = sql.Identifier(conn.info.user)
     conn.execute("create table loot (who name default current_user, what text)")
@@ -44,7 +44,7 @@ def _plant(stage: Stage, conn: Connection) -> int:
         "raise exception 'planted code ran as %', current_user using errcode = {}; end if; "
         "insert into {}.loot (what) values ({}); return null; end $planted$"
     )
-    functions = stage.rows(
+    functions = target.rows(
         "select p.proname as name, string_agg(format_type(t.oid, null), ', ' order by t.place) as arguments, "
         "format_type(p.prorettype, null) as result "
         "from pg_proc as p, unnest(p.proargtypes::oid[]) with ordinality as t (oid, place) "
@@ -53,7 +53,7 @@ def _plant(stage: Stage, conn: Connection) -> int:
         "group by p.oid having bool_and(format_type(t.oid, null) = any(%s))",
         _words(), list(TYPES), list(TYPES),
     )  # fmt: skip
-    operators = stage.rows(
+    operators = target.rows(
         "select o.oprname as name, format_type(o.oprleft, null) as left, format_type(o.oprright, null) as right, "
         "format_type(o.oprresult, null) as result from pg_operator as o "
         "where o.oprnamespace = 'pg_catalog'::regnamespace and format_type(o.oprleft, null) = any(%s) "
@@ -82,7 +82,7 @@ def _plant(stage: Stage, conn: Connection) -> int:
             )
         )
     for schema in (login, sql.SQL("pg_temp")):
-        for relation in stage.relations:
+        for relation in target.relations:
             if relation["kind"] == "r":
                 statements.append(sql.SQL("create table {}.{} ()").format(schema, sql.Identifier(relation["name"])))
             elif relation["kind"] == "v":
@@ -131,19 +131,19 @@ def _plant(stage: Stage, conn: Connection) -> int:
 
 
 @pytest.mark.parametrize("role", ["reader", "admin"])
-def test_a_condition_that_tells_what_it_sees_sees_nothing_that_the_views_do_not_show(stage: Stage, role: str) -> None:
+def test_a_condition_that_tells_what_it_sees_sees_nothing_that_the_views_do_not_show(target: Target, role: str) -> None:
     """A cheap function in a WHERE may be run before a view's own conditions: all that it meets is shown anyway."""
-    conn = stage.logins[role]
+    conn = target.logins[role]
     conn.execute("create table seen (value text)")
     conn.execute(
         "create function tell(value text) returns boolean language plpgsql cost 0.0000001 as "
         "$planted$ begin insert into seen values (value); return true; end $planted$"
     )
-    stage.rows("select * from {a}.set_stream_active(1, false)")  # a stream that nobody has: assignments hides it
-    views = [view for view in VIEWS if view != "locks"]  # what pg_locks shows everybody
+    target.rows("select * from {a}.set_stream_active(1, false)")  # a stream without an owner: assignments hides it
+    views = [view for view in VIEWS if view != "locks"]  # what pg_locks shows to all
     try:
         for view in views:
-            name = sql.Identifier(stage.names.api, view)
+            name = sql.Identifier(target.names.api, view)
             columns = [
                 column.name
                 for column in conn.execute(sql.SQL("select * from {} limit 0").format(name)).description or []
@@ -154,7 +154,7 @@ def test_a_condition_that_tells_what_it_sees_sees_nothing_that_the_views_do_not_
             str(value)
             for view in VIEWS
             for row in conn.execute(
-                sql.SQL("select to_jsonb(v) as row from {} as v").format(sql.Identifier(stage.names.api, view))
+                sql.SQL("select to_jsonb(v) as row from {} as v").format(sql.Identifier(target.names.api, view))
             ).fetchall()
             for value in row["row"].values()
         }
@@ -164,15 +164,15 @@ def test_a_condition_that_tells_what_it_sees_sees_nothing_that_the_views_do_not_
     finally:
         conn.execute("drop function tell(text)")
         conn.execute("drop table seen")
-        stage.rows("select * from {a}.set_stream_active(1, true)")
+        target.rows("select * from {a}.set_stream_active(1, true)")
 
 
 @pytest.fixture(scope="module", params=ROLES)
-def planter(request: pytest.FixtureRequest, stage: Stage) -> Iterator[tuple[str, Connection]]:
+def planter(request: pytest.FixtureRequest, target: Target) -> Iterator[tuple[str, Connection]]:
     """A login of this role that has planted all of it, and looks there first."""
     role = str(request.param)
-    conn = stage.logins[role]
-    assert _plant(stage, conn) > 400
+    conn = target.logins[role]
+    assert _plant(target, conn) > 400
     conn.execute(sql.SQL("set search_path = {}, pg_temp, public, pg_catalog").format(sql.Identifier(conn.info.user)))
     yield role, conn
     conn.execute("set search_path = pg_catalog")
@@ -182,7 +182,7 @@ def planter(request: pytest.FixtureRequest, stage: Stage) -> Iterator[tuple[str,
 
 
 def _run(conn: Connection, statement: Statement, parameters: list[Any] | None = None) -> str:
-    """The SQLSTATE; the trace of code that ran as somebody else would be an error or in the loot."""
+    """The SQLSTATE; the trace of code that ran as another login would be an error or in the loot."""
     with undone(conn):
         code = "00000"
         try:
@@ -210,14 +210,14 @@ def test_what_is_planted_is_what_the_login_itself_meets(planter: tuple[str, Conn
     assert {row["what"] for row in found} == {"length", "=", "<"}
 
 
-def test_no_function_runs_planted_code_as_its_owner(stage: Stage, planter: tuple[str, Connection]) -> None:
+def test_no_function_runs_planted_code_as_its_owner(target: Target, planter: tuple[str, Connection]) -> None:
     role, conn = planter
     codes = {}
     for function in FUNCTIONS:
         if not may_call(role, function):
             continue
-        arguments = stage.arguments(function)
-        types = {parameter.name: parameter.type for parameter in stage.parameters.get(function, [])}
+        arguments = target.arguments(function)
+        types = {parameter.name: parameter.type for parameter in target.parameters.get(function, [])}
         plain = sql.SQL(", ").join(
             sql.SQL("{} => {}").format(sql.Identifier(name), sql.Literal(value)) for name, value in arguments.items()
         )
@@ -229,7 +229,7 @@ def test_no_function_runs_planted_code_as_its_owner(stage: Stage, planter: tuple
             for name, value in arguments.items()
         )
         for style, given in (("plain", plain), ("trojan", trojan)):
-            call = sql.SQL("select * from {}({})").format(sql.Identifier(stage.names.api, function), given)
+            call = sql.SQL("select * from {}({})").format(sql.Identifier(target.names.api, function), given)
             codes[function, style] = _run(conn, call)
     assert CAUGHT not in codes.values()
     # most of them did their work: what is refused at once proves little
@@ -243,12 +243,12 @@ def _text(value: Any) -> str:
     return "{" + ",".join(str(each) for each in value) + "}" if isinstance(value, list) else str(value)
 
 
-def test_no_view_runs_planted_code_as_its_owner(stage: Stage, planter: tuple[str, Connection]) -> None:
+def test_no_view_runs_planted_code_as_its_owner(target: Target, planter: tuple[str, Connection]) -> None:
     role, conn = planter
     for view in VIEWS:
-        code = _run(conn, sql.SQL("select * from {}").format(sql.Identifier(stage.names.api, view)))
+        code = _run(conn, sql.SQL("select * from {}").format(sql.Identifier(target.names.api, view)))
         assert code == ("00000" if may_read(role) else "42501"), view
     stage_row = sql.SQL(
         "insert into {} (batch, line) values ('00000000-0000-0000-0000-000000000001', 1) returning 1"
-    ).format(sql.Identifier(stage.names.api, "stream_staging"))
+    ).format(sql.Identifier(target.names.api, "stream_staging"))
     assert _run(conn, stage_row) == ("00000" if role == "admin" else "42501")

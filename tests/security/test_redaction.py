@@ -11,8 +11,9 @@ import structlog
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from orchestrator import db, log
+from orchestrator.database import db
 from orchestrator.errors import BadArgument, OrchestratorError
+from orchestrator.logs import log
 from orchestrator.redact import names_secret, redact, redact_in
 from tests.security.planted_secrets import INNOCENT, KEYWORDS, PLANTED, SECRET
 from tests.support import Database

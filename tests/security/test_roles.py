@@ -4,39 +4,41 @@ import pytest
 from psycopg import sql
 
 from tests.lint.test_catalog import GRANTED
-from tests.security.stage import FUNCTIONS, ROLES, VIEWS, Stage, code_of, may_call, may_read
+from tests.security.target import FUNCTIONS, ROLES, VIEWS, Target, code_of, may_call, may_read
 
 DENIED = "42501"
-# What a statement that does not fit its object is refused with, whoever says it.
+# What a statement that does not fit its object is refused with, for every login.
 DENIED_OR_UNFIT = {DENIED, "428C9", "42809", "55000", "0A000"}
 
 
-def test_whatever_is_installed_is_tried_here(stage: Stage) -> None:
-    """A function is granted to somebody in the table of roles, a view has a file; there is nothing else."""
-    assert [row["name"] for row in stage.functions(stage.names.api)] == FUNCTIONS == sorted(GRANTED["admin"])
-    public = [row["name"] for row in stage.relations if row["schema"] == stage.names.api]
+def test_all_that_is_installed_is_tried_here(target: Target) -> None:
+    """A function is granted to some role in the table of roles, a view has a file; there is nothing else."""
+    assert [row["name"] for row in target.functions(target.names.api)] == FUNCTIONS == sorted(GRANTED["admin"])
+    public = [row["name"] for row in target.relations if row["schema"] == target.names.api]
     assert public == sorted([*VIEWS, "stream_staging"])
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_answers_its_roles_only(stage: Stage, function: str, role: str) -> None:
+def test_a_function_answers_its_roles_only(target: Target, function: str, role: str) -> None:
     nulls = sql.SQL(", ").join(
-        sql.SQL("null::{}").format(sql.SQL(parameter.type)) for parameter in stage.parameters.get(function, [])
+        sql.SQL("null::{}").format(sql.SQL(parameter.type)) for parameter in target.parameters.get(function, [])
     )
-    before = stage.snapshot()
+    before = target.snapshot()
     code = code_of(
-        stage.logins[role], sql.SQL("select {}({})").format(sql.Identifier(stage.names.api, function), nulls)
+        target.logins[role], sql.SQL("select {}({})").format(sql.Identifier(target.names.api, function), nulls)
     )
     assert (code != DENIED) == may_call(role, function)
-    assert stage.snapshot() == before
+    assert target.snapshot() == before
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_view_is_read_by_its_roles_and_written_by_nobody(stage: Stage, view: str, role: str) -> None:
-    conn, name = stage.logins[role], sql.Identifier(stage.names.api, view)
-    [column] = [row["columns"][0] for row in stage.relations if (row["schema"], row["name"]) == (stage.names.api, view)]
+def test_a_view_is_read_by_its_roles_and_written_by_none(target: Target, view: str, role: str) -> None:
+    conn, name = target.logins[role], sql.Identifier(target.names.api, view)
+    [column] = [
+        row["columns"][0] for row in target.relations if (row["schema"], row["name"]) == (target.names.api, view)
+    ]
 
     def code(text: str) -> str:
         return code_of(conn, sql.SQL(text).format(name, sql.Identifier(column)))
@@ -63,8 +65,8 @@ def test_a_view_is_read_by_its_roles_and_written_by_nobody(stage: Stage, view: s
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_only_an_administrator_may_stage_rows_and_do_nothing_else_with_them(stage: Stage, role: str) -> None:
-    conn, name = stage.logins[role], sql.Identifier(stage.names.api, "stream_staging")
+def test_only_an_administrator_may_stage_rows_and_do_nothing_else_with_them(target: Target, role: str) -> None:
+    conn, name = target.logins[role], sql.Identifier(target.names.api, "stream_staging")
 
     def code(text: str) -> str:
         return code_of(conn, sql.SQL(text).format(name))
@@ -95,12 +97,12 @@ def test_only_an_administrator_may_stage_rows_and_do_nothing_else_with_them(stag
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nothing_private_can_be_read_written_locked_or_built_upon(stage: Stage, role: str) -> None:
-    conn = stage.logins[role]
-    before = stage.snapshot()
+def test_nothing_private_can_be_read_written_locked_or_built_upon(target: Target, role: str) -> None:
+    conn = target.logins[role]
+    before = target.snapshot()
     tried = 0
-    for relation in stage.relations:
-        if relation["schema"] != stage.names.private:
+    for relation in target.relations:
+        if relation["schema"] != target.names.private:
             continue
         name, column = (
             sql.Identifier(relation["schema"], relation["name"]),
@@ -111,7 +113,7 @@ def test_nothing_private_can_be_read_written_locked_or_built_upon(stage: Stage, 
             assert code_of(conn, statement) == DENIED, statement.as_string()
             tried += 1
     assert tried > 500
-    assert stage.snapshot() == before
+    assert target.snapshot() == before
 
 
 _PRIVATE_SEQUENCE = ("select from {}", "select nextval('{}')", "select setval('{}', 1)", "drop sequence {}")
@@ -146,9 +148,9 @@ _PRIVATE_TABLE = (
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_private_function_or_type_can_be_used(stage: Stage, role: str) -> None:
-    conn, schema = stage.logins[role], stage.names.private
-    functions = stage.rows(
+def test_no_private_function_or_type_can_be_used(target: Target, role: str) -> None:
+    conn, schema = target.logins[role], target.names.private
+    functions = target.rows(
         "select p.proname as name, array_to_string(array("
         "select 'null::' || format_type(t.oid, null) "
         "from unnest(p.proargtypes::oid[]) with ordinality as t (oid, place) "
@@ -161,7 +163,7 @@ def test_no_private_function_or_type_can_be_used(stage: Stage, role: str) -> Non
         call = sql.SQL("select {}({})").format(sql.Identifier(schema, function["name"]), sql.SQL(function["nulls"]))
         assert code_of(conn, call) == DENIED, function
         assert code_of(conn, sql.SQL("select '{}'::regproc").format(sql.Identifier(schema, function["name"]))) == DENIED
-    for kind in stage.rows("select typname as name from pg_type where typnamespace = %s::regnamespace", schema):
+    for kind in target.rows("select typname as name from pg_type where typnamespace = %s::regnamespace", schema):
         name = sql.Identifier(schema, kind["name"])
         assert code_of(conn, sql.SQL("create table typed (x {})").format(name)) == DENIED, kind
 
@@ -169,7 +171,7 @@ def test_no_private_function_or_type_can_be_used(stage: Stage, role: str) -> Non
 # -- what no login may do anywhere near a fleet ------------------------------------------------------------------------
 
 _TAKEN = (
-    # to become somebody else
+    # to become another login
     "set role {owner}",
     "set session authorization {owner}",
     "set session_replication_role = replica",
@@ -232,47 +234,47 @@ _TAKEN = (
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_login_can_become_the_owner_or_change_or_plant_anything(stage: Stage, role: str) -> None:
-    conn = stage.logins[role]
+def test_no_login_can_become_the_owner_or_change_or_plant_anything(target: Target, role: str) -> None:
+    conn = target.logins[role]
     for text in _TAKEN:
         statement = sql.SQL(text).format(
-            **{name: sql.Identifier(value) for name, value in stage.names.as_dict().items()}
+            **{name: sql.Identifier(value) for name, value in target.names.as_dict().items()}
         )
         assert code_of(conn, statement) in {DENIED, "0A000"}, text
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_no_login_can_end_the_session_of_another(stage: Stage, role: str) -> None:
+def test_no_login_can_end_the_session_of_another(target: Target, role: str) -> None:
     """pg_signal_backend is the owner's, and reaches a login through the job watch_transactions only."""
-    pid = stage.logins["victim"].info.backend_pid
+    pid = target.logins["victim"].info.backend_pid
     for function in ("pg_terminate_backend", "pg_cancel_backend"):
-        assert code_of(stage.logins[role], f"select {function}({pid})") == DENIED
+        assert code_of(target.logins[role], f"select {function}({pid})") == DENIED
     for reader in ("pg_read_all_stats", "pg_read_all_data", "pg_signal_backend", "pg_monitor"):
         [row] = (
-            stage.logins[role]
+            target.logins[role]
             .execute("select pg_has_role(current_user, %s, 'member') as is_member", [reader])
             .fetchall()
         )
         assert row == {"is_member": False}
 
 
-def test_no_function_trusts_a_setting_that_a_session_can_make_up(stage: Stage) -> None:
+def test_no_function_trusts_a_setting_that_a_session_can_make_up(target: Target) -> None:
     """What a login sets with `set orchestrator.x = …` is read nowhere; what is read says nothing about rights."""
     known = {
         "application_name",  # shown, never believed
         "max_connections",
-        f"{stage.names.api}.event_id",  # which rows belong together, for the transaction that it names alone
+        f"{target.names.api}.event_id",  # which rows belong together, for the transaction that it names alone
         "reserved_connections",
         "server_version",
         "server_version_num",
         "superuser_reserved_connections",
         "transaction_isolation",
     }
-    read = stage.rows(
+    read = target.rows(
         "select distinct m[1] as name from pg_proc as p, "
         "regexp_matches(pg_get_functiondef(p.oid), 'current_setting\\(([^,)]*)', 'g') as m "
         "where p.pronamespace in (%s::regnamespace, %s::regnamespace)",
-        stage.names.api,
-        stage.names.private,
+        target.names.api,
+        target.names.private,
     )
     assert {row["name"].removesuffix("::text").strip("'") for row in read} <= known

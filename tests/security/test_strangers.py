@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from tests.lint.test_catalog import WORKER
-from tests.security.stage import ADDRESS, OWN, VICTIM, VICTIM_OVER_HTTP, Connection, Stage, undone
+from tests.security.target import ADDRESS, OWN, VICTIM, VICTIM_OVER_HTTP, Connection, Target, undone
 
 ANOTHERS = "OR106"
 OVER_HTTP = sorted(function for function in WORKER if function.startswith("http_"))
@@ -17,16 +17,16 @@ OF_ONE_S_OWN = {"detach_session"}  # it gives back what the calling session hold
 BY_ID = sorted(WORKER - set(OVER_HTTP) - {"assert_current", "is_current", "lock_holders"} - OF_ONE_S_OWN)
 
 
-def _refusal(stage: Stage, conn: Connection, function: str, arguments: dict[str, Any]) -> str | None:
+def _refusal(target: Target, conn: Connection, function: str, arguments: dict[str, Any]) -> str | None:
     with pytest.raises(psycopg.Error) as caught:
-        stage.call(conn, function, arguments)
+        target.call(conn, function, arguments)
     return caught.value.sqlstate
 
 
-def test_every_function_that_names_an_instance_is_tried_here(stage: Stage) -> None:
+def test_every_function_that_names_an_instance_is_tried_here(target: Target) -> None:
     taking = {
         name: {parameter.name for parameter in parameters}
-        for name, parameters in stage.parameters.items()
+        for name, parameters in target.parameters.items()
         if name in WORKER
     }
     assert sorted(name for name, names in taking.items() if "p_instance_id" in names) == sorted({*BY_ID, *OF_ONE_S_OWN})
@@ -34,147 +34,147 @@ def test_every_function_that_names_an_instance_is_tried_here(stage: Stage) -> No
 
 
 @pytest.mark.parametrize("function", BY_ID)
-def test_a_worker_cannot_speak_for_the_instance_of_another_login(stage: Stage, function: str) -> None:
-    before = stage.snapshot()
-    arguments = stage.arguments(function, VICTIM)
-    assert _refusal(stage, stage.logins["worker"], function, arguments) == ANOTHERS
+def test_a_worker_cannot_speak_for_the_instance_of_another_login(target: Target, function: str) -> None:
+    before = target.snapshot()
+    arguments = target.arguments(function, VICTIM)
+    assert _refusal(target, target.logins["worker"], function, arguments) == ANOTHERS
     if "p_takeover" in arguments:
-        assert _refusal(stage, stage.logins["worker"], function, {**arguments, "p_takeover": False}) == ANOTHERS
-    assert stage.snapshot() == before
-    with undone(stage.logins["victim"]):
-        stage.call(stage.logins["victim"], function, arguments)  # it is the login, and nothing else
+        assert _refusal(target, target.logins["worker"], function, {**arguments, "p_takeover": False}) == ANOTHERS
+    assert target.snapshot() == before
+    with undone(target.logins["victim"]):
+        target.call(target.logins["victim"], function, arguments)  # it is the login, and nothing else
 
 
 @pytest.mark.parametrize("function", sorted(OF_ONE_S_OWN))
-def test_what_concerns_the_calling_session_does_nothing_to_another(stage: Stage, function: str) -> None:
-    before = stage.snapshot()
-    with undone(stage.logins["worker"]):
-        [row] = stage.call(stage.logins["worker"], function, stage.arguments(function, VICTIM))
+def test_what_concerns_the_calling_session_does_nothing_to_another(target: Target, function: str) -> None:
+    before = target.snapshot()
+    with undone(target.logins["worker"]):
+        [row] = target.call(target.logins["worker"], function, target.arguments(function, VICTIM))
     assert not any(row if isinstance(row, tuple) else row.values())
-    assert stage.snapshot() == before
+    assert target.snapshot() == before
 
 
 @pytest.mark.parametrize("function", OVER_HTTP)
-def test_nor_over_http(stage: Stage, function: str) -> None:
-    before = stage.snapshot()
-    request = Stage.request(VICTIM_OVER_HTTP, [1, 2])
-    dialects = ["main", "server", "worker"] if "p_dialect" in stage.arguments(function) else [None]
+def test_nor_over_http(target: Target, function: str) -> None:
+    before = target.snapshot()
+    request = Target.request(VICTIM_OVER_HTTP, [1, 2])
+    dialects = ["main", "server", "worker"] if "p_dialect" in target.arguments(function) else [None]
     for dialect in dialects:
         arguments = {"p_request": json.dumps(request)} | ({"p_dialect": dialect} if dialect else {})
-        if "p_address" in stage.arguments(function):
+        if "p_address" in target.arguments(function):
             arguments["p_address"] = ADDRESS  # the right one makes no difference
-        assert _refusal(stage, stage.logins["worker"], function, arguments) == ANOTHERS, dialect
-    assert stage.snapshot() == before
-    with undone(stage.logins["victim"]):
-        stage.call(stage.logins["victim"], function, arguments)
+        assert _refusal(target, target.logins["worker"], function, arguments) == ANOTHERS, dialect
+    assert target.snapshot() == before
+    with undone(target.logins["victim"]):
+        target.call(target.logins["victim"], function, arguments)
 
 
-def test_what_a_worker_says_of_streams_that_are_anothers_changes_nothing(stage: Stage) -> None:
-    """It may confirm, stop, fail, release and find silent whatever it likes under its own name."""
-    before = stage.of_the_victim()
-    theirs = stage.arguments("report_streams", VICTIM)["p_streams"]
+def test_what_a_worker_says_of_streams_that_are_anothers_changes_nothing(target: Target) -> None:
+    """It may confirm, stop, fail, release and find silent what it likes under its own name."""
+    before = target.of_the_victim()
+    theirs = target.arguments("report_streams", VICTIM)["p_streams"]
     assert theirs
-    conn, own = stage.logins["worker"], {"p_instance_id": OWN, "p_incarnation": stage.incarnations[OWN]}
+    conn, own = target.logins["worker"], {"p_instance_id": OWN, "p_incarnation": target.incarnations[OWN]}
     failed = [{"stream_id": stream_id, "epoch": 1, "error": "planted"} for stream_id in theirs]
     silent = [{"stream_id": stream_id, "epoch": 1, "silent_for": 100000} for stream_id in theirs]
     started = {"p_started": theirs, "p_started_epochs": [1] * len(theirs)}
     for _ in range(5):
-        [said] = stage.call(
+        [said] = target.call(
             conn, "acknowledge", {**own, **started, "p_stopped": theirs, "p_failed": json.dumps(failed)}
         )
         assert said == {"started": 0, "stopped": 0, "failed": 0, "ignored": 3 * len(theirs)}
-    assert stage.call(conn, "release_streams", {**own, "p_streams": theirs}) == []
-    stage.call(conn, "heartbeat", {**own, "p_report": json.dumps({"stalled": silent, "progressing": 0})})
-    stage.call(conn, "report_streams", {**own, "p_streams": theirs, "p_epochs": [1] * len(theirs)})
-    assert stage.of_the_victim() == before
-    stage.call(stage.logins["worker"], "acknowledge", stage.arguments("acknowledge", OWN))
+    assert target.call(conn, "release_streams", {**own, "p_streams": theirs}) == []
+    target.call(conn, "heartbeat", {**own, "p_report": json.dumps({"stalled": silent, "progressing": 0})})
+    target.call(conn, "report_streams", {**own, "p_streams": theirs, "p_epochs": [1] * len(theirs)})
+    assert target.of_the_victim() == before
+    target.call(target.logins["worker"], "acknowledge", target.arguments("acknowledge", OWN))
 
 
-def test_a_lie_about_epochs_moves_no_stream_is_bounded_and_on_record(stage: Stage) -> None:
+def test_a_lie_about_epochs_moves_no_stream_is_bounded_and_on_record(target: Target) -> None:
     """After a restore a worker may hold a later epoch than the database knows of; so it is believed, within limits."""
-    theirs = stage.arguments("report_streams", VICTIM)["p_streams"]
-    conn, own = stage.logins["worker"], {"p_instance_id": OWN, "p_incarnation": stage.incarnations[OWN]}
+    theirs = target.arguments("report_streams", VICTIM)["p_streams"]
+    conn, own = target.logins["worker"], {"p_instance_id": OWN, "p_incarnation": target.incarnations[OWN]}
     too_far = {**own, "p_streams": theirs, "p_epochs": [9223372036854775807] * len(theirs)}
-    assert _refusal(stage, conn, "report_streams", too_far) == "OR101"
+    assert _refusal(target, conn, "report_streams", too_far) == "OR101"
     with undone(conn):
-        stage.call(conn, "report_streams", {**own, "p_streams": theirs, "p_epochs": [1000] * len(theirs)})
+        target.call(conn, "report_streams", {**own, "p_streams": theirs, "p_epochs": [1000] * len(theirs)})
     owners = "select instance_id, stream_id from {p}.assignment order by 2"
-    before = stage.rows(owners)
-    stage.call(conn, "report_streams", {**own, "p_streams": theirs[:1], "p_epochs": [1000]})
-    assert stage.rows(owners) == before
-    [decision] = stage.rows("select actor, detail from {p}.decision where rule = 'epoch ahead'")
+    before = target.rows(owners)
+    target.call(conn, "report_streams", {**own, "p_streams": theirs[:1], "p_epochs": [1000]})
+    assert target.rows(owners) == before
+    [decision] = target.rows("select actor, detail from {p}.decision where rule = 'epoch ahead'")
     assert decision["actor"].startswith(conn.info.user)
     assert decision["detail"]["instance_id"] == OWN
-    [told] = stage.call(
-        stage.logins["victim"],
+    [told] = target.call(
+        target.logins["victim"],
         "heartbeat",
-        {"p_instance_id": VICTIM, "p_incarnation": stage.incarnations[VICTIM], "p_digest": 1},
+        {"p_instance_id": VICTIM, "p_incarnation": target.incarnations[VICTIM], "p_digest": 1},
     )[:1]
     assert (told["action"], told["stream_id"], told["epoch"]) == ("add", theirs[0], 1001)
     # the owner takes up the new epoch with its next beat
-    stage.call(
-        stage.logins["victim"],
+    target.call(
+        target.logins["victim"],
         "acknowledge",
         {
             "p_instance_id": VICTIM,
-            "p_incarnation": stage.incarnations[VICTIM],
+            "p_incarnation": target.incarnations[VICTIM],
             "p_started": theirs[:1],
             "p_started_epochs": [1001],
         },
     )
-    stage.call(conn, "acknowledge", stage.arguments("acknowledge", OWN))
+    target.call(conn, "acknowledge", target.arguments("acknowledge", OWN))
 
 
 # -- the session's lock ------------------------------------------------------------------------------------------------
 
 
-def _session_key(stage: Stage) -> int:
-    [row] = stage.rows("select {p}.session_lock_key(%s, %s) as key", VICTIM, stage.incarnations[VICTIM])
+def _session_key(target: Target) -> int:
+    [row] = target.rows("select {p}.session_lock_key(%s, %s) as key", VICTIM, target.incarnations[VICTIM])
     return int(row["key"])
 
 
 @pytest.fixture
-def hung_up(stage: Stage) -> Iterator[None]:
+def hung_up(target: Target) -> Iterator[None]:
     """The victim's connection is gone for the test."""
-    victim = stage.logins["victim"]
+    victim = target.logins["victim"]
     victim.execute("select pg_advisory_unlock_all()")
     yield
-    stage.call(victim, "attach_session", {"p_instance_id": VICTIM, "p_incarnation": stage.incarnations[VICTIM]})
-    stage.rows("select {p}.watch_instances()")
+    target.call(victim, "attach_session", {"p_instance_id": VICTIM, "p_incarnation": target.incarnations[VICTIM]})
+    target.rows("select {p}.watch_instances()")
 
 
-@pytest.mark.parametrize("role", ["worker", "nobody"])
-def test_whoever_holds_the_lock_of_anothers_session_does_not_keep_it_alive(
-    stage: Stage, hung_up: None, role: str
+@pytest.mark.parametrize("role", ["worker", "unprivileged"])
+def test_a_stranger_that_holds_the_lock_of_a_session_does_not_keep_it_alive(
+    target: Target, hung_up: None, role: str
 ) -> None:
     """The key is no secret, and any login may lock it."""
-    stranger = stage.logins[role]
-    stranger.execute("select pg_advisory_lock_shared(%s)", [_session_key(stage)])
-    stage.rows("select {p}.watch_instances()")
-    [instance] = stage.rows("select has_session, session_lost_at from {a}.instances where instance_id = %s", VICTIM)
+    stranger = target.logins[role]
+    stranger.execute("select pg_advisory_lock_shared(%s)", [_session_key(target)])
+    target.rows("select {p}.watch_instances()")
+    [instance] = target.rows("select has_session, session_lost_at from {a}.instances where instance_id = %s", VICTIM)
     assert not instance["has_session"]
     assert instance["session_lost_at"] is not None
     # nor keeps a new process out; a beat in the meantime would
-    stage.rows("update {p}.heartbeat set beat_at = beat_at - interval '1 hour' where instance_id = %s", VICTIM)
-    stage.rows("update {p}.instance set lease = null where instance_id = %s", VICTIM)
-    with undone(stage.logins["victim"]):
-        stage.call(stage.logins["victim"], "register_instance", {"p_instance_id": VICTIM, "p_max_streams": 10})
+    target.rows("update {p}.heartbeat set beat_at = beat_at - interval '1 hour' where instance_id = %s", VICTIM)
+    target.rows("update {p}.instance set lease = null where instance_id = %s", VICTIM)
+    with undone(target.logins["victim"]):
+        target.call(target.logins["victim"], "register_instance", {"p_instance_id": VICTIM, "p_max_streams": 10})
     stranger.execute("select pg_advisory_unlock_all()")
     if role == "worker":
-        stage.call(stranger, "attach_session", {"p_instance_id": OWN, "p_incarnation": stage.incarnations[OWN]})
-    stage.call(
-        stage.logins["victim"],
+        target.call(stranger, "attach_session", {"p_instance_id": OWN, "p_incarnation": target.incarnations[OWN]})
+    target.call(
+        target.logins["victim"],
         "heartbeat",
-        {"p_instance_id": VICTIM, "p_incarnation": stage.incarnations[VICTIM]},
+        {"p_instance_id": VICTIM, "p_incarnation": target.incarnations[VICTIM]},
     )
 
 
 # -- names that only look alike ----------------------------------------------------------------------------------------
 
 
-def test_under_no_collation_is_one_name_taken_for_another(stage: Stage) -> None:
+def test_under_no_collation_is_one_name_taken_for_another(target: Target) -> None:
     """A text brings the caller's collation along into our comparisons; 'VICTIM-1' = 'victim-1' under one of these."""
-    conn = stage.logins["worker"]
+    conn = target.logins["worker"]
     try:
         conn.execute(
             "create collation loose (provider = icu, locale = 'und-u-ks-level1-ka-shifted', deterministic = false)"
@@ -182,17 +182,17 @@ def test_under_no_collation_is_one_name_taken_for_another(stage: Stage) -> None:
     except psycopg.errors.FeatureNotSupported:
         pytest.skip("this server has no ICU")
     twin = VICTIM.upper()
-    [row] = stage.call(conn, "register_instance", {"p_instance_id": twin, "p_max_streams": 10})
-    assert row["incarnation"] == stage.incarnations[VICTIM]
-    before = stage.of_the_victim()
+    [row] = target.call(conn, "register_instance", {"p_instance_id": twin, "p_max_streams": 10})
+    assert row["incarnation"] == target.incarnations[VICTIM]
+    before = target.of_the_victim()
     answers = {}
     for function in sorted(WORKER):
-        parameters = stage.parameters.get(function, [])
+        parameters = target.parameters.get(function, [])
         texts = [parameter.name for parameter in parameters if parameter.type == "text"]
-        arguments = {**stage.arguments(function, twin), "p_incarnation": row["incarnation"]}
+        arguments = {**target.arguments(function, twin), "p_incarnation": row["incarnation"]}
         for text in texts:
             call = sql.SQL("select * from {}({})").format(
-                sql.Identifier(stage.names.api, function),
+                sql.Identifier(target.names.api, function),
                 sql.SQL(", ").join(
                     sql.SQL("{} => {}::{}{}").format(
                         sql.Identifier(parameter.name),
@@ -208,12 +208,12 @@ def test_under_no_collation_is_one_name_taken_for_another(stage: Stage) -> None:
                 answers[function, text] = "00000"
             except psycopg.Error as error:
                 answers[function, text] = error.sqlstate or "?"
-            assert stage.of_the_victim() == before, (function, text)
+            assert target.of_the_victim() == before, (function, text)
     assert {code for (function, _), code in answers.items() if function in BY_ID} == {"OR101"}, answers
-    # a collation that tells texts apart is nobody's concern
+    # a collation that tells texts apart concerns no one
     query = sql.SQL('select * from {}({} collate "C", {})').format(
-        sql.Identifier(stage.names.api, "get_assignments"), sql.Literal(twin), sql.Literal(row["incarnation"])
+        sql.Identifier(target.names.api, "get_assignments"), sql.Literal(twin), sql.Literal(row["incarnation"])
     )
     conn.execute(query)
-    stage.call(conn, "deregister_instance", {"p_instance_id": twin, "p_incarnation": row["incarnation"]})
+    target.call(conn, "deregister_instance", {"p_instance_id": twin, "p_incarnation": row["incarnation"]})
     conn.execute("drop collation loose")

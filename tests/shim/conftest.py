@@ -1,14 +1,12 @@
 """A pooler, and a fleet to be a worker in."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database.embedded import Embedded
+from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_server
 from orchestrator.names import Names
 from tests.pooler import Pooler, pgbouncer
 from tests.shim.support import Fleet
@@ -27,12 +25,9 @@ def fleet(database: Database, names: Names) -> Iterator[Fleet]:
 @pytest.fixture
 def breakable_server(names: Names) -> Iterator[Embedded]:
     """A server of the test's own, migrated, that it may stop and start."""
-    directory = Path(tempfile.mkdtemp(prefix="orch-shim-", dir="/tmp"))
-    directory.chmod(0o755)
-    with Embedded(directory / "pg", settings={"fsync": "off"}) as server:
+    with temporary_server(settings={"fsync": "off"}) as server:
         migrate(server.dsn(), names.api)
         yield server
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture

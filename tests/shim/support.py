@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from orchestrator.names import Names
+from tests.support import query
 from worker_shim import Context, Stream, Worker
 
 PATIENCE = 30.0
@@ -107,9 +108,7 @@ class Fleet:
         """Rows of a query in which {api} and {private} stand for the schemas; reconnects after a restart."""
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row)
-        names = {"api": sql.Identifier(self.names.api), "private": sql.Identifier(self.names.private)}
-        cursor = self._connection.execute(sql.SQL(text).format(**names), parameters)
-        return cursor.fetchall() if cursor.description else []
+        return query(self._connection, text, self.names, parameters)
 
     def configure(self, name: str, value: str) -> None:
         self.query("select * from {api}.set_setting(%(name)s, %(value)s)", name=name, value=value)

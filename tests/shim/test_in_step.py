@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.shim.support import Fleet, Recorder, in_step, until
-from worker_shim import Stream, client
-from worker_shim.listener import Listener
+from worker_shim import Stream
+from worker_shim.connection import Listener
 
 ONE = "fingerv7-001"
 
@@ -18,12 +18,12 @@ async def test_a_worker_that_gets_in_step_by_nothing_registers_anew_less_and_les
     """R3.1, R3.2"""
     fleet.add_streams(3)
     fleet.configure("heartbeat_interval", "1 second")
-    monkeypatch.setattr(client, "CHECK_AFTER", 0.05)
+    monkeypatch.setattr("worker_shim.beats.CHECK_AFTER", 0.05)
     recorder = Recorder()
     async with fleet.work(ONE, recorder) as worker:
         await in_step(fleet, ONE, recorder, 3)
         with caplog.at_level(logging.WARNING, "worker_shim"), monkeypatch.context() as wrong:
-            wrong.setattr(client, "digest", lambda streams: 42)
+            wrong.setattr("worker_shim.protocol.digest", lambda streams: 42)
             await fleet.until(lambda: caplog.text.count("registering anew") == 4)
             first, *others = [r.created for r in caplog.records if r.getMessage().startswith("registering anew")]
             for least, at in zip((0.5, 1, 2), others, strict=True):
@@ -32,7 +32,7 @@ async def test_a_worker_that_gets_in_step_by_nothing_registers_anew_less_and_les
             beat = fleet.instance(ONE)["beat_at"]
             await fleet.until(lambda: fleet.instance(ONE)["beat_at"] > beat)  # it is heard meanwhile
         await fleet.until(lambda: fleet.query("select 1 from {private}.heartbeat where in_step"))
-        await until(lambda: worker._anew == 0)
+        await until(lambda: worker._protocol.renewals.count == 0)
         assert len(recorder.starts) == 3 and recorder.ends == []
         repairs = fleet.query("select repaired_by, attempt, repaired_at from {private}.repair order by repair_id")
         assert {row["repaired_by"] for row in repairs} == {"commands", "new registration"}
@@ -46,9 +46,10 @@ async def test_a_stream_too_many_and_an_older_epoch_are_put_right(fleet: Fleet) 
     recorder = Recorder()
     async with fleet.work(ONE, recorder) as worker:
         await in_step(fleet, ONE, recorder, 3)
-        worker._supervisor.start(Stream(999, 1, "Ghost", "http://ghost/"))
+        worker._assignments.supervisor.start(Stream(999, 1, "Ghost", "http://ghost/"))
         fleet.query(
-            "update {private}.assignment set epoch = epoch + 5 where stream_id = %(id)s", id=min(recorder.running)
+            "update {private}.assignment set epoch = epoch + 5, state = 'assigned' where stream_id = %(id)s",
+            id=min(recorder.running),
         )
         await until(lambda: 999 in recorder.running)
         await fleet.until(lambda: 999 not in recorder.running)
@@ -63,10 +64,13 @@ async def test_a_database_restored_from_a_backup_goes_on_above_the_epochs_that_i
     recorder = Recorder()
     async with fleet.work(ONE, recorder):
         await in_step(fleet, ONE, recorder, 3)
-        fleet.query("update {private}.assignment set epoch = epoch + 7")
+        fleet.query("update {private}.assignment set epoch = epoch + 7, state = 'assigned'")
         await in_step(fleet, ONE, recorder, 3)
         held_before = recorder.running[stream_id].epoch
+        # no step leads back; a backup does
+        fleet.query("alter table {private}.assignment disable trigger check_updated_assignments")
         fleet.query("update {private}.assignment set epoch = epoch - 7")
+        fleet.query("alter table {private}.assignment enable trigger check_updated_assignments")
         await fleet.until(
             lambda: fleet.assignments()[stream_id][1] > held_before, "an epoch above the one that is held"
         )
@@ -80,16 +84,16 @@ async def test_a_worker_is_told_how_often_to_beat_and_spreads_the_first_beat_aft
     fleet.configure("heartbeat_interval", "1 second")
     recorder = Recorder()
     async with fleet.work(ONE, recorder) as worker:
-        await fleet.until(lambda: worker._interval == 1)
+        await fleet.until(lambda: worker._protocol.beats.interval == 1)
         fleet.configure("heartbeat_interval", "2 seconds")
-        await fleet.until(lambda: worker._interval == 2)
-        worker._spread_next = True
+        await fleet.until(lambda: worker._protocol.beats.interval == 2)
+        worker._protocol.beats.spread_next = True
         first = []
         for _ in range(200):
-            worker._spread_next = True
-            first.append(worker._until_next_beat())
+            worker._protocol.beats.spread_next = True
+            first.append(worker._protocol.beats.until_next(polls=False, leaves=False))
         assert min(first) < 0.5 and max(first) <= 2
-        assert all(1.8 <= worker._until_next_beat() <= 2 for _ in range(200))
+        assert all(1.8 <= worker._protocol.beats.until_next(polls=False, leaves=False) <= 2 for _ in range(200))
 
 
 async def test_that_no_driver_runs_is_said_once_loudly_and_again_when_one_does(

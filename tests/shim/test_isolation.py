@@ -1,4 +1,4 @@
-"""A worker that the database cannot hear: it goes on, or it has stopped before anybody else may begin."""
+"""A worker that the database cannot hear: it goes on, or it has stopped before others may begin."""
 
 import asyncio
 import itertools
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
-from orchestrator.embedded import Embedded
+from orchestrator.database.embedded import Embedded
 from tests.shim.isolated import LEASE, STOP_TIMEOUT
 from tests.shim.support import Fleet, Recorder, Wire, held, in_step, until
 from worker_shim import Context, Stream, Worker
@@ -192,7 +192,7 @@ async def _isolated(kind: str, fleet: Fleet, dsn: str, instance_id: str, file: P
 
 @pytest.fixture
 async def station() -> AsyncIterator[str]:
-    """A radio that sends a little all the time to whoever listens."""
+    """A radio that sends a little all the time to its listeners."""
 
     async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

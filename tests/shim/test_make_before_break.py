@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.embedded import Embedded
+from orchestrator.database.embedded import Embedded
 from tests.shim.support import Fleet, Recorder, held, in_step, until
 from worker_shim import Context, Stream
 
@@ -92,7 +92,7 @@ async def test_a_worker_that_drains_stays_until_its_last_stream_is_heard_elsewhe
             def gone() -> bool:
                 nonlocal heard_by_both
                 heard_by_both |= bool(mine & one.running.keys() & two.running.keys())
-                assert mine <= one.running.keys() | two.running.keys(), "a stream that nobody hears"
+                assert mine <= one.running.keys() | two.running.keys(), "a stream that no worker hears"
                 return not one.running
 
             await fleet.until(gone, "it has handed over everything")
@@ -100,7 +100,7 @@ async def test_a_worker_that_drains_stays_until_its_last_stream_is_heard_elsewhe
         await in_step(fleet, "two", two, 3)
 
 
-async def test_a_crash_of_the_database_between_prepare_and_switch_is_heard_by_nobody(
+async def test_a_crash_of_the_database_between_prepare_and_switch_is_not_heard(
     breakable_fleet: Fleet, breakable_server: Embedded
 ) -> None:
     """Nor does the next owner need a notification: this one only polls."""

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from tests.shim.support import Fleet, Recorder, in_step
-from worker_shim import Stop, Stream, patience, progress
-from worker_shim.progress import MOST_TOLD, SILENT_AFTER, Progress
+from worker_shim import Stop, Stream, clock, vitals
+from worker_shim.vitals import MOST_TOLD, SILENT_AFTER, Progress
 
 
 def _streams(count: int) -> list[Stream]:
@@ -18,7 +18,7 @@ def _streams(count: int) -> list[Stream]:
 def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The clock of progress, as its only item."""
     time = [5000.0]
-    monkeypatch.setattr(progress, "clock", lambda: time[0])
+    monkeypatch.setattr(vitals, "clock", lambda: time[0])
     return time
 
 
@@ -88,8 +88,8 @@ async def test_a_silent_stream_is_in_the_beat_and_is_restarted_where_it_is_under
         first = recorder.contexts[silent]
         recorder.contexts[heard].processed()
         await fleet.until(lambda: fleet.instance("fingerv7-001")["progressing"] == 2)
-        real, began = patience.clock, patience.clock()
-        monkeypatch.setattr(progress, "clock", lambda: real() + 100)
+        real, began = clock.clock, clock.clock()
+        monkeypatch.setattr(vitals, "clock", lambda: real() + 100)
         recorder.contexts[heard].progress()
         # the restarted handler's silence counts anew, from a clock that is 100 s ahead
         await fleet.until(lambda: recorder.contexts[silent] is not first, "the restart")

@@ -1,4 +1,4 @@
-"""Handlers: started once, really ended before anybody is told, restarted when they fail."""
+"""Handlers: started once, really ended before that is told, restarted when they fail."""
 
 import asyncio
 import os
@@ -16,8 +16,8 @@ from tests.shim.support import Recorder, until
 from worker_shim import Context, Stop, Stream, supervisor
 from worker_shim.context import Counts
 from worker_shim.handlers import callbacks, program, threaded
-from worker_shim.progress import Progress
 from worker_shim.supervisor import Handler, Supervisor
+from worker_shim.vitals import Progress
 
 
 def stream(stream_id: int = 1, epoch: int = 1, url: str = "http://station/1", name: str = "Radio One") -> Stream:
@@ -420,7 +420,7 @@ async def test_what_a_program_writes_is_no_progress_unless_asked_for(told: Told)
     await supervised.stop_all(5)
 
 
-def test_a_stop_is_set_when_the_time_is_over_though_nobody_set_it(told: Told) -> None:
+def test_a_stop_sets_itself_when_the_time_is_over(told: Told) -> None:
     loop = asyncio.new_event_loop()
     stop = Stop(Context(stream(), told.counts, told.progress, told.is_current, lambda: told.valid), loop)
     loop.close()

@@ -4,9 +4,11 @@ import asyncio
 import logging
 from tempfile import TemporaryDirectory
 
+import psycopg
 import pytest
+from psycopg import sql
 
-from orchestrator.embedded import Embedded
+from orchestrator.database.embedded import Embedded
 from tests.pooler import Pooler
 from tests.shim.support import Fleet, Recorder, Wire, held, in_step, until
 
@@ -43,6 +45,23 @@ async def test_a_connection_cut_again_and_again_during_commands_loses_nothing(fl
         await in_step(fleet, "fingerv7-001", one, 16)
         await in_step(fleet, "fingerv7-002", two, 16)
     assert not one.doubled and not two.doubled
+
+
+async def test_a_worker_that_reached_a_server_that_is_read_only_connects_anew(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R5.1: as after a failover, while the name still leads to the standby."""
+    fleet.add_streams(2)
+    recorder = Recorder()
+    with psycopg.connect(fleet.dsn, autocommit=True) as other:
+        name = sql.Identifier(other.info.dbname)
+        other.execute(sql.SQL("alter database {} set default_transaction_read_only = on").format(name))
+        task = asyncio.create_task(fleet.worker("fingerv7-001", recorder).run_async())
+        await until(lambda: "sqlstate=25006" in caplog.text)
+        other.execute(sql.SQL("alter database {} reset default_transaction_read_only").format(name))
+    await in_step(fleet, "fingerv7-001", recorder, 2)
+    task.cancel()
+    await asyncio.wait((task,))
 
 
 @pytest.mark.parametrize("immediate", [False, True], ids=["fast", "crash"])
@@ -136,7 +155,7 @@ async def test_behind_a_pooler_in_transaction_mode_a_worker_polls_and_is_as_corr
             context = two.contexts[min(two.running)]
             assert await context.is_current()
         await in_step(fleet, "fingerv7-001", one, 6)
-        # Nothing of a session was left in the connections that everybody shares.
+        # Nothing of a session was left in the connections that all share.
         assert fleet.query("select 1 from pg_locks where locktype = 'advisory' and granted") == []
     assert not one.doubled and not two.doubled
 

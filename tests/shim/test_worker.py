@@ -1,4 +1,4 @@
-"""A worker and the database: what is held and what is assigned become equal, whatever happens on the way."""
+"""A worker and the database: what is held and what is assigned become equal, through all that happens on the way."""
 
 import asyncio
 import logging
@@ -12,9 +12,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.shim.support import Fleet, Recorder, held, in_step, until
-from worker_shim import Context, Refused, Stop, Stream, Worker, client
-from worker_shim.listener import Listener
-from worker_shim.patience import clock
+from worker_shim import Context, Refused, Stop, Stream, Worker
+from worker_shim.clock import clock
+from worker_shim.connection import Listener
 
 # -- Start and commands ----------------------------------------------------------
 
@@ -69,7 +69,7 @@ async def test_with_every_notification_lost_a_worker_converges_with_its_next_bea
 
 
 def _has_beaten(worker: Worker) -> bool:
-    return worker._beat_due > 0
+    return worker._protocol.beats.due > 0
 
 
 async def test_with_every_notification_lost_the_next_owner_beats_until_the_stream_is_there(
@@ -89,26 +89,28 @@ async def test_with_every_notification_lost_the_next_owner_beats_until_the_strea
     async with fleet.work("fingerv7-001", one) as owner:
         await in_step(fleet, "fingerv7-001", one, 1)
         async with fleet.work("fingerv7-002", two) as next_owner:
-            await fleet.until(lambda: next_owner._beat_due > clock() + 60 and owner._beat_due > clock() + 60)
+            await fleet.until(
+                lambda: next_owner._protocol.beats.due > clock() + 60 and owner._protocol.beats.due > clock() + 60
+            )
             fleet.query("select * from {api}.move_stream(%(id)s, 'fingerv7-002')", id=stream_id)
             for worker in (next_owner, owner):
-                worker._beat_due = 0.0
-                worker._wake.set()
+                worker._protocol.beats.due = 0.0
+                worker._loop.wake.set()
                 await fleet.until(partial(_has_beaten, worker), "a beat")
             await in_step(fleet, "fingerv7-002", two, 1)
 
 
 async def test_a_notified_worker_waits_for_no_beat(fleet: Fleet) -> None:
-    recorder, somebody = Recorder(), Fleet(fleet.dsn, fleet.names)
+    recorder, other = Recorder(), Fleet(fleet.dsn, fleet.names)
     async with fleet.work("fingerv7-001", recorder) as worker:
-        await fleet.until(lambda: worker._beat_due > clock() + 5, "the beat that checks the registration")
-        somebody.query("begin")
-        somebody.query("select from {private}.heartbeat for update")  # no beat gets through
+        await fleet.until(lambda: worker._protocol.beats.due > clock() + 5, "the beat that checks the registration")
+        other.query("begin")
+        other.query("select from {private}.heartbeat for update")  # no beat gets through
         fleet.add_streams(1)
         await fleet.until(lambda: len(recorder.running) == 1, "the notified stream", patience=10)
-        somebody.query("commit")
+        other.query("commit")
         await in_step(fleet, "fingerv7-001", recorder, 1)
-    somebody.close()
+    other.close()
 
 
 async def test_a_removed_stream_is_stopped_and_confirmed(fleet: Fleet) -> None:
@@ -213,7 +215,7 @@ async def test_a_stream_that_is_held_and_not_assigned_is_stopped_and_nothing_els
     async with fleet.work("fingerv7-001", recorder) as worker:
         await in_step(fleet, "fingerv7-001", recorder, 3)
         incarnation = fleet.instance("fingerv7-001")["incarnation"]
-        worker._supervisor.start(Stream(999, 1, "Ghost", "http://ghost/", {}))
+        worker._assignments.supervisor.start(Stream(999, 1, "Ghost", "http://ghost/", {}))
         await until(lambda: 999 in recorder.running)
         await in_step(fleet, "fingerv7-001", recorder, 3)
         assert recorder.ends == [(999, 1)]
@@ -227,7 +229,7 @@ async def test_a_stream_that_is_assigned_and_not_held_is_started_again(fleet: Fl
     recorder = Recorder()
     async with fleet.work("fingerv7-001", recorder) as worker:
         await in_step(fleet, "fingerv7-001", recorder, 3)
-        worker._supervisor.stop(stream_id, tell=False)
+        worker._assignments.supervisor.stop(stream_id, tell=False)
         await until(lambda: recorder.ends)
         await in_step(fleet, "fingerv7-001", recorder, 3)
         assert len(recorder.ends) == 1
@@ -239,13 +241,13 @@ async def test_what_three_attempts_do_not_repair_is_registered_anew_and_no_handl
     """R3.1, R3.2"""
     fleet.add_streams(3)
     fleet.configure("heartbeat_interval", "1 second")
-    monkeypatch.setattr(client, "CHECK_AFTER", 0.1)
+    monkeypatch.setattr("worker_shim.beats.CHECK_AFTER", 0.1)
     recorder = Recorder()
     async with fleet.work("fingerv7-001", recorder):
         await in_step(fleet, "fingerv7-001", recorder, 3)
         with caplog.at_level(logging.INFO, "worker_shim"), monkeypatch.context() as wrong:
             caplog.clear()
-            wrong.setattr(client, "digest", lambda streams: 42)
+            wrong.setattr("worker_shim.protocol.digest", lambda streams: 42)
             await fleet.until(lambda: fleet.instance("fingerv7-001")["incarnation"] == 3)
         told = [r.getMessage().split(" instance_id")[0] for r in caplog.records if "instance_id=f" in r.getMessage()]
         assert told[:4] == [
@@ -333,9 +335,9 @@ async def test_the_fence_is_asked_of_the_database_and_of_the_worker_itself(fleet
         await in_step(fleet, "fingerv7-001", recorder, 1)
         context = recorder.contexts[stream_id]
         assert await context.is_current()
-        fleet.query("update {private}.assignment set epoch = epoch + 1")
+        fleet.query("update {private}.assignment set epoch = epoch + 1, state = 'assigned'")
         assert not await context.is_current()
-        worker._supervisor.stop(stream_id, tell=False)
+        worker._assignments.supervisor.stop(stream_id, tell=False)
         assert not await context.is_current()
 
 
@@ -468,7 +470,7 @@ async def test_a_draining_worker_hands_everything_over_before_it_goes(fleet: Fle
     assert not two.doubled
 
 
-async def test_a_drain_with_nobody_to_take_over_ends_with_its_limit(fleet: Fleet) -> None:
+async def test_a_drain_with_none_to_take_over_ends_with_its_limit(fleet: Fleet) -> None:
     fleet.add_streams(2)
     recorder = Recorder()
     worker = fleet.worker("fingerv7-001", recorder, on_exit="drain", drain_timeout=1.5)

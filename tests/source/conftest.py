@@ -7,12 +7,13 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
-from orchestrator import db, source
-from tests.support import Database
+from orchestrator.database import db
+from orchestrator.sources.merge import SyncResult
+from orchestrator.sources.sync import sync
+from tests.support import Database, query
 
 MODERN = """
     create table streams (
@@ -29,7 +30,7 @@ OLDER = """
 
 @dataclass
 class External:
-    """The database of somebody else, with a table of stations."""
+    """The database of another company, with a table of stations."""
 
     dsn: str
     conn: psycopg.Connection[dict[str, Any]]
@@ -61,14 +62,12 @@ class Fleet:
     def add_source(self, external: External, table_name: str = "streams", **options: Any) -> None:
         db.call(self.conn, "add_source", source="field", conninfo=external.dsn, table_name=table_name, **options)
 
-    def sync(self, **options: Any) -> source.SyncResult:
-        return source.sync(self.conn, "field", **options)
+    def sync(self, **options: Any) -> SyncResult:
+        return sync(self.conn, "field", **options)
 
     def query(self, text: str, *parameters: Any) -> list[db.Row]:
         """Rows of the private tables; {p} is their schema, {a} the public one."""
-        names = self.database.names
-        query = sql.SQL(text).format(p=sql.Identifier(names.private), a=sql.Identifier(names.api))
-        return self.owner.execute(query, parameters).fetchall()
+        return query(self.owner, text, self.database.names, parameters)
 
     def streams(self, source_name: str = "field") -> dict[str, db.Row]:
         """The streams of a source by their external ids, each with its assignment."""

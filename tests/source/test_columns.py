@@ -9,8 +9,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import Jsonb
 
-from orchestrator import db, source
+from orchestrator.database import db
 from orchestrator.errors import UnusableSource
+from orchestrator.sources import table
+from orchestrator.sources.table import SourceUnreachable
 from tests.source.conftest import OLDER, External, Fleet
 
 
@@ -212,7 +214,7 @@ def test_a_source_that_hangs_is_given_up(fleet: Fleet, external: External) -> No
     )
     fleet.add_source(external, "v")
     fleet.query("update {p}.setting set value = '00:00:01' where name = 'network_timeout' returning name")
-    with pytest.raises(source.SourceUnreachable, match="did not answer in time"):
+    with pytest.raises(SourceUnreachable, match="did not answer in time"):
         fleet.sync()
 
 
@@ -224,7 +226,7 @@ def test_a_table_that_is_locked_is_given_up(fleet: Fleet, external: External) ->
     fleet.query("update {p}.setting set value = '00:00:01' where name = 'network_timeout' returning name")
     with external.conn.transaction():
         external.execute("lock table streams in access exclusive mode")
-        with pytest.raises((source.SourceUnreachable, UnusableSource)):
+        with pytest.raises((SourceUnreachable, UnusableSource)):
             fleet.sync()
 
 
@@ -248,7 +250,7 @@ def test_text_that_is_not_utf8_is_refused(fleet: Fleet, external: External, supe
 def test_a_server_that_is_too_old_is_refused(fleet: Fleet, external: External, monkeypatch: pytest.MonkeyPatch) -> None:
     external.create()
     fleet.add_source(external)
-    monkeypatch.setattr(source, "OLDEST_SERVER", 990000)  # no server that old can be had
+    monkeypatch.setattr(table, "OLDEST_SERVER", 990000)  # no server that old can be had
     with pytest.raises(UnusableSource, match="too old"):
         fleet.sync()
 

@@ -2,8 +2,6 @@
 
 import io
 import os
-import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +11,17 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from orchestrator import db, source
-from orchestrator.embedded import Embedded
+from orchestrator.database import db
 from orchestrator.errors import BadArgument
+from orchestrator.lab.server import temporary_server
+from orchestrator.sources.address import (
+    TableSource,
+    address_without_password,
+    ensure_environment_source,
+    source_from_environment,
+)
+from orchestrator.sources.sync import sync, sync_due
+from orchestrator.sources.table import SourceUnreachable, read_table
 from tests.source.conftest import External, Fleet
 
 
@@ -33,11 +39,11 @@ def environment(external: External) -> dict[str, str]:
 
 
 def test_without_a_host_there_is_no_source() -> None:
-    assert source.source_from_environment({"POSTGRES_PASSWORD": "x", "POSTGRES_HOST": " "}) is None
+    assert source_from_environment({"POSTGRES_PASSWORD": "x", "POSTGRES_HOST": " "}) is None
 
 
 def test_the_environment_describes_a_source() -> None:
-    described = source.source_from_environment(
+    described = source_from_environment(
         {
             "POSTGRES_HOST": "db.example",
             "POSTGRES_DB": "prod",
@@ -45,14 +51,12 @@ def test_the_environment_describes_a_source() -> None:
             "POSTGRES_PASSWORD": "hush-hush",
         }
     )
-    assert described == source.TableSource(
-        "environment", "host=db.example port=5432 dbname=prod user=reader", "streams"
-    )
+    assert described == TableSource("environment", "host=db.example port=5432 dbname=prod user=reader", "streams")
 
 
 def test_a_bad_port_is_named() -> None:
     with pytest.raises(BadArgument, match="POSTGRES_PORT"):
-        source.source_from_environment({"POSTGRES_HOST": "h", "POSTGRES_PORT": "five"})
+        source_from_environment({"POSTGRES_HOST": "h", "POSTGRES_PORT": "five"})
 
 
 def test_a_driver_makes_the_source_of_its_environment(
@@ -61,16 +65,16 @@ def test_a_driver_makes_the_source_of_its_environment(
     external.execute("create table radios (id int, url text)")
     external.execute("insert into radios values (1, 'http://radio.example/1')")
     for _ in range(2):
-        source.ensure_environment_source(fleet.conn, environment)
+        ensure_environment_source(fleet.conn, environment)
     row = fleet.source("environment")
     assert (row["table_name"], row["kind"]) == ("radios", "postgresql")
     assert environment["POSTGRES_PASSWORD"] not in str(row)
-    (result,) = source.sync_due(fleet.conn, environment=environment)
+    (result,) = sync_due(fleet.conn, environment=environment)
     assert result.inserted == 1
 
 
 def test_what_an_administrator_set_for_it_stays(fleet: Fleet, environment: dict[str, str]) -> None:
-    described = source.ensure_environment_source(fleet.conn, environment)
+    described = ensure_environment_source(fleet.conn, environment)
     assert described is not None
     db.call(
         fleet.conn,
@@ -82,7 +86,7 @@ def test_what_an_administrator_set_for_it_stays(fleet: Fleet, environment: dict[
         sync_interval="5 minutes",
         enabled=False,
     )
-    source.ensure_environment_source(fleet.conn, {**environment, "DB_TABLE_NAME": "others"})
+    ensure_environment_source(fleet.conn, {**environment, "DB_TABLE_NAME": "others"})
     row = fleet.source("environment")
     assert (row["table_name"], row["column_map"], row["enabled"]) == ("others", {"name": "nome"}, False)
     assert row["sync_interval"].total_seconds() == 300
@@ -91,7 +95,7 @@ def test_what_an_administrator_set_for_it_stays(fleet: Fleet, environment: dict[
 def test_the_password_goes_to_the_server_of_the_environment_and_to_no_other(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    described = source.source_from_environment(environment)
+    described = source_from_environment(environment)
     assert described is not None
     seen: list[dict[str, Any]] = []
 
@@ -108,7 +112,7 @@ def test_the_password_goes_to_the_server_of_the_environment_and_to_no_other(
         described.conninfo.replace("host=", "host=x"),
         "host=evil.example user=postgres",
     ):
-        with pytest.raises(source.SourceUnreachable):
+        with pytest.raises(SourceUnreachable):
             read(address, environment)
     assert [parts.get("password") for parts in seen] == [environment["POSTGRES_PASSWORD"], None, None]
 
@@ -121,7 +125,7 @@ def read(conninfo: str, environment: dict[str, str]) -> None:
         "column_map": {},
         "network_timeout": None,
     }
-    source.read_table(row, uuid.uuid4(), io.BytesIO(), environment=environment)
+    read_table(row, uuid.uuid4(), io.BytesIO(), environment=environment)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +140,7 @@ def read(conninfo: str, environment: dict[str, str]) -> None:
 )
 def test_a_dsn_with_a_password_is_refused_without_repeating_it(dsn: str) -> None:
     with pytest.raises(BadArgument) as refused:
-        source.address_without_password(dsn)
+        address_without_password(dsn)
     assert refused.value.hint and "PGPASSFILE" in refused.value.hint
     assert "hush" not in f"{refused.value} {refused.value.detail} {refused.value.hint}"
 
@@ -144,7 +148,7 @@ def test_a_dsn_with_a_password_is_refused_without_repeating_it(dsn: str) -> None
 @pytest.mark.parametrize("dsn", ["postgresql://h:x/db", "nonsense", "host=", "password = 'hush"])
 def test_a_dsn_that_cannot_be_read_is_refused_without_repeating_it(dsn: str) -> None:
     try:
-        source.address_without_password(dsn)
+        address_without_password(dsn)
     except BadArgument as refused:
         assert "hush" not in str(refused)
 
@@ -152,9 +156,7 @@ def test_a_dsn_that_cannot_be_read_is_refused_without_repeating_it(dsn: str) -> 
 @pytest.fixture
 def password_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A server that asks for passwords."""
-    directory = Path(tempfile.mkdtemp(prefix="pw-", dir="/tmp"))
-    directory.chmod(0o755)
-    with Embedded(directory / "pg", settings={"fsync": "off"}) as server:
+    with temporary_server(settings={"fsync": "off"}) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as conn:
             conn.execute("create role reader login password 'hush-hush'")
             conn.execute("create table streams (id int, url text)")
@@ -166,7 +168,6 @@ def password_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             rules.write_text("local all postgres trust\nlocal all all scram-sha-256\n")
             conn.execute("select pg_reload_conf()")
         yield server.socket_directory
-    shutil.rmtree(directory, ignore_errors=True)
 
 
 def test_a_password_is_taken_from_the_environment_or_a_password_file(
@@ -174,17 +175,17 @@ def test_a_password_is_taken_from_the_environment_or_a_password_file(
 ) -> None:
     monkeypatch.delenv("PGPASSWORD", raising=False)
     environment = {"POSTGRES_HOST": str(password_server), "POSTGRES_USER": "reader", "POSTGRES_DB": "postgres"}
-    source.ensure_environment_source(fleet.conn, environment)
-    with pytest.raises(source.SourceUnreachable) as failed:
-        source.sync(fleet.conn, "environment", environment=environment)
+    ensure_environment_source(fleet.conn, environment)
+    with pytest.raises(SourceUnreachable) as failed:
+        sync(fleet.conn, "environment", environment=environment)
     assert "PGPASSFILE" in (failed.value.hint or "")
-    with pytest.raises(source.SourceUnreachable) as failed:
-        source.sync(fleet.conn, "environment", environment={**environment, "POSTGRES_PASSWORD": "wrong-one"})
+    with pytest.raises(SourceUnreachable) as failed:
+        sync(fleet.conn, "environment", environment={**environment, "POSTGRES_PASSWORD": "wrong-one"})
     assert "wrong-one" not in str(fleet.source("environment"))
     with_password = {**environment, "POSTGRES_PASSWORD": "hush-hush"}
-    assert source.sync(fleet.conn, "environment", environment=with_password).inserted == 1
+    assert sync(fleet.conn, "environment", environment=with_password).inserted == 1
     password_file = tmp_path / "pgpass"
     password_file.write_text("*:*:*:reader:hush-hush\n")
     password_file.chmod(0o600)
     monkeypatch.setenv("PGPASSFILE", str(password_file))
-    assert source.sync(fleet.conn, "environment", environment=environment).unchanged == 1
+    assert sync(fleet.conn, "environment", environment=environment).unchanged == 1

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 from psycopg.conninfo import conninfo_to_dict
 
-from orchestrator import db
 from orchestrator.cli.source import source
 from orchestrator.cli.stream_import import import_streams
+from orchestrator.database import db
 from tests.source.conftest import External, Fleet
 
 Run = Callable[..., Result]

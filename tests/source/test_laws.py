@@ -1,4 +1,4 @@
-"""Whatever happens to the source, after a sync the fleet's streams equal its rows."""
+"""After a sync the fleet's streams equal its rows."""
 
 import uuid
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator import db, source
+from orchestrator.database import db
 from orchestrator.errors import TooManyRemovals, UnusableSource
+from orchestrator.sources.sync import sync
 from tests.source.conftest import External, Fleet
 
 ids = st.integers(1, 8)
@@ -90,7 +91,7 @@ def check_sync(
     may = not (rows and not usable) and (bool(rows) or not before) and (force or part <= 0.2)
     after = {**{key: row for key, row in before.items() if key in rows}, **usable} if may else before
     try:
-        source.sync(fleet.conn, name, force=force)
+        sync(fleet.conn, name, force=force)
         assert may
     except (TooManyRemovals, UnusableSource):
         assert not may

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.playlist import BadPlaylist, Entry, parse
+from orchestrator.sources.entry import BadPlaylist, Entry
+from orchestrator.sources.playlist import parse
 
 M3U = """#EXTM3U
 #EXTINF:-1 tvg-id="um" group-title="Notícias, ao vivo",Rádio Um, de verdade
@@ -137,7 +138,7 @@ def test_an_hls_playlist_is_not_a_list_of_streams() -> None:
 
 def test_every_problem_of_a_pls_is_told() -> None:
     text = (
-        "[playlist]\nFile1=http://radio.example/1\nFile1=http://radio.example/x\nTitle2=Nobody\nnonsense\n"
+        "[playlist]\nFile1=http://radio.example/1\nFile1=http://radio.example/x\nTitle2=Alone\nnonsense\n"
         "File3=mms://radio.example\nFile4=http://radio.example/1\nNumberOfEntries=9\n"
     )
     assert problems(text, "a.pls") == [

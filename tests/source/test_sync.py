@@ -12,8 +12,11 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from structlog.testing import capture_logs
 
-from orchestrator import db, source
+from orchestrator.database import db
 from orchestrator.errors import BadArgument, TooManyRemovals, UnknownName, UnusableSource
+from orchestrator.sources.merge import SyncResult
+from orchestrator.sources.sync import sync, sync_all, sync_due
+from orchestrator.sources.table import SourceUnreachable
 from tests.source.conftest import OLDER, External, Fleet
 from tests.support import Database
 
@@ -116,7 +119,7 @@ def test_a_deactivated_stream_is_taken_from_its_owner(fleet: Fleet, field: Exter
     assert len(fleet.query("select * from {p}.withdrawal")) == 2
 
 
-def test_a_deactivated_stream_that_nobody_had_no_longer_waits(fleet: Fleet, field: External) -> None:
+def test_a_deactivated_stream_without_owner_no_longer_waits(fleet: Fleet, field: External) -> None:
     field.execute("update streams set active = false where id = 1")
     fleet.sync()
     assert fleet.streams()["1"]["state"] == "idle"
@@ -164,7 +167,7 @@ def test_an_empty_source_removes_nothing_even_with_force(fleet: Fleet, field: Ex
 def test_a_source_that_never_had_rows_may_be_empty(fleet: Fleet, external: External) -> None:
     external.create()
     fleet.add_source(external)
-    assert fleet.sync() == source.SyncResult(source="field", skipped_rows=[])
+    assert fleet.sync() == SyncResult(source="field", skipped_rows=[])
 
 
 @pytest.mark.parametrize(
@@ -206,10 +209,10 @@ def test_an_unreachable_source_changes_nothing_and_is_recorded(fleet: Fleet, fie
         fleet.conn,
         "add_source",
         source="field",
-        conninfo="host=127.0.0.1 port=1 user=nobody dbname=none",
+        conninfo="host=127.0.0.1 port=1 user=reader dbname=none",
         table_name="streams",
     )
-    with pytest.raises(source.SourceUnreachable) as failed:
+    with pytest.raises(SourceUnreachable) as failed:
         fleet.sync(environment={"POSTGRES_HOST": "127.0.0.1", "POSTGRES_PORT": "1", "POSTGRES_PASSWORD": "hush-hush"})
     assert failed.value.exit_code == 75
     assert len(fleet.streams()) == 10
@@ -228,27 +231,27 @@ def test_one_source_that_fails_does_not_keep_the_others_from_theirs(fleet: Fleet
     external.add(1, 3)
     db.call(fleet.conn, "add_source", source="a-broken", conninfo=external.dsn, table_name="nowhere")
     fleet.add_source(external)
-    results = {result.source: result for result in source.sync_due(fleet.conn)}
+    results = {result.source: result for result in sync_due(fleet.conn)}
     assert results["field"].inserted == 3
     assert (results["a-broken"].error or {})["code"] == "OR109"
-    assert source.sync_due(fleet.conn) == []
+    assert sync_due(fleet.conn) == []
 
 
 def test_a_source_is_due_when_its_interval_has_passed(fleet: Fleet, field: External, clock: Any) -> None:
     clock.set(fleet.source()["last_attempt_at"])
-    assert source.sync_due(fleet.conn) == []
+    assert sync_due(fleet.conn) == []
     clock.advance("59 seconds")
-    assert source.sync_due(fleet.conn) == []
+    assert sync_due(fleet.conn) == []
     clock.advance("2 seconds")
-    assert [result.source for result in source.sync_due(fleet.conn)] == ["field"]
+    assert [result.source for result in sync_due(fleet.conn)] == ["field"]
 
 
 def test_a_disabled_source_is_read_only_when_asked(fleet: Fleet, external: External) -> None:
     external.create()
     external.add(1, 1)
     fleet.add_source(external, enabled=False)
-    assert source.sync_due(fleet.conn) == []
-    assert source.sync_all(fleet.conn) == []
+    assert sync_due(fleet.conn) == []
+    assert sync_all(fleet.conn) == []
     assert fleet.sync().inserted == 1
 
 
@@ -364,7 +367,7 @@ def test_concurrent_syncs_of_one_source_end_in_the_same_streams(
     def synchronise(conn: db.Connection) -> None:
         try:
             for _ in range(3):
-                source.sync(conn, "field")
+                sync(conn, "field")
         except Exception as error:
             failures.append(error)
 
@@ -427,13 +430,13 @@ def test_a_refused_batch_staged_by_hand_can_be_merged_with_force(fleet: Fleet, f
 
 def test_unknown_and_unfit_sources_are_refused(fleet: Fleet, external: External) -> None:
     with pytest.raises(UnknownName) as unknown:
-        source.sync(fleet.conn, "nobody")
+        sync(fleet.conn, "unknown")
     assert unknown.value.hint
     with pytest.raises(BadArgument):
-        source.sync(fleet.conn, "manual")
+        sync(fleet.conn, "manual")
     db.call(fleet.conn, "add_source", source="list")
     with pytest.raises(BadArgument):
-        source.sync(fleet.conn, "list")
+        sync(fleet.conn, "list")
     with pytest.raises(BadArgument):
         db.call(fleet.conn, "sync_streams", source="list", batch=None)
 
@@ -477,15 +480,15 @@ def test_a_source_with_streams_is_removed_only_with_them(fleet: Fleet, field: Ex
 
 
 def test_the_merge_takes_its_locks_in_the_common_order(fleet: Fleet, field: External, database: Database) -> None:
-    """R2.1: whoever holds the decision lock is waited for before anything else is locked."""
+    """R2.1: the holder of the decision lock is waited for before anything else is locked."""
     fleet.register("one", 50)
     settle(fleet)
     holder = database.connect(autocommit=False)
     holder.execute(sql.SQL("select {}.lock_decisions()").format(sql.Identifier(database.names.private)))
     field.execute("update streams set name = 'Changed' where id = 1")
-    done: list[source.SyncResult] = []
+    done: list[SyncResult] = []
     waiter_conn = database.connect("admin")
-    waiter = threading.Thread(target=lambda: done.append(source.sync(waiter_conn, "field")))
+    waiter = threading.Thread(target=lambda: done.append(sync(waiter_conn, "field")))
     waiter.start()
     pid = waiter_conn.info.backend_pid
     for _ in range(200):
@@ -494,7 +497,7 @@ def test_the_merge_takes_its_locks_in_the_common_order(fleet: Fleet, field: Exte
             break
         time.sleep(0.02)
     assert waiting
-    # Nobody who changes a stream, an instance or the source is held up by the sync that waits.
+    # No session that changes a stream, an instance or the source is held up by the sync that waits.
     for table in ("instance", "stream", "assignment", "source"):
         fleet.query(f"select from {{p}}.{table} for update nowait")
     holder.rollback()
@@ -521,13 +524,13 @@ def test_a_source_that_fails_is_left_alone_for_longer_each_time_and_then_tried_o
     changes: list[Any] = []
     for _ in range(6):
         with capture_logs() as logs:
-            [failed] = source.sync_due(fleet.conn)
+            [failed] = sync_due(fleet.conn)
         changes += [(entry["dependency"], entry["state"]) for entry in logs if entry["event"] == "breaker"]
         assert failed.error is not None
-        assert source.sync_due(fleet.conn) == []
+        assert sync_due(fleet.conn) == []
         pause = fleet.source()["next_sync_at"] - clock.now
         clock.advance(pause - timedelta(seconds=1))
-        assert source.sync_due(fleet.conn) == []
+        assert sync_due(fleet.conn) == []
         clock.advance("1 second")
         pauses.append(int(pause.total_seconds()))
     assert pauses == [120, 240, 480, 600, 600, 600]
@@ -536,6 +539,6 @@ def test_a_source_that_fails_is_left_alone_for_longer_each_time_and_then_tried_o
 
     field.execute("alter table away rename to streams")
     with capture_logs() as logs:
-        assert [result.error for result in source.sync_due(fleet.conn)] == [None]
+        assert [result.error for result in sync_due(fleet.conn)] == [None]
     assert [entry["state"] for entry in logs if entry["event"] == "breaker"] == ["closed"]
     assert fleet.source()["next_sync_at"] - clock.now == timedelta(seconds=60)

@@ -4,7 +4,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from tests.sql.fleet import Fleet, refused
+from tests.fleet import Fleet, refused
 
 COUNTS = ("started", "stopped", "failed", "ignored")
 
@@ -29,7 +29,7 @@ def test_a_start_may_be_confirmed_twice(fleet: Fleet) -> None:
         assert _counts(worker.acknowledge(started={stream_id: 1})) == (1, 0, 0, 0)
 
 
-def test_a_start_of_somebody_elses_stream_is_ignored(fleet: Fleet) -> None:
+def test_a_start_of_another_instances_stream_is_ignored(fleet: Fleet) -> None:
     """R3.3"""
     fleet.register("fv-1")
     [stream_id] = fleet.add_streams(1)
@@ -39,7 +39,7 @@ def test_a_start_of_somebody_elses_stream_is_ignored(fleet: Fleet) -> None:
     assert fleet.stream(stream_id)["state"] == "assigned"
 
 
-def test_what_stopped_although_nobody_asks_for_it_any_more_is_to_be_started_again(fleet: Fleet) -> None:
+def test_what_stopped_although_no_longer_asked_to_is_to_be_started_again(fleet: Fleet) -> None:
     """As when a hand-over is called off while its owner is at it: the answer names that stream and no other."""
     [worker] = fleet.start(10, streams=2)
     stream_id = next(iter(worker.running))
@@ -144,7 +144,7 @@ def test_a_stream_that_failed_here_does_not_come_back_for_a_while(fleet: Fleet) 
     fleet.all_obey()
     assert stream_id in second.running
     second.call("deregister_instance")
-    assert fleet.waiting() == [stream_id]  # rather nobody than the one that cannot hear it
+    assert fleet.waiting() == [stream_id]  # rather no owner than one that cannot hear it
     fleet.clock.advance("61 seconds")
     first.beat()
     fleet.run("check_balance")
@@ -152,7 +152,7 @@ def test_a_stream_that_failed_here_does_not_come_back_for_a_while(fleet: Fleet) 
     assert fleet.owners()[stream_id] == "fv-1"
 
 
-def test_a_stream_that_nobody_else_can_take_stays_where_it_fails(fleet: Fleet) -> None:
+def test_a_stream_that_no_other_can_take_stays_where_it_fails(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=1)
     [stream_id] = worker.running
     for _ in range(5):

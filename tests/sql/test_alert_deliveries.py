@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.sql.fleet import Fleet, Row, refused
+from tests.fleet import Fleet, Row, refused
 
 
 def _open(fleet: Fleet, code: str = "trouble", severity: str = "warning") -> int:
@@ -63,17 +63,17 @@ def test_an_alert_that_is_open_is_not_opened_again(fleet: Fleet) -> None:
 def test_a_target_hears_what_is_severe_enough_for_it(fleet: Fleet) -> None:
     fleet.one("set_alert_target", target="mail")  # from warning on
     fleet.one("set_alert_target", target="phone", minimum_severity="critical")
-    fleet.one("set_alert_target", target="nobody", enabled=False)
+    fleet.one("set_alert_target", target="silent", enabled=False)
     for severity in ("info", "warning", "critical"):
         _open(fleet, severity, severity)
     heard = {
-        target: sorted(row["code"] for row in _claim(fleet, target)) for target in ("log", "mail", "phone", "nobody")
+        target: sorted(row["code"] for row in _claim(fleet, target)) for target in ("log", "mail", "phone", "silent")
     }
     assert heard == {
         "log": ["critical", "info", "warning"],
         "mail": ["critical", "warning"],
         "phone": ["critical"],
-        "nobody": [],
+        "silent": [],
     }
 
 
@@ -220,7 +220,7 @@ def test_a_target_needs_a_name_and_a_severity_that_exists(fleet: Fleet, given: d
         fleet.admin("set_alert_target", **given)
 
 
-def test_a_target_that_somebody_saw_to_is_tried_at_once(fleet: Fleet) -> None:
+def test_a_target_that_was_seen_to_is_tried_at_once(fleet: Fleet) -> None:
     fleet.one("set_alert_target", target="mail")
     _open(fleet)
     _claim(fleet, "mail")
@@ -240,4 +240,4 @@ def test_the_error_of_a_delivery_is_an_object(fleet: Fleet) -> None:
     with refused("OR101"):
         _finish(fleet, "log", error=["text"])
     with refused("OR107"):
-        _finish(fleet, "nobody")
+        _finish(fleet, "silent")

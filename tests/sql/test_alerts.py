@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
-from tests.sql.fleet import Fleet, Row, Worker, refused
+from orchestrator.database import db
+from tests.fleet import Fleet, Row, Worker, refused
 
 
 def _evaluate(fleet: Fleet) -> Any:
@@ -21,7 +21,7 @@ def _open(fleet: Fleet) -> dict[str, Row]:
 def test_no_active_instance_for_ten_minutes_raises_a_critical_alert(fleet: Fleet) -> None:
     """Monitoring: no active instance for 10 minutes."""
     fleet.set("no_driver_alert", "1 day")  # jobs are run seldom here
-    assert _evaluate(fleet) is None  # nobody was ever there: a system that is being set up
+    assert _evaluate(fleet) is None  # no instance was ever there: a system that is being set up
     worker = fleet.register("fv-1")
     fleet.pass_time("5 minutes")
     assert worker.status == "inactive"
@@ -42,7 +42,7 @@ def test_no_active_instance_for_ten_minutes_raises_a_critical_alert(fleet: Fleet
 
 
 @pytest.mark.parametrize("status", ["active", "warning", "draining"])
-def test_nobody_is_active_when_everybody_is_silent_whatever_their_status_says(fleet: Fleet, status: str) -> None:
+def test_no_instance_is_active_when_all_are_silent_under_any_status(fleet: Fleet, status: str) -> None:
     """Nothing has marked them lost: their leases are long, or no driver ran."""
     fleet.register("fv-1", lease="2 hours").beat()
     fleet.register("fv-2", lease="2 hours").beat()
@@ -58,7 +58,7 @@ def test_nobody_is_active_when_everybody_is_silent_whatever_their_status_says(fl
     assert "no_active_instance" not in _open(fleet)
 
 
-def test_a_server_that_was_away_itself_finds_nobody_missing_at_once(fleet: Fleet) -> None:
+def test_a_server_that_was_away_itself_finds_none_missing_at_once(fleet: Fleet) -> None:
     fleet.register("fv-1").beat()
     fleet.clock.advance("1 hour")
     fleet.query(
@@ -230,7 +230,7 @@ def test_memory_over_ninety_percent_raises_a_warning(fleet: Fleet) -> None:
     worker.beat(memory_usage=99)
     _evaluate(fleet)
     worker.call("deregister_instance")
-    assert _codes(_evaluate(fleet), "closed") == ["memory:fv-1"]  # its memory is nobody's trouble any more
+    assert _codes(_evaluate(fleet), "closed") == ["memory:fv-1"]  # its memory does not matter any more
 
 
 def _failing(fleet: Fleet, worker: Worker, consecutive: int, *, over: bool = False, ago: int = 0) -> None:
@@ -365,7 +365,7 @@ def test_an_instance_on_probation_raises_a_warning(fleet: Fleet) -> None:
 # -- who is told, and when ---------------------------------------------------------------------------------------------
 
 
-def test_somebody_is_reminded_of_an_alert_until_it_is_acknowledged(fleet: Fleet) -> None:
+def test_reminders_of_an_alert_go_on_until_it_is_acknowledged(fleet: Fleet) -> None:
     fleet.set("no_driver_alert", "1 day")
     fleet.query("update {p}.source set consecutive_failures = 3")
     _evaluate(fleet)
@@ -391,7 +391,7 @@ def _make_a_condition(fleet: Fleet, severity: str, where: str = "true") -> None:
     )
 
 
-def test_nobody_is_reminded_of_what_is_only_information(fleet: Fleet) -> None:
+def test_no_reminder_of_what_is_only_information(fleet: Fleet) -> None:
     fleet.set("no_driver_alert", "1 day")
     _make_a_condition(fleet, "info")
     assert _codes(_evaluate(fleet), "opened") == ["oddity"]
@@ -410,7 +410,7 @@ def test_what_others_open_while_the_job_looks_is_not_closed_for_not_having_been_
     assert "opened meanwhile" in _open(fleet)
 
 
-def test_somebody_says_that_he_has_seen_an_alert(fleet: Fleet) -> None:
+def test_an_operator_acknowledges_an_alert(fleet: Fleet) -> None:
     fleet.query("update {p}.source set consecutive_failures = 3")
     _evaluate(fleet)
     alert_id = fleet.view("alerts")[0]["alert_id"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.sql.fleet import Fleet, Worker
+from tests.fleet import Fleet, Worker
 
 
 def _crash(fleet: Fleet, name: str, number: int, max_streams: int = 10) -> Worker:
@@ -16,14 +16,14 @@ def _crash(fleet: Fleet, name: str, number: int, max_streams: int = 10) -> Worke
 
 
 def _wait(fleet: Fleet, seconds: int, *, but: str | None = None) -> None:
-    """Time passes in steps of 10 seconds, everybody else beats and does as it is told, and the jobs run."""
+    """Time passes in steps of 10 seconds, all others beat and do as they are told, and the jobs run."""
     for _ in range(seconds // 10):
         fleet.pass_time("10 seconds")
         fleet.all_obey(but=but)
 
 
 def _die(fleet: Fleet) -> None:
-    """Its session is gone, and nobody has heard of it for the grace that its return would have had."""
+    """Its session is gone, and it was not heard for the grace that its return would have had."""
     fleet.query("update {p}.heartbeat set beat_at = beat_at - interval '61 seconds' where instance_id = 'fv-1'")
 
 
@@ -33,7 +33,7 @@ def _row(fleet: Fleet) -> tuple[int, bool]:
 
 
 def _moves(fleet: Fleet) -> int:
-    """Changes of hands from one instance to another, or to nobody."""
+    """Changes of hands from one instance to another, or to none."""
     return sum(row["from_instance_id"] is not None for row in fleet.view("movements"))
 
 
@@ -99,8 +99,8 @@ def test_each_further_crash_doubles_the_probation_up_to_an_hour(fleet: Fleet) ->
     assert minutes == [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
 
 
-def test_what_nobody_else_has_room_for_goes_to_it_all_the_same(fleet: Fleet) -> None:
-    """To be heard by somebody who may die counts more than not to be heard."""
+def test_what_no_other_has_room_for_goes_to_it_all_the_same(fleet: Fleet) -> None:
+    """To be heard by an instance that may die counts more than not to be heard."""
     fleet.start(4, 4, streams=6)
     for number in (1, 2, 3):
         _die(fleet)
@@ -176,7 +176,7 @@ def test_the_third_loss_within_an_hour_of_the_one_before_is_answered_like_a_cras
     fleet.check_counts()
 
 
-def test_a_loss_of_everybody_is_nobodys_fault(fleet: Fleet) -> None:
+def test_a_loss_of_all_is_the_fault_of_none(fleet: Fleet) -> None:
     fleet.start(10, 10, streams=4)
     for _ in range(4):
         fleet.clock.advance("301 seconds")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator import db
-from tests.sql.fleet import Fleet, refused
+from orchestrator.database import db
+from tests.fleet import Fleet, refused
 
 
 def _page(fleet: Fleet) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def test_a_stream_is_found_by_its_id_and_by_parts_of_name_and_address(fleet: Fle
     assert found("under_score") == [(ids[3], "url")]
     assert found("r_score") == [(ids[3], "url")]
     assert found("_") == [(ids[3], "url")]
-    assert found("nobody") == []
+    assert found("no such text") == []
     assert len(fleet.admin("find_streams", text="a.example", limit=2)) == 2
 
 
@@ -157,7 +157,7 @@ def told(fleet: Fleet) -> Callable[[Callable[[], Any]], int]:
     def count(deed: Callable[[], Any]) -> int:
         list(listening.notifies(timeout=0))
         deed()
-        listening.execute("select 1")  # whatever was sent before is here with the answer
+        listening.execute("select 1")  # all that was sent before is here with the answer
         heard = list(listening.notifies(timeout=0))
         assert all((notice.channel, notice.payload) == (channel, "") for notice in heard)
         return len(heard)
@@ -180,7 +180,7 @@ def test_what_people_watch_tells_them_once_and_nothing_else_does(
     assert told(lambda: fleet.one("drain_instance", instance_id="fv-2")) == 1, "a status and a decision"
     assert told(fleet.settle) >= 2, "the hand-overs begin and end"
     fleet.clock.advance("100 seconds")
-    assert told(lambda: fleet.run("watch_instances")) == 1, "somebody is late"
+    assert told(lambda: fleet.run("watch_instances")) == 1, "an instance is late"
     assert told(worker.beat) == 0, "nor a beat that changes its status: after an outage all would tell at once"
     assert worker.status == "active"
     worker.beat(memory_usage=97)

@@ -5,8 +5,8 @@ import uuid
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
-from tests.sql.fleet import Fleet, Row, refused
+from orchestrator.database import db
+from tests.fleet import Fleet, Row, refused
 
 
 def _alert(fleet: Fleet, code: str) -> Row:
@@ -33,7 +33,7 @@ def _lose(fleet: Fleet, *instance_ids: str) -> tuple[Row, Row]:
     return fleet.last_decision(), run
 
 
-def test_a_transaction_has_one_id_whatever_is_rolled_back_within_it_and_the_next_has_another(fleet: Fleet) -> None:
+def test_a_transaction_has_one_id_also_after_a_rollback_within_it_and_the_next_has_another(fleet: Fleet) -> None:
     conn = fleet.owner_conn
     ids = set()
     for _ in range(2):
@@ -112,9 +112,9 @@ def test_alerts_of_a_loss_carry_the_id_of_the_decision_and_not_of_the_job_that_n
     lost, _ = _lose(fleet, "fv-1")
     assert lost["rule"] == "silence"
     fleet.clock.advance("2 minutes")
-    waiting, nobody = _alert(fleet, "streams_waiting"), _alert(fleet, "no_active_instance")
-    assert waiting["event_id"] == nobody["event_id"] == lost["event_id"]
-    # nobody has decided anything about streams that are new
+    waiting, inactive = _alert(fleet, "streams_waiting"), _alert(fleet, "no_active_instance")
+    assert waiting["event_id"] == inactive["event_id"] == lost["event_id"]
+    # no decision is about streams that are new
     fleet.workers["fv-1"].beat()
     fleet.run("evaluate_alerts")
     assert fleet.view("alerts", code="streams_waiting")[0]["resolved_at"] is not None
@@ -181,7 +181,7 @@ def test_all_transactions_of_a_job_outside_the_database_have_the_id_of_its_claim
     assert fleet.view("job_runs", event_id=run["event_id"])[0]["outcome"] == "failed"
 
 
-def test_every_other_alert_carries_the_id_of_whatever_opened_it(fleet: Fleet) -> None:
+def test_every_other_alert_carries_the_id_of_what_opened_it(fleet: Fleet) -> None:
     fleet.start(10)
     fleet.workers["fv-1"].beat(memory_usage=97)
     run = _run_alone(fleet, "evaluate_alerts")
@@ -217,7 +217,7 @@ def test_the_story_of_an_event_is_told_in_its_order_by_its_id_or_its_beginning(f
     fleet.register("fv-3")
     fleet.settle()
     *_, settled = [decision for decision in fleet.decisions() if decision["moves"]]
-    for event_id, subject in ((moved["event_id"], "fv-1 → nobody"), (settled["event_id"], "nobody → fv-3")):
+    for event_id, subject in ((moved["event_id"], "fv-1 → no owner"), (settled["event_id"], "no owner → fv-3")):
         [*_, move] = fleet.admin("explain_event", event_id=str(event_id))
         assert (move["kind"], move["subject"], move["text"]) == ("move", subject, "2 streams")
         assert len(move["detail"]["stream_ids"]) == 2

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
-from tests.sql.fleet import Fleet, Row, Worker, refused
+from orchestrator.database import db
+from tests.fleet import Fleet, Row, Worker, refused
 
 
 def _failure(message: str = "connection refused", **more: Any) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def test_a_flood_of_failures_is_counted_in_full_and_no_further_back_than_an_hour
         ({}, 0, 1),
     ],
 )
-def test_what_nobody_can_have_counted_is_brought_within_bounds(
+def test_what_cannot_have_been_counted_is_brought_within_bounds(
     fleet: Fleet, given: dict[str, Any], bucket: int, recorded: int
 ) -> None:
     assert _report(fleet.register("fv-1"), _failure(**given))["recorded"] == recorded
@@ -114,13 +114,13 @@ def test_a_driver_reports_under_its_name_and_cannot_be_taken_for_an_instance(fle
             _record(fleet, _failure(), reporter=reporter)  # type: ignore[arg-type]  # that is what is tried
 
 
-def test_nobody_reports_for_another_process(fleet: Fleet) -> None:
+def test_no_process_reports_for_another(fleet: Fleet) -> None:
     old = fleet.register("fv-1", process="1")
     fleet.register("fv-1", process="2", takeover=True)
     with refused("OR301"):
         _report(old, _failure())
     with refused("OR103"):
-        db.call(fleet.worker_conn, "report_failures", instance_id="nobody", incarnation=1, failures=Jsonb([]))
+        db.call(fleet.worker_conn, "report_failures", instance_id="unknown", incarnation=1, failures=Jsonb([]))
 
 
 # -- patterns ----------------------------------------------------------------------------------------------------------

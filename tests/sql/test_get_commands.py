@@ -1,7 +1,7 @@
 """What a notified worker asks for, and how a session is given back."""
 
-from orchestrator import db
-from tests.sql.fleet import Fleet, refused
+from orchestrator.database import db
+from tests.fleet import Fleet, refused
 
 
 def test_commands_are_those_of_a_beat_and_asking_for_them_writes_nothing(fleet: Fleet) -> None:

@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from orchestrator import db
-from tests.sql.fleet import Fleet, Worker, refused
+from orchestrator.database import db
+from tests.fleet import Fleet, Worker, refused
 
 
 def _moving(fleet: Fleet) -> tuple[Worker, Worker, int]:
@@ -194,7 +194,7 @@ def test_when_the_next_owner_has_no_room_any_more_another_has_the_stream_at_once
     assert [m["to_instance_id"] for m in sorted(moved, key=lambda m: m["epoch"])] == ["fv-1", None, "fv-3"]
 
 
-def test_a_stream_is_not_forced_away_from_its_owner_when_nobody_can_take_it(fleet: Fleet) -> None:
+def test_a_stream_is_not_forced_away_from_its_owner_when_no_other_can_take_it(fleet: Fleet) -> None:
     first, _, stream_id = _moving(fleet)
     epoch = first.running[stream_id]
     fleet.admin("set_capacity", instance_id="fv-2", max_streams=2)
@@ -267,7 +267,7 @@ def test_the_fence_waits_for_no_decision(fleet: Fleet) -> None:
     deciding.rollback()
 
 
-def test_nobody_can_write_down_two_owners(fleet: Fleet) -> None:
+def test_two_owners_cannot_be_written_down(fleet: Fleet) -> None:
     """R3.3: the table has no place for a second one."""
     [stream_id] = fleet.add_streams(1)
     with pytest.raises(psycopg.errors.UniqueViolation):

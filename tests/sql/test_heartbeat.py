@@ -1,13 +1,14 @@
-"""heartbeat: a beat says that an instance lives, and its answer repairs whatever differs."""
+"""heartbeat: a beat says that an instance lives, and its answer repairs what differs."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from orchestrator import db
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
-from tests.sql.fleet import Fleet, digest_of, refused
+from tests.fleet import Fleet, refused
+from tests.support import digest_of
 
 
 def test_the_digest_is_what_its_definition_says(fleet: Fleet) -> None:
@@ -180,7 +181,7 @@ def test_a_beat_of_an_old_incarnation_is_refused(fleet: Fleet) -> None:
             db.call(fleet.worker_conn, "heartbeat", instance_id="fv-1", incarnation=incarnation)
 
 
-def test_a_beat_of_nobody_is_refused(fleet: Fleet) -> None:
+def test_a_beat_of_an_unknown_instance_is_refused(fleet: Fleet) -> None:
     for instance_id in (None, "", "fv-9"):
         with refused("OR103"):
             db.call(fleet.worker_conn, "heartbeat", instance_id=instance_id, incarnation=1)

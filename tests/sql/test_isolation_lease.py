@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sql.fleet import Fleet, Worker, refused
+from tests.fleet import Fleet, Worker, refused
 
 LEASE: dict[str, Any] = {"lease": "90 seconds", "stop_within": "75 seconds"}
 
@@ -34,7 +34,7 @@ def _given_after(fleet: Fleet, stream_id: int, to: Worker, most: int = 400) -> i
         if fleet.owners()[stream_id] == to.instance_id:
             return seconds
         _pass(fleet, 5, to)
-    raise AssertionError("nobody is given the stream")
+    raise AssertionError("no instance is given the stream")
 
 
 def test_what_an_instance_promises_is_kept(fleet: Fleet) -> None:
@@ -138,7 +138,7 @@ def test_a_cut_off_owner_loses_its_hand_over_with_its_lease(fleet: Fleet) -> Non
 
 
 def test_another_process_is_refused_while_the_lease_of_the_first_runs(fleet: Fleet) -> None:
-    """Whatever has become of its session: its handlers may still run where nobody can see them."""
+    """Its session may be gone: its handlers may still run unseen."""
     first, second = _pair(fleet)
     session = first.attach()
     session.close()
@@ -208,7 +208,7 @@ def test_a_stream_that_may_still_run_elsewhere_cannot_be_given_away_by_hand(flee
     assert stream_id in [row["stream_id"] for row in second.beat()]
 
 
-def test_nobody_is_alarmed_while_a_stream_waits_for_its_owner_to_stop(fleet: Fleet) -> None:
+def test_no_alert_while_a_stream_waits_for_its_owner_to_stop(fleet: Fleet) -> None:
     first, second = _pair(fleet)
     [stream_id] = first.running
     for active in (False, True):

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
-from tests.sql.fleet import Fleet, Row, refused
+from orchestrator.database import db
+from tests.fleet import Fleet, Row, refused
 
 # -- schedules ---------------------------------------------------------------------------------------------------------
 
@@ -198,7 +198,7 @@ def test_a_run_that_found_nothing_only_counts(jobs: Fleet) -> None:
     assert jobs.view("jobs", job="look")[0]["runs"] == 1
 
 
-def test_a_failing_job_undoes_only_itself_is_recorded_and_stops_nobody(jobs: Fleet) -> None:
+def test_a_failing_job_undoes_only_itself_is_recorded_and_stops_no_other(jobs: Fleet) -> None:
     """R2.4, R4.4; design §7."""
     _add_job(jobs, "a_fails", "update {p}.controller set paused_reason = 'half done'; perform 1 / 0; return '{{}}';")
     _add_job(jobs, "b_works", "return '{{\"done\": true}}'::jsonb;")
@@ -236,7 +236,7 @@ def test_a_failing_job_undoes_only_itself_is_recorded_and_stops_nobody(jobs: Fle
         ("raise exception using errcode = '0A000', message = 'not supported';", "0A000"),
     ],
 )
-def test_whatever_fails_in_a_job_is_recorded(jobs: Fleet, body: str, sqlstate: str) -> None:
+def test_all_that_fails_in_a_job_is_recorded(jobs: Fleet, body: str, sqlstate: str) -> None:
     _add_job(jobs, "fails", f"{body} return null;")
     holder = jobs.database.connect(autocommit=False)
     holder.execute(f"select {jobs.database.names.private}.lock_decisions()")
@@ -444,8 +444,8 @@ def test_a_run_deletes_a_bounded_number_of_rows_and_the_last_one_the_rest(fleet:
     assert fleet.value("select count(*) from {p}.movement") == 0
 
 
-def test_a_purge_that_left_something_goes_on_at_once_and_keeps_nobody_waiting(fleet: Fleet) -> None:
-    """The next run is due, but behind whatever became due before it."""
+def test_a_purge_that_left_something_goes_on_at_once_and_keeps_none_waiting(fleet: Fleet) -> None:
+    """The next run is due, but behind what became due before it."""
     _old_history(fleet)
     fleet.query("update {p}.job set next_run_at = {p}.now() + interval '1 hour'")
     fleet.admin("request_job", job="purge_history")

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from orchestrator import db
-from tests.sql.fleet import Fleet, refused
+from orchestrator.database import db
+from tests.fleet import Fleet, refused
 
 # -- release_streams ---------------------------------------------------------------------------------------------------
 
@@ -19,7 +19,7 @@ def test_released_streams_go_to_others_at_once(fleet: Fleet) -> None:
     assert len(second.running) == 4
 
 
-def test_a_released_stream_goes_to_whoever_is_least_loaded_for_its_capacity(fleet: Fleet) -> None:
+def test_a_released_stream_goes_to_the_least_loaded_for_its_capacity(fleet: Fleet) -> None:
     first, *_ = fleet.start(4, 20, 4, streams=14)
     assert fleet.loads() == {"fv-1": 2, "fv-2": 10, "fv-3": 2}
     fleet.admin("remove_stream", stream_id=min(fleet.workers["fv-2"].running))
@@ -55,7 +55,7 @@ def test_a_stream_that_is_released_again_stays_away_for_longer(fleet: Fleet) -> 
     assert away == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
 
 
-def test_a_released_stream_that_nobody_else_can_take_waits_and_is_seen_to_wait(fleet: Fleet) -> None:
+def test_a_released_stream_that_no_other_can_take_waits_and_is_seen_to_wait(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=2)
     kept, released = sorted(worker.running)
     assert worker.call("release_streams", streams=[released]) == [{"stream_id": released, "to_instance_id": None}]
@@ -112,7 +112,7 @@ def test_a_suspended_instance_keeps_its_streams_through_a_restart(fleet: Fleet) 
         assert "watch_instances" not in fleet.pass_time("10 seconds")
         other.beat()
     before = fleet.owners()
-    again = fleet.register("fv-1", process="2")  # nobody has to take over from a process that said it would go
+    again = fleet.register("fv-1", process="2")  # a process that said it would go needs no takeover
     assert again.row["suspended_until"] is None
     again.obey()
     assert fleet.owners() == before

@@ -1,8 +1,8 @@
 """Who has just waited in vain can say for whom."""
 
-from orchestrator import db
+from orchestrator.database import db
+from tests.fleet import Fleet
 from tests.sql.conftest import Login
-from tests.sql.fleet import Fleet
 from tests.support import Database
 
 

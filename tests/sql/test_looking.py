@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
+from tests.fleet import Fleet, Row
 from tests.sql.conftest import Login
-from tests.sql.fleet import Fleet, Row
 
 VIEWS = (
     "alert_deliveries",
@@ -122,7 +122,7 @@ def test_waiting_streams_are_found_with_the_reason(fleet: Fleet) -> None:
     assert _health(fleet, "streams")[1] == "1 streams wait, with room for 5"
 
 
-def test_jobs_that_nobody_runs_are_found(fleet: Fleet) -> None:
+def test_jobs_that_no_driver_runs_are_found(fleet: Fleet) -> None:
     """No driver is there."""
     fleet.run_due_jobs()
     fleet.clock.advance("1 minute")
@@ -227,7 +227,7 @@ def _busy(fleet: Fleet) -> None:
     fleet.query("insert into {p}.job_run (job, started_at, run_by, outcome) values ('settle', now(), 'test', 'done')")
 
 
-def test_every_view_is_read_by_readers_and_administrators_and_by_nobody_else(fleet: Fleet, login: Login) -> None:
+def test_every_view_is_read_by_readers_and_administrators_and_by_no_other(fleet: Fleet, login: Login) -> None:
     _busy(fleet)
     for role in ("reader", "admin"):
         conn = login(role)
@@ -283,6 +283,8 @@ def test_the_state_machine_can_be_read_and_is_enforced(fleet: Fleet) -> None:
     assert steps["active", "late"] == "warning"
     assert steps["inactive", "beat"] == "recovering"
     assert all(row["meaning"] for row in fleet.view("state_machine"))
+    assert {row["subject"] for row in fleet.view("state_machine", from_status="active")} == {"instance"}
+    assert {row["subject"] for row in fleet.view("state_machine", from_status="running")} == {"assignment"}
     fleet.register("fv-1")
     with pytest.raises(Exception, match="no such step"):
         fleet.query("update {p}.instance set status = 'inactive', status_event = 'beat'")

@@ -1,20 +1,20 @@
-"""How an instance is lost, fastest first: goodbye, its session gone, silence; and when nobody is lost at all."""
+"""How an instance is lost, fastest first: goodbye, its session gone, silence; and when none is lost."""
 
-import time
 from datetime import timedelta
 from typing import Any
 
-from orchestrator import db
-from tests.sql.fleet import Fleet, Worker, refused
+from orchestrator.database import db
+from orchestrator.lab.waiting import wait_until
+from tests.fleet import Fleet, Worker, refused
 
 
 def _kill(fleet: Fleet, *sessions: db.Connection) -> None:
     """End these connections as `kill -9` of their processes would, and wait until the server has noticed."""
     pids = [session.info.backend_pid for session in sessions]
     fleet.query("select pg_terminate_backend(pid, 10000) from pg_stat_activity where pid = any(%s)", pids)
-    deadline = time.monotonic() + 10
-    while fleet.query("select pid from pg_stat_activity where pid = any(%s)", pids):
-        assert time.monotonic() < deadline
+    wait_until(
+        lambda: not fleet.query("select pid from pg_stat_activity where pid = any(%s)", pids), seconds=10, every=0.01
+    )
     for session in sessions:
         session.close()
 
@@ -108,7 +108,7 @@ def test_the_driver_alone_notices_a_lost_session(fleet: Fleet) -> None:
     assert fleet.waiting() == []
 
 
-def test_an_instance_that_beats_is_alive_whatever_its_session_does(fleet: Fleet) -> None:
+def test_an_instance_that_beats_is_alive_also_without_its_session(fleet: Fleet) -> None:
     workers, sessions = _attached(fleet, 3)
     _kill(fleet, sessions[0])
     for _ in range(10):
@@ -226,7 +226,7 @@ def test_a_long_lost_instance_is_removed(fleet: Fleet) -> None:
 # -- a lease is honoured by every rule ---------------------------------------------------------------------------------
 
 
-def test_nobody_with_a_lease_is_lost_by_its_session_before_the_lease_is_over(fleet: Fleet) -> None:
+def test_an_instance_with_a_lease_is_not_lost_by_its_session_before_the_lease_is_over(fleet: Fleet) -> None:
     """Design §5: until then it may listen, by its own clock."""
     _, sessions = _attached(fleet, 3, lease="2 minutes")
     _kill(fleet, sessions[0])
@@ -240,7 +240,7 @@ def test_nobody_with_a_lease_is_lost_by_its_session_before_the_lease_is_over(fle
     assert _watch(fleet)["lost"] == ["fv-1"]
 
 
-def test_nobody_with_a_lease_is_lost_by_its_suspension_before_the_lease_is_over(fleet: Fleet) -> None:
+def test_an_instance_with_a_lease_is_not_lost_by_its_suspension_before_the_lease_is_over(fleet: Fleet) -> None:
     worker = fleet.register("fv-1", lease="2 minutes")
     worker.call("suspend_instance", **{"for": "10 seconds"})
     fleet.clock.advance("119 seconds")
@@ -262,7 +262,7 @@ def test_the_lease_counts_from_the_last_beat(fleet: Fleet) -> None:
 # -- the database was away, not the fleet ------------------------------------------------------------------------------
 
 
-def test_a_database_restart_loses_nobody(fleet: Fleet) -> None:
+def test_a_database_restart_loses_no_instance(fleet: Fleet) -> None:
     """A database restart moves nothing."""
     workers, sessions = _attached(fleet, 3)
     before = fleet.owners()
@@ -284,8 +284,8 @@ def test_a_database_restart_loses_nobody(fleet: Fleet) -> None:
     assert {worker.status for worker in workers} == {"active"}
 
 
-def test_a_database_that_was_away_for_longer_than_the_timeout_loses_nobody(fleet: Fleet) -> None:
-    """Silence counts from the server's return: nobody could have beaten."""
+def test_a_database_that_was_away_for_longer_than_the_timeout_loses_no_instance(fleet: Fleet) -> None:
+    """Silence counts from the server's return: no instance could have beaten."""
     workers = fleet.start(10, 10, streams=4)
     before = fleet.owners()
     fleet.clock.advance("2 hours")
@@ -298,7 +298,7 @@ def test_a_database_that_was_away_for_longer_than_the_timeout_loses_nobody(fleet
     assert fleet.owners() == before
 
 
-def test_whoever_does_not_return_after_a_restart_is_lost_after_restart_grace(fleet: Fleet) -> None:
+def test_an_instance_that_does_not_return_after_a_restart_is_lost_after_restart_grace(fleet: Fleet) -> None:
     workers, sessions = _attached(fleet, 3)
     _kill(fleet, *sessions)
     fleet.clock.advance("20 seconds")
@@ -326,7 +326,7 @@ def test_a_promoted_standby_is_a_restart(fleet: Fleet) -> None:
     assert _watch(fleet) is None
 
 
-def test_when_most_sessions_vanish_together_nobody_is_lost_until_they_had_time_to_return(fleet: Fleet) -> None:
+def test_when_most_sessions_vanish_together_none_is_lost_until_they_had_time_to_return(fleet: Fleet) -> None:
     """A pooler or the network went away, and hardly the workers."""
     workers, sessions = _attached(fleet, 3)
     before = fleet.owners()

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator import db
-from tests.sql.fleet import Fleet, Row, Worker, refused
+from orchestrator.database import db
+from tests.fleet import Fleet, Row, Worker, refused
 
 ABLE = {"make_before_break": True}
 
@@ -149,7 +149,7 @@ def test_who_was_not_notified_is_asked_to_beat_soon_until_it_hears(fleet: Fleet)
     assert second.beat(heartbeat_interval=30) == []
 
 
-def test_without_the_setting_nobody_prepares(fleet: Fleet) -> None:
+def test_without_the_setting_none_prepares(fleet: Fleet) -> None:
     first, second = _start(fleet, ABLE, ABLE)
     fleet.set("handoff_mode", "break_before_make")
     fleet.admin("move_stream", stream_id=min(first.running), instance_id="fv-2")

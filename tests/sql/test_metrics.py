@@ -10,8 +10,8 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from orchestrator import templates
+from tests.fleet import Fleet, Row, Worker, refused
 from tests.rooms import fleet_files, path_of
-from tests.sql.fleet import Fleet, Row, Worker, refused
 
 
 def _series(fleet: Fleet, name: str) -> dict[Any, Row]:
@@ -132,7 +132,7 @@ def test_a_hand_over_takes_from_the_asking_until_the_next_owner_has_it(fleet: Fl
     assert _observed(fleet, "handover_duration_seconds", "forced") == (2, 62)
 
 
-def test_a_hand_over_to_somebody_who_has_no_room_any_more_is_none(fleet: Fleet) -> None:
+def test_a_hand_over_to_an_instance_without_room_any_more_is_none(fleet: Fleet) -> None:
     first, second = fleet.start(10, 10, streams=4)
     stream_id = min(first.running)
     fleet.admin("move_stream", stream_id=stream_id, instance_id=second.instance_id)
@@ -171,7 +171,7 @@ def test_a_failover_takes_from_the_last_sign_of_life_until_another_has_the_strea
     assert _observed(fleet, "failover_duration_seconds", "silence") == (moves, 301 * moves)
 
 
-def test_what_nobody_could_take_counts_from_the_last_beat_when_somebody_can(fleet: Fleet) -> None:
+def test_what_none_could_take_counts_from_the_last_beat_when_one_can(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=4)
     fleet.clock.advance("301 seconds")
     assert fleet.run("watch_instances")["lost"] == [worker.instance_id]
@@ -216,7 +216,7 @@ def test_beats_are_counted_and_those_that_did_not_come(fleet: Fleet) -> None:
         worker.beat(**({"heartbeat_interval": interval} if interval else {}))
         assert _value(fleet, "beats_missed_total", name) == missed
     assert _value(fleet, "beats_total", name) == begun + 5
-    # whoever was not there promised nothing
+    # an instance that was not there promised nothing
     fleet.clock.advance("10 minutes")
     fleet.register(name, process="2").beat()
     assert _value(fleet, "beats_missed_total", name) == 6
@@ -303,7 +303,7 @@ def test_jobs_tell_how_late_they_began_how_long_they_took_and_how_often_they_fai
     assert _observed(fleet, "job_duration_seconds", "settle")[1] == 2
     assert _value(fleet, "job_failures_total", "watch_recovery") == 1
     assert _value(fleet, "jobs_failing") == 1
-    # the class of the error is that of whoever calls; a job is called by the database itself
+    # the class of the error is the caller's; a job is called by the database itself
     assert {row["value"] for row in _series(fleet, "retries_total").values()} == {0}
 
 
@@ -313,7 +313,7 @@ def test_a_job_of_the_driver_takes_from_claim_to_finish(fleet: Fleet) -> None:
     run = fleet.one("run_next_job", outside=True)
     assert (run["job"], run["outcome"]) == ("sync_source", "claimed")
     fleet.clock.advance("40 seconds")
-    assert _value(fleet, "jobs_overdue") == 0  # somebody runs it
+    assert _value(fleet, "jobs_overdue") == 0  # a driver runs it
     fleet.admin("finish_job", job_run_id=run["job_run_id"])
     assert _observed(fleet, "job_duration_seconds", "sync_source") == (1, 40)
     assert _observed(fleet, "job_lag_seconds", "sync_source") == (1, 1)

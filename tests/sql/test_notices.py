@@ -1,4 +1,4 @@
-"""What a beat is told beside its commands, and what it sees while nobody else is there to see it."""
+"""What a beat is told beside its commands, and what it sees while no driver is there to see it."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.sql.fleet import Fleet, Row, Worker
+from tests.fleet import Fleet, Row, Worker
 
 
 def _notice(worker: Worker, heartbeat_interval: float = 30, **report: Any) -> Any:
@@ -63,7 +63,7 @@ def test_beats_that_are_spread_out_still_come_before_anybody_warns_of_them(fleet
     assert _notice(worker, 45) == {"heartbeat_interval": 60}  # of heartbeat_warning 90 s
 
 
-def test_a_lease_has_room_for_two_beats_whatever_is_set(fleet: Fleet) -> None:
+def test_a_lease_has_room_for_two_beats_under_all_settings(fleet: Fleet) -> None:
     worker = fleet.register("fv-1", lease="80 seconds")
     _recovery(fleet)
     assert _notice(worker) == {"heartbeat_interval": 40}
@@ -110,7 +110,7 @@ def test_a_notice_comes_beside_commands(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("report", [{}, {"heartbeat_interval": 30}])
 def test_a_beat_notices_that_no_driver_runs_and_opens_the_alert(fleet: Fleet, report: dict[str, Any]) -> None:
-    """Monitoring: the orchestrator silent for 5 minutes, seen by whoever is left."""
+    """Monitoring: the orchestrator silent for 5 minutes, seen by the instances that are left."""
     first, second = fleet.register("fv-1"), fleet.register("fv-2")
     _jobs_due_for(fleet, "4 minutes 59 seconds")
     assert first.beat(**report) == []

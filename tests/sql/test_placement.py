@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sql.fleet import Fleet, refused
+from tests.fleet import Fleet, refused
 
 # -- by capacity -------------------------------------------------------------------------------------------------------
 
@@ -43,14 +43,14 @@ def test_a_rebalance_of_300_streams_makes_the_least_moves(fleet: Fleet) -> None:
 def test_shares_are_rounded_by_largest_remainders(
     fleet: Fleet, capacities: tuple[int, ...], streams: int, expected: list[int]
 ) -> None:
-    """R1.4: everybody is within one stream of the exact share."""
+    """R1.4: every instance is within one stream of the exact share."""
     fleet.add_streams(streams)
     fleet.start(*capacities)
     assert sorted(fleet.loads().values()) == expected
     assert all(abs(row["assigned_streams"] - row["fair_share"]) < 1 for row in fleet.view("instances"))
 
 
-def test_nobody_is_above_its_capacity_and_what_is_beyond_waits_in_sight(fleet: Fleet) -> None:
+def test_no_instance_is_above_its_capacity_and_what_is_beyond_waits_in_sight(fleet: Fleet) -> None:
     fleet.start(3, 5, streams=10)
     assert fleet.loads() == {"fv-1": 3, "fv-2": 5}
     assert len(fleet.waiting()) == 2
@@ -73,11 +73,12 @@ def test_waiting_streams_are_placed_as_soon_as_room_appears(fleet: Fleet) -> Non
     assert fleet.waiting() == []
 
 
-def test_room_that_nobody_asked_about_is_found_within_seconds(fleet: Fleet) -> None:
-    """Whatever was missed elsewhere: check_balance finds it."""
+def test_room_that_was_not_announced_is_found_within_seconds(fleet: Fleet) -> None:
+    """check_balance finds what was missed elsewhere."""
     fleet.start(10, streams=2)
     fleet.query(
-        "update {p}.assignment set instance_id = null, state = 'waiting', waiting_since = {p}.now(), assigned_at = null"
+        "update {p}.assignment set instance_id = null, state = 'waiting', epoch = epoch + 1, "
+        "waiting_since = {p}.now(), assigned_at = null"
     )
     fleet.run("check_balance")
     fleet.settle()
@@ -203,7 +204,7 @@ def test_a_required_capability_is_respected(fleet: Fleet) -> None:
     assert fleet.view("streams", stream_id=aac[0])[0]["required_capabilities"] == ["aac"]
 
 
-def test_a_stream_waits_for_whoever_is_able(fleet: Fleet) -> None:
+def test_a_stream_waits_for_an_instance_that_is_able(fleet: Fleet) -> None:
     fleet.register("fv-1", 100)
     [stream_id] = fleet.add_streams(1, required_capabilities=["aac"])
     fleet.settle()
@@ -213,7 +214,7 @@ def test_a_stream_waits_for_whoever_is_able(fleet: Fleet) -> None:
     assert fleet.owners() == {stream_id: "fv-2"}
 
 
-def test_a_stream_that_nobody_left_is_able_to_hear_waits(fleet: Fleet) -> None:
+def test_a_stream_that_no_instance_left_is_able_to_hear_waits(fleet: Fleet) -> None:
     fleet.register("fv-1", 100)
     fleet.register("fv-2", 5, capabilities=["audio_fingerprinting", "aac"])
     [stream_id] = fleet.add_streams(1, required_capabilities=["aac"])

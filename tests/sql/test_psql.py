@@ -5,7 +5,7 @@ import subprocess
 
 from psycopg.conninfo import make_conninfo
 
-from orchestrator.embedded import program_path
+from orchestrator.database.embedded import program_path
 from tests.sql.conftest import Login
 from tests.support import Clock, Database
 

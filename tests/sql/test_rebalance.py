@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from tests.sql.fleet import Fleet, Row, refused
+from tests.fleet import Fleet, Row, refused
 
 
 def _uneven(fleet: Fleet, to_move: int, *, streams: int = 100) -> None:

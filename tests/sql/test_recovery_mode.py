@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from tests.sql.fleet import Fleet, Row
+from tests.fleet import Fleet, Row
 
 
 def _fail(fleet: Fleet, count: int, reporter: str = "driver:one", ago: float = 0) -> Row:
@@ -100,7 +100,7 @@ def test_it_stays_on_for_a_while_however_old_the_failures_were(fleet: Fleet) -> 
     quiet=st.sampled_from([60, 120, 300]),
     series=st.lists(st.tuples(st.integers(1, 90), st.integers(0, 25), st.integers(0, 70)), min_size=1, max_size=40),
 )
-def test_whatever_fails_it_never_flaps_and_always_ends(
+def test_under_any_failures_it_never_flaps_and_always_ends(
     fleet: Fleet, threshold: int, quiet: int, series: list[tuple[int, int, int]]
 ) -> None:
     """On for recovery_quiet_time at least; on only by more failures than allowed; over after as long without any."""
@@ -129,7 +129,7 @@ def test_whatever_fails_it_never_flaps_and_always_ends(
                 assert sum(count for at, count in told if begin + 10 <= at < begin + 60) <= threshold // 2
             since = None
         elif since is None:
-            # no more than allowed in whatever six steps of ten seconds are surely looked at
+            # no more than allowed in any six steps of ten seconds are surely looked at
             assert sum(count for at, count in told if now - 50 < at <= now) <= threshold
     assert since is None
     assert not _is_on(fleet)

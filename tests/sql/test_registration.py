@@ -4,9 +4,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from orchestrator import db
+from orchestrator.database import db
+from tests.fleet import Fleet, refused
 from tests.sql.conftest import Login
-from tests.sql.fleet import Fleet, refused
 
 
 def _register(conn: db.Connection, **parameters: Any) -> db.Row:
@@ -209,7 +209,7 @@ def test_nulls_in_place_of_the_optional_parts_are_their_defaults(fleet: Fleet) -
 
 
 def test_another_login_is_refused_even_when_the_first_is_gone(fleet: Fleet, login: Login) -> None:
-    """OR106: a name belongs to whoever registered it."""
+    """OR106: a name belongs to the login that registered it."""
     first, second = login("worker"), login("worker")
     _register(first, instance_id="fv-1", max_streams=1)
     fleet.pass_time("10 minutes")

@@ -2,7 +2,8 @@
 
 from random import Random
 
-from tests.sql.fleet import Fleet, Row, Worker, digest_of
+from tests.fleet import Fleet, Row, Worker
+from tests.support import digest_of
 
 
 def _repairs(fleet: Fleet, **where: object) -> list[Row]:
@@ -275,7 +276,7 @@ def test_with_every_notification_lost_a_fleet_converges_within_one_beat(fleet: F
     fleet.admin("drain_instance", instance_id="fv-1")
     fleet.clock.advance("3 seconds")
     fleet.run("settle")
-    for worker in workers:  # whoever comes after the old owner has it in the same round
+    for worker in workers:  # a worker that comes after the old owner has it in the same round
         worker.obey()
     assert workers[0].running == {}
     assert [worker.beat() for worker in workers] == [[], [], []]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.sql.fleet import Fleet, Row, refused
+from tests.fleet import Fleet, Row, refused
 
 
 def _said(rows: list[Row]) -> dict[int, tuple[str, int]]:
@@ -120,7 +120,7 @@ def _difference(fleet: Fleet) -> Row:
 
 
 def test_what_differs_without_a_reason_is_recorded_stream_by_stream(fleet: Fleet) -> None:
-    """R3.1, R3.3, R3.4: missing, under a wrong epoch, somebody else's, nobody's, and unknown to anybody."""
+    """R3.1, R3.3, R3.4: missing, under a wrong epoch, another instance's, without an owner, and unknown."""
     worker, other = fleet.start(10, 10, streams=8)
     idle = fleet.add_streams(1, first=9)[0]
     fleet.all_obey()
@@ -199,7 +199,7 @@ def test_a_stream_claimed_under_a_later_epoch_stays_with_its_owner_under_one_abo
     fleet.check_counts()
 
 
-def test_a_later_epoch_counts_for_streams_that_nobody_has_or_that_are_being_handed_over(fleet: Fleet) -> None:
+def test_a_later_epoch_counts_for_streams_without_owner_or_that_are_being_handed_over(fleet: Fleet) -> None:
     worker, other = fleet.start(10, 10, streams=4)
     leaving, idle = worker.running
     fleet.admin("move_stream", stream_id=leaving, instance_id="fv-2")
@@ -212,7 +212,7 @@ def test_a_later_epoch_counts_for_streams_that_nobody_has_or_that_are_being_hand
     assert fleet.stream(idle)["epoch"] == 61
 
 
-def test_an_epoch_that_nobody_can_have_got_is_refused(fleet: Fleet) -> None:
+def test_an_epoch_that_was_never_given_is_refused(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=1)
     [stream_id] = worker.running
     for epoch in (1_000_002, 2**63 - 1, -1):
@@ -237,7 +237,7 @@ def test_a_report_of_more_streams_than_anybody_has_is_refused_before_it_waits_fo
     assert fleet.view("repairs") == []
 
 
-def test_a_report_of_ten_thousand_streams_is_absorbed_and_disturbs_nobody(fleet: Fleet) -> None:
+def test_a_report_of_ten_thousand_streams_is_absorbed_and_disturbs_no_other(fleet: Fleet) -> None:
     worker, other = fleet.start(50, 50, streams=100)
     before = fleet.owners()
     nonsense = dict.fromkeys(range(100001, 100001 + 10000 - 50), 1)

@@ -1,6 +1,6 @@
 """Settings: typed, bounded, and refused when they do not fit together."""
 
-from tests.sql.fleet import Fleet, refused
+from tests.fleet import Fleet, refused
 
 DEFAULTS = {
     "imbalance_threshold": "0.20",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.sql.fleet import Fleet, Worker
+from tests.fleet import Fleet, Worker
 
 
 def _silent(worker: Worker, *stream_ids: int, silent_for: float = 61) -> list[dict[str, Any]]:
@@ -39,7 +39,7 @@ def test_only_what_the_instance_runs_under_that_epoch_for_long_enough_is_believe
 
 
 def _pass(fleet: Fleet, seconds: int, silent: set[int], *, says: bool = True) -> None:
-    """Time passes in beats of 10 s; whoever has these streams hears nothing of them."""
+    """Time passes in beats of 10 s; the owners of these streams hear nothing of them."""
     for _ in range(seconds // 10):
         fleet.pass_time("10 seconds")
         for worker in fleet.workers.values():
@@ -107,7 +107,7 @@ def test_a_blamed_station_is_restarted_now_and_then(fleet: Fleet) -> None:
     assert restarts == 3  # every ten minutes
 
 
-def test_a_silent_stream_that_nobody_else_can_take_is_restarted_again(fleet: Fleet) -> None:
+def test_a_silent_stream_that_no_other_can_take_is_restarted_again(fleet: Fleet) -> None:
     worker, _ = fleet.start(3, 3, streams=6)
     [stream_id, *_] = worker.running
     restarts = 0
@@ -212,8 +212,8 @@ def test_a_client_that_only_counts_is_judged_by_its_count(fleet: Fleet) -> None:
     assert (first.status, second.status) == ("warning", "active")
 
 
-def test_when_nobody_makes_progress_nothing_is_moved_or_blamed(fleet: Fleet) -> None:
-    """The internet is away for everybody, and the workers say so."""
+def test_when_no_instance_makes_progress_nothing_is_moved_or_blamed(fleet: Fleet) -> None:
+    """The internet is away for all, and the workers say so."""
     workers = fleet.start(10, 10, 10, streams=12)
     everything = {row["stream_id"] for row in fleet.view("streams")}
     _pass(fleet, 30, set())

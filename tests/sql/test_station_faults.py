@@ -1,10 +1,10 @@
 """A station that fails on instance after instance is at fault itself: it stays where it is until it works again."""
 
-from tests.sql.fleet import Fleet, Worker
+from tests.fleet import Fleet, Worker
 
 
 def _fail(fleet: Fleet, stream_id: int, error: str = "connection refused") -> str:
-    """Its owner fails failures_before_move times; whatever that leads to is done. Returns who has it then."""
+    """Its owner fails failures_before_move times; the jobs answer that. Returns who has it then."""
     owner = fleet.workers[str(fleet.stream(stream_id)["instance_id"])]
     for _ in range(3):
         owner.fail(stream_id, error)
@@ -66,7 +66,7 @@ def test_what_was_given_back_is_no_evidence_against_the_station(fleet: Fleet) ->
     assert _faults(fleet) == []
 
 
-def test_nobody_to_try_it_with_is_no_evidence_against_the_station(fleet: Fleet) -> None:
+def test_no_instance_to_try_it_with_is_no_evidence_against_the_station(fleet: Fleet) -> None:
     """Every instance is late: the network is away, not the station."""
     first, second = fleet.start(10, 10, streams=2)
     [stream_id, *_] = first.running
@@ -129,7 +129,7 @@ def _internet_is_away(fleet: Fleet, workers: list[Worker], seconds: int) -> list
 
 
 def test_when_all_stations_fail_everywhere_few_are_moved_and_all_are_blamed(fleet: Fleet) -> None:
-    """The internet is away for everybody: no storm, and an end."""
+    """The internet is away for all: no storm, and an end."""
     fleet.set("failure_moves_per_minute", "10")
     workers = fleet.start(40, 40, 40, 40, streams=60)
     moves = _internet_is_away(fleet, workers, 780)

@@ -9,9 +9,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from orchestrator import db
+from orchestrator.database import db
+from orchestrator.lab.waiting import wait_until
+from tests.fleet import Fleet
 from tests.sql.conftest import Login
-from tests.sql.fleet import Fleet
 
 
 def _watch_in(fleet: Fleet, seconds: float) -> Any:
@@ -43,7 +44,7 @@ def test_an_idle_transaction_of_this_system_is_ended_after_transaction_timeout(f
     [pattern] = fleet.view("incident_patterns")
     assert pattern["pattern"] == "terminated: transaction of orchestrator:test, idle in transaction for too long"
     assert f'"pid": {pid}' in pattern["example"]["detail"]
-    assert fleet.query("select * from {p}.failure_count") == []  # whoever it happened to says so
+    assert fleet.query("select * from {p}.failure_count") == []  # its caller reports it
     with pytest.raises(psycopg.OperationalError):
         for _ in range(100):
             conn.execute("select")
@@ -88,10 +89,8 @@ def test_a_running_statement_is_only_cancelled_and_whom_it_blocked_is_on_record(
 
 
 def _wait_for(fleet: Fleet, condition: str) -> None:
-    deadline = time.monotonic() + 10
-    while not fleet.query(f"select pid from pg_stat_activity where datname = current_database() and {condition}"):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    sessions = f"select pid from pg_stat_activity where datname = current_database() and {condition}"
+    wait_until(lambda: fleet.query(sessions), seconds=10, what=condition)
 
 
 def test_transactions_of_others_are_none_of_its_business(fleet: Fleet, login: Login) -> None:
@@ -101,7 +100,7 @@ def test_transactions_of_others_are_none_of_its_business(fleet: Fleet, login: Lo
     assert _watch_in(fleet, 3600) is None
 
 
-def test_those_of_all_clients_are_watched_where_somebody_wants_that(fleet: Fleet, login: Login) -> None:
+def test_those_of_all_clients_are_watched_where_the_setting_says_so(fleet: Fleet, login: Login) -> None:
     fleet.set("watched_transactions", "all")
     connections = [login("worker"), login("worker")]
     pids = [_open_transaction(conn, name) for conn, name in zip(connections, ("psql", ""), strict=True)]

@@ -1,4 +1,4 @@
--- Every stream to the instance that its rank says, modulo how many there are: what is written when nobody remembers anything.
+-- Every stream to the instance that its rank says, modulo how many there are: what is written when nothing is remembered.
 -- Only rows that change are written and journalled.
 with decided as (
     insert into bench_raw.decision (decided_at, rule, trigger, actor)

@@ -4,9 +4,9 @@ import pytest
 from psycopg import sql
 
 from orchestrator import templates
+from tests.fleet import Fleet
 from tests.sql.conftest import login
-from tests.sql.diagnose.doctor import Doctor
-from tests.sql.fleet import Fleet
+from tests.sql.diagnose.diagnosis import Diagnosis
 from tests.support import Clock, Database
 
 __all__ = ["login"]  # the fixture of tests/sql
@@ -29,5 +29,5 @@ def fleet(database: Database, clock: Clock) -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def doctor(fleet: Fleet) -> Doctor:
-    return Doctor(fleet)
+def diagnosis(fleet: Fleet) -> Diagnosis:
+    return Diagnosis(fleet)

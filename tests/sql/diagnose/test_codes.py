@@ -1,4 +1,4 @@
-"""The codes of diagnose(): in the SQL, in the headers above it, in docs/diagnosis.md, and each in a test."""
+"""The codes of diagnose(): in the SQL, in the headers above it, in docs/operating/diagnosis.md, and each in a test."""
 
 import re
 from pathlib import Path
@@ -28,7 +28,7 @@ def test_each_header_lists_the_codes_below_it() -> None:
 
 
 def test_the_documentation_lists_every_code() -> None:
-    text, _, _ = (ROOT / "docs" / "diagnosis.md").read_text().partition("\n## Is all well?\n")
+    text, _, _ = (ROOT / "docs" / "operating" / "diagnosis.md").read_text().partition("\n## Is all well?\n")
     listed = re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE)
     assert len(listed) == len(set(listed))
     assert set(listed) == _codes() | OF_THE_COMMAND

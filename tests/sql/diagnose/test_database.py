@@ -1,10 +1,8 @@
 """R6.2: the database beneath. Sessions and locks go by the real clock."""
 
-import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,13 +10,13 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from orchestrator import db
-from orchestrator.embedded import Embedded
-from orchestrator.migrate import migrate
+from orchestrator.database import db
+from orchestrator.install.migrate import migrate
+from orchestrator.lab.server import temporary_server
+from tests.fleet import Fleet
 from tests.sql.conftest import Login
-from tests.sql.diagnose.doctor import Doctor, run_command
-from tests.sql.fleet import Fleet
-from tests.support import Database
+from tests.sql.diagnose.diagnosis import Diagnosis, run_command
+from tests.support import Database, query
 
 
 def _later(fleet: Fleet, seconds: float) -> None:
@@ -32,22 +30,22 @@ def _unlimited(conn: db.Connection) -> None:
     conn.autocommit = False
 
 
-def test_a_long_transaction_is_found_and_ended(fleet: Fleet, doctor: Doctor, login: Login) -> None:
-    """R6.2, R2.2: another login's, whoever it is and whatever it calls itself."""
+def test_a_long_transaction_is_found_and_ended(fleet: Fleet, diagnosis: Diagnosis, login: Login) -> None:
+    """R6.2, R2.2: another login's, under any name."""
     conn = login("reader")
     conn.execute("set application_name = 'orchestrator:migrate'")
     _unlimited(conn)
     conn.execute("select")
     _later(fleet, 20)
-    doctor.sees_no("transaction_long")
+    diagnosis.sees_no("transaction_long")
     _later(fleet, 31)
-    finding = doctor.cures("transaction_long", f"session {conn.info.backend_pid}")
+    finding = diagnosis.cures("transaction_long", f"session {conn.info.backend_pid}")
     assert finding["evidence"]["program"] == "orchestrator:migrate"
     assert finding["evidence"]["state"] == "idle in transaction"
     conn.close()
 
 
-def test_a_migration_may_take_its_time_and_another_database_is_none_of_ours(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_migration_may_take_its_time_and_another_database_is_none_of_ours(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2"""
     elsewhere = make_conninfo(fleet.database.dsn, dbname="postgres")
     with (
@@ -58,10 +56,12 @@ def test_a_migration_may_take_its_time_and_another_database_is_none_of_ours(flee
             _unlimited(conn)
             conn.execute("select")
         _later(fleet, 120)
-        doctor.sees_no("transaction_long")
+        diagnosis.sees_no("transaction_long")
 
 
-def test_whoever_holds_a_lock_that_others_wait_for_is_found_and_ended(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_session_that_holds_a_lock_that_others_wait_for_is_found_and_ended(
+    fleet: Fleet, diagnosis: Diagnosis
+) -> None:
     """R6.2: not those that wait themselves, though the next must wait for them, too."""
     holder, *waiters = (fleet.database.connect(autocommit=True) for _ in range(3))
     for conn in (holder, *waiters):
@@ -74,7 +74,7 @@ def test_whoever_holds_a_lock_that_others_wait_for_is_found_and_ended(fleet: Fle
     try:
         _wait_for(fleet, "select count(*) = 2 as is_so from pg_locks where not granted")
         _later(fleet, 5)
-        finding = doctor.cures("lock_wait", f"session {holder.info.backend_pid}")
+        finding = diagnosis.cures("lock_wait", f"session {holder.info.backend_pid}")
         assert finding["evidence"]["sessions_waiting"] == 2
     finally:
         holder.close()
@@ -98,13 +98,10 @@ def _wait_for(fleet: Fleet, query: str) -> None:
 @pytest.fixture(scope="module")
 def own_server() -> Iterator[str]:
     """A server whose queue of notifications is soon full, and that knows prepared transactions."""
-    # the path of a socket must be short
-    with tempfile.TemporaryDirectory(prefix="orch-queue-", dir="/tmp") as directory:
-        Path(directory).chmod(0o755)
-        settings = {"max_notify_queue_pages": "64", "max_prepared_transactions": "1", "fsync": "off"}
-        with Embedded(Path(directory) / "pg", settings=settings) as embedded:
-            migrate(embedded.dsn())
-            yield embedded.dsn()
+    settings = {"max_notify_queue_pages": "64", "max_prepared_transactions": "1", "fsync": "off"}
+    with temporary_server(settings=settings) as server:
+        migrate(server.dsn())
+        yield server.dsn()
 
 
 def test_a_prepared_transaction_that_others_wait_for_is_found_and_is_for_a_person_to_end(own_server: str) -> None:
@@ -168,28 +165,28 @@ def test_a_listener_that_holds_up_the_queue_is_found_and_ended(own_server: str) 
         conn.execute(finding["repair"])
         listener.close()
         for _ in range(200):
-            conn.execute("select pg_notify('nobody', '')")
+            conn.execute("select pg_notify('unheard', '')")
             if not seen():
                 return
         raise AssertionError("the queue stays full")
 
 
 def test_an_owner_that_cannot_see_sessions_is_found_and_given_the_right(
-    fleet: Fleet, doctor: Doctor, superuser: psycopg.Connection[Any]
+    fleet: Fleet, diagnosis: Diagnosis, superuser: psycopg.Connection[Any]
 ) -> None:
     """R6.2"""
     owner = sql.Identifier(fleet.database.names.owner)
     superuser.execute(sql.SQL("revoke pg_read_all_stats from {}").format(owner))
     try:
-        doctor.cures("rights_missing")
+        diagnosis.cures("rights_missing")
     finally:
         superuser.execute(sql.SQL("grant pg_read_all_stats to {}").format(owner))
 
 
-def test_a_database_with_too_few_connections_is_found(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_database_with_too_few_connections_is_found(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2: the limit of the database can be lifted, that of the server needs a restart."""
     fleet.start(10, streams=1)
-    doctor.sees_no("connections_few")
+    diagnosis.sees_no("connections_few")
     name = fleet.value("select current_database()")
     used = fleet.value(
         "select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
@@ -200,43 +197,43 @@ def test_a_database_with_too_few_connections_is_found(fleet: Fleet, doctor: Doct
         fleet.owner_conn.execute(limit.format(sql.Identifier(name), sql.Literal(used + connections)))
 
     leave(5)
-    doctor.sees_no("connections_few")
+    diagnosis.sees_no("connections_few")
     leave(4)
-    finding = doctor.cures("connections_few", f"database {name}")
+    finding = diagnosis.cures("connections_few", f"database {name}")
     assert finding["severity"] == "warning"
     assert (finding["evidence"]["most"], finding["evidence"]["used"]) == (used + 4, used)
     leave(1)
-    assert doctor.cures("connections_few")["severity"] == "critical"
+    assert diagnosis.cures("connections_few")["severity"] == "critical"
     leave(5)
     # one that is late will want a connection when it is back
     fleet.clock.advance("91 seconds")
     fleet.run("watch_instances")
-    assert doctor.cures("connections_few")["evidence"]["instances_without_connection"] == 1
+    assert diagnosis.cures("connections_few")["evidence"]["instances_without_connection"] == 1
     fleet.workers["fv-1"].beat()
     leave(5)
-    doctor.sees_no("connections_few")
+    diagnosis.sees_no("connections_few")
     # and each instance should have one
     fleet.query("select {a}.register_instance('more-' || n, 10) from generate_series(1, %s) as n", used)
-    assert doctor.cures("connections_few")["evidence"]["instances"] == used + 1
+    assert diagnosis.cures("connections_few")["evidence"]["instances"] == used + 1
 
 
 # -- beats -------------------------------------------------------------------------------------------------------------
 
 
-def test_an_index_on_the_table_of_beats_is_found_and_dropped(fleet: Fleet, doctor: Doctor) -> None:
+def test_an_index_on_the_table_of_beats_is_found_and_dropped(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2: not HOT."""
     fleet.query("create index slow on {p}.heartbeat (beat_at)")
-    doctor.cures("heartbeat_not_hot", f"index {fleet.database.names.private}.slow")
+    diagnosis.cures("heartbeat_not_hot", f"index {fleet.database.names.private}.slow")
 
 
 @pytest.mark.parametrize("change", ["reset (fillfactor)", "set (fillfactor = 51)"])
-def test_a_table_of_beats_without_room_is_found_and_given_room(fleet: Fleet, doctor: Doctor, change: str) -> None:
+def test_a_table_of_beats_without_room_is_found_and_given_room(fleet: Fleet, diagnosis: Diagnosis, change: str) -> None:
     """R6.2: not HOT."""
     fleet.query("alter table {p}.heartbeat " + change)
-    doctor.cures("heartbeat_not_hot", f"table {fleet.database.names.private}.heartbeat")
+    diagnosis.cures("heartbeat_not_hot", f"table {fleet.database.names.private}.heartbeat")
 
 
-def test_a_bloated_table_of_beats_is_found_and_made_small(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_bloated_table_of_beats_is_found_and_made_small(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2: a transaction that looks at the past keeps every beat that ever was."""
     fleet.query("select {a}.register_instance('fv-' || n, 10) from generate_series(1, 200) as n")
     past = fleet.database.connect(autocommit=False)
@@ -246,12 +243,12 @@ def test_a_bloated_table_of_beats_is_found_and_made_small(fleet: Fleet, doctor: 
     much = 1048576 + 10 * 300 * 200
     size = "select pg_relation_size('{p}.heartbeat')"
     while fleet.value(size) <= much:
-        doctor.sees_no("heartbeat_bloated")
+        diagnosis.sees_no("heartbeat_bloated")
         for _ in range(5):
             fleet.query("update {p}.heartbeat set processed_count = processed_count + 1")
-    doctor.sees("heartbeat_bloated")
+    diagnosis.sees("heartbeat_bloated")
     past.rollback()
-    doctor.cures("heartbeat_bloated")
+    diagnosis.cures("heartbeat_bloated")
 
 
 # -- schemas -----------------------------------------------------------------------------------------------------------
@@ -261,7 +258,7 @@ def test_a_bloated_table_of_beats_is_found_and_made_small(fleet: Fleet, doctor: 
 def conn(database: Database) -> db.Connection:
     """By the real clock; no job is due."""
     conn = database.connect()
-    conn.execute(_in(database, "update {p}.job set next_run_at = now() + '1 hour'"))
+    query(conn, "update {p}.job set next_run_at = now() + '1 hour'", database.names)
     return conn
 
 
@@ -281,7 +278,7 @@ def _codes(conn: db.Connection) -> dict[str, db.Row]:
 def test_what_was_changed_by_hand_is_installed_anew(database: Database, conn: db.Connection, damage: str) -> None:
     """R6.2: drifted; by the real clock, which a migration would put back."""
     assert db.call(conn, "diagnose") == []
-    conn.execute(_in(database, damage))
+    query(conn, damage, database.names)
     [finding] = db.call(conn, "diagnose")
     assert finding["code"] == "schema_differs"
     assert len(finding["evidence"]["objects"]) == 1
@@ -303,10 +300,10 @@ def test_an_altered_table_is_for_a_person_to_put_right(
     database: Database, conn: db.Connection, damage: str, cure: str
 ) -> None:
     """R6.2: no repair can know what is in it."""
-    conn.execute(_in(database, damage))
+    query(conn, damage, database.names)
     [finding] = db.call(conn, "diagnose")
     assert (finding["code"], finding["repair"]) == ("schema_altered", None)
-    conn.execute(_in(database, cure))
+    query(conn, cure, database.names)
     assert db.call(conn, "diagnose") == []
 
 
@@ -324,7 +321,7 @@ _STRANGERS = (
     "create domain {p}.age as integer",
     "create statistics {p}.together on name, url from {p}.stream",
     "create trigger watched before update on {p}.stream execute function suppress_redundant_updates_trigger()",
-    "create policy everybody on {p}.stream",
+    "create policy open on {p}.stream",
     "create rule nothing as on delete to {p}.stream do instead nothing",
 )
 
@@ -332,7 +329,7 @@ _STRANGERS = (
 def test_what_does_not_belong_into_the_schemas_is_dropped(database: Database, conn: db.Connection) -> None:
     """R6.2: one of each kind."""
     for damage in _STRANGERS:
-        conn.execute(_in(database, damage))
+        query(conn, damage, database.names)
     found = db.call(conn, "diagnose")
     assert {row["code"] for row in found} == {"schema_left_over"}
     assert len(found) == len(_STRANGERS)
@@ -343,14 +340,9 @@ def test_what_does_not_belong_into_the_schemas_is_dropped(database: Database, co
 
 def test_a_migration_without_a_record_is_found(database: Database, conn: db.Connection) -> None:
     """R6.2"""
-    conn.execute(_in(database, "create temporary table kept as select * from {p}.schema_migration where version = 1"))
-    conn.execute(_in(database, "delete from {p}.schema_migration where version = 1"))
+    query(conn, "create temporary table kept as select * from {p}.schema_migration where version = 1", database.names)
+    query(conn, "delete from {p}.schema_migration where version = 1", database.names)
     finding = _codes(conn)["migration_missing"]
     assert (finding["severity"], finding["subject"], finding["repair"]) == ("critical", "migration 0001", None)
-    conn.execute(_in(database, "insert into {p}.schema_migration select * from kept"))
+    query(conn, "insert into {p}.schema_migration select * from kept", database.names)
     assert "migration_missing" not in _codes(conn)
-
-
-def _in(database: Database, text: str) -> sql.Composed:
-    names = database.names
-    return sql.SQL(text).format(p=sql.Identifier(names.private), a=sql.Identifier(names.api))

@@ -1,8 +1,8 @@
-"""R6.1: why a stream is where it is, or with nobody, and what became of an instance."""
+"""R6.1: why a stream is where it is, or has no owner, and what became of an instance."""
 
 from typing import Any
 
-from tests.sql.fleet import Fleet, refused
+from tests.fleet import Fleet, refused
 
 
 def _now(fleet: Fleet, stream_id: int) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def test_a_refused_stream_says_who_gave_it_back_and_why(fleet: Fleet) -> None:
 
 
 def test_the_least_loaded_candidate_comes_first_and_the_excluded_last(fleet: Fleet) -> None:
-    """R6.1: of a stream that is heard, that waits, and that nobody is able to take."""
+    """R6.1: of a stream that is heard, that waits, and that no instance is able to take."""
     fleet.start(10, 10, 10, streams=5)
     [least] = [name for name, streams in fleet.loads().items() if streams == 1]
     first, second = sorted({"fv-1", "fv-2", "fv-3"} - {least})
@@ -161,11 +161,11 @@ def test_a_life_tells_a_goodbye_from_a_removal(fleet: Fleet) -> None:
 def test_an_unknown_instance_has_no_life(fleet: Fleet) -> None:
     """R6.1"""
     with refused("OR103"):
-        fleet.admin("explain_instance", instance_id="nobody")
+        fleet.admin("explain_instance", instance_id="unknown")
 
 
 def test_a_stream_that_a_lost_instance_keeps_waits_and_says_why(fleet: Fleet) -> None:
-    """R6.1: nobody else could take it."""
+    """R6.1: no other instance could take it."""
     [worker] = fleet.start(10, streams=1)
     worker.vanish()
     for _ in range(2):

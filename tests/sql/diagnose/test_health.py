@@ -1,7 +1,7 @@
 """R6.3: what health() covers of a large fleet, and when."""
 
-from tests.sql.diagnose.doctor import Doctor
-from tests.sql.fleet import Fleet, Row
+from tests.fleet import Fleet, Row
+from tests.sql.diagnose.diagnosis import Diagnosis
 
 
 def _component(fleet: Fleet, component: str) -> Row:
@@ -13,7 +13,7 @@ def _integrity(fleet: Fleet) -> Row:
     return _component(fleet, "integrity")
 
 
-def test_a_large_fleet_is_recounted_part_by_part_and_wholly_by_diagnose(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_large_fleet_is_recounted_part_by_part_and_wholly_by_diagnose(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.3: every instance gets its turn; sums are right at every look."""
     workers = [fleet.register(f"fv-{number}", 700) for number in range(6)]
     fleet.query(
@@ -34,13 +34,13 @@ def test_a_large_fleet_is_recounted_part_by_part_and_wholly_by_diagnose(fleet: F
             fleet.clock.advance("1 second")
             seen.append(_integrity(fleet)["status"])
         assert sorted(seen) == ["healthy", "unhealthy"]
-        doctor.cures("counts_wrong", f"instance {worker.instance_id}")
+        diagnosis.cures("counts_wrong", f"instance {worker.instance_id}")
     fleet.query("update {p}.instance_load set owned = owned + 1 where instance_id = 'fv-0'")
     for _ in range(2):
         fleet.clock.advance("1 second")
         findings = _integrity(fleet)["detail"]["findings"]
         assert "the counters add up to 2101 streams, and 2100 are held" in findings
-    doctor.cures("counts_wrong")
+    diagnosis.cures("counts_wrong")
 
 
 def test_who_is_only_late_still_listens_and_what_the_last_one_keeps_waits(fleet: Fleet) -> None:
@@ -62,7 +62,7 @@ def test_who_is_only_late_still_listens_and_what_the_last_one_keeps_waits(fleet:
         assert row["detail"] == detail
 
 
-def test_only_three_jobs_make_the_whole_unhealthy(fleet: Fleet, doctor: Doctor) -> None:
+def test_only_three_jobs_make_the_whole_unhealthy(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.3: late, or failed three times in a row; who has it in hand is not late."""
 
     def jobs() -> tuple[str, str]:

@@ -12,11 +12,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from orchestrator import db
-from orchestrator import source as sources
+from orchestrator.database import db
 from orchestrator.errors import OrchestratorError
-from tests.sql.diagnose.doctor import Doctor, run_command
-from tests.sql.fleet import Fleet
+from orchestrator.sources.sync import sync
+from tests.fleet import Fleet
+from tests.sql.diagnose.diagnosis import Diagnosis, run_command
 from tests.support import Database
 
 DRIVEN = ("no_driver", "job_overdue", "job_never_run")
@@ -45,7 +45,7 @@ def _wait_until_gone(conn: db.Connection, *codes: str) -> None:
     raise AssertionError(f"{codes} stay")
 
 
-def test_that_nobody_runs_jobs_is_found_until_a_driver_is_started(database: Database) -> None:
+def test_that_no_driver_runs_is_found_until_one_is_started(database: Database) -> None:
     """R6.2, R4: by the real clock; the repair is a driver."""
     conn = database.connect()
     db.call(conn, "run_due_jobs")
@@ -73,7 +73,7 @@ def test_a_job_that_only_drivers_run_is_found_where_none_is(database: Database) 
         _wait_until_gone(conn, *DRIVEN)
 
 
-def test_a_job_that_is_overdue_while_others_run_is_run(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_job_that_is_overdue_while_others_run_is_run(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2: its driver died in the middle of it."""
     fleet.query(
         "update {p}.job set next_run_at = {p}.now(), claimed_by = 'dead', claimed_until = {p}.now() + '20 seconds' "
@@ -83,12 +83,12 @@ def test_a_job_that_is_overdue_while_others_run_is_run(fleet: Fleet, doctor: Doc
     fleet.query(
         "update {p}.job set next_run_at = {p}.now() + '1 second', last_started_at = {p}.now() where job <> 'settle'"
     )
-    doctor.sees_no("job_overdue")
+    diagnosis.sees_no("job_overdue")
     fleet.clock.advance("1 second")
     fleet.query(
         "update {p}.job set next_run_at = {p}.now() + '1 second', last_started_at = {p}.now() where job <> 'settle'"
     )
-    finding = doctor.cures("job_overdue", "job settle")
+    finding = diagnosis.cures("job_overdue", "job settle")
     assert finding["severity"] == "critical"
     assert finding["evidence"]["claimed_by"] == "dead"
 
@@ -108,29 +108,29 @@ def test_a_job_whose_function_is_gone_is_repaired_by_migrating(database: Databas
     assert "job_failing" not in [row["code"] for row in db.call(conn, "diagnose")]
 
 
-def test_a_job_that_fails_for_another_reason_says_what_its_error_says(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_job_that_fails_for_another_reason_says_what_its_error_says(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2"""
     for _ in range(3):
         fleet.clock.advance("5 minutes")
         fleet.query("update {p}.setting set value = 'soon' where name = 'settle_window'")
         fleet.admin("request_job", job="settle")
         fleet.admin("run_due_jobs")
-    finding = doctor.sees("job_failing", "job settle")
+    finding = diagnosis.sees("job_failing", "job settle")
     assert (finding["severity"], finding["repair"]) == ("critical", None)
     assert "interval" in finding["finding"]
     fleet.query("update {p}.setting set value = '2 seconds' where name = 'settle_window'")
     fleet.admin("request_job", job="settle")
     fleet.run_due_jobs()
-    doctor.sees_no("job_failing")
+    diagnosis.sees_no("job_failing")
 
 
-def test_a_job_that_is_switched_off_is_switched_on_again(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_job_that_is_switched_off_is_switched_on_again(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2"""
     fleet.admin("schedule_job", job="check_balance", enabled=False)
-    doctor.cures("job_disabled", "job check_balance")
+    diagnosis.cures("job_disabled", "job check_balance")
 
 
-def test_history_that_nobody_purges_is_purged(fleet: Fleet, doctor: Doctor) -> None:
+def test_history_that_was_not_purged_is_purged(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2"""
     fleet.admin("schedule_job", job="purge_history", enabled=False)
     fleet.start(10, streams=1)
@@ -146,12 +146,12 @@ def test_history_that_nobody_purges_is_purged(fleet: Fleet, doctor: Doctor) -> N
         fleet.admin("move_stream", stream_id=1, instance_id="fv-1")
         fleet.all_obey()
     fleet.clock.advance("32 days - 1 minute")
-    doctor.sees_no("history_not_purged")
+    diagnosis.sees_no("history_not_purged")
     fleet.clock.advance("1 minute")
-    doctor.sees("history_not_purged", "fleet")
+    diagnosis.sees("history_not_purged", "fleet")
     fleet.all_obey()  # who keeps its stream keeps the decision that gave it
     fleet.admin("schedule_job", job="purge_history", enabled=True)
-    doctor.cures("history_not_purged", "fleet")
+    diagnosis.cures("history_not_purged", "fleet")
 
 
 # -- sources -----------------------------------------------------------------------------------------------------------
@@ -171,51 +171,53 @@ def source(fleet: Fleet) -> Iterator[psycopg.Connection[Any]]:
 
 
 def test_a_source_that_fails_is_found_until_it_can_be_read(
-    fleet: Fleet, doctor: Doctor, source: psycopg.Connection[Any]
+    fleet: Fleet, diagnosis: Diagnosis, source: psycopg.Connection[Any]
 ) -> None:
     """R6.2"""
     source.execute("alter table public.stations rename to hidden")
-    doctor.sees_no("source_failing")
+    diagnosis.sees_no("source_failing")
     _sync(fleet, fails=True)
-    finding = doctor.sees("source_failing", "source field")
+    finding = diagnosis.sees("source_failing", "source field")
     assert (finding["severity"], finding["evidence"]["consecutive_failures"]) == ("warning", 1)
     _sync(fleet, fails=True)
-    assert doctor.sees("source_failing")["severity"] == "warning"
+    assert diagnosis.sees("source_failing")["severity"] == "warning"
     _sync(fleet, fails=True)
-    assert doctor.sees("source_failing")["severity"] == "critical"
+    assert diagnosis.sees("source_failing")["severity"] == "critical"
     fleet.clock.advance("1 hour")
-    doctor.sees_no("source_stale")  # one finding is enough
+    diagnosis.sees_no("source_stale")  # one finding is enough
     source.execute("alter table public.hidden rename to stations")
-    doctor.cures("source_failing")
+    diagnosis.cures("source_failing")
     assert len(fleet.view("streams")) == 10
 
 
-def test_a_source_that_nobody_reads_is_stale(fleet: Fleet, doctor: Doctor, source: psycopg.Connection[Any]) -> None:
+def test_a_source_that_is_not_read_is_stale(
+    fleet: Fleet, diagnosis: Diagnosis, source: psycopg.Connection[Any]
+) -> None:
     """R6.2: neither at first nor any more; a list and one that is switched off are not read by themselves."""
     fleet.admin("add_source", source="list")
     fleet.admin("add_source", source="off", conninfo=fleet.database.dsn, table_name="public.stations", enabled=False)
     for told in ("it has never been synchronised", f"it was last synchronised at {fleet.clock.now:%Y-%m-%d}"):
         fleet.clock.advance("4 minutes")
-        doctor.sees_no("source_stale")
+        diagnosis.sees_no("source_stale")
         fleet.clock.advance("1 second")
-        assert doctor.cures("source_stale", "source field")["finding"].startswith(told)
+        assert diagnosis.cures("source_stale", "source field")["finding"].startswith(told)
 
 
 def test_a_source_that_has_lost_most_of_its_streams_is_synchronised_only_on_purpose(
-    fleet: Fleet, doctor: Doctor, source: psycopg.Connection[Any]
+    fleet: Fleet, diagnosis: Diagnosis, source: psycopg.Connection[Any]
 ) -> None:
     """R6.2: shrinking."""
     _sync(fleet)
     source.execute("delete from public.stations where index > 4")
     _sync(fleet, fails=True)
-    doctor.sees_no("source_failing")
-    doctor.cures("source_shrinking", "source field")
+    diagnosis.sees_no("source_failing")
+    diagnosis.cures("source_shrinking", "source field")
     assert len(fleet.view("streams")) == 4
 
 
 def _sync(fleet: Fleet, *, fails: bool = False) -> None:
     if not fails:
-        sources.sync(fleet.admin_conn, "field")
+        sync(fleet.admin_conn, "field")
         return
     with pytest.raises(OrchestratorError):
-        sources.sync(fleet.admin_conn, "field")
+        sync(fleet.admin_conn, "field")

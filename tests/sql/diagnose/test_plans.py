@@ -3,7 +3,7 @@
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.sql.fleet import Fleet, Row, refused
+from tests.fleet import Fleet, Row, refused
 
 
 def _state(fleet: Fleet) -> list[Row]:
@@ -118,8 +118,8 @@ def test_what_if_everything_at_once(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     ("given", "code"),
     [
-        ({"without": ["nobody"]}, "OR103"),
-        ({"capacity": Jsonb({"nobody": 10})}, "OR103"),
+        ({"without": ["unknown"]}, "OR103"),
+        ({"capacity": Jsonb({"unknown": 10})}, "OR103"),
         ({"capacity": Jsonb({"fv-1": 0})}, "OR101"),
         ({"capacity": Jsonb({"fv-1": 10.5})}, "OR101"),
         ({"capacity": Jsonb({"fv-1": "many"})}, "OR101"),

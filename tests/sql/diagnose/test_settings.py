@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.sql.diagnose.doctor import Doctor
-from tests.sql.fleet import Fleet
+from tests.fleet import Fleet
+from tests.sql.diagnose.diagnosis import Diagnosis
 
 
 def _write(fleet: Fleet, name: str, value: str) -> None:
@@ -21,11 +21,11 @@ def _write(fleet: Fleet, name: str, value: str) -> None:
     ],
 )
 def test_a_broken_timing_inequality_is_mended_by_resetting_one_setting(
-    fleet: Fleet, doctor: Doctor, name: str, value: str
+    fleet: Fleet, diagnosis: Diagnosis, name: str, value: str
 ) -> None:
     """R6.2"""
     _write(fleet, name, value)
-    finding = doctor.cures("settings_contradict", "settings of heartbeats")
+    finding = diagnosis.cures("settings_contradict", "settings of heartbeats")
     assert finding["severity"] == "critical"
     assert finding["evidence"][name] == value
     assert len(finding["evidence"]) == 4
@@ -44,11 +44,11 @@ def test_a_broken_timing_inequality_is_mended_by_resetting_one_setting(
     ],
 )
 def test_settings_that_do_not_fit_together_are_found_and_mended(
-    fleet: Fleet, doctor: Doctor, name: str, value: str
+    fleet: Fleet, diagnosis: Diagnosis, name: str, value: str
 ) -> None:
     """R6.2: allowed, each for itself, and unwise together."""
     fleet.set(name, value)
-    doctor.cures("settings_contradict", f"setting {name}")
+    diagnosis.cures("settings_contradict", f"setting {name}")
 
 
 @pytest.mark.parametrize(
@@ -61,28 +61,28 @@ def test_settings_that_do_not_fit_together_are_found_and_mended(
         ("heartbeat_warning", "soon"),
     ],
 )
-def test_a_value_out_of_bounds_is_found_and_reset(fleet: Fleet, doctor: Doctor, name: str, value: str) -> None:
+def test_a_value_out_of_bounds_is_found_and_reset(fleet: Fleet, diagnosis: Diagnosis, name: str, value: str) -> None:
     """R6.2"""
     _write(fleet, name, value)
-    doctor.cures("setting_out_of_bounds", f"setting {name}")
+    diagnosis.cures("setting_out_of_bounds", f"setting {name}")
 
 
-def test_a_lease_of_less_than_two_beats_is_found(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_lease_of_less_than_two_beats_is_found(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2"""
     fleet.register("fv-1", lease="60 seconds")
     fleet.register("fv-2", lease="64 seconds")
-    doctor.sees_no("lease_too_short")
+    diagnosis.sees_no("lease_too_short")
     fleet.set("heartbeat_interval", "31 seconds")
-    finding = doctor.cures("lease_too_short", "instance fv-1")
+    finding = diagnosis.cures("lease_too_short", "instance fv-1")
     assert finding["repair"].endswith("set_setting('heartbeat_interval', '00:00:30')")
 
 
-def test_a_setting_that_cannot_be_read_does_not_hide_the_other_findings(fleet: Fleet, doctor: Doctor) -> None:
+def test_a_setting_that_cannot_be_read_does_not_hide_the_other_findings(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2"""
     fleet.admin("pause_balancing")
     _write(fleet, "settle_window", "soon")
-    finding = doctor.sees("part_failed", "findings_waiting")
+    finding = diagnosis.sees("part_failed", "findings_waiting")
     assert finding["evidence"] == {"sqlstate": "22007"}
-    doctor.sees("balancing_paused")
-    doctor.do(doctor.sees("setting_out_of_bounds", "setting settle_window")["repair"])
-    assert doctor.codes() == ["balancing_paused"]
+    diagnosis.sees("balancing_paused")
+    diagnosis.do(diagnosis.sees("setting_out_of_bounds", "setting settle_window")["repair"])
+    assert diagnosis.codes() == ["balancing_paused"]

@@ -1,0 +1,1 @@
+"""Connections, calls, retries and sessions: what stands between this program and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The driver: claims due jobs and runs those that need the outside world."""

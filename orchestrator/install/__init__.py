@@ -1,0 +1,1 @@
+"""Installs and upgrades a fleet's schemas."""

@@ -1,0 +1,1 @@
+"""Streams from outside: production tables and playlist files."""

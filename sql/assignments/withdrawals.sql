@@ -1,0 +1,14 @@
+-- What a former owner is told to stop.
+-- Writes    withdrawal
+
+create or replace function {{ private }}.tell_former_owners(p_decision_id bigint)
+    returns void
+    language sql volatile
+as $function$
+    insert into {{ private }}.withdrawal (instance_id, stream_id, epoch, withdrawn_at)
+    select m.from_instance_id, m.stream_id, m.epoch - 1, m.moved_at
+    from {{ private }}.movement as m
+    where m.decision_id = p_decision_id and m.from_instance_id is not null
+    on conflict (instance_id, stream_id) do update set epoch = excluded.epoch, withdrawn_at = excluded.withdrawn_at
+$function$;
+comment on function {{ private }}.tell_former_owners(bigint) is 'Whoever a decision took streams from without asking is told to stop them, should it return.';

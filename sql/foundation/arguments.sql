@@ -1,0 +1,76 @@
+-- What an argument must be. Every refusal is OR101 and names the argument.
+-- Raises    OR101
+
+create or replace function {{ private }}.require_exact_text(p_name text, p_text text)
+    returns void
+    language plpgsql volatile
+as $function$
+declare
+    v_collation text collate "C" := collation for (p_text);
+begin
+    -- A text brings its collation along, into every comparison with it: under one of the caller's own making
+    -- 'FV-1' = 'fv-1', and whoever speaks for the one speaks for the other.
+    if v_collation <> '"default"' and not exists (
+        select from pg_collation as c
+        where c.collisdeterministic
+            and v_collation = case
+                when c.collnamespace = 'pg_catalog'::regnamespace then quote_ident(c.collname)
+                else format('%s.%I', c.collnamespace::regnamespace, c.collname)
+            end
+    ) then
+        perform {{ private }}.require_argument(p_name, false, null, 'a text whose collation tells different texts apart: leave the collate away');
+    end if;
+end
+$function$;
+comment on function {{ private }}.require_exact_text(text, text) is 'Refuse (OR101) a text under a collation that takes different texts for equal.';
+
+create or replace function {{ private }}.require_argument(p_name text, p_is_good boolean, p_given jsonb, p_hint text)
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    if p_is_good is not true then
+        raise exception using
+            errcode = 'OR101',
+            message = 'bad argument',
+            detail = jsonb_build_object('argument', p_name, 'given', case
+                when pg_column_size(p_given) > 10000 or length(p_given::text) > 10000 then to_jsonb('too long to be said again'::text)
+                else p_given
+            end)::text,
+            hint = p_hint;
+    end if;
+end
+$function$;
+comment on function {{ private }}.require_argument(text, boolean, jsonb, text) is 'Refuse with OR101, naming the argument, what was given and what is wanted.';
+
+create or replace function {{ private }}.require_few(p_name text, p_count integer)
+    returns void
+    language plpgsql immutable
+as $function$
+begin
+    perform {{ private }}.require_argument(
+        p_name, coalesce(p_count, 0) <= 10000, to_jsonb(p_count), 'at most 10000 streams: an instance has 1000 at most'
+    );
+end
+$function$;
+comment on function {{ private }}.require_few(text, integer) is 'Refuse (OR101) more streams in one call than any instance can mean.';
+
+create or replace function {{ private }}.as_bigint(p_value jsonb)
+    returns bigint
+    language plpgsql immutable
+as $function$
+begin
+    perform {{ private }}.require_argument(
+        'p_failed', p_value is null or jsonb_typeof(p_value) in ('number', 'null'), p_value, 'stream_id and epoch are integers'
+    );
+    return (p_value #>> '{}')::bigint;
+exception
+    when data_exception then
+        raise exception using
+            errcode = 'OR101',
+            message = 'bad argument',
+            detail = jsonb_build_object('argument', 'p_failed', 'given', left(p_value::text, 200))::text,
+            hint = 'stream_id and epoch are integers';
+end
+$function$;
+comment on function {{ private }}.as_bigint(jsonb) is 'An id out of a report; OR101 when it is none.';

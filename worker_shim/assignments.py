@@ -1,0 +1,155 @@
+"""What is assigned to a worker, carried out: commands start and stop handlers, and handlers say how they fare."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+from worker_shim.acknowledgements import Acknowledgements
+from worker_shim.calls import Member, Row
+from worker_shim.context import Context, Counts
+from worker_shim.isolation import Isolation
+from worker_shim.loop import Loop
+from worker_shim.stream import Stream
+from worker_shim.supervisor import Handler, Supervisor
+from worker_shim.vitals import Progress
+
+logger = logging.getLogger("worker_shim")
+
+
+class Assignments:
+    """The streams of a worker: their handlers, what these count, and what is still to be acknowledged of them."""
+
+    def __init__(
+        self, handler: Handler, stop_timeout: float, member: Member, isolation: Isolation | None, loop: Loop
+    ) -> None:
+        self.counts = Counts()
+        self.progress = Progress()
+        self.supervisor = Supervisor(
+            handler,
+            self._make_context,
+            lambda stream: self.acknowledgements.started(stream),
+            lambda stream_id: self.acknowledgements.stopped(stream_id),
+            self._failed,
+            stop_timeout,
+        )
+        self.acknowledgements = Acknowledgements(self.supervisor.held, self.supervisor.prepared, loop.wake.set)
+        self.heard: set[Stream] = set()  # prepared, and heard already
+        self.isolation = isolation
+        self._is_isolated = False
+        self._member = member
+        self._loop = loop
+
+    # -- Commands -------------------------------------------------------------
+
+    def replace(self, full: Sequence[Row]) -> None:
+        """Hold these streams, and no other."""
+        streams = {row["stream_id"]: Stream.of(row) for row in full}
+        for stream_id in self.supervisor.held.keys() - streams.keys():
+            self.supervisor.stop(stream_id)
+        for stream in streams.values():
+            self.supervisor.start(stream)
+
+    def apply(self, commands: Sequence[Row]) -> bool:
+        """Carry out what is to be added and removed, removals first; False when all of it was carried out before."""
+        changed = False
+        for command in sorted(commands, key=lambda command: str(command["action"]), reverse=True):
+            stream_id, epoch = command["stream_id"], command["epoch"]
+            held = self.supervisor.held.get(stream_id)
+            logger.debug("command action=%s stream_id=%s epoch=%s", command["action"], stream_id, epoch)
+            if command["action"] == "add":
+                changed |= self.supervisor.start(Stream.of(command))
+            elif held is not None and epoch is not None and held.epoch > epoch:
+                self.acknowledgements.stopped(stream_id)  # an ownership that ended before the present one
+            else:
+                changed |= self.supervisor.stop(stream_id)
+        return changed
+
+    def prepare(self, commands: Sequence[Row]) -> None:
+        """Hear what is to be prepared."""
+        for row in commands:
+            if row["action"] == "prepare":
+                self.supervisor.prepare(Stream.of(row))
+
+    def prepare_only(self, commands: Sequence[Row]) -> None:
+        """Hear what is to be prepared; what was called off is not named any more, what is ours now is to be added."""
+        named = {row["stream_id"] for row in commands if row["action"] in ("prepare", "add")}
+        for stream_id in self.supervisor.prepared.keys() - named:
+            self.supervisor.prepare_no_more(stream_id)
+        self.prepare(commands)
+        self.heard &= set(self.supervisor.prepared.values())
+        for stream in self.heard:
+            self.acknowledgements.started(stream)  # that it was told before may have been lost
+
+    def restart_silent(self, commands: Sequence[Row]) -> None:
+        """Run the handlers anew that the database found silent for too long."""
+        for row in commands:
+            if row["action"] == "restart" and self.supervisor.restart(row["stream_id"], row["epoch"]):
+                logger.warning("handler is silent, restarting it stream_id=%s", row["stream_id"])
+
+    # -- Isolation ------------------------------------------------------------
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether handlers still run that isolation has told to stop."""
+        return self.isolation is not None and self.isolation.stopped and self.supervisor.busy
+
+    def renew(self, sent: float) -> None:
+        """A registration or a beat that was sent then has been accepted."""
+        self._is_isolated = False
+        if self.isolation is not None:
+            self.isolation.renew(sent)
+
+    def isolate(self) -> None:
+        """When it is time, let go of everything; come back as one who has to be told everything."""
+        streams = len(self.supervisor.running)
+        if self.let_go_when_due() and not self._is_isolated:
+            self._is_isolated = True
+            logger.critical(
+                "isolated, stopping all handlers instance_id=%s streams=%d", self._member.instance_id, streams
+            )
+            self.acknowledgements.forget()
+            self._loop.wake.set()
+
+    def let_go_when_due(self) -> bool:
+        """Let go of the handlers when it is time; True when it was. May be called by a signal handler."""
+        if self.isolation is None or not self.isolation.is_due or not self.supervisor.busy:
+            return False
+        self.isolation.stopped = True
+        self._member.incarnation = None
+        self.supervisor.let_go()
+        return True
+
+    # -- Handlers -------------------------------------------------------------
+
+    def _make_context(self, stream: Stream) -> Context:
+        self.progress.began(stream.stream_id)
+        term = self.isolation.term if self.isolation is not None else 0
+        return Context(
+            *(stream, self.counts, self.progress, self._is_current, partial(self._is_valid, stream, term)),
+            *(self.supervisor.owned(stream), partial(self._loop.call, self._hears, stream)),
+        )
+
+    def _hears(self, stream: Stream) -> None:
+        """The handler of a prepared stream is ready."""
+        if self.supervisor.prepared.get(stream.stream_id) is stream and stream not in self.heard:
+            self.heard.add(stream)
+            self.acknowledgements.started(stream)
+
+    def _failed(self, stream: Stream, error: str) -> None:
+        self.counts.add(errors=1)
+        self.heard.discard(stream)
+        self.acknowledgements.failed(stream, error)
+
+    def _is_valid(self, stream: Stream, term: int) -> bool:
+        held = self.supervisor.held.get(stream.stream_id)
+        if held is not None and held.epoch > stream.epoch:
+            return False
+        return self.isolation is None or self.isolation.counts(term)
+
+    async def _is_current(self, stream: Stream) -> bool:
+        if self.supervisor.held.get(stream.stream_id) != stream:
+            return False
+        (row,) = await self._member.calls.ask("is_current", stream_id=stream.stream_id, epoch=stream.epoch)
+        return bool(row["is_current"])
