@@ -16,4 +16,4 @@ grant insert on {{ api }}.stream_staging to {{ admin }};
 grant execute on function {{ private }}.now() to {{ reader }}, {{ admin }};
 grant execute on function {{ private }}.source_pause(interval, integer) to {{ reader }}, {{ admin }};
 grant execute on function {{ private }}.lock_key(text) to {{ reader }}, {{ admin }};
-grant execute on function {{ private }}.without_secrets(text) to {{ reader }}, {{ admin }};
+grant execute on function {{ private }}.redact(text) to {{ reader }}, {{ admin }};

@@ -14,7 +14,7 @@ create or replace function {{ private }}.open_decision(
     language sql volatile
 as $function$
     insert into {{ private }}.decision (decided_at, rule, trigger, actor, reason, detail, event_id)
-    values ({{ private }}.now(), p_rule, p_trigger, {{ private }}.actor(), {{ private }}.without_secrets(p_reason), p_detail, {{ private }}.event_id())
+    values ({{ private }}.now(), p_rule, p_trigger, {{ private }}.actor(), {{ private }}.redact(p_reason), p_detail, {{ private }}.event_id())
     returning decision_id
 $function$;
 comment on function {{ private }}.open_decision(text, text, text, jsonb) is 'Begin a decision and its record.';
@@ -27,7 +27,7 @@ as $function$
     select greatest({{ private }}.now(), max(w.withdrawn_at + 2 * i.lease))
     from {{ private }}.withdrawal as w
     join {{ private }}.instance as i on i.instance_id = w.instance_id
-    where w.stream_id = p_stream_id and i.stop_within is not null and i.status not in ('inactive', 'removed')
+    where w.stream_id = p_stream_id and i.stop_within is not null and i.is_living
 $function$;
 comment on function {{ private }}.free_at(bigint) is 'From when a stream that nobody has may be given to somebody: now, or later while an instance that it was taken from may still be running it.';
 

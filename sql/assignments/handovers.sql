@@ -24,7 +24,7 @@ as $function$
     left join {{ private }}.instance_load as l on l.instance_id = q.next_id
     left join {{ private }}.instance as i on
         i.instance_id = q.next_id
-        and i.status in ('registered', 'active', 'recovering')
+        and i.is_placeable
         and i.standing_order is null
         and i.suspended_until is null
         and l.owned + q.place <= i.max_streams

@@ -19,7 +19,7 @@ as $function$
     join {{ private }}.instance as i on i.instance_id = a.next_instance_id
     where a.next_instance_id = p_instance_id
         and a.make_before_break
-        and i.status in ('registered', 'active', 'recovering')
+        and i.is_placeable
     order by a.stream_id
 $function$;
 comment on function {{ private }}.prepare_commands(text) is 'All streams that an instance is to hear without owning them yet, with the epochs that it is going to have.';
@@ -109,7 +109,7 @@ as $function$
     where a.releasing_since is not null
         and a.make_before_break
         and case
-            when n.status not in ('registered', 'active', 'recovering') then not p_timed_out
+            when not n.is_placeable then not p_timed_out
             else p_timed_out and a.releasing_since <= {{ private }}.now() - {{ private }}.setting_interval('handoff_timeout')
         end
     order by a.decision_id -- as the index has them, so that it is read and not the table

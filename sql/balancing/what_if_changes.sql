@@ -37,7 +37,7 @@ begin
     );
     for v_name, v_given in select w.key, w.value from jsonb_each(p_with) as w loop
         perform {{ private }}.require_argument(
-            'p_with', v_name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$', to_jsonb(v_name), 'a name of letters, digits, dots, dashes and underscores'
+            'p_with', {{ private }}.is_name(v_name), to_jsonb(v_name), 'a name of letters, digits, dots, dashes and underscores'
         );
         perform {{ private }}.require_argument(
             'p_with', not exists (select from {{ private }}.instance as i where i.instance_id = v_name and i.status <> 'removed'),

@@ -11,7 +11,7 @@ create or replace function {{ private }}.pattern_of(p_message text)
     language plpgsql immutable parallel safe
 as $function$
 declare
-    v_text text := {{ private }}.without_secrets(left(p_message, 2000));
+    v_text text := {{ private }}.redact(left(p_message, 2000));
 begin
     v_text := regexp_replace(v_text, '[[:alpha:]][[:alnum:]+.-]*://\S+', '<address>', 'g');
     v_text := regexp_replace(v_text, '(?<![[:alnum:]])''[^'']*''|"[^"]*"|«[^»]*»|“[^”]*”', '<text>', 'g');
@@ -46,7 +46,7 @@ begin
                 coalesce(e.occurrences, 1) as occurrences,
                 coalesce(e.first_seen_at, {{ private }}.now()) as first_seen_at,
                 coalesce(e.last_seen_at, {{ private }}.now()) as last_seen_at,
-                {{ private }}.without_secrets_in(
+                {{ private }}.redact_in(
                     jsonb_build_object('reporter', p_reporter, 'function', e.function, 'message', e.message, 'detail', e.detail)
                 ) as example
             from jsonb_to_recordset(p_incidents) as e(
@@ -194,7 +194,7 @@ begin
     select
         p_reporter, max(f.consecutive), min(f.first_seen_at), max(f.last_seen_at), case when bool_and(f.is_over) then p_now end,
         (array_agg(
-            {{ private }}.without_secrets_in(jsonb_build_object('function', f.function, 'sqlstate', f.sqlstate, 'message', f.message))
+            {{ private }}.redact_in(jsonb_build_object('function', f.function, 'sqlstate', f.sqlstate, 'message', f.message))
             order by f.consecutive desc, f.last_seen_at desc
         ))[1]
     from {{ private }}.read_failures(p_failures, p_now) as f

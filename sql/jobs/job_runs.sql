@@ -35,7 +35,7 @@ exception
         or cardinality_violation or sqlstate 'OR000'
     then
         get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail, v_hint = pg_exception_hint, v_context = pg_exception_context;
-        error := {{ private }}.without_secrets_in(jsonb_build_object(
+        error := {{ private }}.redact_in(jsonb_build_object(
             'function', (p_job).function_name, 'sqlstate', sqlstate, 'message', v_message, 'detail', v_detail, 'hint', v_hint, 'context', v_context
         ));
 end

@@ -65,7 +65,7 @@ create or replace function {{ private }}.is_alone(p_instance_id text)
     language sql volatile
 begin atomic
     select not exists (
-        select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.status not in ('inactive', 'removed')
+        select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.is_living
     );
 end;
 comment on function {{ private }}.is_alone(text) is 'Whether a stream of this owner has nobody that lives: then an instance on probation is better than none.';

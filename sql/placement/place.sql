@@ -40,7 +40,7 @@ begin
     v_to := {{ private }}.spread(
         p_requirement_id, cardinality(p_stream_ids),
         not p_live and not exists (
-            select from {{ private }}.instance as i where i.instance_id = any(p_from) and i.status not in ('inactive', 'removed')
+            select from {{ private }}.instance as i where i.instance_id = any(p_from) and i.is_living
         )
     );
     if p_live then
@@ -243,7 +243,7 @@ as $function$
     -- one that was lost during its drain may have come back with streams
     cross join lateral (select i.status = 'draining' or i.standing_order is not null) as d(is_draining)
     -- what a lost instance still holds cannot be asked for (heirless)
-    where i.status not in ('inactive', 'removed')
+    where i.is_living
         and l.owned - l.outgoing > case when d.is_draining then 0 else i.max_streams end
     order by i.instance_id
 $function$;

@@ -33,7 +33,7 @@ as $function$
         i.location
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
-    where i.status in ('registered', 'active', 'recovering')
+    where i.is_placeable
         and i.standing_order is null
         and (i.suspended_until is null)
         -- whatever is not known when it is planned is taken for half of them
@@ -48,7 +48,7 @@ begin atomic
     -- whether on probation or not, and however loaded
     select exists (
         select from {{ private }}.instance as i
-        where i.status in ('registered', 'active', 'recovering') and i.standing_order is null and i.suspended_until is null
+        where i.is_placeable and i.standing_order is null and i.suspended_until is null
     );
 end;
 comment on function {{ private }}.any_instance_is_placeable() is 'Whether any instance may be given streams.';

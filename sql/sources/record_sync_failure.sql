@@ -23,7 +23,7 @@ begin
     return query
     update {{ private }}.source as s
     set
-        last_attempt_at = {{ private }}.now(), last_error = p_error, consecutive_failures = s.consecutive_failures + 1,
+        last_attempt_at = {{ private }}.now(), last_error = {{ private }}.redact_json(p_error), consecutive_failures = s.consecutive_failures + 1,
         failure_event_id = {{ private }}.event_id()
     where s.source = p_source
     returning s.consecutive_failures;

@@ -9,7 +9,7 @@ create or replace function {{ private }}.source_check_arguments(
 as $function$
 begin
     perform {{ private }}.require_argument(
-        'p_source', p_source ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$', to_jsonb(p_source),
+        'p_source', {{ private }}.is_name(p_source), to_jsonb(p_source),
         'a name of 1 to 48 letters, digits, dots, underscores and dashes'
     );
     perform {{ private }}.require_argument(

@@ -602,6 +602,42 @@ CREATE FUNCTION orchestrator_private.now() RETURNS timestamp with time zone
 
 COMMENT ON FUNCTION orchestrator_private.now() IS 'The time now, moving on within a transaction.';
 
+CREATE FUNCTION orchestrator_private.waiting_sessions() RETURNS TABLE(pid integer, waiting_since timestamp with time zone, waits_for integer[])
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.waiting_sessions() IS 'Server processes that wait for a lock of any kind, since when, and for whom.';
+
+CREATE VIEW orchestrator_private.fleet_lock AS
+ SELECT
+        CASE
+            WHEN (k.key = orchestrator_private.lock_key('decision'::text)) THEN 'decision'::text
+            WHEN (l.relation IS NOT NULL) THEN ('table '::text || (c.relname)::text)
+            ELSE l.locktype
+        END AS lock,
+    l.mode,
+    l.granted,
+    l.pid,
+    l.waitstart,
+    l.virtualtransaction,
+    pg_blocking_pids(l.pid) AS waits_for,
+    k.key,
+    COALESCE(((l.locktype = 'advisory'::text) OR (n.nspname = ANY (ARRAY['orchestrator'::name, 'orchestrator_private'::name]))), false) AS is_ours,
+    (l.granted AND ((k.key = orchestrator_private.lock_key('decision'::text)) OR ((n.nspname = 'orchestrator_private'::name) AND (c.relkind = 'r'::"char") AND (l.mode <> 'AccessShareLock'::text)))) AS holds_up_others
+   FROM (((pg_locks l
+     LEFT JOIN pg_class c ON ((l.relation = c.oid)))
+     LEFT JOIN pg_namespace n ON ((c.relnamespace = n.oid)))
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN ((l.locktype = 'advisory'::text) AND (l.objsubid = 1)) THEN (((l.classid)::bigint << 32) | (l.objid)::bigint)
+                    ELSE NULL::bigint
+                END AS key) k)
+  WHERE (l.database = ( SELECT d.oid
+           FROM pg_database d
+          WHERE (d.datname = current_database())));
+
+COMMENT ON VIEW orchestrator_private.fleet_lock IS 'Locks of this database in this fleet''s terms: who holds the decision lock, its tables or other locks, or waits for them.';
+
 CREATE FUNCTION orchestrator.lock_holders() RETURNS TABLE(lock text, mode text, pid integer, login text, application_name text, state text, transaction_age interval, waiting integer)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1310,6 +1346,8 @@ CREATE TABLE orchestrator_private.instance (
     probation_until timestamp with time zone,
     probation_event_id uuid,
     is_unusual boolean GENERATED ALWAYS AS (((status <> 'removed'::text) AND ((status = 'inactive'::text) OR (session_lost_at IS NOT NULL) OR (suspended_until IS NOT NULL) OR (probation_until IS NOT NULL) OR (crashes > 0) OR (losses > 0)))) STORED NOT NULL,
+    is_living boolean GENERATED ALWAYS AS ((status <> ALL (ARRAY['inactive'::text, 'removed'::text]))) STORED NOT NULL,
+    is_placeable boolean GENERATED ALWAYS AS ((status = ANY (ARRAY['registered'::text, 'active'::text, 'recovering'::text]))) STORED NOT NULL,
     CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
     CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
     CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
@@ -1355,6 +1393,10 @@ COMMENT ON COLUMN orchestrator_private.instance.probation_until IS 'It came and 
 COMMENT ON COLUMN orchestrator_private.instance.probation_event_id IS 'What began its last probation: a loss, or its new registration after a crash.';
 
 COMMENT ON COLUMN orchestrator_private.instance.is_unusual IS 'Whether there is more to look at than its last beat and its session: it is lost, restarts, is on probation, or has crashes or losses that will be forgotten.';
+
+COMMENT ON COLUMN orchestrator_private.instance.is_living IS 'Whether its status is that of a process which is there: neither lost nor removed.';
+
+COMMENT ON COLUMN orchestrator_private.instance.is_placeable IS 'Whether its status lets it be given streams: it is there, not late and not draining. A standing order, a suspension or a probation may still keep them away.';
 
 CREATE FUNCTION orchestrator_private.any_instance_is_placeable() RETURNS boolean
     LANGUAGE sql STABLE
@@ -2463,6 +2505,12 @@ CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
 
 COMMENT ON FUNCTION orchestrator_private.is_imbalanced() IS 'Whether two loads differ by more than imbalance_threshold, or an instance is more than max_stream_difference from its share.';
 
+CREATE FUNCTION orchestrator_private.is_name(p_text text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_name(p_text text) IS 'Whether an instance or a source may be called so: 1 to 48 letters, digits, dots, underscores and dashes, a letter or digit first.';
+
 CREATE FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS …;
@@ -2549,12 +2597,6 @@ CREATE FUNCTION orchestrator_private.lock_decisions_shared() RETURNS void
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.lock_decisions_shared() IS 'Keep decisions out while a worker confirms what it has; many workers may at once. Never followed by lock_decisions() in the same transaction.';
-
-CREATE FUNCTION orchestrator_private.lock_holding_sessions() RETURNS TABLE(pid integer)
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.lock_holding_sessions() IS 'Server processes that hold the decision lock, or rows of this system''s tables.';
 
 CREATE FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) RETURNS text[]
     LANGUAGE sql
@@ -2700,6 +2742,18 @@ CREATE FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT strea
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) IS 'The moves that this decision and those after it made or asked for.';
+
+CREATE FUNCTION orchestrator_private.redact(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.redact(p_text text) IS 'A text without what looks like a password, a token, a key or the address of a webhook, and no longer than 4000 characters.';
+
+CREATE FUNCTION orchestrator_private.names_secret(p_key text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.names_secret(p_key text) IS 'Whether a key of JSON names a password, a token or a key.';
 
 CREATE FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
@@ -2952,6 +3006,18 @@ CREATE FUNCTION orchestrator_private.recovery_is_on() RETURNS TABLE(code text, s
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.recovery_is_on() IS 'Alert: recovery mode is on (R4.3).';
+
+CREATE FUNCTION orchestrator_private.redact_in(p_error jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.redact_in(p_error jsonb) IS 'An error (an object of texts) without secrets; null when there is none.';
+
+CREATE FUNCTION orchestrator_private.redact_json(p_value jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.redact_json(p_value jsonb) IS 'JSON in its own shape, without the secrets that its texts hold and its keys name.';
 
 CREATE FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) RETURNS void
     LANGUAGE plpgsql
@@ -3635,18 +3701,6 @@ CREATE FUNCTION orchestrator_private.without_progress() RETURNS TABLE(instance_i
 
 COMMENT ON FUNCTION orchestrator_private.without_progress() IS 'Instances that beat, have streams to hear and hear nothing.';
 
-CREATE FUNCTION orchestrator_private.without_secrets(p_text text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.without_secrets(p_text text) IS 'A text without what looks like a password, a token or the address of a webhook, and no longer than 4000 characters.';
-
-CREATE FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) IS 'An error (an object of texts) without secrets; null when there is none.';
-
 CREATE TABLE orchestrator_private.alert_delivery (
     alert_id bigint NOT NULL,
     event text NOT NULL,
@@ -3830,7 +3884,7 @@ COMMENT ON COLUMN orchestrator_private.station_fault.event_id IS 'What found the
 CREATE VIEW orchestrator.failing_stations AS
  SELECT f.stream_id,
     s.name,
-    orchestrator_private.without_secrets(s.url) AS url,
+    orchestrator_private.redact(s.url) AS url,
     a.instance_id,
     f.found_at,
     f.last_failed_at,
@@ -3912,8 +3966,8 @@ CREATE VIEW orchestrator.fleet AS
     c.recovery_detail
    FROM (orchestrator_private.controller c
      CROSS JOIN ( SELECT (count(*))::integer AS instances,
-            (count(*) FILTER (WHERE (n.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text, 'draining'::text]))))::integer AS serving_instances,
-            (COALESCE(sum(n.max_streams) FILTER (WHERE ((n.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text])) AND (n.standing_order IS NULL))), (0)::bigint))::integer AS capacity,
+            (count(*) FILTER (WHERE n.is_living))::integer AS serving_instances,
+            (COALESCE(sum(n.max_streams) FILTER (WHERE (n.is_living AND (n.status <> 'draining'::text) AND (n.standing_order IS NULL))), (0)::bigint))::integer AS capacity,
             (COALESCE(sum(l.owned) FILTER (WHERE (n.status <> 'inactive'::text)), (0)::bigint))::integer AS streams_held,
             (COALESCE(sum(l.owned) FILTER (WHERE (n.status = 'inactive'::text)), (0)::bigint))::integer AS streams_kept,
             (COALESCE(sum(l.outgoing), (0)::bigint))::integer AS streams_handed_over
@@ -4031,7 +4085,7 @@ CREATE VIEW orchestrator.instances AS
     l.outgoing,
     round(((100.0 * (l.owned)::numeric) / (i.max_streams)::numeric), 1) AS load_percentage,
         CASE
-            WHEN ((i.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text])) AND (i.standing_order IS NULL)) THEN round(LEAST((((sum(l.owned) OVER ())::numeric * (i.max_streams)::numeric) / (NULLIF(sum(i.max_streams) FILTER (WHERE ((i.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text])) AND (i.standing_order IS NULL))) OVER (), 0))::numeric), (i.max_streams)::numeric), 1)
+            WHEN (i.is_living AND (i.status <> 'draining'::text) AND (i.standing_order IS NULL)) THEN round(LEAST((((sum(l.owned) OVER ())::numeric * (i.max_streams)::numeric) / (NULLIF(sum(i.max_streams) FILTER (WHERE (i.is_living AND (i.status <> 'draining'::text) AND (i.standing_order IS NULL))) OVER (), 0))::numeric), (i.max_streams)::numeric), 1)
             ELSE (0)::numeric
         END AS fair_share,
     h.beat_at AS last_heartbeat,
@@ -4104,30 +4158,20 @@ CREATE VIEW orchestrator.jobs AS
 COMMENT ON VIEW orchestrator.jobs IS 'The periodic jobs: when each runs next and how it went last.';
 
 CREATE VIEW orchestrator.locks AS
- SELECT
-        CASE
-            WHEN ((l.locktype = 'advisory'::text) AND ((((l.classid)::bigint << 32) | (l.objid)::bigint) = orchestrator_private.lock_key('decision'::text))) THEN 'decision'::text
-            WHEN (i.instance_id IS NOT NULL) THEN ('session of '::text || i.instance_id)
-            WHEN (l.relation IS NOT NULL) THEN ('table '::text || (c.relname)::text)
-            ELSE l.locktype
-        END AS lock,
+ SELECT COALESCE(('session of '::text || i.instance_id), l.lock) AS lock,
     l.mode,
     l.granted,
     l.pid,
-    pg_blocking_pids(l.pid) AS waits_for,
+    l.waits_for,
     (a.usename)::text AS login,
     a.application_name,
     a.state,
     (orchestrator_private.now() - a.xact_start) AS transaction_age,
     (orchestrator_private.now() - l.waitstart) AS waiting_for
-   FROM ((((pg_locks l
+   FROM ((orchestrator_private.fleet_lock l
      LEFT JOIN pg_stat_activity a ON ((l.pid = a.pid)))
-     LEFT JOIN pg_class c ON ((l.relation = c.oid)))
-     LEFT JOIN pg_namespace n ON ((c.relnamespace = n.oid)))
-     LEFT JOIN orchestrator_private.instance i ON (((l.locktype = 'advisory'::text) AND (l.objsubid = 1) AND (i.session_key = (((l.classid)::bigint << 32) | (l.objid)::bigint)))))
-  WHERE ((l.database = ( SELECT d.oid
-           FROM pg_database d
-          WHERE (d.datname = current_database()))) AND ((l.locktype = 'advisory'::text) OR (n.nspname = ANY (ARRAY['orchestrator'::name, 'orchestrator_private'::name])) OR (NOT l.granted)));
+     LEFT JOIN orchestrator_private.instance i ON ((l.key = i.session_key)))
+  WHERE (l.is_ours OR (NOT l.granted));
 
 COMMENT ON VIEW orchestrator.locks IS 'Who holds and who waits for the locks of this system: the decision lock, the sessions of instances, its tables.';
 
@@ -4244,7 +4288,7 @@ COMMENT ON TABLE orchestrator_private.stall IS 'A stream that its owner runs and
 CREATE VIEW orchestrator.stalled_streams AS
  SELECT t.stream_id,
     s.name,
-    orchestrator_private.without_secrets(s.url) AS url,
+    orchestrator_private.redact(s.url) AS url,
     t.instance_id,
     t.epoch,
     t.silent_since,
@@ -5085,6 +5129,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.now() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator_private.waiting_sessions() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator.lock_holders() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_admin;
@@ -5550,6 +5596,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_alone(p_instance_id text) FROM PU
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.is_name(p_text text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) FROM PUBLIC;
@@ -5573,8 +5621,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.lock_alert_target(p_target text) FRO
 REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions_shared() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.lock_holding_sessions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) FROM PUBLIC;
 
@@ -5623,6 +5669,12 @@ REVOKE ALL ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_str
 REVOKE ALL ON FUNCTION orchestrator_private.moves_of_event(p_event_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.redact(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.redact(p_text text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.redact(p_text text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.names_secret(p_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) FROM PUBLIC;
 
@@ -5707,6 +5759,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.record_run(p_job orchestrator_privat
 REVOKE ALL ON FUNCTION orchestrator_private.recount_loads() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.recovery_is_on() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.redact_in(p_error jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.redact_json(p_value jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) FROM PUBLIC;
 
@@ -5903,12 +5959,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.welcome_back(p_known orchestrator_pr
 REVOKE ALL ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.without_progress() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) TO orchestrator_reader;
-GRANT ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) TO orchestrator_admin;
-
-REVOKE ALL ON FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) FROM PUBLIC;
 
 GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_admin;
