@@ -107,7 +107,7 @@ begin
     then
         perform {{ private }}.request_settle('room'); -- for what this decision left with nobody, room may have to be made
     end if;
-    perform {{ private }}.tell_lookers();
+    perform {{ private }}.notify_watchers();
     return v_decision;
 end
 $function$;

@@ -69,7 +69,7 @@ begin
         );
         perform {{ private }}.notify_instance(n.instance_id, null)
         from (select distinct u.instance_id from unnest(v_to) as u(instance_id) where u.instance_id is not null) as n;
-        perform {{ private }}.tell_lookers();
+        perform {{ private }}.notify_watchers();
         if unplaced is null and {{ private }}.count_waiting(1) > 0 then
             perform {{ private }}.request_settle('room');
         end if;

@@ -57,7 +57,7 @@ end
 $function$;
 comment on function {{ private }}.check_what_if(text[], jsonb, jsonb) is 'Refuse (OR101, OR103) what cannot be supposed.';
 
-create or replace function {{ private }}.suppose(p_without text[], p_with jsonb, p_capacity jsonb)
+create or replace function {{ private }}.apply_what_if_changes(p_without text[], p_with jsonb, p_capacity jsonb)
     returns void
     language plpgsql volatile
 as $function$
@@ -94,7 +94,7 @@ begin
     end if;
 end
 $function$;
-comment on function {{ private }}.suppose(text[], jsonb, jsonb) is 'Make it so.';
+comment on function {{ private }}.apply_what_if_changes(text[], jsonb, jsonb) is 'Make it so.';
 
 create or replace function {{ private }}.planned_loads()
     returns jsonb

@@ -46,7 +46,7 @@ create or replace function {{ private }}.sessions_changed()
     language sql stable
 as $function$
     with held as materialized (
-        select h.session_key, h.login, {{ private }}.may_speak_for(h.login, null) as is_for_all from {{ private }}.held_sessions() as h
+        select h.session_key, h.login, {{ private }}.may_act_for(h.login, null) as is_for_all from {{ private }}.held_sessions() as h
     )
     select i.instance_id, i.session_lost_at is not null
     from {{ private }}.instance as i
@@ -270,7 +270,7 @@ begin
     return {{ private }}.server_returned()
         or exists (select from {{ private }}.instance as i where i.is_unusual) and (
             exists (select from {{ private }}.instances_forgotten())
-            or {{ private }}.heirless_with_room() is not null
+            or {{ private }}.owners_of_orphans_with_room() is not null
             or exists (select from {{ private }}.probations_over())
         )
         or cardinality(p_watched) > 0 and (
@@ -390,14 +390,14 @@ begin
 
     perform {{ private }}.end_probations();
     v_ids := null;
-    if exists (select from {{ private }}.heirless()) then
-        v_ids := {{ private }}.heirless_with_room();
+    if exists (select from {{ private }}.owners_of_orphans()) then
+        v_ids := {{ private }}.owners_of_orphans_with_room();
     end if;
     if v_ids is not null then
         v_ids := {{ private }}.lock_lost(v_ids);
-        v_decision := {{ private }}.inherit(v_ids);
+        v_decision := {{ private }}.reassign_orphaned(v_ids);
         if v_decision.decision_id is not null then
-            v_result := v_result || jsonb_build_object('heirless', to_jsonb(v_ids), 'heirless_moves', v_decision.moves);
+            v_result := v_result || jsonb_build_object('orphaned', to_jsonb(v_ids), 'orphaned_moves', v_decision.moves);
         end if;
     end if;
     return nullif(v_result, '{}');

@@ -24,7 +24,7 @@ begin
         'p_reason', p_reason is null or length(p_reason) <= 1000, to_jsonb(left(p_reason, 100)), 'at most 1000 characters'
     );
     perform {{ private }}.lock_decisions();
-    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
     v_held := array(
         select a.stream_id from {{ private }}.assignment as a where a.stream_id = any(p_streams) and a.instance_id = p_instance_id
     );

@@ -217,7 +217,7 @@ end
 $function$;
 comment on function {{ private }}.note_streak(text, jsonb, timestamptz) is 'How many failures in a row a reporter has seen; too many open an alert at once (R4.2).';
 
-create or replace function {{ private }}.note_failures_of(p_reporter text, p_failures jsonb)
+create or replace function {{ private }}.record_call_failures(p_reporter text, p_failures jsonb)
     returns bigint
     language plpgsql volatile
 as $function$
@@ -233,7 +233,7 @@ begin
     return v_counted;
 end
 $function$;
-comment on function {{ private }}.note_failures_of(text, jsonb) is 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
+comment on function {{ private }}.record_call_failures(text, jsonb) is 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
 
 create or replace function {{ private }}.count_retries(p_failures jsonb)
     returns void
@@ -268,7 +268,7 @@ declare
     v_recorded bigint;
 begin
     perform {{ private }}.check_failures(p_failures);
-    v_recorded := {{ private }}.note_failures_of(p_reporter, p_failures);
+    v_recorded := {{ private }}.record_call_failures(p_reporter, p_failures);
     perform {{ private }}.note_streak(p_reporter, p_failures, {{ private }}.now());
     perform {{ private }}.count_retries(p_failures);
     return query select v_recorded::integer, c.recovery_since is not null from {{ private }}.controller as c;

@@ -106,7 +106,7 @@ as $function$
                 select from {{ private }}.held_sessions() as s
                 where s.session_key = (p_instance).session_key
                     and s.pid <> pg_backend_pid()
-                    and {{ private }}.may_speak_for(s.login, (p_instance).owner_role)
+                    and {{ private }}.may_act_for(s.login, (p_instance).owner_role)
             )
         )
 $function$;
@@ -117,7 +117,7 @@ create or replace function {{ private }}.check_return(p_known {{ private }}.inst
     language plpgsql volatile
 as $function$
 begin
-    if not {{ private }}.may_speak_for(session_user, p_known.owner_role) then
+    if not {{ private }}.may_act_for(session_user, p_known.owner_role) then
         raise exception using
             errcode = 'OR106',
             message = 'the instance belongs to another login',

@@ -1,5 +1,5 @@
 -- Where streams go. Counting decides (instance_load, requirement_load), so the cost follows the instances and what moves.
---   spread            which instances take how many, each as near its fair share as can be without moving anybody
+--   assign_streams    which instances take how many, each as near its fair share as can be without moving anybody
 --   distribute        give or hand over a list of streams that way
 --   place_unplaced    what came out of a hand-over whose next owner is gone
 --   fail_over         everything of lost instances, now, as far as somebody can take it
@@ -37,7 +37,7 @@ begin
             return v_moved;
         end if;
     end if;
-    v_to := {{ private }}.spread(
+    v_to := {{ private }}.assign_streams(
         p_requirement_id, cardinality(p_stream_ids),
         not p_live and not exists (
             select from {{ private }}.instance as i where i.instance_id = any(p_from) and i.is_living
@@ -233,7 +233,7 @@ end
 $function$;
 comment on function {{ private }}.place_waiting(bigint, text) is 'Give waiting streams to instances that have room, longest waiting first.';
 
-create or replace function {{ private }}.leaving()
+create or replace function {{ private }}.evacuees()
     returns table (instance_id text, streams integer)
     language sql stable
 as $function$
@@ -242,12 +242,12 @@ as $function$
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
     -- one that was lost during its drain may have come back with streams
     cross join lateral (select i.status = 'draining' or i.standing_order is not null) as d(is_draining)
-    -- what a lost instance still holds cannot be asked for (heirless)
+    -- what a lost instance still holds cannot be asked for (owners_of_orphans)
     where i.is_living
         and l.owned - l.outgoing > case when d.is_draining then 0 else i.max_streams end
     order by i.instance_id
 $function$;
-comment on function {{ private }}.leaving() is 'How many streams draining and overfull instances have still to be asked for.';
+comment on function {{ private }}.evacuees() is 'How many streams draining and overfull instances have still to be asked for.';
 
 create or replace function {{ private }}.evacuate(p_decision_id bigint)
     returns integer
@@ -262,7 +262,7 @@ declare
     v_moved integer := 0;
     v_moved_now integer;
 begin
-    for v_leaving in select l.instance_id, l.streams from {{ private }}.leaving() as l loop
+    for v_leaving in select l.instance_id, l.streams from {{ private }}.evacuees() as l loop
         v_left := v_leaving.streams;
         for v_requirement_id in
             select distinct a.requirement_id from {{ private }}.assignment as a where a.instance_id = v_leaving.instance_id

@@ -19,7 +19,7 @@ begin
     v_failures := jsonb_build_array(jsonb_build_object(
         'function', 'sync_source', 'sqlstate', p_error ->> 'code', 'message', p_error ->> 'message', 'detail', p_error ->> 'detail'
     ));
-    perform {{ private }}.note_failures_of('source:' || p_source, v_failures);
+    perform {{ private }}.record_call_failures('source:' || p_source, v_failures);
     return query
     update {{ private }}.source as s
     set
