@@ -19,7 +19,7 @@ begin
     -- What was given is not repeated here: it may be the password.
     perform {{ private }}.require_argument(
         'p_conninfo', p_conninfo is null or p_conninfo !~* 'password|:[^/@]*@', '"(not shown)"',
-        'no password in the address: keep it in a password file (PGPASSFILE) or the environment (PGPASSWORD, POSTGRES_PASSWORD) of whoever synchronises'
+        'no password in the address: keep it in a password file (PGPASSFILE) or the environment (PGPASSWORD, POSTGRES_PASSWORD) of the program that synchronises'
     );
     perform {{ private }}.require_argument(
         'p_table_name', p_table_name is null or btrim(p_table_name) <> '', to_jsonb(p_table_name), 'the name of a table or view'
