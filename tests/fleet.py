@@ -194,7 +194,7 @@ class Fleet:
         return workers
 
     def all_obey(self, *, but: str | None = None) -> None:
-        """Every worker that lives (but one) beats and does as it is told, until nobody is told anything."""
+        """Every worker that lives (but one) beats and does as it is told, until none is told anything."""
         for _ in range(10):
             gone = {
                 but,

@@ -1,16 +1,20 @@
 """Alerts in words: the templates beside this file, filled with what was claimed for one target."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.database import db
 from orchestrator.redact import one_line, redact, without_mentions
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 MOST_EVENTS = 20
 """So many are told in full; more are counted."""
@@ -53,7 +57,10 @@ def compose(fleet: str, events: Sequence[db.Row]) -> Message:
 _FORMS = ("title", "text", "html", "short")
 
 
+@cache
 def _environment(form: str) -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # a driver loads this module at its start
+
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -68,7 +75,7 @@ def _environment(form: str) -> Environment:
 
 def harmless(value: Any) -> Any:
     """What is filled in comes from anywhere: names of stations, messages of servers. It stays on its line, shows no
-    secret, moves no cursor, and calls nobody in a chat."""
+    secret, moves no cursor, and mentions no one in a chat."""
     if not isinstance(value, str):
         return value
     return without_mentions(one_line(redact(value)))[:_LONGEST_VALUE]

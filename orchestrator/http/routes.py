@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from orchestrator import __version__
 from orchestrator.http import schemas
+from orchestrator.names import NAME_PATTERN
 
 Arguments = Callable[[Request], dict[str, Any]]
 
@@ -52,7 +53,7 @@ def _query(request: Request) -> dict[str, Any]:
     return {"request": {**asked, "worker_id": request.query_params.get("worker_id")}, "dialect": "worker"}
 
 
-_INSTANCE_ID = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$"}
+_INSTANCE_ID = {"type": "string", "pattern": NAME_PATTERN}
 _COUNT = {"type": "integer", "minimum": 0, "maximum": 1_000_000}
 
 ROUTES = (

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import jinja2
 from psycopg import sql
 
 from orchestrator import templates
@@ -89,6 +88,8 @@ def _manifest(sql_root: Path) -> list[str]:
 
 
 def _file(path: str, names: Names, root: Path, **variables: object) -> File:
+    import jinja2  # a driver loads this module, and renders nothing
+
     try:
         text = templates.render(path, names, root=root, **variables)
     except jinja2.TemplateError as error:

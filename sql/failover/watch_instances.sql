@@ -46,12 +46,12 @@ create or replace function {{ private }}.sessions_changed()
     language sql stable
 as $function$
     with held as materialized (
-        select h.session_key, h.login, {{ private }}.may_speak_for(h.login, null) as is_for_all from {{ private }}.held_sessions() as h
+        select h.session_key, h.login, {{ private }}.may_act_for(h.login, null) as is_for_all from {{ private }}.held_sessions() as h
     )
     select i.instance_id, i.session_lost_at is not null
     from {{ private }}.instance as i
     where i.session_key is not null
-        and i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+        and i.is_living
         -- looked up, not joined: that costs the same however few locks the planner expects
         and (i.session_lost_at is null) <> (
             (i.session_key, i.owner_role) in (select h.session_key, h.login from held as h)
@@ -82,7 +82,7 @@ begin
             count(*) filter (where i.session_lost_at >= v_recently) as lost,
             count(*) as attached
         from {{ private }}.instance as i
-        where i.session_key is not null and i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+        where i.session_key is not null and i.is_living
     ) as s
     where s.lost >= 2
         and s.lost * 2 > s.attached
@@ -104,7 +104,7 @@ as $function$
     select array(
         select i.instance_id
         from {{ private }}.instance as i
-        where i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+        where i.is_living
             -- nearly always few; and that is looked up, not joined, so that the planner need not know it
             and i.instance_id = any(
                 array(
@@ -134,7 +134,7 @@ as $function$
         cross join {{ private }}.controller as c
         cross join limits as l
         where i.instance_id = any(p_watched)
-            and i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+            and i.is_living
             and i.suspended_until is null
             and l.now >= greatest(h.beat_at, c.silence_counts_from) + least(i.lease, l.warning)
     ),
@@ -151,7 +151,7 @@ as $function$
     where case
         when n.instances >= 2 then n.instances > (
             select count(*) / 2 from {{ private }}.instance as i
-            where i.status in ('registered', 'active', 'warning', 'recovering', 'draining') and i.suspended_until is null
+            where i.is_living and i.suspended_until is null
         )
     end
 $function$;
@@ -214,7 +214,7 @@ as $function$
         cross join {{ private }}.controller as c
         cross join limits as l
         where i.instance_id = any(p_watched)
-            and i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+            and i.is_living
     )
     select w.instance_id, r.rule, w.beat_at, w.session_lost_at
     from watched as w
@@ -246,7 +246,7 @@ as $function$
     cross join {{ private }}.controller as c
     cross join limits as l
     where i.instance_id = any(p_watched)
-        and i.status in ('registered', 'active', 'recovering')
+        and i.is_placeable
         and i.suspended_until is null
         and greatest(h.beat_at, c.silence_counts_from) <= l.late_since
 $function$;
@@ -270,7 +270,7 @@ begin
     return {{ private }}.server_returned()
         or exists (select from {{ private }}.instance as i where i.is_unusual) and (
             exists (select from {{ private }}.instances_forgotten())
-            or {{ private }}.heirless_with_room() is not null
+            or {{ private }}.owners_of_orphans_with_room() is not null
             or exists (select from {{ private }}.probations_over())
         )
         or cardinality(p_watched) > 0 and (
@@ -293,7 +293,7 @@ as $function$
     with free as (
         select i.instance_id
         from {{ private }}.instance as i
-        where i.instance_id = any(p_watched) and i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+        where i.instance_id = any(p_watched) and i.is_living
         order by i.instance_id
         for no key update skip locked
     )
@@ -390,14 +390,14 @@ begin
 
     perform {{ private }}.end_probations();
     v_ids := null;
-    if exists (select from {{ private }}.heirless()) then
-        v_ids := {{ private }}.heirless_with_room();
+    if exists (select from {{ private }}.owners_of_orphans()) then
+        v_ids := {{ private }}.owners_of_orphans_with_room();
     end if;
     if v_ids is not null then
         v_ids := {{ private }}.lock_lost(v_ids);
-        v_decision := {{ private }}.inherit(v_ids);
+        v_decision := {{ private }}.reassign_orphaned(v_ids);
         if v_decision.decision_id is not null then
-            v_result := v_result || jsonb_build_object('heirless', to_jsonb(v_ids), 'heirless_moves', v_decision.moves);
+            v_result := v_result || jsonb_build_object('orphaned', to_jsonb(v_ids), 'orphaned_moves', v_decision.moves);
         end if;
     end if;
     return nullif(v_result, '{}');

@@ -125,3 +125,13 @@ def test_the_worker_shim_imports_only_the_ground_floor() -> None:
     }
     assert imported
     assert {(module, room) for module, room in imported if room not in GROUND_FLOOR} == set()
+
+
+def test_only_the_commands_of_the_worker_shim_set_up_a_log_or_hide_a_password() -> None:
+    """Inside another program the log and the command line are that program's."""
+    importing = {
+        module
+        for module in modules()
+        if module.startswith("worker_shim") and {room_of(name) for name in imports(module)} & {"logs", "process_list"}
+    }
+    assert importing == {"worker_shim.cli", "worker_shim.host"}
