@@ -46,7 +46,7 @@ snapshot: $(VENV)/dev.stamp  ## write the schema snapshot, the help texts and th
 	$(BIN)/python -m tests.cli.golden
 	$(BIN)/python -m tests.cli.keys
 
-docs: $(VENV)/dev.stamp  ## write the generated tables of sql/README.md anew
+docs: $(VENV)/dev.stamp  ## write docs/reference anew, from the comments in the database
 	$(BIN)/python docs/generate.py
 
 docs-images: $(VENV)/dev.stamp  ## make the pictures in docs/operating/images anew, with Debian's chromium

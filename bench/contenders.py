@@ -100,9 +100,9 @@ class Ours:
     def kill_coordinator(self) -> None:
         """kill -9 of the postmaster; its children notice and end."""
         postmaster = psutil.Process(self._server.pid)
-        everybody = [postmaster, *postmaster.children()]
+        processes = [postmaster, *postmaster.children()]
         postmaster.kill()
-        _, alive = psutil.wait_procs(everybody, PATIENCE)
+        _, alive = psutil.wait_procs(processes, PATIENCE)
         if alive:
             raise TimeoutError(f"{len(alive)} processes of PostgreSQL have outlived their postmaster")
 

@@ -21,7 +21,7 @@ PATIENCE = 120.0
 LONGEST_SILENCE = 400.0
 # From the coordinator's end to its answering again: longer than any session timeout and grace here.
 OUTAGE = 12.0
-# And so long after it, so that whoever notices late is seen, too.
+# And so long after it, so that a late notice is seen, too.
 AFTERMATH = 12.0
 
 
@@ -150,4 +150,4 @@ def measure(name: str, settings: Settings, events: Sequence[str], streams: int, 
             return Scenario(name, contender, log, streams=streams, workers=workers).run(events)
         finally:
             for process in processes.all:
-                process.kill()  # nobody asks how they would end
+                process.kill()  # how they would end is not measured

@@ -11,6 +11,15 @@ _SCHEMA = re.compile(r"[a-z][a-z0-9_]{0,13}")
 
 DEFAULT_SCHEMA = "orchestrator"
 
+# What an instance or a source may be called; SQL's is_name() says the same.
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$"
+_NAME = re.compile(NAME_PATTERN)
+
+
+def is_name(text: str) -> bool:
+    """Whether an instance or a source may be called so."""
+    return _NAME.fullmatch(text) is not None
+
 
 @dataclass(frozen=True)
 class Names:

@@ -194,7 +194,7 @@ class Fleet:
         return workers
 
     def all_obey(self, *, but: str | None = None) -> None:
-        """Every worker that lives (but one) beats and does as it is told, until nobody is told anything."""
+        """Every worker that lives (but one) beats and does as it is told, until none is told anything."""
         for _ in range(10):
             gone = {
                 but,
@@ -228,7 +228,7 @@ class Fleet:
         self.all_obey()
         return result
 
-    # -- looking -------------------------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------------------
 
     def instance(self, instance_id: str) -> Row:
         [row] = self.view("instances", instance_id=instance_id)

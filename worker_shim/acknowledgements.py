@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from worker_shim.patience import clock
+from worker_shim.clock import clock
 from worker_shim.stream import Stream
 
 AFTER = 0.05  # seconds that are gathered into one call

@@ -8,7 +8,7 @@ import random
 from collections.abc import Sequence
 
 from worker_shim.calls import Row
-from worker_shim.patience import clock
+from worker_shim.clock import clock
 
 logger = logging.getLogger("worker_shim")
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg
 
+from orchestrator.failures import Failures
 from orchestrator.sqlstates import Reaction, reaction_to
+from worker_shim.clock import clock
 from worker_shim.connection import Listener
-from worker_shim.failures import Failures, describe, describe_holders, without_secrets
-from worker_shim.patience import clock, one_line, one_round
+from worker_shim.retry import harmless, one_line, one_round
 
 logger = logging.getLogger("worker_shim")
 
 LOCK_NOT_AVAILABLE = "55P03"
+_SECRET = re.compile(r"passw|secret|token|credential|api_?key|private_?key|dsn|conninfo", re.IGNORECASE)
+_LONGEST = 200
 Row = Mapping[str, Any]
 
 
@@ -25,7 +30,7 @@ class Calls:
     """Calls over a listener's connection; after each new connection, `connected` makes it the worker's."""
 
     def __init__(self, listener: Listener, connected: Callable[[], Awaitable[None]]) -> None:
-        self.failures = Failures()
+        self.failures = Failures(clock)
         self.round_trip = 0.0  # seconds that the last call that was answered took there and back
         self._listener = listener
         self._connected = connected
@@ -70,7 +75,7 @@ class Calls:
     async def report_failures(self, **who: Any) -> None:
         """Tell what failed since the last time, in one try; what does not arrive is kept for the next."""
         if telling := self.failures.untold():
-            (row,) = await self.ask("report_failures", failures=self.failures.describe(telling), **who)
+            (row,) = await self.ask("report_failures", failures=self.failures.described(telling), **who)
             self.failures.told(telling)
             logger.info("failures reported count=%d recovery_mode=%s", row["recorded"], row["recovery"])
 
@@ -122,3 +127,40 @@ class Member:
     @property
     def _identity(self) -> dict[str, Any]:
         return {"instance_id": self.instance_id, "incarnation": self.incarnation}
+
+
+def describe(error: psycopg.Error | OSError) -> str:
+    """SQLSTATE, message, detail and hint, as key=value text."""
+    if not isinstance(error, psycopg.Error):
+        return f"sqlstate=None error={one_line(error)!r}"
+    diagnostic = error.diag
+    return (
+        f"sqlstate={error.sqlstate} error={one_line(diagnostic.message_primary or error)!r}"
+        f" detail={diagnostic.message_detail} hint={diagnostic.message_hint!r}"
+    )
+
+
+def without_secrets(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as they may stand in a log: secrets masked, long ones cut, lists counted."""
+    return {name: "***" if _SECRET.search(name) else _brief(value) for name, value in arguments.items()}
+
+
+def describe_holders(holders: Sequence[Mapping[str, Any]]) -> str:
+    """Who holds locks, as lock_holders() says it, on one line."""
+    return "; ".join(
+        f"{row['lock']} {row['mode']} pid={row['pid']} login={row['login']} program={row['application_name']!r}"
+        f" state={row['state']} transaction_age={row['transaction_age']} waiting={row['waiting']}"
+        for row in holders
+    )
+
+
+def _brief(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _cut(json.dumps(without_secrets(value), default=str, ensure_ascii=False))
+    if isinstance(value, list):
+        return f"{len(value)} items"
+    return _cut(harmless(value)) if isinstance(value, str) else value
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

@@ -32,8 +32,8 @@ CATEGORIES: dict[str, log.Category] = {
     "handlers": "STREAM",
     "isolation": "INSTANCE",
     "many": "INSTANCE",
-    "patience": "DATABASE",
     "protocol": "INSTANCE",
+    "retry": "DATABASE",
     "supervisor": "STREAM",
     "worker": "INSTANCE",
 }

@@ -7,63 +7,22 @@ import contextlib
 import itertools
 import logging
 import os
-import re
 import socket
-from collections.abc import Mapping
 from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
-from worker_shim.patience import one_line
+from orchestrator import conninfo
+from orchestrator.conninfo import Timeouts
+from orchestrator.errors import BadArgument
+from worker_shim.retry import one_line
 
 logger = logging.getLogger("worker_shim")
 
-LOCK_TIMEOUT = 5.0  # as the functions set it for themselves
 PREPARE_AFTER = 2  # calls of a function in a session of our own, until it is only named
-
-
-def connection_options(network_timeout: float) -> dict[str, str]:
-    """libpq's options for connections on which a vanished peer is noticed within network_timeout (seconds).
-
-    At 30 s: within 25 s while idle, within 20 s while something unacknowledged is under way.
-    """
-    probe = _whole(network_timeout / 6)
-    return {
-        "connect_timeout": _whole(min(10, network_timeout), least=2),  # libpq takes 1 for 2
-        "keepalives": "1",
-        "keepalives_idle": _whole(network_timeout / 3),
-        "keepalives_interval": probe,
-        "keepalives_count": "3",
-        "tcp_user_timeout": _whole(network_timeout * 2 / 3 * 1000),
-    }
-
-
-def session_settings(network_timeout: float, server_version: int) -> dict[str, str]:
-    """The same from the server's side, so that it lets go of a vanished worker's session, and its own limits.
-
-    The server gives up first: then the connection is still good.
-    """
-    on_the_wire = connection_options(network_timeout)
-    in_time = _whole(network_timeout * 900)
-    limits = {
-        "tcp_keepalives_idle": on_the_wire["keepalives_idle"],
-        "tcp_keepalives_interval": on_the_wire["keepalives_interval"],
-        "tcp_keepalives_count": on_the_wire["keepalives_count"],
-        "tcp_user_timeout": on_the_wire["tcp_user_timeout"],
-        "statement_timeout": in_time,
-        "lock_timeout": _whole(min(LOCK_TIMEOUT * 1000, network_timeout * 450)),
-        "idle_in_transaction_session_timeout": in_time,
-    }
-    # It ends the session, so it comes last.
-    return limits | ({"transaction_timeout": _whole(network_timeout * 1000)} if server_version >= 170000 else {})
-
-
-def _whole(number: float, least: int = 1) -> str:
-    return str(max(least, round(number)))
 
 
 HINTS = {  # for what PostgreSQL refuses before the orchestrator is asked
@@ -93,23 +52,14 @@ class Refused(Exception):
         return cls(code, message or one_line(error), hint, diagnostic.message_detail if diagnostic else None)
 
 
-def _check_where(given: Mapping[str, Any]) -> None:
-    """A password with an @ or a / in it ends up as a part of the host or the port, which libpq quotes in its errors."""
-    ports = str(given.get("port") or "").replace(",", "")
-    if re.search("[^,]@", str(given.get("host") or "")) or not (ports.isdecimal() or not ports):
-        raise psycopg.ProgrammingError
-
-
 class Connection:
     """One connection to the orchestrator's database, used by one call at a time, for one worker or for several."""
 
     def __init__(self, dsn: str, schema: str, network_timeout: float) -> None:
         try:
-            given = conninfo_to_dict(dsn)
-            _check_where(given)
-        except psycopg.ProgrammingError:
-            raise ValueError("the DSN cannot be parsed") from None  # the driver's message would quote it
-        self.conninfo = make_conninfo(dsn, **(connection_options(network_timeout) | given))
+            self.conninfo = conninfo.complete(dsn, network_timeout=network_timeout)
+        except BadArgument:
+            raise ValueError("the DSN cannot be parsed") from None
         self.schema = schema
         self.timeout = network_timeout
         self.session: psycopg.AsyncConnection[DictRow] | None = None
@@ -141,7 +91,9 @@ class Connection:
             connection.add_notify_handler(self._hear)
             self.session = connection
             try:
-                settings = session_settings(self.timeout, connection.info.server_version)
+                settings = conninfo.session_settings(
+                    Timeouts.within(self.timeout), server_version=connection.info.server_version
+                )
                 # in one round trip; a process that is not the one that introduced itself is shared, and stays as it is
                 each = sql.SQL(", ").join([sql.SQL("set_config(%s, %s, false)")] * len(settings))
                 (row,) = await self.execute(

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from worker_shim.patience import harmless
+from worker_shim.retry import harmless
 from worker_shim.stream import Stream
 from worker_shim.vitals import Progress
 

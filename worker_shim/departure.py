@@ -14,8 +14,9 @@ import psycopg
 from worker_shim.assignments import Assignments
 from worker_shim.beats import Beats
 from worker_shim.calls import Member
+from worker_shim.clock import clock
 from worker_shim.loop import Loop
-from worker_shim.patience import clock, one_line
+from worker_shim.retry import one_line
 
 logger = logging.getLogger("worker_shim")
 

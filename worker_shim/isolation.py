@@ -1,6 +1,6 @@
 """`on_isolation = stop`: nothing is heard any more before other instances may be given the streams.
 
-Everything counts from when the last accepted beat was *sent*, on the worker's own clock (`patience.clock`):
+Everything counts from when the last accepted beat was *sent*, on the worker's own clock (`clock.clock`):
 
     0 ── stop_after ──────────── stop_within ──────── lease
          handlers are            all of them have     the orchestrator may give
@@ -20,8 +20,8 @@ import threading
 from collections.abc import Callable
 from typing import NoReturn
 
+from worker_shim.clock import clock
 from worker_shim.handlers import kill_programs
-from worker_shim.patience import clock
 
 logger = logging.getLogger("worker_shim")
 

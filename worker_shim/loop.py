@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from worker_shim.patience import clock
+from worker_shim.clock import clock
 
 
 class Loop:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-from worker_shim.patience import one_line
+from worker_shim.retry import one_line
 from worker_shim.worker import Worker
 
 logger = logging.getLogger("worker_shim")

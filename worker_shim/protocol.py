@@ -19,10 +19,11 @@ from orchestrator.sqlstates import is_retried
 from worker_shim.assignments import Assignments
 from worker_shim.beats import Beats
 from worker_shim.calls import Member, Row
+from worker_shim.clock import clock
 from worker_shim.connection import Refused
 from worker_shim.departure import Departure
 from worker_shim.loop import Loop
-from worker_shim.patience import STALE, UNWANTED, Breaker, backoff, clock, one_line
+from worker_shim.retry import STALE, UNWANTED, Breaker, backoff, one_line
 from worker_shim.stream import digest
 from worker_shim.vitals import Usage
 

@@ -6,8 +6,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from worker_shim.clock import clock
 from worker_shim.context import Context
-from worker_shim.patience import backoff, clock, harmless, one_line
+from worker_shim.retry import backoff, harmless, one_line
 from worker_shim.stream import Stream
 
 logger = logging.getLogger("worker_shim")

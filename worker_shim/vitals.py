@@ -7,7 +7,7 @@ from typing import Any
 
 import psutil
 
-from worker_shim.patience import clock
+from worker_shim.clock import clock
 from worker_shim.stream import Stream
 
 SILENT_AFTER = 10.0  # seconds; from when on a silence is worth a word. What is too long, the database decides

@@ -25,8 +25,8 @@ from worker_shim.departure import Departure, Manners, OnExit
 from worker_shim.handlers import as_handler
 from worker_shim.isolation import Isolation
 from worker_shim.loop import Loop
-from worker_shim.patience import one_line
 from worker_shim.protocol import Protocol
+from worker_shim.retry import one_line
 from worker_shim.stream import Stream
 
 logger = logging.getLogger("worker_shim")

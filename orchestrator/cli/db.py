@@ -7,7 +7,9 @@ from dataclasses import asdict
 import click
 
 from orchestrator.cli import options, output
+from orchestrator.install import check as checker
 from orchestrator.install import migrate as runner
+from orchestrator.install import script
 
 PENDING = 3
 DRIFT = 4
@@ -51,7 +53,7 @@ def migrate(target: options.Target, repair: bool, patience: float) -> None:
 @options.common
 def status(target: options.Target) -> None:
     """What is installed, and what is pending."""
-    found = runner.status(target.dsn, target.schema)
+    found = checker.status(target.dsn, target.schema)
     if target.json:
         output.as_json_text(asdict(found))
         return
@@ -74,7 +76,7 @@ def check(target: options.Target) -> None:
 
     Exit status: 0 equal, 3 migrations are pending, 4 something was edited, altered, lost or left over.
     """
-    findings = runner.check(target.dsn, target.schema)
+    findings = checker.check(target.dsn, target.schema)
     output.rows([asdict(finding) for finding in findings], as_json=target.json, empty=f"{target.schema}: in order")
     if findings:
         sys.exit(PENDING if all(finding.kind == "pending" for finding in findings) else DRIFT)
@@ -88,7 +90,7 @@ def render(schema: str, fence: bool, fence_schema: str) -> None:
     """Print a script that does with psql alone what migrate does."""
     if not _PLAIN_NAME.fullmatch(fence_schema):
         raise click.BadParameter("use lowercase letters, digits and underscores", param_hint="--fence-schema")
-    click.echo(runner.render_fence(fence_schema) if fence else runner.render(schema), nl=False)
+    click.echo(script.render_fence(fence_schema) if fence else script.render(schema), nl=False)
 
 
 @db.command()
@@ -96,4 +98,4 @@ def render(schema: str, fence: bool, fence_schema: str) -> None:
 @options.schema_only
 def roles(schema: str, login: str | None) -> None:
     """Print the SQL that makes the fleet's roles, for somebody who may run it."""
-    click.echo(runner.roles(schema, login=login), nl=False)
+    click.echo(script.roles(schema, login=login), nl=False)

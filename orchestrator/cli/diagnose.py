@@ -7,7 +7,8 @@ import click
 
 from orchestrator.cli import alerts, answer, options, output
 from orchestrator.database import db
-from orchestrator.install import migrate
+from orchestrator.install import check
+from orchestrator.install.program import MigrationError
 
 _COLOURS = {"critical": "red", "warning": "yellow", "info": "cyan"}
 
@@ -162,8 +163,8 @@ SECTIONS = (
 def _pending(target: options.Target) -> list[db.Row]:
     """What only the program can know: that it is newer than the database. In the form of diagnose()'s rows."""
     try:
-        found = migrate.status(target.dsn, target.schema)
-    except migrate.MigrationError:
+        found = check.status(target.dsn, target.schema)
+    except MigrationError:
         return []  # only who may migrate may see what is pending
     if not found.pending and not found.changed:
         return []
@@ -190,7 +191,7 @@ def _show_finding(row: db.Row) -> None:
 
 
 @click.command()
-@options.looking
+@options.watchable
 def diagnose(target: options.Target) -> None:
     """Say what is wrong, and what to type.
 

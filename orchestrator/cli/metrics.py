@@ -16,7 +16,7 @@ COLUMNS = ("name", "labels", "value", "mean", "median", "p95")
 
 @click.command()
 @click.option("--prometheus", is_flag=True, help="Answer as text for Prometheus, such as for its node exporter.")
-@options.looking
+@options.watchable
 def metrics(target: options.Target, prometheus: bool) -> None:
     """Everything that is measured: counters, gauges, and how long things take.
 
@@ -43,13 +43,13 @@ def _show(rows: list[db.Row]) -> None:
 
 def _text(rows: Sequence[db.Row]) -> bytes:
     try:
-        from orchestrator.http import exposition
+        from orchestrator.http import prometheus
     except ModuleNotFoundError as error:
         raise OrchestratorError(
             f"text for Prometheus needs {error.name}, which is not installed",
             hint="pip install 'radio-orchestrator[http]'",
         ) from error
-    return exposition.text(rows)[0]
+    return prometheus.text(rows)[0]
 
 
 def _line(row: db.Row) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def serve(
     """
     try:
         from orchestrator.http import server
-        from orchestrator.http.guard import Limits
+        from orchestrator.http.access import Limits
     except ModuleNotFoundError as error:
         raise OrchestratorError(
             f"the HTTP face needs {error.name}, which is not installed", hint="pip install 'radio-orchestrator[http]'"

@@ -1,6 +1,5 @@
 """orchestrator stream import: stations from a file."""
 
-import re
 from pathlib import PurePath
 from typing import BinaryIO
 
@@ -9,11 +8,10 @@ import click
 from orchestrator.cli import options, output
 from orchestrator.cli.source import show_result
 from orchestrator.errors import BadArgument
+from orchestrator.names import is_name
 from orchestrator.sources import playlist
 from orchestrator.sources.entry import BadPlaylist
 from orchestrator.sources.merge import import_entries
-
-_SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,47}")
 
 
 @click.command("import")
@@ -62,7 +60,7 @@ def import_streams(
             click.echo(f"{len(entries)} streams, no problems")
         return
     source_name = source_name or PurePath(filename).stem
-    if not _SOURCE_NAME.fullmatch(source_name):
+    if not is_name(source_name):
         raise BadArgument(
             f"the file's name makes no name for a source: {source_name!r}",
             hint="give one with --source: letters, digits, dots, underscores and dashes",

@@ -5,7 +5,6 @@
 [{'decision_id': 12, 'from_instance_id': 'fingerv7-002', 'to_instance_id': 'fingerv7-001', 'epoch': 4}]
 """
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
+from psycopg.types.json import Json, Jsonb
 
 from orchestrator.conninfo import STANDARD_TIMEOUTS, Timeouts
 from orchestrator.database import retry
@@ -35,7 +35,7 @@ from orchestrator.database.connection import (
 from orchestrator.errors import LockNotAvailable, OrchestratorError, from_database
 from orchestrator.logs import log
 from orchestrator.names import Names
-from orchestrator.redact import redact
+from orchestrator.redact import names_secret, redact, redact_in
 from orchestrator.sqlstates import Reaction, reaction_to
 
 __all__ = [
@@ -61,7 +61,6 @@ __all__ = [
 ]
 
 _TOLD_OF_A_HOLDER = ("lock", "mode", "pid", "login", "application_name")
-_SECRET = re.compile(r"password|secret|token|conninfo|dsn", re.IGNORECASE)
 
 
 def call(conn: Connection, function: str, **parameters: Any) -> list[Row]:
@@ -113,7 +112,7 @@ async def listen_async(conn: AsyncConnection, channel: str) -> bool:
     """LISTEN on a channel of this fleet; False where notifications cannot reach this connection.
 
     Behind a pooler in transaction mode the server process that answers is not the one that introduced itself, and a
-    LISTEN would be somebody else's.
+    LISTEN would be another client's.
     """
     with translated_errors(), answered_async(conn):
         cursor = await conn.execute("select pg_backend_pid() as pid")
@@ -190,12 +189,14 @@ def _failure(
 
 def _loggable(name: str, value: Any) -> Any:
     """An argument without secrets, and short."""
-    if _SECRET.search(name):
+    if names_secret(name) or name in ("conninfo", "dsn"):
         return "…"
+    if isinstance(value, Json | Jsonb):
+        value = value.obj
     if isinstance(value, list | tuple) and len(value) > 10:
         return f"{len(value)} items"
-    shown = redact(str(value)) if isinstance(value, str | dict) else value
-    return shown[:200] if isinstance(shown, str) else shown
+    shown = redact_in(value)
+    return redact(str(shown))[:200] if isinstance(shown, str | dict) else shown
 
 
 @lru_cache(maxsize=1000)

@@ -1,7 +1,7 @@
 """The driver: calls the database's jobs when they are due, and does for it what needs the outside world.
 
 Any number of drivers run side by side. Each asks for the most overdue job until nothing is due, then sleeps until the
-next is, or until somebody notifies the wake channel. It decides nothing and holds nothing: one that is killed in the
+next is, or until the wake channel is notified. It decides nothing and holds nothing: one that is killed in the
 middle of a job leaves an aborted transaction, or a claim that runs out.
 
 Failures come in rounds (database/retry.py): three tries, then a longer pause, for ever. Only the start may be limited
@@ -15,26 +15,27 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields
+from contextlib import suppress
+from dataclasses import fields
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
 
-import structlog
 from psycopg.types.json import Jsonb
 
-from orchestrator.alerts.delivery import Postman
+from orchestrator.alerts.delivery import Delivery
 from orchestrator.database import db
-from orchestrator.database.retry import ANSWERS, PAUSE_SECONDS, Round, attempt, is_retryable
-from orchestrator.driver.environment import StartOptions, WantedSetting, wanted_settings
-from orchestrator.errors import CallerMistake, Contention, DatabaseUnavailable, OrchestratorError, UnknownName, class_of
+from orchestrator.database.retry import ANSWERS, PAUSE_SECONDS, Round, attempt
+from orchestrator.driver.environment import StartOptions
+from orchestrator.driver.job_runs import JobRun, Performance, report
+from orchestrator.driver.outside import OutsideJobs
+from orchestrator.driver.start import add_source, apply_environment, tell_health
+from orchestrator.driver.trouble import logged, tell_who_holds_locks
+from orchestrator.errors import CallerMistake, Contention, DatabaseUnavailable, OrchestratorError, class_of
 from orchestrator.failures import Failures
 from orchestrator.install import migrate
-from orchestrator.logs.log import Category, get_logger
-from orchestrator.redact import redact
+from orchestrator.install.program import MigrationError
+from orchestrator.logs.log import get_logger
 
 LONGEST_SLEEP_SECONDS = 60.0  # a notification is a hint: a driver looks for itself at least this often
 LONGEST_POLL_SECONDS = 1.0  # the same without LISTEN, behind a pooler
@@ -43,66 +44,6 @@ PERFORMANCE_EVERY_SECONDS = 60.0
 
 STARTUP = get_logger("STARTUP")
 DATABASE = get_logger("DATABASE")
-ERROR = get_logger("ERROR")
-PERF = get_logger("PERF")
-
-JOB_CATEGORIES: Mapping[str, Category] = {
-    "watch_instances": "INSTANCE",
-    "settle": "BALANCE",
-    "check_balance": "BALANCE",
-    "watch_recovery": "BALANCE",
-    "finish_handoffs": "STREAM",
-    "sync_source": "STREAM",
-}
-"""The log category of what a job did; DATABASE for the others, which keep the house."""
-
-
-@dataclass(frozen=True)
-class JobRun:
-    """One answer of run_next_job. `job` is None when nothing is due; then only `next_due_in` counts."""
-
-    job: str | None
-    job_run_id: int | None
-    outcome: str | None
-    result: dict[str, Any] | None
-    error: dict[str, Any] | None
-    duration: timedelta | None
-    next_due_in: timedelta | None
-    event_id: UUID | None
-    """What ties its log lines, decisions and alerts together; None when nothing was done."""
-
-
-@dataclass
-class Performance:
-    """What this driver did since it last told."""
-
-    since: float = field(default_factory=time.monotonic)
-    runs: int = 0
-    did_something: int = 0
-    failed: int = 0
-    seconds: float = 0.0
-    longest_seconds: float = 0.0
-    longest_job: str | None = None
-
-    def add(self, run: JobRun, seconds: float) -> None:
-        self.runs += 1
-        self.did_something += run.outcome in ("done", "claimed")
-        self.failed += run.outcome == "failed"
-        self.seconds += seconds
-        if seconds > self.longest_seconds:
-            self.longest_seconds, self.longest_job = seconds, run.job
-
-    def tell(self) -> None:
-        PERF.info(
-            "jobs",
-            runs=self.runs,
-            did_something=self.did_something,
-            failed=self.failed,
-            mean_ms=round(1000 * self.seconds / self.runs, 2) if self.runs else None,
-            longest_ms=round(1000 * self.longest_seconds, 2),
-            longest_job=self.longest_job,
-            over_seconds=round(time.monotonic() - self.since, 1),
-        )
 
 
 def default_name() -> str:
@@ -136,12 +77,18 @@ class Driver:
         self._progress = False  # a job was asked for since the last trouble
         self._failures = Failures(one_run=True)
         self._timeouts = db.STANDARD_TIMEOUTS
-        self._postman = Postman(
+        self._delivery = Delivery(
             self._environment,
             fleet=schema,
             driver=self._name,
             connect=lambda: self._connect("deliver_alerts"),
             network_timeout=lambda: self._timeouts.network_timeout,
+        )
+        self._outside_jobs = OutsideJobs(
+            connect=self._connect,
+            environment=self._environment,
+            delivery=self._delivery,
+            note_failure=self._note_failure,
         )
         # A driver is back within some 15 s of its database.
         self._round = Round(first_wait=0.5, exponential=self._options.exponential_backoff, worth=self._is_worth_a_try)
@@ -171,7 +118,7 @@ class Driver:
         if self._outside:
             STARTUP.info("waiting for the jobs outside the database", jobs=len(self._outside))
             await asyncio.gather(*self._outside)
-        await asyncio.to_thread(self._postman.close)
+        await asyncio.to_thread(self._delivery.close)
         self._performance.tell()
         STARTUP.info("driver stopped", driver=self._name)
 
@@ -200,7 +147,7 @@ class Driver:
             self._failures.failed(error.function or "unknown", error)
 
     def _is_worth_a_try(self, error: BaseException) -> bool:
-        """Whatever fails, the connection is thrown away: one path for every kind of trouble."""
+        """The connection is thrown away at every failure: one path for every kind of trouble."""
         return isinstance(error, OrchestratorError) and not self._is_final(error)
 
     def _seconds_to_start(self) -> float:
@@ -215,37 +162,8 @@ class Driver:
     def _is_final(self, error: OrchestratorError) -> bool:
         """Only a start fails for good: a DSN or schema that cannot be read, a database that cannot be migrated, or the
         time allowed for it is over."""
-        is_hopeless = isinstance(error, CallerMistake | migrate.MigrationError)
+        is_hopeless = isinstance(error, CallerMistake | MigrationError)
         return self._seconds_to_start() <= 0 or (is_hopeless and not self._reached)
-
-    @contextmanager
-    def _logged(self, function: str, **arguments: Any) -> Iterator[None]:
-        """Let a failure out, and leave a log entry good enough to find its cause (R2.4)."""
-        began = time.monotonic()
-        try:
-            yield
-        except OrchestratorError as error:
-            error.function = error.function or function
-            ERROR.error(
-                "database operation failed",
-                function=function,
-                arguments=arguments,
-                **described(error),
-                attempt=attempt.get(),
-                duration_ms=round(1000 * (time.monotonic() - began), 1),
-            )
-            raise
-
-    async def _tell_who_holds_locks(self, conn: db.AsyncConnection) -> None:
-        """A lock that a job needed was not free in time: log who holds what others wait for (R2.4)."""
-        with suppress(OrchestratorError):
-            for holder in await db.call_async(conn, "lock_holders"):
-                if holder["waiting"] or holder["lock"] == "decision":
-                    DATABASE.warning(
-                        "lock held",
-                        **{key: holder[key] for key in ("lock", "pid", "login", "application_name", "state")},
-                        seconds=holder["transaction_age"].total_seconds() if holder["transaction_age"] else None,
-                    )
 
     async def _sleep(self, seconds: float) -> None:
         """Sleep, unless asked to stop."""
@@ -258,16 +176,16 @@ class Driver:
         if self._stop.is_set():
             return
         if self._options.run_migrations and not self._started:
-            with self._logged("migrate"):
+            with logged("migrate"):
                 report = await asyncio.to_thread(migrate.migrate, self._dsn, self._schema)
             STARTUP.info("migrated", migrations=report.migrations, repeatables=len(report.repeatables))
-        with self._logged("connect"):
+        with logged("connect"):
             conn = await db.connect_async(
                 self._dsn, schema=self._schema, application_name=f"run {self._name}", timeouts=self._timeouts
             )
         async with conn:
             self._reached = True
-            with self._logged("listen"):
+            with logged("listen"):
                 listening = await db.listen_async(conn, "wake")
             if not self._started:
                 await self._start(conn)
@@ -300,18 +218,18 @@ class Driver:
         if run.job is not None:
             self._performance.add(run, time.monotonic() - began)
             if run.outcome == "claimed":
-                task = asyncio.create_task(asyncio.to_thread(self._run_outside, run))
+                task = asyncio.create_task(asyncio.to_thread(self._outside_jobs.run, run))
                 self._outside.add(task)
                 task.add_done_callback(self._outside.discard)
             else:
                 report(run)
                 if run.error is not None and issubclass(class_of(run.error.get("sqlstate")), Contention):
-                    await self._tell_who_holds_locks(conn)
+                    await tell_who_holds_locks(conn)
         return run
 
     async def _apply_timeouts(self, conn: db.AsyncConnection) -> None:
         """The limits that the settings ask for, for this connection and those that follow (R5.3)."""
-        with self._logged("settings"):
+        with logged("settings"):
             rows = await db.view_async(conn, "settings")
             seconds = {row["name"]: row["duration"].total_seconds() for row in rows if row["duration"] is not None}
             wanted = db.Timeouts(
@@ -361,57 +279,9 @@ class Driver:
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-        with self._logged("listen"):
+        with logged("listen"):
             for task in done:
                 task.result()
-
-    def _run_outside(self, run: JobRun) -> None:
-        """Run a claimed job in this thread, on a connection of its own, and hand in its result.
-
-        A result that cannot be handed in is lost with its claim, which runs out; then the job is due again.
-        """
-        assert run.job is not None
-        attempt.set(1)  # a thread begins with what its starter was at
-        structlog.contextvars.bind_contextvars(event_id=str(run.event_id))
-        result: dict[str, Any] | None = None
-        error: dict[str, Any] | None = None
-        try:
-            with self._logged("finish_job", job=run.job, job_run_id=run.job_run_id):
-                with self._connect(run.job) as conn:
-                    try:
-                        with self._logged(run.job):
-                            result = self._do(run, conn)
-                    except OrchestratorError as failure:
-                        error = described(failure)
-                    except Exception as failure:  # a bug in one job must not end a driver
-                        ERROR.exception("job failed", job=run.job)
-                        error = {"message": redact(f"{type(failure).__name__}: {failure}")}
-                    if not conn.closed:
-                        _finish(conn, run, error, result)
-                        return
-                Round().run(self._finish_on_another_connection, run, error, result)
-        except OrchestratorError as failure:
-            self._note_failure(failure)
-
-    def _do(self, run: JobRun, conn: db.Connection) -> dict[str, Any] | None:
-        """What a job does in the outside world, and returns as its result (None: nothing to do)."""
-        from orchestrator.sources.sync import sync_due
-
-        if run.job == "sync_source":
-            results = sync_due(conn, environment=self._environment, event_id=run.event_id)
-            return {"sources": [result.as_dict() for result in results]} if results else None
-        if run.job == "deliver_alerts":
-            return self._postman.deliver(conn)
-        raise UnknownName(
-            f"this driver does not know the job {run.job}",
-            hint="the database is newer than this program: upgrade it, or disable the job",
-        )
-
-    def _finish_on_another_connection(
-        self, run: JobRun, error: dict[str, Any] | None, result: dict[str, Any] | None
-    ) -> None:
-        with self._connect("finish_job") as conn:
-            _finish(conn, run, error, result)
 
     def _connect(self, purpose: str) -> db.Connection:
         return db.connect(
@@ -425,98 +295,11 @@ class Driver:
 
     async def _start(self, conn: db.AsyncConnection) -> None:
         """What is done once, with the first connection that works."""
-        await self._apply_environment(conn)
-        await asyncio.to_thread(self._add_source)
+        await apply_environment(conn, self._environment)
+        await asyncio.to_thread(add_source, self._connect, self._environment)
         if self._options.run_health_check:
-            for row in await db.call_async(conn, "health"):
-                tell = STARTUP.info if row["status"] == "healthy" else ERROR.error
-                tell("health", **{key: value for key, value in row.items() if key != "response_time"})
+            await tell_health(conn)
         self._started = True
-
-    def _add_source(self) -> None:
-        """Make the table that POSTGRES_HOST and the others describe a source of streams."""
-        from orchestrator.sources.address import ensure_environment_source
-
-        with suppress(OrchestratorError), self._logged("add_source"), self._connect("add_source") as conn:
-            if added := ensure_environment_source(conn, self._environment):
-                STARTUP.info("source from the environment", source=added.name, table=added.table_name)
-
-    async def _apply_environment(self, conn: db.AsyncConnection) -> None:
-        """Put the operators' environment variables into the settings. A refused one is logged and changes nothing.
-
-        The settings hold each other in bounds (warning < timeout < removal), so that one may be refused before another
-        has made room for it: what was refused is tried again for as long as anything gets through.
-        """
-        with self._logged("settings"):
-            rows = await db.view_async(conn, "settings")
-        interval = next(row["duration"] for row in rows if row["name"] == "heartbeat_interval")
-        waiting = wanted_settings(self._environment, heartbeat_interval=interval)
-        refused: dict[WantedSetting, OrchestratorError] = {}
-        while waiting:
-            refused = {}
-            for wanted in waiting:
-                try:
-                    [change] = await db.call_async(conn, "set_setting", name=wanted.setting, value=wanted.value)
-                except OrchestratorError as error:
-                    if is_retryable(error):
-                        raise
-                    refused[wanted] = error
-                else:
-                    tell = STARTUP.debug if change["old_value"] == change["value"] else STARTUP.info
-                    tell("setting from the environment", variable=wanted.variable, **change)
-            waiting = list(refused) if len(refused) < len(waiting) else []
-        for wanted, refusal in refused.items():
-            ERROR.error(
-                "setting from the environment refused",
-                variable=wanted.variable,
-                setting=wanted.setting,
-                value=wanted.value,
-                **described(refusal),
-            )
-
-
-def _finish(conn: db.Connection, run: JobRun, error: dict[str, Any] | None, result: dict[str, Any] | None) -> None:
-    db.call(conn, "finish_job", job_run_id=run.job_run_id, error=error, result=result)
-
-
-def described(error: OrchestratorError) -> dict[str, Any]:
-    """An error in the words of a log entry and of a job's record."""
-    words = {"sqlstate": error.code, "message": error.message, "detail": error.detail, "hint": error.hint}
-    return {word: value for word, value in words.items() if value is not None}
-
-
-def report(run: JobRun) -> None:
-    """Log what a job did, in the category of its subject; a job that found nothing to do is not worth a line."""
-    assert run.job is not None
-    duration_ms = round(1000 * run.duration.total_seconds(), 1) if run.duration is not None else None
-    event_id = str(run.event_id) if run.event_id is not None else None
-    if run.outcome == "failed":
-        ERROR.error("job failed", job=run.job, event_id=event_id, **flattened(run.error or {}), duration_ms=duration_ms)
-        return
-    log = get_logger(JOB_CATEGORIES.get(run.job, "DATABASE"))
-    tell = log.info if run.outcome == "done" else log.debug
-    said = flattened(run.result or {})
-    tell("job", job=run.job, outcome=run.outcome, event_id=event_id, **said, duration_ms=duration_ms)
-
-
-def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested objects as one: {"lost": {"instances": 1}} is {"lost_instances": 1}; lists of words as words with commas.
-
-    A key that the log line has already gets a prefix of its own.
-    """
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            flat |= flattened(value, f"{name}_")
-        else:
-            if isinstance(value, list) and all(isinstance(item, str) for item in value):
-                value = ",".join(value)
-            flat[f"result_{name}" if name in _KEYS_OF_A_LINE else name] = value
-    return flat
-
-
-_KEYS_OF_A_LINE = frozenset({"event", "job", "outcome", "duration_ms", "event_id", "timestamp", "level", "category"})
 
 
 async def _notification(conn: db.AsyncConnection, seconds: float) -> None:

@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 
 from orchestrator.database import db
 from orchestrator.database.retry import Round, is_contention
-from orchestrator.errors import Contention, DatabaseUnavailable
+from orchestrator.errors import Cancelled, Contention, DatabaseUnavailable
 
 _FIRST_WAIT = 0.2
 """Seconds before the second try, at most."""
@@ -21,7 +21,8 @@ _FIRST_WAIT = 0.2
 class Pool:
     """At most `size` connections, opened when they are needed and kept while they are good.
 
-    Whoever finds none free for `patience` seconds is refused: a queue would only grow.
+    A request that finds none free for `patience` seconds is refused: a queue would only grow. Why it is not
+    psycopg_pool: docs/internals/decisions/0021-one-http-framework.md.
     """
 
     def __init__(self, dsn: str | None, *, schema: str, size: int, patience: float = 5.0) -> None:
@@ -36,6 +37,8 @@ class Pool:
         attempt = partial(self._call, function, parameters)
         try:
             return await attempt()  # a round would cost a tenth of what a beat does
+        except Cancelled:
+            raise  # it took the whole statement_timeout: the client is told when to ask again
         except Contention:
             await asyncio.sleep(random.uniform(0, _FIRST_WAIT))
         return await Round(tries=2, first_wait=2 * _FIRST_WAIT, worth=is_contention).run_async(

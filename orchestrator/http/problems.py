@@ -95,7 +95,7 @@ def from_error(error: OrchestratorError) -> Problem:
     elif code.startswith("22"):
         status = HTTPStatus.BAD_REQUEST  # text that PostgreSQL cannot hold
     if status is None:
-        # Whatever this is, its text was written for operators: they have it in the log, under the request's id.
+        # Its text was written for operators. They have it in the log, under the request's id.
         return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error", code=error.code)
     if isinstance(error, DatabaseUnavailable):
         # libpq names hosts and users

@@ -14,10 +14,10 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orchestrator.errors import BadArgument
+from orchestrator.http.access import Keys, Limits
 from orchestrator.http.app import create_app
 from orchestrator.http.dashboard import page
-from orchestrator.http.dashboard.stream import Hub, Pace
-from orchestrator.http.guard import Keys, Limits
+from orchestrator.http.dashboard.live import Hub, Pace
 from orchestrator.http.pool import Pool
 from orchestrator.logs import log
 

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 WRITE_EVERY = 0.25
 RECONNECT_AFTER = 0.25
-# No station is silent for so long; whoever hears nothing for that time connects anew.
+# No station is silent for so long; a handler that hears nothing for that time connects anew.
 NOTHING_HEARD = 10.0
 # A handler that is asked to stop ends with the present second, at most this much later.
 LAST_SECOND = 1.5
@@ -181,7 +181,7 @@ class Recording:
     kept: deque[Second] | None
 
     def keep(self, second: Second) -> None:
-        """Keep a second; with enough of them, whatever the old owner has not written by the switch is here."""
+        """Keep a second; with enough of them, all that the old owner has not written by the switch is here."""
         assert self.kept is not None
         self.kept.append(second)
         self.context.progress()

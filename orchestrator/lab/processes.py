@@ -68,7 +68,7 @@ class Process:
             self.popen.send_signal(signal.SIGTERM)
 
     def freeze(self) -> None:
-        """SIGSTOP: it does nothing more, and nobody can tell from outside that it is not dead."""
+        """SIGSTOP: it does nothing more, and looks dead from outside."""
         self.popen.send_signal(signal.SIGSTOP)
 
     def wake(self) -> None:
@@ -93,7 +93,7 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # The first SIGTERM asks a worker to hand over; there is nobody left, so the second one tells it not to wait.
+        # The first SIGTERM asks a worker to hand over; no other is left, so the second tells it not to wait.
         for _ in range(2):
             for process in self.all:
                 process.terminate()

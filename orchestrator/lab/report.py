@@ -46,7 +46,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Law:
-    """Something that must hold whatever happened, and how it was broken when it does not."""
+    """Something that must always hold, and how it was broken when it does not."""
 
     law: str
     holds: bool

@@ -6,8 +6,8 @@ A second of a station is 8,000 samples (8 kHz, mono, 16 bit):
 
 Each symbol is a chord of 16 tones and carries 16 bits: bit *i* sounds as one of two neighbouring tones, so a bit that
 was drowned shows neither or both, and the second counts as damaged. The 64 bits of a second are its number (32, the
-seconds since 1970), its station (16) and a CRC (16). The silence is the only framing: whoever joins in the middle of a
-second finds the next one by it.
+seconds since 1970), its station (16) and a CRC (16). The silence is the only framing: a late
+listener finds the next one by it.
 
 All tones are multiples of 100 Hz and ring through the whole symbol. A symbol is read from a window of 1,600 samples in
 its middle, so a boundary that was found up to 137 samples (17 ms) off does no harm: in any such window the tones are
@@ -132,7 +132,7 @@ def find_silence(samples: Samples) -> int | None:
 
 
 class Listener:
-    """Turns the bytes of one connection into the seconds that were heard completely, whatever their pieces.
+    """Turns the bytes of one connection into the seconds that were heard completely, in pieces of any size.
 
     >>> listener = Listener()
     >>> [second.number for second in listener.hear(sing(7, 41).tobytes() + sing(7, 42).tobytes() + bytes(1000))]

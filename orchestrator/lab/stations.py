@@ -1,7 +1,7 @@
 """The radio: a process that broadcasts N stations as endless WAV streams over HTTP, in real time.
 
 All stations share one clock grid: the quarters of each second of the wall clock. A quarter of a second is sent to
-everybody who listens when it is over, never later and never twice. Who connects gets the next quarter first: like live
+every listener when it is over, never later and never twice. A new listener gets the next quarter first: like live
 radio, what was on the air before is gone.
 
     python -m orchestrator.lab.stations --stations 60

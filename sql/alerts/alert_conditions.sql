@@ -31,7 +31,7 @@ create or replace function {{ private }}.lost_sources()
 as $function$
     select
         'source_lost', s.source, 'critical', 'the source could not be synchronised ' || s.consecutive_failures || ' times in a row',
-        jsonb_build_object('last_success_at', s.last_success_at, 'last_error', {{ private }}.without_secrets_in(s.last_error))
+        jsonb_build_object('last_success_at', s.last_success_at, 'last_error', {{ private }}.redact_in(s.last_error))
     from {{ private }}.source as s
     where s.enabled and s.consecutive_failures >= 3
 $function$;
@@ -115,7 +115,7 @@ as $function$
     from {{ private }}.instance as i
     join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
     cross join (select {{ private }}.setting_number('memory_alert') as most) as l
-    where i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+    where i.is_living
         and h.memory_usage > l.most - case when {{ private }}.alert_is_open('memory', i.instance_id) then 5 else 0 end
 $function$;
 comment on function {{ private }}.short_memories() is 'Alert, for each live instance: it uses more memory than memory_alert. Over five points below that.';
@@ -165,7 +165,7 @@ as $function$
     select
         'job_failing', j.job, case when j.consecutive_failures >= 10 and j.job in ('watch_instances', 'settle', 'finish_handoffs') then 'critical' else 'warning' end,
         'the job ' || j.job || ' failed ' || j.consecutive_failures || ' times in a row',
-        jsonb_build_object('last_error', {{ private }}.without_secrets_in(j.last_result))
+        jsonb_build_object('last_error', {{ private }}.redact_in(j.last_result))
     from {{ private }}.job as j
     where j.enabled and j.consecutive_failures >= 3
 $function$;

@@ -14,7 +14,7 @@ as $function$
     select h.instance_id, p_now, coalesce(h.processed_count, 0), coalesce(h.error_count, 0)
     from {{ private }}.heartbeat as h
     join {{ private }}.instance as i on i.instance_id = h.instance_id
-    where i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+    where i.is_living
     on conflict do nothing
 $function$;
 comment on function {{ private }}.sample_activity(timestamptz) is 'Remember for an hour what the counters of the beats stand at; failures are forgotten as well.';

@@ -11,7 +11,7 @@ create or replace function {{ api }}.finish_alert_delivery(p_target text, p_driv
 as $function$
 declare
     v_now timestamptz := {{ private }}.now();
-    v_error jsonb := {{ private }}.without_secrets_in(p_error);
+    v_error jsonb := {{ private }}.redact_in(p_error);
     v_state text := case when p_error is null then 'sent' when p_unknown then 'unknown' else 'pending' end;
     v_target {{ private }}.alert_target;
     v_events integer;

@@ -5,7 +5,7 @@ create or replace function {{ private }}.makes_before_break(p_from text, p_to te
     returns boolean
     language sql volatile
 as $function$
-    -- who stops by its own clock was promised that nobody else hears its streams before it has
+    -- an owner that stops by its own clock was promised that no other hears its streams before it has stopped
     select count(*) = 2 and bool_and(i.instance_id = p_to or i.stop_within is null)
     from {{ private }}.instance as i
     where i.instance_id in (p_from, p_to)

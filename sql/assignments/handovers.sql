@@ -24,7 +24,7 @@ as $function$
     left join {{ private }}.instance_load as l on l.instance_id = q.next_id
     left join {{ private }}.instance as i on
         i.instance_id = q.next_id
-        and i.status in ('registered', 'active', 'recovering')
+        and i.is_placeable
         and i.standing_order is null
         and i.suspended_until is null
         and l.owned + q.place <= i.max_streams
@@ -69,7 +69,7 @@ begin
         );
         perform {{ private }}.notify_instance(n.instance_id, null)
         from (select distinct u.instance_id from unnest(v_to) as u(instance_id) where u.instance_id is not null) as n;
-        perform {{ private }}.tell_lookers();
+        perform {{ private }}.notify_watchers();
         if unplaced is null and {{ private }}.count_waiting(1) > 0 then
             perform {{ private }}.request_settle('room');
         end if;

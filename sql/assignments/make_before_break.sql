@@ -7,7 +7,7 @@
 -- Every caller but of prepare_commands holds the decision lock.
 -- Locks     assignment rows (by id)
 -- Writes    assignment, withdrawal, movement, refusal, settle_request
--- Notifies  whoever has something to do now
+-- Notifies  the instances that have something to do now
 
 create or replace function {{ private }}.prepare_commands(p_instance_id text)
     returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
@@ -19,7 +19,7 @@ as $function$
     join {{ private }}.instance as i on i.instance_id = a.next_instance_id
     where a.next_instance_id = p_instance_id
         and a.make_before_break
-        and i.status in ('registered', 'active', 'recovering')
+        and i.is_placeable
     order by a.stream_id
 $function$;
 comment on function {{ private }}.prepare_commands(text) is 'All streams that an instance is to hear without owning them yet, with the epochs that it is going to have.';
@@ -59,7 +59,7 @@ begin
     loop
         v_called_off := v_called_off + v_owner.streams;
         if v_owner.status = 'draining' then
-            perform {{ private }}.request_settle('draining', v_owner.instance_id); -- to somebody else
+            perform {{ private }}.request_settle('draining', v_owner.instance_id); -- to another instance
         end if;
     end loop;
     return v_called_off;
@@ -109,7 +109,7 @@ as $function$
     where a.releasing_since is not null
         and a.make_before_break
         and case
-            when n.status not in ('registered', 'active', 'recovering') then not p_timed_out
+            when not n.is_placeable then not p_timed_out
             else p_timed_out and a.releasing_since <= {{ private }}.now() - {{ private }}.setting_interval('handoff_timeout')
         end
     order by a.decision_id -- as the index has them, so that it is read and not the table

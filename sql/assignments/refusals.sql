@@ -17,7 +17,7 @@ as $function$
     noted as (
         insert into {{ private }}.refusal as f (stream_id, instance_id, reason, refused_at, until, times, for_failing)
         select
-            c.stream_id, p_instance_id, {{ private }}.without_secrets(p_reason), n.moment,
+            c.stream_id, p_instance_id, {{ private }}.redact(p_reason), n.moment,
             n.moment + case
                 when c.times < p_times_before_it_counts then interval '0'
                 else least({{ private }}.setting_interval('refusal_time') * (2 ^ least(c.times - p_times_before_it_counts, 10)), interval '1 hour')

@@ -1,6 +1,6 @@
--- Every change of an assignment's state, owner, next owner or epoch is a step that assignment_transition has, whoever makes it.
--- The step's name follows from what changed. A change of hands raises the epoch by exactly one, or an old owner would pass the fence.
--- Once per statement. A full join has no nested loop: a plan that was made for one row stays good for thousands.
+-- Every change of an assignment's state, owner, next owner or epoch is a step that assignment_transition has; a direct update, too.
+-- What changed gives the step its name. A change of hands raises the epoch by exactly one, or an old owner would pass the fence.
+-- The check runs once per statement. A full join has no nested loop: a plan that was made for one row stays good for thousands.
 -- Reads     assignment_transition
 -- Raises    OR901 the step is not in the table
 

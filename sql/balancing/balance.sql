@@ -28,7 +28,7 @@ as $function$
 $function$;
 comment on function {{ private }}.imbalance() is 'The greatest difference of load between two instances (0 to 1, of their capacities), and the greatest distance of one from its fair share, in streams.';
 
-create or replace function {{ private }}.shift(
+create or replace function {{ private }}.level_loads(
     p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer
 )
     returns integer
@@ -107,7 +107,7 @@ begin
     return {{ private }}.hand_over(p_decision_id, v_stream_ids, v_to);
 end
 $function$;
-comment on function {{ private }}.shift(bigint, integer[], text[], integer) is 'Level the loads of these instances by handing over streams of these requirements, at most so many.';
+comment on function {{ private }}.level_loads(bigint, integer[], text[], integer) is 'Level the loads of these instances by handing over streams of these requirements, at most so many.';
 
 create or replace function {{ private }}.requirement_reach()
     returns table (requirement_id integer, instance_ids text[], reaches_all boolean)
@@ -174,7 +174,7 @@ begin
             select from {{ private }}.assignment as a
             where a.requirement_id = v_reach.requirement_id and a.waiting_since is not null
             union all
-            select from {{ private }}.heirless() as h
+            select from {{ private }}.owners_of_orphans() as h
             join {{ private }}.assignment as a on a.instance_id = h.instance_id and a.requirement_id = v_reach.requirement_id
             limit 1000
         ) as w;
@@ -256,7 +256,7 @@ begin
         continue when v_stream_ids is null;
         v_moved := v_moved + {{ private }}.hand_over(
             p_decision_id, v_stream_ids,
-            {{ private }}.fill(cardinality(v_stream_ids), v_requirement.capabilities, v_requirement.region, null)
+            {{ private }}.pick_instances(cardinality(v_stream_ids), v_requirement.capabilities, v_requirement.region, null)
         );
     end loop;
     return v_moved;
@@ -281,11 +281,11 @@ begin
             v_able := v_reach.instance_ids;
         else
             v_moved := v_moved
-                + {{ private }}.shift(p_decision_id, array[v_reach.requirement_id], v_reach.instance_ids, v_most - v_moved);
+                + {{ private }}.level_loads(p_decision_id, array[v_reach.requirement_id], v_reach.instance_ids, v_most - v_moved);
         end if;
     end loop;
     if v_all is not null then
-        v_moved := v_moved + {{ private }}.shift(p_decision_id, v_all, v_able, v_most - v_moved);
+        v_moved := v_moved + {{ private }}.level_loads(p_decision_id, v_all, v_able, v_most - v_moved);
     end if;
     update {{ private }}.controller set last_balanced_at = {{ private }}.now();
     return v_moved;
@@ -293,7 +293,7 @@ end
 $function$;
 comment on function {{ private }}.rebalance_fleet(bigint) is 'Bring every instance to its fair target with the least possible moves, by hand-over.';
 
-create or replace function {{ private }}.strays()
+create or replace function {{ private }}.misplaced_pinned()
     returns table (stream_id bigint, instance_id text, state text, pinned_to text)
     language sql stable
 as $function$
@@ -316,7 +316,7 @@ as $function$
     ) as s
     where s.place <= s.room
 $function$;
-comment on function {{ private }}.strays() is 'Pinned streams that are not with their instance and could be.';
+comment on function {{ private }}.misplaced_pinned() is 'Pinned streams that are not with their instance and could be.';
 
 create or replace function {{ private }}.bring_pinned_home(p_decision_id bigint)
     returns integer
@@ -326,7 +326,7 @@ declare
     v_stray record;
     v_moved integer := 0;
 begin
-    for v_stray in select s.* from {{ private }}.strays() as s loop
+    for v_stray in select s.* from {{ private }}.misplaced_pinned() as s loop
         if v_stray.state = 'waiting' then
             v_moved := v_moved + {{ private }}.give_streams(
                 p_decision_id, array[v_stray.stream_id], array[null::text], array[v_stray.pinned_to], 'pinned'

@@ -17,9 +17,9 @@ declare
 begin
     if exists (select from {{ private }}.settle_request) then
         return null; -- the settlement levels as well, once for everything that happens together
-    elsif exists (select from {{ private }}.strays())
+    elsif exists (select from {{ private }}.misplaced_pinned())
         -- room with an instance that is not able may help, too: it lets room be made
-        or ({{ private }}.count_waiting(1) > 0 or exists (select from {{ private }}.leaving()))
+        or ({{ private }}.count_waiting(1) > 0 or exists (select from {{ private }}.evacuees()))
         and exists (
             select from {{ private }}.placeable_instances() as p where p.planned < p.ceiling
             union all

@@ -25,7 +25,7 @@ begin
     v_waiting := array[{{ private }}.count_waiting(1000000)];
     begin
         v_decision_id := {{ private }}.open_decision('what if', 'what_if');
-        perform {{ private }}.suppose(p_without, p_with, p_capacity);
+        perform {{ private }}.apply_what_if_changes(p_without, p_with, p_capacity);
         perform {{ private }}.place_fleet(v_decision_id);
         perform {{ private }}.rebalance_fleet(v_decision_id);
         select m.* into v_moved from {{ private }}.moves_since(v_decision_id) as m;

@@ -37,7 +37,7 @@ begin
     );
     for v_name, v_given in select w.key, w.value from jsonb_each(p_with) as w loop
         perform {{ private }}.require_argument(
-            'p_with', v_name ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$', to_jsonb(v_name), 'a name of letters, digits, dots, dashes and underscores'
+            'p_with', {{ private }}.is_name(v_name), to_jsonb(v_name), 'a name of letters, digits, dots, dashes and underscores'
         );
         perform {{ private }}.require_argument(
             'p_with', not exists (select from {{ private }}.instance as i where i.instance_id = v_name and i.status <> 'removed'),
@@ -57,7 +57,7 @@ end
 $function$;
 comment on function {{ private }}.check_what_if(text[], jsonb, jsonb) is 'Refuse (OR101, OR103) what cannot be supposed.';
 
-create or replace function {{ private }}.suppose(p_without text[], p_with jsonb, p_capacity jsonb)
+create or replace function {{ private }}.apply_what_if_changes(p_without text[], p_with jsonb, p_capacity jsonb)
     returns void
     language plpgsql volatile
 as $function$
@@ -94,7 +94,7 @@ begin
     end if;
 end
 $function$;
-comment on function {{ private }}.suppose(text[], jsonb, jsonb) is 'Make it so.';
+comment on function {{ private }}.apply_what_if_changes(text[], jsonb, jsonb) is 'Make it so.';
 
 create or replace function {{ private }}.planned_loads()
     returns jsonb

@@ -11,7 +11,7 @@ as $function$
     with serving as (
         select i.instance_id, i.max_streams
         from {{ private }}.instance as i
-        where i.status in ('registered', 'active', 'warning', 'recovering') and i.standing_order is null
+        where i.is_living and i.status <> 'draining' and i.standing_order is null
     ),
     largest as (
         select s.instance_id, s.max_streams from serving as s order by s.max_streams desc, s.instance_id limit 1

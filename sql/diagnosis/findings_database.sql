@@ -35,18 +35,16 @@ as $function$
         where a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
     ),
     waiting as materialized (
-        select l.pid, max({{ private }}.now() - l.waitstart) as waited, pg_blocking_pids(l.pid) as holders
-        from pg_locks as l
-        where not l.granted
-            and l.waitstart < {{ private }}.now() - interval '1 second'
-            and l.pid in (select s.pid from session as s where s.datname = current_database())
-        group by l.pid
+        select w.pid, {{ private }}.now() - w.waiting_since as waited, w.waits_for
+        from {{ private }}.waiting_sessions() as w
+        where w.waiting_since < {{ private }}.now() - interval '1 second'
+            and w.pid in (select s.pid from session as s where s.datname = current_database())
     ),
     -- sessions that hold up others and wait for none
     holder as (
         select h.pid, count(distinct w.pid) as waiting, max(w.waited) as waited, jsonb_agg(distinct to_jsonb(s.who)) as who_waits
         from waiting as w
-        cross join lateral unnest(w.holders) as h(pid)
+        cross join lateral unnest(w.waits_for) as h(pid)
         join session as s on s.pid = w.pid
         where h.pid not in (select v.pid from waiting as v)
         group by h.pid

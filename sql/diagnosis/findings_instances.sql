@@ -58,7 +58,7 @@ as $function$
         || coalesce(t.lease, t.timeout) || ' of silence only.',
         null
     from there as t
-    where t.status in ('registered', 'active', 'recovering', 'draining')
+    where (t.is_placeable or t.status = 'draining')
         and t.session_lost_at <= t.now - t.grace
         and t.beat_at > t.session_lost_at
     union all
@@ -69,7 +69,7 @@ as $function$
         null
     from there as t
     join connected as c on c.application_name = left('worker_shim {{ api }}.' || t.instance_id, 63)
-    where t.status in ('registered', 'active', 'recovering', 'draining')
+    where (t.is_placeable or t.status = 'draining')
         and t.session_key is null
         and t.registered_at <= t.now - interval '1 minute'
         and t.beat_at > t.registered_at
@@ -81,7 +81,7 @@ as $function$
         'Let its machine follow a time server (timedatectl set-ntp true). Nothing here goes by its clock, but its log cannot be read beside ours.',
         null
     from there as t
-    where t.status in ('registered', 'active', 'recovering', 'draining')
+    where (t.is_placeable or t.status = 'draining')
         and abs(extract(epoch from t.sent_at - t.beat_at)) > 5
     union all
     select 'warning', 'breaker_open', t.subject, 'its circuit breaker is ' || t.breaker || ': its calls of the database fail',
@@ -89,7 +89,7 @@ as $function$
         'It keeps what it has and tries again by itself. {{ api }}.incident_patterns says what fails.',
         null
     from there as t
-    where t.breaker <> 'closed' and t.status in ('registered', 'active', 'recovering', 'draining', 'warning')
+    where t.breaker <> 'closed' and t.is_living
     union all
     select 'warning', 'instance_out_of_step', t.subject, 'it does not run what it should, after ' || r.attempts || ' attempts to bring it in step',
         jsonb_build_object('attempts', r.attempts, 'since', r.since, 'difference', r.difference),
@@ -142,7 +142,7 @@ as $function$
         select i.instance_id, i.max_streams, l.owned - l.outgoing as kept
         from {{ private }}.instance as i
         join {{ private }}.instance_load as l on l.instance_id = i.instance_id
-        where i.status in ('registered', 'active', 'warning', 'recovering') and l.owned - l.outgoing > i.max_streams
+        where i.is_living and i.status <> 'draining' and l.owned - l.outgoing > i.max_streams
     )
     select 'warning', 'instance_above_share', 'instance ' || a.instance_id,
         'it has ' || a.planned || ' streams, and its fair share is ' || round(a.share::numeric, 1),

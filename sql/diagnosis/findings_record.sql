@@ -36,7 +36,7 @@ as $function$
                 when s.active and a.state = 'idle' then 'it is active and does not wait for an instance'
                 when not s.active and a.state <> 'idle' then 'it is not active and not idle'
                 when i.status = 'removed' then 'an instance holds it that is removed'
-                when n.status in ('inactive', 'removed') then 'it is on its way to an instance that is ' || n.status
+                when not n.is_living then 'it is on its way to an instance that is ' || n.status
             end as contradiction
         from {{ private }}.assignment as a
         join {{ private }}.stream as s on s.stream_id = a.stream_id
@@ -77,7 +77,7 @@ as $function$
         jsonb_build_object('stream_id', i.stream_id, 'instance_id', i.instance_id), r.recommendation, r.statement
     from {{ private }}.impossible_rows() as i cross join repair as r
     union all
-    select 'warning', 'station_duplicate', {{ private }}.without_secrets(d.url), 'it is listened to ' || cardinality(d.stream_ids) || ' times, and counted as often',
+    select 'warning', 'station_duplicate', {{ private }}.redact(d.url), 'it is listened to ' || cardinality(d.stream_ids) || ' times, and counted as often',
         jsonb_build_object('stream_ids', d.stream_ids, 'sources', d.sources),
         'Remove all but one where they come from. The repair switches off all but the oldest.',
         format('select * from unnest(%L::bigint[]) as u(stream_id) cross join lateral {{ api }}.set_stream_active(u.stream_id, false)', d.stream_ids[2:])

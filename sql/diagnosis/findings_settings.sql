@@ -74,7 +74,7 @@ as $function$
     short as (
         select i.instance_id, i.lease, d.heartbeat_interval
         from {{ private }}.instance as i cross join d
-        where i.status not in ('inactive', 'removed') and i.lease < 2 * d.heartbeat_interval
+        where i.is_living and i.lease < 2 * d.heartbeat_interval
     )
     select 'critical', 'settings_contradict', 'settings of heartbeats',
         'they break 2 × heartbeat_interval ≤ heartbeat_warning < heartbeat_timeout < removal_timeout',

@@ -205,7 +205,7 @@ as $function$
     union all
     select 'warning', 'station_failing', 'stream ' || f.stream_id, f.name || ' failed on instance after instance: none can hear it',
         jsonb_build_object(
-            'name', f.name, 'url', {{ private }}.without_secrets(f.url), 'source', f.source, 'found_at', f.found_at, 'last_failed_at', f.last_failed_at,
+            'name', f.name, 'url', {{ private }}.redact(f.url), 'source', f.source, 'found_at', f.found_at, 'last_failed_at', f.last_failed_at,
             'failures', f.failures, 'evidence', f.evidence, 'stations_failing', f.stations
         ),
         'Correct its address where it comes from (source ' || f.source || '). The repair switches it off until then.',

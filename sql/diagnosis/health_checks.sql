@@ -97,7 +97,7 @@ create or replace function {{ private }}.check_instances()
 as $function$
     with counted as (
         select
-            count(*) filter (where i.status in ('registered', 'active', 'recovering', 'draining')) as well,
+            count(*) filter (where i.is_placeable or i.status = 'draining') as well,
             count(*) filter (where i.status = 'warning') as late,
             count(*) filter (where i.status = 'inactive') as lost,
             count(*) filter (where i.status <> 'removed') as total,

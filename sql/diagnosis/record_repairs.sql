@@ -76,7 +76,7 @@ begin
     from (
         select array_agg(i.instance_id order by i.instance_id) as instance_ids
         from {{ private }}.instance as i
-        where i.status in ('inactive', 'removed')
+        where not i.is_living
             and i.instance_id in (
                 select unnest(array[a.instance_id, a.next_instance_id]) from {{ private }}.assignment as a where a.stream_id = any(v_stream_ids)
             )

@@ -1,11 +1,11 @@
 -- Orphaned streams: their owner is lost, and no other instance could take them. Such a stream stays with its lost owner,
 -- under its epoch. When the owner is heard again it simply goes on. As soon as another instance has room, the streams
--- are given away (inherit), but not before all that were lost together had time to return.
+-- are given away (reassign_orphaned), but not before all that were lost together had time to return.
 -- Locks     instance (by id, those that are free); stream and assignment rows (by id)
 -- Reads     instance_load, requirement, controller
 -- Writes    assignment, movement, decision, withdrawal, metric_count
 
-create or replace function {{ private }}.heirless()
+create or replace function {{ private }}.owners_of_orphans()
     returns table (instance_id text)
     language sql stable
 as $function$
@@ -18,9 +18,9 @@ as $function$
         and l.owned > 0
         and coalesce(greatest(c.sessions_trusted_from, c.silence_trusted_from), '-infinity') <= {{ private }}.now()
 $function$;
-comment on function {{ private }}.heirless() is 'Lost instances that still hold streams, and have had their time to return.';
+comment on function {{ private }}.owners_of_orphans() is 'Lost instances that still hold streams, and have had their time to return.';
 
-create or replace function {{ private }}.heirless_with_room()
+create or replace function {{ private }}.owners_of_orphans_with_room()
     returns text[]
     language sql stable
 as $function$
@@ -30,7 +30,7 @@ as $function$
         select p.capabilities from {{ private }}.placeable_instances(true) as p where p.planned < p.ceiling
     )
     select array_agg(h.instance_id order by h.instance_id)
-    from {{ private }}.heirless() as h
+    from {{ private }}.owners_of_orphans() as h
     where exists (
         select from {{ private }}.requirement as r
         where exists (select from room as m where m.capabilities @> r.capabilities)
@@ -42,7 +42,7 @@ as $function$
             )
     )
 $function$;
-comment on function {{ private }}.heirless_with_room() is 'Those of them whose streams another could take now; null when there are none.';
+comment on function {{ private }}.owners_of_orphans_with_room() is 'Those of them whose streams another could take now; null when there are none.';
 
 create or replace function {{ private }}.lock_lost(p_instance_ids text[])
     returns text[]
@@ -59,17 +59,17 @@ as $function$
 $function$;
 comment on function {{ private }}.lock_lost(text[]) is 'Those of these instances that are still lost, locked, but for those whose row is held: they are speaking right now.';
 
-create or replace function {{ private }}.inherit(p_instance_ids text[])
+create or replace function {{ private }}.reassign_orphaned(p_instance_ids text[])
     returns {{ private }}.decision
     language plpgsql volatile
 as $function$
 declare
     v_decision_id bigint := {{ private }}.open_decision(
-        'heirless', 'watch_instances', null, jsonb_build_object('instances', to_jsonb(p_instance_ids))
+        'orphaned', 'watch_instances', null, jsonb_build_object('instances', to_jsonb(p_instance_ids))
     );
     v_decision {{ private }}.decision;
 begin
-    if {{ private }}.fail_over(v_decision_id, p_instance_ids, 'heirless') = 0 then
+    if {{ private }}.fail_over(v_decision_id, p_instance_ids, 'orphaned') = 0 then
         -- those that have room have refused them
         delete from {{ private }}.decision as d where d.decision_id = v_decision_id;
         return null;
@@ -80,4 +80,4 @@ begin
     return v_decision;
 end
 $function$;
-comment on function {{ private }}.inherit(text[]) is 'Give what these lost instances still hold to others, as far as those have room.';
+comment on function {{ private }}.reassign_orphaned(text[]) is 'Give what these lost instances still hold to others, as far as those have room.';

@@ -1,13 +1,13 @@
 -- Who may speak for an instance.
 -- Reads     instance
 
-create or replace function {{ private }}.may_speak_for(p_login name, p_owner_role name)
+create or replace function {{ private }}.may_act_for(p_login name, p_owner_role name)
     returns boolean
     language sql stable
 begin atomic
     select p_login = p_owner_role or pg_has_role(p_login, '{{ admin }}', 'member');
 end;
-comment on function {{ private }}.may_speak_for(name, name) is 'Whether a login may speak for the instances of another one: it is the same, or an administrator.';
+comment on function {{ private }}.may_act_for(name, name) is 'Whether a login may speak for the instances of another one: it is the same, or an administrator.';
 
 create or replace function {{ private }}.actor()
     returns text
@@ -17,7 +17,7 @@ begin atomic
 end;
 comment on function {{ private }}.actor() is 'The login behind this call and the program that it names.';
 
-create or replace function {{ private }}.speak_for(p_instance_id text, p_incarnation bigint)
+create or replace function {{ private }}.authorize_instance(p_instance_id text, p_incarnation bigint)
     returns {{ private }}.instance
     language plpgsql volatile
 as $function$
@@ -29,7 +29,7 @@ begin
     if not found then
         perform {{ private }}.unknown_instance(p_instance_id);
     end if;
-    if not {{ private }}.may_speak_for(session_user, v_instance.owner_role) then
+    if not {{ private }}.may_act_for(session_user, v_instance.owner_role) then
         raise exception using
             errcode = 'OR106',
             message = 'the instance belongs to another login',
@@ -49,4 +49,4 @@ begin
     return v_instance;
 end
 $function$;
-comment on function {{ private }}.speak_for(text, bigint) is 'The instance, when this login and this incarnation may speak for it; else OR103, OR106 or OR301.';
+comment on function {{ private }}.authorize_instance(text, bigint) is 'The instance, when this login and this incarnation may speak for it; else OR103, OR106 or OR301.';

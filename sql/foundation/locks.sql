@@ -1,5 +1,5 @@
 -- The only caller of pg_advisory_*. Two kinds of locks, both named by this installation's private schema:
---   decision   one per fleet; whoever changes who owns what holds it to the end of the transaction
+--   decision   one per fleet; a transaction that changes who owns what holds it to the end of the transaction
 --   session    one per life of an instance, held by the worker's connection; that it is gone is seen at once
 -- Lock order, everywhere: decision → instance rows (by id) → stream and assignment rows (by id).
 -- Take the lock in a statement of its own and read in the next, or the read sees the past.
@@ -74,7 +74,7 @@ create or replace function {{ private }}.sessions_checksum()
     language plpgsql volatile
 as $function$
 declare
-    -- read before the locks: whoever attaches has its lock before it counts
+    -- read before the locks: an attaching session has its lock before it counts
     v_attached bigint := (select s.last_value from {{ private }}.session_attachment as s);
     v_decision bigint := {{ private }}.lock_key('decision');
 begin
@@ -116,3 +116,47 @@ begin atomic
         and l.database = (select d.oid from pg_database as d where d.datname = current_database());
 end;
 comment on function {{ private }}.held_sessions() is 'Which session locks are held, by which server process and whose it is: the key of a lock is no secret, so that only the lock of a login that may speak for the instance says anything.';
+
+-- Reads     pg_locks; no table of ours, which may be what is locked
+create or replace view {{ private }}.fleet_lock as
+select
+    case
+        when k.key = {{ private }}.lock_key('decision') then 'decision'
+        when l.relation is not null then 'table ' || c.relname
+        else l.locktype
+    end as lock,
+    l.mode,
+    l.granted,
+    l.pid,
+    l.waitstart,
+    l.virtualtransaction,
+    pg_blocking_pids(l.pid) as waits_for,
+    k.key,
+    coalesce(l.locktype = 'advisory' or n.nspname in ('{{ api }}', '{{ private }}'), false) as is_ours,
+    -- Who has written, or locked rows, may hold the row that another waits for; a reader only holds up a migration.
+    l.granted and (
+        k.key = {{ private }}.lock_key('decision')
+        or (n.nspname = '{{ private }}' and c.relkind = 'r' and l.mode <> 'AccessShareLock')
+    ) as holds_up_others
+from pg_locks as l
+left join pg_class as c on l.relation = c.oid
+left join pg_namespace as n on c.relnamespace = n.oid
+cross join lateral (
+    select case when l.locktype = 'advisory' and l.objsubid = 1 then (l.classid::bigint << 32) | l.objid::bigint end as key
+) as k
+where l.database = (select d.oid from pg_database as d where d.datname = current_database());
+comment on view {{ private }}.fleet_lock is 'Locks of this database in this fleet''s terms: who holds the decision lock, its tables or other locks, or waits for them.';
+
+create or replace function {{ private }}.waiting_sessions()
+    returns table (pid integer, waiting_since timestamptz, waits_for integer[])
+    language sql volatile
+begin atomic
+    select w.pid, w.waiting_since, pg_blocking_pids(w.pid)
+    from (
+        select l.pid, min(l.waitstart) as waiting_since
+        from pg_locks as l
+        where not l.granted
+        group by l.pid
+    ) as w;
+end;
+comment on function {{ private }}.waiting_sessions() is 'Server processes that wait for a lock of any kind, since when, and for whom.';

@@ -1,7 +1,7 @@
 -- The hint that there is something new to see. It has no content; equal ones in a transaction are one.
 -- Notifies  changes
 
-create or replace function {{ private }}.tell_lookers()
+create or replace function {{ private }}.notify_watchers()
     returns void
     language plpgsql volatile
 as $function$
@@ -9,4 +9,4 @@ begin
     perform pg_notify('{{ api }}.changes', '');
 end
 $function$;
-comment on function {{ private }}.tell_lookers() is 'A hint to those who look on to look again.';
+comment on function {{ private }}.notify_watchers() is 'A hint to those who look on to look again.';

@@ -37,7 +37,7 @@ begin
     else
         perform {{ private }}.lock_decisions_shared();
     end if;
-    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
 
     if cardinality(p_stopped) > 0 then
         v_stopped := {{ private }}.confirm_stops(p_instance_id, p_stopped);
@@ -51,7 +51,7 @@ begin
         end if;
     end if;
     if jsonb_array_length(p_failed) > 0 then
-        v_failed := {{ private }}.note_failures(p_instance_id, p_failed) + {{ private }}.note_failed_preparations(p_instance_id, p_failed);
+        v_failed := {{ private }}.record_stream_failures(p_instance_id, p_failed) + {{ private }}.note_failed_preparations(p_instance_id, p_failed);
     end if;
     return query select v_started, v_stopped, v_failed, v_said - v_started - v_stopped - v_failed;
 end

@@ -1,4 +1,4 @@
--- A worker gives streams back, having stopped them. They go to others at once, and not back to it for refusal_time; what nobody
+-- A worker gives streams back, having stopped them. They go to others at once, and not back to it for refusal_time; what no other
 -- else can take waits.
 -- Locks     decision; assignment rows (by id); metric_count
 -- Writes    assignment, refusal, decision, movement, metric_count
@@ -24,7 +24,7 @@ begin
         'p_reason', p_reason is null or length(p_reason) <= 1000, to_jsonb(left(p_reason, 100)), 'at most 1000 characters'
     );
     perform {{ private }}.lock_decisions();
-    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
     v_held := array(
         select a.stream_id from {{ private }}.assignment as a where a.stream_id = any(p_streams) and a.instance_id = p_instance_id
     );

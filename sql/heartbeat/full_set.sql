@@ -13,7 +13,7 @@ declare
 begin
     perform {{ private }}.check_reported_streams(p_streams, p_epochs);
     perform {{ private }}.lock_decisions();
-    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
 
     v_difference := {{ private }}.unexplained_difference(p_instance_id, p_streams, p_epochs);
     perform {{ private }}.lift_epochs(p_instance_id, p_streams, p_epochs);

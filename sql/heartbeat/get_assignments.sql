@@ -8,7 +8,7 @@ create or replace function {{ api }}.get_assignments(p_instance_id text, p_incar
     set lock_timeout = '5s'
 as $function$
 begin
-    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
     return query
     select a.stream_id, a.epoch, a.state, s.name, s.url, s.metadata
     from {{ private }}.assignment as a

@@ -9,7 +9,7 @@ create or replace function {{ api }}.get_commands(p_instance_id text, p_incarnat
     set lock_timeout = '5s'
 as $function$
 begin
-    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
     return query
     select c.*
     from {{ private }}.commands_for(p_instance_id, true) as c

@@ -1,6 +1,6 @@
 -- An instance is alive. One round trip, one HOT update; never the decision lock, never a notification.
 -- Nearly every beat is an ordinary one: in step, with nothing to be told. It is one statement, which also finds out whether
--- it is one; only what it leaves goes the long way (hear_beat), and then the same statement again.
+-- it is one; only what it leaves goes the long way (heartbeat_slow_path), and then the same statement again.
 -- Locks     instance (only when its status changes), then its heartbeat row; stream (key share) and stall rows when it
 --           names streams that are silent, but for those that are held
 -- Writes    heartbeat; instance and settle_request when the status changes, or a lost instance is in step again; repair when
@@ -63,7 +63,7 @@ begin
                     -- its status is what a beat makes it, and it may speak for the instance
                     i.status in ('active', 'draining')
                     and i.incarnation = p_incarnation
-                    and {{ private }}.may_speak_for(session_user, i.owner_role)
+                    and {{ private }}.may_act_for(session_user, i.owner_role)
                     and i.suspended_until is null
                     and v_report.status is distinct from 'draining'
                     -- it is in step, and was
@@ -83,11 +83,11 @@ begin
         exit when found;
         if v_is_heard then
             -- another process took the name over meanwhile: it must not hear of streams under the new epochs
-            perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+            perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
             exit;
         end if;
         select b.* into v_in_step, v_is_explained, v_attempts
-        from {{ private }}.hear_beat(p_instance_id, p_incarnation, p_digest, v_report) as b;
+        from {{ private }}.heartbeat_slow_path(p_instance_id, p_incarnation, p_digest, v_report) as b;
         v_is_heard := true;
     end loop;
     if v_said.is_all then
@@ -95,7 +95,7 @@ begin
     end if;
 
     if jsonb_array_length(v_report.stalled) > 0 then
-        return query select c.* from {{ private }}.hear_stalls(p_instance_id, v_report.stalled) as c;
+        return query select c.* from {{ private }}.record_stalls(p_instance_id, v_report.stalled) as c;
     end if;
 
     if v_said.incoming > 0 then

@@ -2,18 +2,18 @@
 -- Locks     instance (when its status changes)
 -- Writes    instance, settle_request, repair, heartbeat.attempts
 
-create or replace function {{ private }}.hear_beat(
+create or replace function {{ private }}.heartbeat_slow_path(
     p_instance_id text, p_incarnation bigint, p_digest bigint, p_report {{ private }}.report,
     out in_step boolean, out is_explained boolean, out attempts smallint
 )
     language plpgsql volatile
 as $function$
 declare
-    v_instance {{ private }}.instance := {{ private }}.speak_for(p_instance_id, p_incarnation);
+    v_instance {{ private }}.instance := {{ private }}.authorize_instance(p_instance_id, p_incarnation);
     v_seen record;
 begin
     if v_instance.status not in ('active', 'draining') or v_instance.suspended_until is not null or p_report.status = 'draining' then
-        perform {{ private }}.hear_instance(v_instance, p_report);
+        perform {{ private }}.apply_status_event(v_instance, p_report);
     end if;
 
     -- what it should run, and what its last beat said
@@ -54,4 +54,4 @@ begin
     end if;
 end
 $function$;
-comment on function {{ private }}.hear_beat(text, bigint, bigint, {{ private }}.report) is 'A beat that is not an ordinary one: hear the instance, compare digests, record what nothing explains. Whether it is in step, whether what differs is explained, and which attempt to get in step this is.';
+comment on function {{ private }}.heartbeat_slow_path(text, bigint, bigint, {{ private }}.report) is 'A beat that is not an ordinary one: hear the instance, compare digests, record what nothing explains. Whether it is in step, whether what differs is explained, and which attempt to get in step this is.';

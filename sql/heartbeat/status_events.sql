@@ -2,7 +2,7 @@
 -- Locks     instance
 -- Writes    instance, settle_request
 
-create or replace function {{ private }}.hear_instance(p_instance {{ private }}.instance, p_report {{ private }}.report)
+create or replace function {{ private }}.apply_status_event(p_instance {{ private }}.instance, p_report {{ private }}.report)
     returns void
     language plpgsql volatile
 as $function$
@@ -26,7 +26,7 @@ begin
             from {{ private }}.held_sessions() as s
             where i.instance_id = (p_instance).instance_id
                 and s.session_key = {{ private }}.session_lock_key(i.instance_id, i.incarnation)
-                and {{ private }}.may_speak_for(s.login, i.owner_role);
+                and {{ private }}.may_act_for(s.login, i.owner_role);
             perform {{ private }}.request_settle({{ private }}.return_of((p_instance).instance_id), (p_instance).instance_id);
             perform {{ private }}.begin_probation((p_instance).instance_id);
         end if;
@@ -41,4 +41,4 @@ begin
     end if;
 end
 $function$;
-comment on function {{ private }}.hear_instance({{ private }}.instance, {{ private }}.report) is 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
+comment on function {{ private }}.apply_status_event({{ private }}.instance, {{ private }}.report) is 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';

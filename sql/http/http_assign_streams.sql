@@ -19,7 +19,7 @@ declare
     v_is_full boolean;
     v_answer jsonb;
 begin
-    perform {{ private }}.speak_for(v_session.instance_id, v_session.incarnation);
+    perform {{ private }}.authorize_instance(v_session.instance_id, v_session.incarnation);
     v_stream_ids := array(
         select d.stream_id
         from {{ private }}.http_difference(v_session.instance_id) as d

@@ -19,7 +19,7 @@ declare
     v_epochs bigint[];
 begin
     perform {{ private }}.http_integer(p_request, 'local_stream_count', 0, 1000000);
-    perform {{ private }}.speak_for(v_session.instance_id, v_session.incarnation);
+    perform {{ private }}.authorize_instance(v_session.instance_id, v_session.incarnation);
     perform {{ private }}.http_adopt(v_session, v_local);
     select
         coalesce(array_agg(d.stream_id order by d.stream_id) filter (where d.action = 'add'), '{}'),

@@ -47,7 +47,7 @@ declare
     v_value text := {{ private }}.http_text(p_request, p_name, true);
 begin
     perform {{ private }}.require_argument(
-        p_name, v_value ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$', to_jsonb(v_value),
+        p_name, {{ private }}.is_name(v_value), to_jsonb(v_value),
         'an id of 1 to 48 letters, digits, dots, underscores and hyphens, beginning with a letter or digit'
     );
     return v_value;

@@ -39,7 +39,7 @@ as $function$
                 -- else they are silent, and no decision says that they are lost
                 and not exists (
                     select from {{ private }}.instance as i
-                    where i.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+                    where i.is_living
                 )
         )
         when 'streams_waiting' then {{ private }}.cause_of_waiting()

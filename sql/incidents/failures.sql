@@ -11,7 +11,7 @@ create or replace function {{ private }}.pattern_of(p_message text)
     language plpgsql immutable parallel safe
 as $function$
 declare
-    v_text text := {{ private }}.without_secrets(left(p_message, 2000));
+    v_text text := {{ private }}.redact(left(p_message, 2000));
 begin
     v_text := regexp_replace(v_text, '[[:alpha:]][[:alnum:]+.-]*://\S+', '<address>', 'g');
     v_text := regexp_replace(v_text, '(?<![[:alnum:]])''[^'']*''|"[^"]*"|«[^»]*»|“[^”]*”', '<text>', 'g');
@@ -46,7 +46,7 @@ begin
                 coalesce(e.occurrences, 1) as occurrences,
                 coalesce(e.first_seen_at, {{ private }}.now()) as first_seen_at,
                 coalesce(e.last_seen_at, {{ private }}.now()) as last_seen_at,
-                {{ private }}.without_secrets_in(
+                {{ private }}.redact_in(
                     jsonb_build_object('reporter', p_reporter, 'function', e.function, 'message', e.message, 'detail', e.detail)
                 ) as example
             from jsonb_to_recordset(p_incidents) as e(
@@ -194,7 +194,7 @@ begin
     select
         p_reporter, max(f.consecutive), min(f.first_seen_at), max(f.last_seen_at), case when bool_and(f.is_over) then p_now end,
         (array_agg(
-            {{ private }}.without_secrets_in(jsonb_build_object('function', f.function, 'sqlstate', f.sqlstate, 'message', f.message))
+            {{ private }}.redact_in(jsonb_build_object('function', f.function, 'sqlstate', f.sqlstate, 'message', f.message))
             order by f.consecutive desc, f.last_seen_at desc
         ))[1]
     from {{ private }}.read_failures(p_failures, p_now) as f
@@ -217,7 +217,7 @@ end
 $function$;
 comment on function {{ private }}.note_streak(text, jsonb, timestamptz) is 'How many failures in a row a reporter has seen; too many open an alert at once (R4.2).';
 
-create or replace function {{ private }}.note_failures_of(p_reporter text, p_failures jsonb)
+create or replace function {{ private }}.record_call_failures(p_reporter text, p_failures jsonb)
     returns bigint
     language plpgsql volatile
 as $function$
@@ -233,7 +233,7 @@ begin
     return v_counted;
 end
 $function$;
-comment on function {{ private }}.note_failures_of(text, jsonb) is 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
+comment on function {{ private }}.record_call_failures(text, jsonb) is 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
 
 create or replace function {{ private }}.count_retries(p_failures jsonb)
     returns void
@@ -268,7 +268,7 @@ declare
     v_recorded bigint;
 begin
     perform {{ private }}.check_failures(p_failures);
-    v_recorded := {{ private }}.note_failures_of(p_reporter, p_failures);
+    v_recorded := {{ private }}.record_call_failures(p_reporter, p_failures);
     perform {{ private }}.note_streak(p_reporter, p_failures, {{ private }}.now());
     perform {{ private }}.count_retries(p_failures);
     return query select v_recorded::integer, c.recovery_since is not null from {{ private }}.controller as c;

@@ -9,7 +9,7 @@ create or replace function {{ api }}.report_failures(p_instance_id text, p_incar
     set lock_timeout = '5s'
 as $function$
 begin
-    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
     return query select r.recorded, r.recovery from {{ private }}.report_failures_of(p_instance_id, p_failures) as r;
 end
 $function$;

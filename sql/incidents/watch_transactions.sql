@@ -19,24 +19,6 @@ begin atomic
 end;
 comment on function {{ private }}.may_end(oid) is 'Whether the owner may end the sessions of this login.';
 
-create or replace function {{ private }}.lock_holding_sessions()
-    returns table (pid integer)
-    language sql volatile
-begin atomic
-    select l.pid
-    from pg_locks as l
-    left join pg_class as c on l.relation = c.oid
-    left join pg_namespace as n on c.relnamespace = n.oid
-    where l.granted
-        and l.database = (select d.oid from pg_database as d where d.datname = current_database())
-        and (
-            (l.locktype = 'advisory' and l.objsubid = 1 and ((l.classid::bigint << 32) | l.objid::bigint) = {{ private }}.lock_key('decision'))
-            -- sessions that have written or locked rows; readers hold up only a migration
-            or (l.locktype = 'relation' and n.nspname = '{{ private }}' and l.mode <> 'AccessShareLock')
-        );
-end;
-comment on function {{ private }}.lock_holding_sessions() is 'Server processes that hold the decision lock, or rows of this system''s tables.';
-
 create or replace function {{ private }}.stray_locks()
     returns table (pid integer, login text, application_name text, state text, may_end boolean, lock text)
     language sql volatile
@@ -44,18 +26,14 @@ begin atomic
     select
         l.pid, a.usename::text, a.application_name, a.state, {{ private }}.may_end(r.oid),
         case when i.instance_id is null then 'decision' else 'session of ' || i.instance_id end
-    from pg_locks as l
+    from {{ private }}.fleet_lock as l
     join pg_stat_activity as a on l.pid = a.pid
     join pg_roles as r on a.usesysid = r.oid
-    left join {{ private }}.instance as i
-        on {{ private }}.session_lock_key(i.instance_id, i.incarnation) = ((l.classid::bigint << 32) | l.objid::bigint)
-    where l.locktype = 'advisory'
-        and l.objsubid = 1
-        and l.granted
-        and l.database = (select d.oid from pg_database as d where d.datname = current_database())
+    left join {{ private }}.instance as i on {{ private }}.session_lock_key(i.instance_id, i.incarnation) = l.key
+    where l.granted
         and case
             -- outside of any transaction, or in the last moment of one
-            when ((l.classid::bigint << 32) | l.objid::bigint) = {{ private }}.lock_key('decision') then l.virtualtransaction like '%/0'
+            when l.key = {{ private }}.lock_key('decision') then l.virtualtransaction like '%/0'
             else l.mode = 'ExclusiveLock' and i.instance_id is not null
         end;
 end;
@@ -72,8 +50,9 @@ as $function$
             select jsonb_agg(
                 jsonb_build_object('pid', b.pid, 'login', b.usename, 'application_name', b.application_name) order by b.pid
             )
-            from pg_stat_activity as b
-            where a.pid = any(pg_blocking_pids(b.pid))
+            from {{ private }}.waiting_sessions() as w
+            join pg_stat_activity as b on b.pid = w.pid
+            where a.pid = any(w.waits_for)
         ), '[]')
     from pg_stat_activity as a
     join pg_roles as r on r.oid = a.usesysid
@@ -84,7 +63,7 @@ as $function$
             or a.application_name like 'worker_shim %'
             or {{ private }}.setting_text('watched_transactions') = 'all'
             -- who may be the owner and has another name is at maintenance
-            or (a.pid in (select h.pid from {{ private }}.lock_holding_sessions() as h) and not pg_has_role(a.usesysid, '{{ owner }}', 'member'))
+            or (a.pid in (select l.pid from {{ private }}.fleet_lock as l where l.holds_up_others) and not pg_has_role(a.usesysid, '{{ owner }}', 'member'))
         )
         -- a migration may take its time, and holds no lock that it had to wait for; not every session that says so is one
         and not (a.application_name = 'orchestrator:migrate' and pg_has_role(a.usesysid, '{{ owner }}', 'member'))

@@ -11,13 +11,13 @@ as $function$
 declare
     v_key bigint := {{ private }}.session_lock_key(p_instance_id, p_incarnation);
 begin
-    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
     perform {{ private }}.lock_session(v_key);
     update {{ private }}.instance as i
     set session_key = v_key, session_lost_at = null
     where i.instance_id = p_instance_id and i.incarnation = p_incarnation;
     if not found then
-        perform {{ private }}.speak_for(p_instance_id, p_incarnation); -- another process took the name over meanwhile
+        perform {{ private }}.authorize_instance(p_instance_id, p_incarnation); -- another process took the name over meanwhile
     end if;
     return query select true;
 end

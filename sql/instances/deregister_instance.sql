@@ -13,7 +13,7 @@ declare
     v_decision {{ private }}.decision;
 begin
     perform {{ private }}.lock_decisions();
-    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
     v_decision := {{ private }}.lose_instances(array[p_instance_id], 'goodbye', 'goodbye', 'deregister_instance', null);
     return query select {{ private }}.count_moved(v_decision.decision_id), v_decision.still_waiting;
 end

@@ -21,7 +21,7 @@ begin
             message = 'the instance was removed',
             detail = jsonb_build_object('instance_id', p_instance_id)::text,
             hint = 'it has nothing to hand over; a drain can be ordered when it has registered again';
-    elsif v_instance.status in ('registered', 'active', 'warning', 'recovering') then
+    elsif v_instance.is_living and v_instance.status <> 'draining' then
         perform {{ private }}.step_instance(p_instance_id, 'drain');
     end if;
     -- what is on its way to it stays where it is

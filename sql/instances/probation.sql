@@ -56,7 +56,7 @@ as $function$
         select count(*)
         from (
             select from {{ private }}.instance as o
-            where o.status in ('registered', 'active', 'warning', 'recovering', 'draining')
+            where o.is_living
             limit cardinality(p_instance_ids)
         ) as s
     )

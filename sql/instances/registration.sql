@@ -25,7 +25,7 @@ declare
 begin
     perform {{ private }}.require_exact_text('p_instance_id', p_instance_id);
     perform {{ private }}.require_argument(
-        'p_instance_id', p_instance_id ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$', to_jsonb(p_instance_id),
+        'p_instance_id', {{ private }}.is_name(p_instance_id), to_jsonb(p_instance_id),
         'an id of 1 to 48 letters, digits, dots, underscores and hyphens, beginning with a letter or digit'
     );
     perform {{ private }}.require_argument(
@@ -89,7 +89,7 @@ create or replace function {{ private }}.is_alive(p_instance {{ private }}.insta
     language sql volatile
 as $function$
     select
-        (p_instance).status in ('registered', 'active', 'warning', 'recovering', 'draining')
+        (p_instance).is_living
         and (p_instance).suspended_until is null
         and (
             exists (
@@ -106,7 +106,7 @@ as $function$
                 select from {{ private }}.held_sessions() as s
                 where s.session_key = (p_instance).session_key
                     and s.pid <> pg_backend_pid()
-                    and {{ private }}.may_speak_for(s.login, (p_instance).owner_role)
+                    and {{ private }}.may_act_for(s.login, (p_instance).owner_role)
             )
         )
 $function$;
@@ -117,7 +117,7 @@ create or replace function {{ private }}.check_return(p_known {{ private }}.inst
     language plpgsql volatile
 as $function$
 begin
-    if not {{ private }}.may_speak_for(session_user, p_known.owner_role) then
+    if not {{ private }}.may_act_for(session_user, p_known.owner_role) then
         raise exception using
             errcode = 'OR106',
             message = 'the instance belongs to another login',
@@ -197,7 +197,7 @@ begin
         incarnation = p_known.incarnation + 1, beat_at = {{ private }}.now(), digest = 0, in_step = true, status = null,
         current_streams = null, progressing = null, progress_at = null, stalled = 0, round_trip = null
     where h.instance_id = p_known.instance_id;
-    if p_known.status in ('inactive', 'removed', 'recovering') or (p_known.status = 'draining' and p_known.standing_order is null) then
+    if not p_known.is_living or p_known.status = 'recovering' or (p_known.status = 'draining' and p_known.standing_order is null) then
         perform {{ private }}.request_settle({{ private }}.return_of(p_known.instance_id), p_known.instance_id);
         if p_known.status = 'inactive' then
             perform {{ private }}.begin_probation(p_known.instance_id);

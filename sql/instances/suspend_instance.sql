@@ -17,7 +17,7 @@ begin
         format('longer than nothing and at most heartbeat_timeout = %s', {{ private }}.setting_interval('heartbeat_timeout'))
     );
     perform {{ private }}.lock_decisions();
-    perform {{ private }}.speak_for(p_instance_id, p_incarnation);
+    perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
     update {{ private }}.instance as i set suspended_until = v_until where i.instance_id = p_instance_id;
     -- what is on its way to it stays where it is
     perform {{ private }}.cancel_handovers_to(array[p_instance_id]);

@@ -22,10 +22,10 @@ from {{ private }}.controller as c
 cross join (
     select
         count(*)::integer as instances,
-        count(*) filter (where n.status in ('registered', 'active', 'warning', 'recovering', 'draining'))::integer as serving_instances,
+        count(*) filter (where n.is_living)::integer as serving_instances,
         coalesce(
             sum(n.max_streams) filter (
-                where n.status in ('registered', 'active', 'warning', 'recovering') and n.standing_order is null
+                where n.is_living and n.status <> 'draining' and n.standing_order is null
             ), 0
         )::integer as capacity,
         coalesce(sum(l.owned) filter (where n.status <> 'inactive'), 0)::integer as streams_held,

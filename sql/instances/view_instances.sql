@@ -11,11 +11,11 @@ select
     l.outgoing,
     round(100.0 * l.owned / i.max_streams, 1) as load_percentage,
     case
-        when i.status in ('registered', 'active', 'warning', 'recovering') and i.standing_order is null then round(
+        when i.is_living and i.status <> 'draining' and i.standing_order is null then round(
             least(
                 sum(l.owned) over () * i.max_streams::numeric
                 / nullif(sum(i.max_streams) filter (
-                    where i.status in ('registered', 'active', 'warning', 'recovering') and i.standing_order is null
+                    where i.is_living and i.status <> 'draining' and i.standing_order is null
                 ) over (), 0),
                 i.max_streams
             ), 1

@@ -26,7 +26,7 @@ begin
             hint = 'the claim was finished before, or another driver took the job over after its timeout';
     end if;
     perform {{ private }}.continue_event(v_run.event_id);
-    perform {{ private }}.record_run(v_job, v_run.job_run_id, v_run.run_by, v_run.started_at, p_result, p_error);
+    perform {{ private }}.record_run(v_job, v_run.job_run_id, v_run.run_by, v_run.started_at, p_result, {{ private }}.redact_json(p_error));
     -- asked for, or scheduled anew, after it began
     update {{ private }}.job as j
     set next_run_at = v_job.next_run_at

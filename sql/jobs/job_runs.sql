@@ -35,7 +35,7 @@ exception
         or cardinality_violation or sqlstate 'OR000'
     then
         get stacked diagnostics v_message = message_text, v_detail = pg_exception_detail, v_hint = pg_exception_hint, v_context = pg_exception_context;
-        error := {{ private }}.without_secrets_in(jsonb_build_object(
+        error := {{ private }}.redact_in(jsonb_build_object(
             'function', (p_job).function_name, 'sqlstate', sqlstate, 'message', v_message, 'detail', v_detail, 'hint', v_hint, 'context', v_context
         ));
 end
@@ -77,7 +77,7 @@ begin
         lag_sum = j.lag_sum + v_late
     where j.job = (p_job).job;
     if p_error is not null then
-        perform {{ private }}.note_failures_of('job:' || (p_job).job, jsonb_build_array(jsonb_build_object(
+        perform {{ private }}.record_call_failures('job:' || (p_job).job, jsonb_build_array(jsonb_build_object(
             'function', coalesce(p_error ->> 'function', (p_job).function_name), 'sqlstate', p_error ->> 'sqlstate',
             'message', p_error ->> 'message', 'detail', nullif(concat_ws(e'\n', p_error ->> 'detail', p_error ->> 'context'), '')
         )));

@@ -91,7 +91,7 @@ values
 ('orchestrator_failover_duration_seconds', 'session lost'),
 ('orchestrator_failover_duration_seconds', 'silence'),
 ('orchestrator_failover_duration_seconds', 'suspension over'),
-('orchestrator_failover_duration_seconds', 'heirless'),
+('orchestrator_failover_duration_seconds', 'orphaned'),
 ('orchestrator_refusals_total', 'released'),
 ('orchestrator_refusals_total', 'failed'),
 ('orchestrator_refusals_total', 'silent'),

@@ -12,7 +12,7 @@ create or replace function {{ private }}.http_instance_rows()
 as $function$
     select
         i.instance_id, i.status, i.max_streams, l.owned, round(100.0 * l.owned / i.max_streams, 1),
-        i.status in ('registered', 'active', 'warning', 'recovering') and i.standing_order is null,
+        i.is_living and i.status <> 'draining' and i.standing_order is null,
         h.processed_count, h.error_count,
         -- the part of its work that succeeds, as the strategy performance weighs it
         round(coalesce(h.processed_count / nullif(h.processed_count + h.error_count, 0)::numeric, 1), 3),
@@ -34,7 +34,7 @@ create or replace function {{ private }}.http_fleet_row()
 as $function$
     select
         count(*)::integer,
-        count(*) filter (where i.status in ('registered', 'active', 'recovering', 'draining'))::integer,
+        count(*) filter (where i.status <> 'inactive' and i.status <> 'warning')::integer,
         count(*) filter (where i.status = 'inactive')::integer,
         count(*) filter (where i.status = 'warning')::integer,
         coalesce(sum(i.max_streams) filter (where i.may_have_streams), 0),

@@ -1,7 +1,7 @@
 -- Which instance should have a stream, or each of some streams. Changes nothing.
 -- Reads     instance, instance_load, requirement, refusal
 
-create or replace function {{ private }}.fill(
+create or replace function {{ private }}.pick_instances(
     p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean default false
 )
     returns text[]
@@ -15,7 +15,7 @@ as $function$
             and p.planned < p.ceiling
             and (p_in_region is null or p.location = p_in_region)
             and (p_not_in_region is null or p.location is distinct from p_not_in_region)
-        -- given one by one, each to whoever is then furthest below its share (Webster), they would reach nobody else
+        -- given one by one, each to the one that is then furthest below its share (Webster), they would reach no other
         order by (p.planned + 0.5::double precision) / p.weight, p.instance_id
         limit p_count
     ),
@@ -30,9 +30,9 @@ as $function$
     cross join lateral {{ private }}.fair_targets(f.total::bigint, f.instance_ids, f.weights, f.planned, f.ceilings, f.planned) as t
     cross join lateral generate_series(1, t.target - t.held)
 $function$;
-comment on function {{ private }}.fill(bigint, text[], text, text, boolean) is 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
+comment on function {{ private }}.pick_instances(bigint, text[], text, text, boolean) is 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
 
-create or replace function {{ private }}.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean)
+create or replace function {{ private }}.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean)
     returns text[]
     language plpgsql volatile
 as $function$
@@ -46,29 +46,29 @@ begin
         v_region := v_requirement.region;
     end if;
     if v_region is not null then
-        v_to := {{ private }}.fill(p_count, v_requirement.capabilities, v_region, null);
+        v_to := {{ private }}.pick_instances(p_count, v_requirement.capabilities, v_region, null);
     end if;
     if cardinality(v_to) < p_count then
         -- the region is full, or there is no wish for one
-        v_to := v_to || {{ private }}.fill(p_count - cardinality(v_to), v_requirement.capabilities, null, v_region);
+        v_to := v_to || {{ private }}.pick_instances(p_count - cardinality(v_to), v_requirement.capabilities, null, v_region);
     end if;
     if p_last_resort and cardinality(v_to) < p_count then
-        v_to := v_to || {{ private }}.fill(p_count - cardinality(v_to), v_requirement.capabilities, null, null, true);
+        v_to := v_to || {{ private }}.pick_instances(p_count - cardinality(v_to), v_requirement.capabilities, null, null, true);
     end if;
     return v_to;
 end
 $function$;
-comment on function {{ private }}.spread(integer, bigint, boolean) is 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location, instances on probation last if at all.';
+comment on function {{ private }}.assign_streams(integer, bigint, boolean) is 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location, instances on probation last if at all.';
 
 create or replace function {{ private }}.is_alone(p_instance_id text)
     returns boolean
     language sql volatile
 begin atomic
     select not exists (
-        select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.status not in ('inactive', 'removed')
+        select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.is_living
     );
 end;
-comment on function {{ private }}.is_alone(text) is 'Whether a stream of this owner has nobody that lives: then an instance on probation is better than none.';
+comment on function {{ private }}.is_alone(text) is 'Whether a stream of this owner has no living owner: then an instance on probation is better than none.';
 
 create or replace function {{ private }}.best_instance(p_stream_id bigint)
     returns text

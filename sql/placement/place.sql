@@ -1,8 +1,8 @@
 -- Where streams go. Counting decides (instance_load, requirement_load), so the cost follows the instances and what moves.
---   spread            which instances take how many, each as near its fair share as can be without moving anybody
+--   assign_streams    which instances take how many, each as near its fair share as can be without a move
 --   distribute        give or hand over a list of streams that way
 --   place_unplaced    what came out of a hand-over whose next owner is gone
---   fail_over         everything of lost instances, now, as far as somebody can take it
+--   fail_over         everything of lost instances, now, as far as others can take it
 --   place_waiting     what waits, as far as there is room
 --   evacuate          what draining or overfull instances hold, stream by stream, while they go on listening
 -- Every caller holds the decision lock.
@@ -37,10 +37,10 @@ begin
             return v_moved;
         end if;
     end if;
-    v_to := {{ private }}.spread(
+    v_to := {{ private }}.assign_streams(
         p_requirement_id, cardinality(p_stream_ids),
         not p_live and not exists (
-            select from {{ private }}.instance as i where i.instance_id = any(p_from) and i.status not in ('inactive', 'removed')
+            select from {{ private }}.instance as i where i.instance_id = any(p_from) and i.is_living
         )
     );
     if p_live then
@@ -134,7 +134,7 @@ begin
         end if;
     end if;
 
-    -- whatever asks most of its instance goes first, before its few places are taken
+    -- what asks most of its instance goes first, before its few places are taken
     for v_requirement_id in
         select r.requirement_id
         from {{ private }}.requirement as r
@@ -159,7 +159,7 @@ begin
     return v_moved;
 end
 $function$;
-comment on function {{ private }}.fail_over(bigint, text[], text) is 'Give the streams of these instances to others, now. What nobody else can take stays with an owner that may return, and waits when its owner was removed. Nothing else moves.';
+comment on function {{ private }}.fail_over(bigint, text[], text) is 'Give the streams of these instances to others, now. What no other can take stays with an owner that may return, and waits when its owner was removed. Nothing else moves.';
 
 create or replace function {{ private }}.waiting_with_room()
     returns table (requirement_id integer, room bigint)
@@ -172,12 +172,12 @@ as $function$
         union all
         select n.* from {{ private }}.placeable_instances(true) as n
     ) as p on p.capabilities @> r.capabilities and p.planned < p.ceiling
-    -- with a limit it stays a look into the index for each requirement, whatever the planner knows about the table
+    -- with a limit it stays a look into the index for each requirement, also without statistics of the table
     where (
         select true from {{ private }}.assignment as a where a.requirement_id = r.requirement_id and a.waiting_since is not null limit 1
     )
     group by r.requirement_id
-    -- whoever is hardest to place goes first
+    -- what is hardest to place goes first
     order by count(*), r.requirement_id
 $function$;
 comment on function {{ private }}.waiting_with_room() is 'The requirements of waiting streams that some instance could take, hardest to place first.';
@@ -195,7 +195,7 @@ declare
     v_moved integer := 0;
     v_stream_id bigint;
 begin
-    -- what somebody has refused has the least choice
+    -- what an instance has refused has the least choice
     for v_stream_id in
         select distinct a.stream_id
         from {{ private }}.refusal as f
@@ -233,7 +233,7 @@ end
 $function$;
 comment on function {{ private }}.place_waiting(bigint, text) is 'Give waiting streams to instances that have room, longest waiting first.';
 
-create or replace function {{ private }}.leaving()
+create or replace function {{ private }}.evacuees()
     returns table (instance_id text, streams integer)
     language sql stable
 as $function$
@@ -242,12 +242,12 @@ as $function$
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
     -- one that was lost during its drain may have come back with streams
     cross join lateral (select i.status = 'draining' or i.standing_order is not null) as d(is_draining)
-    -- what a lost instance still holds cannot be asked for (heirless)
-    where i.status not in ('inactive', 'removed')
+    -- what a lost instance still holds cannot be asked for (owners_of_orphans)
+    where i.is_living
         and l.owned - l.outgoing > case when d.is_draining then 0 else i.max_streams end
     order by i.instance_id
 $function$;
-comment on function {{ private }}.leaving() is 'How many streams draining and overfull instances have still to be asked for.';
+comment on function {{ private }}.evacuees() is 'How many streams draining and overfull instances have still to be asked for.';
 
 create or replace function {{ private }}.evacuate(p_decision_id bigint)
     returns integer
@@ -262,7 +262,7 @@ declare
     v_moved integer := 0;
     v_moved_now integer;
 begin
-    for v_leaving in select l.instance_id, l.streams from {{ private }}.leaving() as l loop
+    for v_leaving in select l.instance_id, l.streams from {{ private }}.evacuees() as l loop
         v_left := v_leaving.streams;
         for v_requirement_id in
             select distinct a.requirement_id from {{ private }}.assignment as a where a.instance_id = v_leaving.instance_id

@@ -19,11 +19,11 @@ begin
     v_failures := jsonb_build_array(jsonb_build_object(
         'function', 'sync_source', 'sqlstate', p_error ->> 'code', 'message', p_error ->> 'message', 'detail', p_error ->> 'detail'
     ));
-    perform {{ private }}.note_failures_of('source:' || p_source, v_failures);
+    perform {{ private }}.record_call_failures('source:' || p_source, v_failures);
     return query
     update {{ private }}.source as s
     set
-        last_attempt_at = {{ private }}.now(), last_error = p_error, consecutive_failures = s.consecutive_failures + 1,
+        last_attempt_at = {{ private }}.now(), last_error = {{ private }}.redact_json(p_error), consecutive_failures = s.consecutive_failures + 1,
         failure_event_id = {{ private }}.event_id()
     where s.source = p_source
     returning s.consecutive_failures;

@@ -9,7 +9,7 @@ create or replace function {{ private }}.source_check_arguments(
 as $function$
 begin
     perform {{ private }}.require_argument(
-        'p_source', p_source ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$', to_jsonb(p_source),
+        'p_source', {{ private }}.is_name(p_source), to_jsonb(p_source),
         'a name of 1 to 48 letters, digits, dots, underscores and dashes'
     );
     perform {{ private }}.require_argument(
@@ -19,7 +19,7 @@ begin
     -- What was given is not repeated here: it may be the password.
     perform {{ private }}.require_argument(
         'p_conninfo', p_conninfo is null or p_conninfo !~* 'password|:[^/@]*@', '"(not shown)"',
-        'no password in the address: keep it in a password file (PGPASSFILE) or the environment (PGPASSWORD, POSTGRES_PASSWORD) of whoever synchronises'
+        'no password in the address: keep it in a password file (PGPASSFILE) or the environment (PGPASSWORD, POSTGRES_PASSWORD) of the program that synchronises'
     );
     perform {{ private }}.require_argument(
         'p_table_name', p_table_name is null or btrim(p_table_name) <> '', to_jsonb(p_table_name), 'the name of a table or view'

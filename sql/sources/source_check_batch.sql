@@ -1,4 +1,4 @@
--- Refuse a batch in which a row has no id, or two rows have the same: nobody could say which stream is meant.
+-- Refuse a batch in which a row has no id, or two rows have the same: it would be unclear which stream is meant.
 -- Raises    OR109 with the line numbers
 create or replace function {{ private }}.source_check_batch(p_source text, p_batch uuid)
     returns void

@@ -25,7 +25,7 @@ begin
         v_moves := {{ private }}.withdraw_streams(v_decision_id, v_held, 'source ' || p_source);
         perform {{ private }}.close_decision(v_decision_id, v_moves, v_moves);
     end if;
-    -- those that wait are in nobody's hands, so this is no decision
+    -- what is left waits: it has no owner, so no decision is made
     perform {{ private }}.withdraw_streams(null, p_gone, null);
     return v_moves;
 end

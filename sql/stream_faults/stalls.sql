@@ -1,4 +1,4 @@
--- Streams that run and are silent. A beat names them (hear_stalls); the job watch_stalls does the rest.
+-- Streams that run and are silent. A beat names them (record_stalls); the job watch_stalls does the rest.
 --   restarted   where it is, at once: a command of the beat's own answer
 --   moved       when it is still silent stall_timeout after that
 --   blamed      when it was silent on instance after instance (station_faults.sql); then only restarted now and then
@@ -7,7 +7,7 @@
 -- Locks     stream (key share), stall rows: what another session holds is left for the next beat, a beat waits for nothing
 -- Writes    stall
 
-create or replace function {{ private }}.hear_stalls(p_instance_id text, p_stalled jsonb)
+create or replace function {{ private }}.record_stalls(p_instance_id text, p_stalled jsonb)
     returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     language sql volatile
 as $function$
@@ -70,7 +70,7 @@ as $function$
     where r.is_to_restart
     order by r.stream_id
 $function$;
-comment on function {{ private }}.hear_stalls(text, jsonb) is 'Note which of its streams an instance hears nothing of; returns the commands to restart those where that is new.';
+comment on function {{ private }}.record_stalls(text, jsonb) is 'Note which of its streams an instance hears nothing of; returns the commands to restart those where that is new.';
 
 create or replace function {{ private }}.stalls_over()
     returns table (stream_id bigint, is_progress boolean)

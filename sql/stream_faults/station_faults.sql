@@ -78,7 +78,7 @@ end
 $function$;
 comment on function {{ private }}.answer_failure(bigint, bigint, text, text, text, text) is 'A stream failed too often where it is: its station is blamed, or it is handed over, or it stays. Returns the decision, opened when there was none.';
 
-create or replace function {{ private }}.note_failures(p_instance_id text, p_failed jsonb)
+create or replace function {{ private }}.record_stream_failures(p_instance_id text, p_failed jsonb)
     returns integer
     language plpgsql volatile
 as $function$
@@ -121,7 +121,7 @@ begin
     return v_noted;
 end
 $function$;
-comment on function {{ private }}.note_failures(text, jsonb) is 'Count failure reports; a stream that failed too often here is handed over to an instance that has not refused it, or its station is blamed.';
+comment on function {{ private }}.record_stream_failures(text, jsonb) is 'Count failure reports; a stream that failed too often here is handed over to an instance that has not refused it, or its station is blamed.';
 
 create or replace function {{ private }}.cure_stations(p_progressing bigint[])
     returns bigint[]

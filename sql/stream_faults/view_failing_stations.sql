@@ -3,7 +3,7 @@ create or replace view {{ api }}.failing_stations as
 select
     f.stream_id,
     s.name,
-    {{ private }}.without_secrets(s.url) as url,
+    {{ private }}.redact(s.url) as url,
     a.instance_id,
     f.found_at,
     f.last_failed_at,

@@ -3,7 +3,7 @@ create or replace view {{ api }}.stalled_streams as
 select
     t.stream_id,
     s.name,
-    {{ private }}.without_secrets(s.url) as url,
+    {{ private }}.redact(s.url) as url,
     t.instance_id,
     t.epoch,
     t.silent_since,

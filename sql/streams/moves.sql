@@ -18,7 +18,7 @@ begin
         when v_assignment.waiting_since > {{ private }}.now() then 'the instance that the stream was taken from may still be running it'
         when p.instance_id is null then 'the instance gets no streams now: it is '
             || case when i.suspended_until is not null then 'suspended' when i.standing_order = 'drain' then 'draining'
-                when i.probation_until is not null and i.status in ('registered', 'active', 'recovering') then 'on probation'
+                when i.probation_until is not null and i.is_placeable then 'on probation'
                 else i.status end
         when not p.capabilities @> r.capabilities then 'the instance lacks a capability that the stream requires'
         when p.planned >= p.ceiling and p_instance_id <> all(array_remove(array[v_assignment.instance_id, v_assignment.next_instance_id], null))

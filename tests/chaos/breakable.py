@@ -212,7 +212,7 @@ class BreakableFleet(Fleet):
         return int(row["refused"]) if row else 0
 
     def has_ended(self, stream_id: int) -> bool:
-        """Whether nobody has a stream, and who had it has confirmed that."""
+        """Whether a stream has no owner, and its last owner has confirmed that."""
         (row,) = self.ask(
             """
             select not exists (
@@ -239,7 +239,7 @@ class BreakableFleet(Fleet):
 
     @contextmanager
     def dba(self) -> Iterator[psycopg.Connection[Any]]:
-        """A transaction of somebody who is not part of the system."""
+        """A transaction of a person who is not part of the system."""
         with psycopg.connect(self.dsn, application_name="chaos dba") as conn:
             yield conn
 
@@ -315,7 +315,7 @@ class BreakableFleet(Fleet):
         self.wait_until_all_heard_since(time.time())
 
     def wait_until_quiet(self, *, trusting: bool = False, balancing: bool = False) -> None:
-        """Wait until all is as it should be: everybody active, and nothing on its way.
+        """Wait until all is as it should be: every worker active, and nothing on its way.
 
         `trusting`: and lost sessions are believed (again). `balancing`: and no recovery mode holds balancing back.
         """

@@ -1,7 +1,7 @@
 """The laws, and a thread that looks whether they hold while the fleet is being broken.
 
 The thread has sessions of its own, past the proxy. It only reads, in statements that give up after two seconds, so that
-it cannot be what somebody waits for; while the database is away or locked it sees nothing and says so at the end.
+no other session waits for it; while the database is away or locked it sees nothing and says so at the end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _TIMEOUTS = db.Timeouts(statement_timeout=2, lock_timeout=0.5)
 
 
 class Law(Enum):
-    """What must hold whatever is broken."""
+    """What must hold, however the fleet is broken."""
 
     OWNERS = "no two instances heard a stream under one epoch"
     TWICE = "no second of a station is written twice"
@@ -38,7 +38,7 @@ class Law(Enum):
     CAPACITY = "no instance above its capacity, no epoch goes back, no planned move leaves a stream alone"
     RECOUNT = "counters and digests equal a recount"
     CHAINS = "each movement has its decision, and the owner is who got it last"
-    FENCE = "the fence lets owners through and nobody else"
+    FENCE = "the fence lets owners through and no others"
     RECORD = "who is gone has nothing, and no decision moves less than it must"
     ASSIGNED = "every active stream is assigned and heard when the fleet is quiet"
     LOST = "nothing is lost by a station that was neither moved nor restarted"
@@ -185,7 +185,7 @@ def ask(conn: db.Connection, question: LiteralString, **parameters: Any) -> list
         return query(conn, question, conn.names, parameters)
 
 
-# Whoever is called "chaos …" breaks or watches, and is none of ours.
+# A session that is called "chaos …" breaks or watches, and is none of ours.
 _LONG_TRANSACTIONS = """
 select pid, application_name, state, wait_event, left(query, 200) as query, clock_timestamp() - xact_start as age
 from pg_stat_activity

@@ -140,7 +140,7 @@ class Many:
             self._wait_until_registered(process, NEWCOMERS // 2)
         spread = self._state(pids=[str(process.popen.pid) for process in newcomers])["spread"]
         self._say(f"{NEWCOMERS} workers registered, the first and the last {spread.total_seconds():.1f} s apart")
-        self._wait_until("everybody has a share", lambda: not self._state()["unsettled"])
+        self._wait_until("every worker has a share", lambda: not self._state()["unsettled"])
 
     def _start_workers(self, first: int, count: int = 1, start_at: float = 0) -> Process:
         return self._processes.start_module(

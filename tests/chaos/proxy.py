@@ -124,7 +124,7 @@ class Line:
                     task.cancel()
                 await asyncio.gather(*directions, return_exceptions=True)
         except OSError:
-            _reset(writer)  # nobody answers behind this line, and the client shall know it
+            _reset(writer)  # no server answers behind this line, and the client shall know it
         finally:
             self._connections.discard(connection)
             # What ended on one side does not reach the other one before the line is healed.

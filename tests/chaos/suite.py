@@ -50,7 +50,7 @@ def order(faults: Sequence[Fault], seed: int, *, quick: bool) -> list[Fault]:
     """All injections, in the order that belongs to the seed; quick: each once.
 
     Those that have to wait after a mass disconnect (a minute until lost sessions are believed again, two until recovery
-    mode is over and balancing goes on) come before all that may cause one, so that nobody waits.
+    mode is over and balancing goes on) come before all that may cause one, so that none of them waits.
     """
     injections = [fault for fault in faults for _ in range(1 if quick else fault.times)]
     Random(seed).shuffle(injections)

@@ -18,7 +18,7 @@ from orchestrator.redact import redact
         ("https://x.example/hook?token=hush&y=1", "https://x.example/hook?token=…&y=1"),
         ("postgresql://me:hush@db/x", "postgresql://me:…@db/x"),
         ("postgresql://me:hu@sh@db/x", "postgresql://me:…@db/x"),
-        ("mailtos://me:hush@smtp.example.org", "mailtos://me:…@smtp.example.org"),
+        ("mailtos://me:hush@smtp.example.org", "mailtos://…"),
         ("http://radio.example:8000/live@128", "http://radio.example:8000/live@128"),
         ("check the user and password (PGPASSWORD or the password file)", None),
     ],

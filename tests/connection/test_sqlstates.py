@@ -14,7 +14,7 @@ from orchestrator.database.retry import Round, is_contention, is_retryable
 from orchestrator.http.problems import from_error
 from orchestrator.sqlstates import RULES, Reaction, is_retried, reaction_to
 from tests.support import Database
-from worker_shim.patience import one_round
+from worker_shim.retry import one_round
 
 EVERY_CODE = sorted(
     {kind.sqlstate for kind in vars(native).values() if isinstance(getattr(kind, "sqlstate", None), str)}

@@ -12,15 +12,15 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from orchestrator.http.dashboard.stream import Pace
-from orchestrator.http.guard import Limits
+from orchestrator.http.access import Limits
+from orchestrator.http.dashboard.live import Pace
 from orchestrator.http.server import Options
 from tests.fleet import Fleet
 from tests.http.processes import HttpServer
 
 CHROMIUM = Path("/usr/bin/chromium")
 KEY = "planted-operators-key"
-# So slow that whatever appears in time was told by a notification.
+# So slow that only a notification can be what makes a change appear in time.
 PATIENT = Pace(refresh=3600, pause=0.05, part=1)
 
 _NAMES = (
@@ -37,13 +37,13 @@ _INSTANCES = (
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Debian's, headless, which asks nobody anything."""
+    """Debian's, headless, without questions to its user."""
     if not CHROMIUM.exists():
         reason = f"there is no {CHROMIUM} (apt-get install chromium)"
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
-    expect.set_options(timeout=60_000)  # whoever waits in vain waits long, on however busy a machine
+    expect.set_options(timeout=60_000)  # a busy machine may take long; only a test that fails waits to the end
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -103,11 +103,11 @@ class Site:
             opened.close()
 
     def get(self, address: str, **headers: str) -> httpx.Response:
-        """What the server answers to somebody with a key, and no browser."""
+        """What the server answers to a client with a key that is no browser."""
         return httpx.get(self.face.url + address, headers={"X-API-Key": KEY, **headers})
 
-    def looking(self) -> int:
-        """How many connections LISTEN for whoever looks."""
+    def watchers(self) -> int:
+        """How many connections LISTEN for the readers."""
         return int(
             self.fleet.value(
                 "select count(*) from pg_stat_activity "
@@ -132,7 +132,7 @@ def populate(fleet: Fleet) -> None:
 
 
 def beat(fleet: Fleet, *, but: str = "") -> None:
-    """Everybody beats, makes progress and does as it is told."""
+    """Each instance beats, makes progress and does as it is told."""
     for number, (_, _, cpu, memory) in enumerate(_INSTANCES, start=1):
         if (name := f"fingerv7-{number:03}") != but:
             processed = int(fleet.clock.now.timestamp()) % 1_000_000 + 811 * number

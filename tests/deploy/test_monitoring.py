@@ -13,7 +13,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # comes with sqlfluff, its types do not
 from prometheus_client import CollectorRegistry
 
-from orchestrator.http.exposition import Measured
+from orchestrator.http.prometheus import Measured
 from tests.cli.golden import help_texts
 from tests.support import Database
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pytest_postgresql.executors import NoopExecutor
 
-from orchestrator.http.guard import Limits
+from orchestrator.http.access import Limits
 from orchestrator.http.server import Options
 from orchestrator.names import Names
 from tests.conftest import _fresh_database

@@ -212,3 +212,10 @@ def test_what_is_not_there_is_a_problem_too(shared_face: HttpServer) -> None:
     for response in (missing, wrong):
         assert response.headers["content-type"] == "application/problem+json"
     assert wrong.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize("path", ["/livez", "/status", "/openapi.json", "/", "/dashboard/events"])
+def test_head_is_answered_at_once_and_without_a_body(shared_face: HttpServer, path: str) -> None:
+    response = shared_face.http.head(path, timeout=10)
+    assert (response.status_code, response.content) == (200, b"")
+    assert shared_face.http.get("/livez", timeout=10).status_code == 200, "the connection is free again"

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestrator.http.app import ROUTES
-from orchestrator.http.guard import Limits
+from orchestrator.http.access import Limits
+from orchestrator.http.routes import ROUTES
 from tests.fleet import Fleet
 from tests.http.clients import MainClient, ServerClient
 from tests.http.conftest import LoginDsn, Serve
@@ -31,7 +31,8 @@ def test_it_answers_every_request_as_its_document_says(
     fleet.add_streams(5)
     fleet.settle()
     document = face.get("/openapi.json")
-    assert {path for path, _ in ((route.path, route.method) for route in ROUTES)} <= document["paths"].keys()
+    described = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
+    assert described == {(route.path, route.method) for route in ROUTES}
 
     done = subprocess.run(
         [

@@ -151,7 +151,7 @@ def test_without_the_extra_the_command_names_it(tmp_path: Path) -> None:
         "import sys\n"
         "class Missing:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.partition('.')[0] in ('uvicorn', 'fastapi', 'starlette'):\n"
+        "        if name.partition('.')[0] in ('uvicorn', 'pydantic', 'starlette'):\n"
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Missing())\n"
         "from orchestrator.cli import main\n"

@@ -29,8 +29,8 @@ def _docstrings(path: Path) -> Iterator[str]:
 
 def _identifiers(paths: list[Path]) -> set[str]:
     nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text()))]
-    words = [getattr(node, field, None) for node in nodes for field in ("id", "attr", "arg", "name")]
-    return {path.stem for path in paths} | {word for word in words if isinstance(word, str)}
+    names = [getattr(node, field, None) for node in nodes for field in ("id", "attr", "arg", "name", "module")]
+    return {path.stem for path in paths} | {word for name in names if isinstance(name, str) for word in name.split(".")}
 
 
 def _examples(text: str) -> Iterator[ast.Module]:

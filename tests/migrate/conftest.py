@@ -14,7 +14,9 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from orchestrator import templates
-from orchestrator.install import migrate as runner
+from orchestrator.install import check, migrate
+from orchestrator.install.check import Status
+from orchestrator.install.migrate import Report
 from orchestrator.names import Names
 
 _FILES = {
@@ -76,14 +78,14 @@ class Fleet:
     def roots(self) -> dict[str, Any]:
         return {"sql_root": self.directory / "sql", "migrations_root": self.directory / "migrations"}
 
-    def migrate(self, *, dsn: str | None = None, **options: Any) -> runner.Report:
-        return runner.migrate(dsn or self.dsn, self.names.api, **options, **self.roots)
+    def migrate(self, *, dsn: str | None = None, **options: Any) -> Report:
+        return migrate.migrate(dsn or self.dsn, self.names.api, **options, **self.roots)
 
     def check(self) -> list[tuple[str, str]]:
-        return [(finding.kind, finding.what) for finding in runner.check(self.dsn, self.names.api, **self.roots)]
+        return [(finding.kind, finding.what) for finding in check.check(self.dsn, self.names.api, **self.roots)]
 
-    def status(self) -> runner.Status:
-        return runner.status(self.dsn, self.names.api, **self.roots)
+    def status(self) -> Status:
+        return check.status(self.dsn, self.names.api, **self.roots)
 
     def write(self, path: str, text: str) -> None:
         file = self.directory / path

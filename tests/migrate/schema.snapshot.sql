@@ -602,6 +602,42 @@ CREATE FUNCTION orchestrator_private.now() RETURNS timestamp with time zone
 
 COMMENT ON FUNCTION orchestrator_private.now() IS 'The time now, moving on within a transaction.';
 
+CREATE FUNCTION orchestrator_private.waiting_sessions() RETURNS TABLE(pid integer, waiting_since timestamp with time zone, waits_for integer[])
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.waiting_sessions() IS 'Server processes that wait for a lock of any kind, since when, and for whom.';
+
+CREATE VIEW orchestrator_private.fleet_lock AS
+ SELECT
+        CASE
+            WHEN (k.key = orchestrator_private.lock_key('decision'::text)) THEN 'decision'::text
+            WHEN (l.relation IS NOT NULL) THEN ('table '::text || (c.relname)::text)
+            ELSE l.locktype
+        END AS lock,
+    l.mode,
+    l.granted,
+    l.pid,
+    l.waitstart,
+    l.virtualtransaction,
+    pg_blocking_pids(l.pid) AS waits_for,
+    k.key,
+    COALESCE(((l.locktype = 'advisory'::text) OR (n.nspname = ANY (ARRAY['orchestrator'::name, 'orchestrator_private'::name]))), false) AS is_ours,
+    (l.granted AND ((k.key = orchestrator_private.lock_key('decision'::text)) OR ((n.nspname = 'orchestrator_private'::name) AND (c.relkind = 'r'::"char") AND (l.mode <> 'AccessShareLock'::text)))) AS holds_up_others
+   FROM (((pg_locks l
+     LEFT JOIN pg_class c ON ((l.relation = c.oid)))
+     LEFT JOIN pg_namespace n ON ((c.relnamespace = n.oid)))
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN ((l.locktype = 'advisory'::text) AND (l.objsubid = 1)) THEN (((l.classid)::bigint << 32) | (l.objid)::bigint)
+                    ELSE NULL::bigint
+                END AS key) k)
+  WHERE (l.database = ( SELECT d.oid
+           FROM pg_database d
+          WHERE (d.datname = current_database())));
+
+COMMENT ON VIEW orchestrator_private.fleet_lock IS 'Locks of this database in this fleet''s terms: who holds the decision lock, its tables or other locks, or waits for them.';
+
 CREATE FUNCTION orchestrator.lock_holders() RETURNS TABLE(lock text, mode text, pid integer, login text, application_name text, state text, transaction_age interval, waiting integer)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1229,9 +1265,9 @@ CREATE TABLE orchestrator_private.alert (
 
 COMMENT ON TABLE orchestrator_private.alert IS 'An open or closed alert. Per code and subject at most one is open.';
 
-COMMENT ON COLUMN orchestrator_private.alert.reminders IS 'How often somebody was reminded of it while nobody acknowledged it.';
+COMMENT ON COLUMN orchestrator_private.alert.reminders IS 'How often it was told again while it was not acknowledged.';
 
-COMMENT ON COLUMN orchestrator_private.alert.event_id IS 'The decision or job run that it is about, else whatever opened it. Null: before there were any.';
+COMMENT ON COLUMN orchestrator_private.alert.event_id IS 'The decision or job run that it is about, else what opened it. Null: before there were any.';
 
 CREATE FUNCTION orchestrator_private.alert_is_open(p_code text, p_subject text) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1310,6 +1346,8 @@ CREATE TABLE orchestrator_private.instance (
     probation_until timestamp with time zone,
     probation_event_id uuid,
     is_unusual boolean GENERATED ALWAYS AS (((status <> 'removed'::text) AND ((status = 'inactive'::text) OR (session_lost_at IS NOT NULL) OR (suspended_until IS NOT NULL) OR (probation_until IS NOT NULL) OR (crashes > 0) OR (losses > 0)))) STORED NOT NULL,
+    is_living boolean GENERATED ALWAYS AS ((status <> ALL (ARRAY['inactive'::text, 'removed'::text]))) STORED NOT NULL,
+    is_placeable boolean GENERATED ALWAYS AS ((status = ANY (ARRAY['registered'::text, 'active'::text, 'recovering'::text]))) STORED NOT NULL,
     CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
     CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
     CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
@@ -1328,7 +1366,7 @@ COMMENT ON COLUMN orchestrator_private.instance.status_event IS 'The event of th
 
 COMMENT ON COLUMN orchestrator_private.instance.incarnation IS 'Grows each time a new process registers under this name; a call with an old one is refused (OR301).';
 
-COMMENT ON COLUMN orchestrator_private.instance.lease IS 'The instance''s own limit of silence instead of heartbeat_timeout; nobody declares it lost before.';
+COMMENT ON COLUMN orchestrator_private.instance.lease IS 'The instance''s own limit of silence instead of heartbeat_timeout; no rule declares it lost before.';
 
 COMMENT ON COLUMN orchestrator_private.instance.process IS 'Which process registered (metadata key "process"): the same one may register again at any time.';
 
@@ -1336,7 +1374,7 @@ COMMENT ON COLUMN orchestrator_private.instance.session_key IS 'Key of the advis
 
 COMMENT ON COLUMN orchestrator_private.instance.session_lost_at IS 'Since when the lock of the attached session is gone; null while it is held.';
 
-COMMENT ON COLUMN orchestrator_private.instance.suspended_until IS 'A planned restart: nobody declares the instance lost before.';
+COMMENT ON COLUMN orchestrator_private.instance.suspended_until IS 'A planned restart: no rule declares the instance lost before.';
 
 COMMENT ON COLUMN orchestrator_private.instance.standing_order IS 'An administrator''s order that outlives registrations: "drain" gets no streams, "stay away" may not register.';
 
@@ -1350,11 +1388,15 @@ COMMENT ON COLUMN orchestrator_private.instance.losses IS 'How often in a row it
 
 COMMENT ON COLUMN orchestrator_private.instance.last_lost_at IS 'When it was last declared lost.';
 
-COMMENT ON COLUMN orchestrator_private.instance.probation_until IS 'It came and went too often: until then it gets streams only when nobody else has room.';
+COMMENT ON COLUMN orchestrator_private.instance.probation_until IS 'It came and went too often: until then it gets streams only when no other has room.';
 
 COMMENT ON COLUMN orchestrator_private.instance.probation_event_id IS 'What began its last probation: a loss, or its new registration after a crash.';
 
 COMMENT ON COLUMN orchestrator_private.instance.is_unusual IS 'Whether there is more to look at than its last beat and its session: it is lost, restarts, is on probation, or has crashes or losses that will be forgotten.';
+
+COMMENT ON COLUMN orchestrator_private.instance.is_living IS 'Whether its status is that of a process which is there: neither lost nor removed.';
+
+COMMENT ON COLUMN orchestrator_private.instance.is_placeable IS 'Whether its status lets it be given streams: it is there, not late and not draining. A standing order, a suspension or a probation may still keep them away.';
 
 CREATE FUNCTION orchestrator_private.any_instance_is_placeable() RETURNS boolean
     LANGUAGE sql STABLE
@@ -1384,11 +1426,29 @@ CREATE FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p
 
 COMMENT ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts and stops and record failures; how many of each concerned this instance, and how many did not.';
 
+CREATE FUNCTION orchestrator_private.apply_status_event(p_instance orchestrator_private.instance, p_report orchestrator_private.report) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.apply_status_event(p_instance orchestrator_private.instance, p_report orchestrator_private.report) IS 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
+
+CREATE FUNCTION orchestrator_private.apply_what_if_changes(p_without text[], p_with jsonb, p_capacity jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.apply_what_if_changes(p_without text[], p_with jsonb, p_capacity jsonb) IS 'Make it so.';
+
 CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) IS 'An id out of a report; OR101 when it is none.';
+
+CREATE FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean) RETURNS text[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean) IS 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location, instances on probation last if at all.';
 
 CREATE FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -1438,6 +1498,12 @@ CREATE FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job,
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) IS 'Run a job of the database; what it changed is undone when it fails, and the error is returned.';
+
+CREATE FUNCTION orchestrator_private.authorize_instance(p_instance_id text, p_incarnation bigint) RETURNS orchestrator_private.instance
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.authorize_instance(p_instance_id text, p_incarnation bigint) IS 'The instance, when this login and this incarnation may speak for it; else OR103, OR106 or OR301.';
 
 CREATE FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -1732,7 +1798,7 @@ CREATE TABLE orchestrator_private.movement (
 );
 ALTER TABLE ONLY orchestrator_private.movement ALTER COLUMN decision_id SET (n_distinct=-0.01);
 
-COMMENT ON TABLE orchestrator_private.movement IS 'One stream''s change of hands, append-only. It is written when the hands change, so a planned hand-over appears when the owner has let go. to_instance_id is null when nobody has it afterwards.';
+COMMENT ON TABLE orchestrator_private.movement IS 'One stream''s change of hands, append-only. It is written when the hands change, so a planned hand-over appears when the owner has let go. to_instance_id is null when it has no owner afterwards.';
 
 CREATE FUNCTION orchestrator_private.count_moved(p_decision_id bigint) RETURNS integer
     LANGUAGE sql
@@ -1810,7 +1876,7 @@ CREATE FUNCTION orchestrator_private.count_waiting(p_limit integer) RETURNS inte
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.count_waiting(p_limit integer) IS 'How many streams wait for an instance that lives: nobody has them, or a lost one that nobody could succeed. Counted up to a limit so that the cost is bounded.';
+COMMENT ON FUNCTION orchestrator_private.count_waiting(p_limit integer) IS 'How many streams wait for an instance that lives: they have no owner, or a lost one that no other could succeed. Counted up to a limit so that the cost is bounded.';
 
 CREATE FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer, p_maximum integer) RETURNS integer[]
     LANGUAGE plpgsql IMMUTABLE
@@ -1926,6 +1992,12 @@ CREATE FUNCTION orchestrator_private.evacuate(p_decision_id bigint) RETURNS inte
 
 COMMENT ON FUNCTION orchestrator_private.evacuate(p_decision_id bigint) IS 'Begin the hand-over of what draining and overfull instances hold, as far as others have room; the rest they keep listening to.';
 
+CREATE FUNCTION orchestrator_private.evacuees() RETURNS TABLE(instance_id text, streams integer)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.evacuees() IS 'How many streams draining and overfull instances have still to be asked for.';
+
 CREATE FUNCTION orchestrator_private.evaluate_alerts() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
@@ -1966,7 +2038,7 @@ CREATE FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) IS 'Give the streams of these instances to others, now. What nobody else can take stays with an owner that may return, and waits when its owner was removed. Nothing else moves.';
+COMMENT ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) IS 'Give the streams of these instances to others, now. What no other can take stays with an owner that may return, and waits when its owner was removed. Nothing else moves.';
 
 CREATE FUNCTION orchestrator_private.failing_calls() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -2021,12 +2093,6 @@ CREATE FUNCTION orchestrator_private.fall_back(p_stream_ids bigint[]) RETURNS in
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.fall_back(p_stream_ids bigint[]) IS 'Ask the owners of these streams to stop after all, with the whole of handoff_timeout to do so.';
-
-CREATE FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean DEFAULT false) RETURNS text[]
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) IS 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
 
 CREATE FUNCTION orchestrator_private.findings_balance() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
@@ -2140,7 +2206,7 @@ CREATE FUNCTION orchestrator_private.free_at(p_stream_id bigint) RETURNS timesta
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) IS 'From when a stream that nobody has may be given to somebody: now, or later while an instance that it was taken from may still be running it.';
+COMMENT ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) IS 'From when a stream without an owner may be given to an instance: now, or later while an instance that it was taken from may still be running it.';
 
 CREATE FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) RETURNS integer
     LANGUAGE plpgsql
@@ -2154,35 +2220,11 @@ CREATE FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_id
 
 COMMENT ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) IS 'Ask the owners of these streams to stop, so that the next ones can have them; or, where nothing need be lost, the next ones to prepare (make_before_break).';
 
-CREATE FUNCTION orchestrator_private.hear_beat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) RETURNS record
+CREATE FUNCTION orchestrator_private.heartbeat_slow_path(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) RETURNS record
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.hear_beat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) IS 'A beat that is not an ordinary one: hear the instance, compare digests, record what nothing explains. Whether it is in step, whether what differs is explained, and which attempt to get in step this is.';
-
-CREATE FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.report) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.report) IS 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
-
-CREATE FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) IS 'Note which of its streams an instance hears nothing of; returns the commands to restart those where that is new.';
-
-CREATE FUNCTION orchestrator_private.heirless() RETURNS TABLE(instance_id text)
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.heirless() IS 'Lost instances that still hold streams, and have had their time to return.';
-
-CREATE FUNCTION orchestrator_private.heirless_with_room() RETURNS text[]
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams another could take now; null when there are none.';
+COMMENT ON FUNCTION orchestrator_private.heartbeat_slow_path(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) IS 'A beat that is not an ordinary one: hear the instance, compare digests, record what nothing explains. Whether it is in step, whether what differs is explained, and which attempt to get in step this is.';
 
 CREATE FUNCTION orchestrator_private.held_sessions() RETURNS TABLE(session_key bigint, pid integer, login name)
     LANGUAGE sql STABLE
@@ -2209,7 +2251,7 @@ COMMENT ON TABLE orchestrator_private.http_session IS 'An instance that register
 
 COMMENT ON COLUMN orchestrator_private.http_session.dialect IS 'Which of the three dialects it registered in: main (instance_id), server (server_id), worker (/api/workers).';
 
-COMMENT ON COLUMN orchestrator_private.http_session.address IS 'Where it registered from; whoever registers from there again is the same client, started anew.';
+COMMENT ON COLUMN orchestrator_private.http_session.address IS 'Where it registered from; a client that registers from there again is the same one, started anew.';
 
 CREATE FUNCTION orchestrator_private.http_adopt(p_session orchestrator_private.http_session, p_stream_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -2415,12 +2457,6 @@ CREATE FUNCTION orchestrator_private.impossible_rows() RETURNS TABLE(stream_id b
 
 COMMENT ON FUNCTION orchestrator_private.impossible_rows() IS 'Assignments that contradict their stream or their instance.';
 
-CREATE FUNCTION orchestrator_private.inherit(p_instance_ids text[]) RETURNS orchestrator_private.decision
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.inherit(p_instance_ids text[]) IS 'Give what these lost instances still hold to others, as far as those have room.';
-
 CREATE FUNCTION orchestrator_private.instances_forgotten() RETURNS TABLE(instance_id text)
     LANGUAGE sql STABLE
     AS …;
@@ -2455,13 +2491,19 @@ CREATE FUNCTION orchestrator_private.is_alone(p_instance_id text) RETURNS boolea
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.is_alone(p_instance_id text) IS 'Whether a stream of this owner has nobody that lives: then an instance on probation is better than none.';
+COMMENT ON FUNCTION orchestrator_private.is_alone(p_instance_id text) IS 'Whether a stream of this owner has no living owner: then an instance on probation is better than none.';
 
 CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
     LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.is_imbalanced() IS 'Whether two loads differ by more than imbalance_threshold, or an instance is more than max_stream_difference from its share.';
+
+CREATE FUNCTION orchestrator_private.is_name(p_text text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_name(p_text text) IS 'Whether an instance or a source may be called so: 1 to 48 letters, digits, dots, underscores and dashes, a letter or digit first.';
 
 CREATE FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -2499,11 +2541,11 @@ CREATE FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zo
 
 COMMENT ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) IS 'End recovery mode, and let what has become unfair meanwhile be levelled; null when it was off.';
 
-CREATE FUNCTION orchestrator_private.leaving() RETURNS TABLE(instance_id text, streams integer)
-    LANGUAGE sql STABLE
+CREATE FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) RETURNS integer
+    LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.leaving() IS 'How many streams draining and overfull instances have still to be asked for.';
+COMMENT ON FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) IS 'Level the loads of these instances by handing over streams of these requirements, at most so many.';
 
 CREATE FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -2549,12 +2591,6 @@ CREATE FUNCTION orchestrator_private.lock_decisions_shared() RETURNS void
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.lock_decisions_shared() IS 'Keep decisions out while a worker confirms what it has; many workers may at once. Never followed by lock_decisions() in the same transaction.';
-
-CREATE FUNCTION orchestrator_private.lock_holding_sessions() RETURNS TABLE(pid integer)
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.lock_holding_sessions() IS 'Server processes that hold the decision lock, or rows of this system''s tables.';
 
 CREATE FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) RETURNS text[]
     LANGUAGE sql
@@ -2605,6 +2641,12 @@ CREATE FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) 
 
 COMMENT ON FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) IS 'Whether these two can hand over without a break: both have said so when they registered, and the owner does not count on being alone until its lease is over.';
 
+CREATE FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name) IS 'Whether a login may speak for the instances of another one: it is the same, or an administrator.';
+
 CREATE FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.report) RETURNS boolean
     LANGUAGE sql
     AS …;
@@ -2616,12 +2658,6 @@ CREATE FUNCTION orchestrator_private.may_end(p_login oid) RETURNS boolean
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.may_end(p_login oid) IS 'Whether the owner may end the sessions of this login.';
-
-CREATE FUNCTION orchestrator_private.may_speak_for(p_login name, p_owner_role name) RETURNS boolean
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.may_speak_for(p_login name, p_owner_role name) IS 'Whether a login may speak for the instances of another one: it is the same, or an administrator.';
 
 CREATE FUNCTION orchestrator_private.metric_series(p_with_instances boolean) RETURNS TABLE(metric text, part text, kind text, unit text, help text, bounds double precision[], labels jsonb, value double precision, counts bigint[])
     LANGUAGE sql
@@ -2665,6 +2701,12 @@ CREATE FUNCTION orchestrator_private.miscounts(p_part integer DEFAULT 0, p_parts
 
 COMMENT ON FUNCTION orchestrator_private.miscounts(p_part integer, p_parts integer) IS 'Instances whose counts or digest differ from a recount of the assignments; there should never be one. Of all, or of one part of so many.';
 
+CREATE FUNCTION orchestrator_private.misplaced_pinned() RETURNS TABLE(stream_id bigint, instance_id text, state text, pinned_to text)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.misplaced_pinned() IS 'Pinned streams that are not with their instance and could be.';
+
 CREATE FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_interval double precision) RETURNS integer
     LANGUAGE sql
     AS …;
@@ -2700,6 +2742,18 @@ CREATE FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT strea
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) IS 'The moves that this decision and those after it made or asked for.';
+
+CREATE FUNCTION orchestrator_private.redact(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.redact(p_text text) IS 'A text without what looks like a password, a token, a key or the address of a webhook, and no longer than 4000 characters.';
+
+CREATE FUNCTION orchestrator_private.names_secret(p_key text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.names_secret(p_key text) IS 'Whether a key of JSON names a password, a token or a key.';
 
 CREATE FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
@@ -2749,18 +2803,6 @@ CREATE FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text
 
 COMMENT ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) IS 'An instance cannot hear streams that were on their way to it: their owners keep them, or stop first when they are drained.';
 
-CREATE FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) RETURNS integer
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) IS 'Count failure reports; a stream that failed too often here is handed over to an instance that has not refused it, or its station is blamed.';
-
-CREATE FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) RETURNS bigint
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) IS 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
-
 CREATE FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -2796,6 +2838,18 @@ CREATE FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decis
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) IS 'A hint to one worker to ask for what differs.';
+
+CREATE FUNCTION orchestrator_private.notify_watchers() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.notify_watchers() IS 'A hint to those who look on to look again.';
+
+CREATE FUNCTION orchestrator_private.notify_watchers_of_row() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.notify_watchers_of_row() IS 'Something changed that people watch.';
 
 CREATE FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) RETURNS void
     LANGUAGE sql
@@ -2839,11 +2893,29 @@ CREATE FUNCTION orchestrator_private.overdue_job() RETURNS TABLE(job text, overd
 
 COMMENT ON FUNCTION orchestrator_private.overdue_job() IS 'The job of the database that is overdue for longest, when that is so long that no driver can be there (no_driver_alert).';
 
+CREATE FUNCTION orchestrator_private.owners_of_orphans() RETURNS TABLE(instance_id text)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.owners_of_orphans() IS 'Lost instances that still hold streams, and have had their time to return.';
+
+CREATE FUNCTION orchestrator_private.owners_of_orphans_with_room() RETURNS text[]
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.owners_of_orphans_with_room() IS 'Those of them whose streams another could take now; null when there are none.';
+
 CREATE FUNCTION orchestrator_private.pattern_of(p_message text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.pattern_of(p_message text) IS 'A message with placeholders for what differs from one occurrence to the next: numbers, quoted texts, addresses, times and identifiers.';
+
+CREATE FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean DEFAULT false) RETURNS text[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) IS 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
 
 CREATE FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) RETURNS void
     LANGUAGE plpgsql
@@ -2917,6 +2989,12 @@ CREATE FUNCTION orchestrator_private.read_report(p_report jsonb) RETURNS orchest
 
 COMMENT ON FUNCTION orchestrator_private.read_report(p_report jsonb) IS 'What a beat reports; OR101 when a value cannot be read.';
 
+CREATE FUNCTION orchestrator_private.reassign_orphaned(p_instance_ids text[]) RETURNS orchestrator_private.decision
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.reassign_orphaned(p_instance_ids text[]) IS 'Give what these lost instances still hold to others, as far as those have room.';
+
 CREATE FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -2928,6 +3006,12 @@ CREATE FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Bring the record and the full set of what an instance runs in step; what it has to start and to stop.';
+
+CREATE FUNCTION orchestrator_private.record_call_failures(p_reporter text, p_failures jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.record_call_failures(p_reporter text, p_failures jsonb) IS 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
 
 CREATE FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) RETURNS smallint
     LANGUAGE plpgsql
@@ -2941,6 +3025,18 @@ CREATE FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, 
 
 COMMENT ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) IS 'A job has run: when it is next due and how it went. A run that found nothing to do leaves no row of its own; one whose result says "more": true is due again at once.';
 
+CREATE FUNCTION orchestrator_private.record_stalls(p_instance_id text, p_stalled jsonb) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.record_stalls(p_instance_id text, p_stalled jsonb) IS 'Note which of its streams an instance hears nothing of; returns the commands to restart those where that is new.';
+
+CREATE FUNCTION orchestrator_private.record_stream_failures(p_instance_id text, p_failed jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.record_stream_failures(p_instance_id text, p_failed jsonb) IS 'Count failure reports; a stream that failed too often here is handed over to an instance that has not refused it, or its station is blamed.';
+
 CREATE FUNCTION orchestrator_private.recount_loads() RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -2952,6 +3048,18 @@ CREATE FUNCTION orchestrator_private.recovery_is_on() RETURNS TABLE(code text, s
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.recovery_is_on() IS 'Alert: recovery mode is on (R4.3).';
+
+CREATE FUNCTION orchestrator_private.redact_in(p_error jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.redact_in(p_error jsonb) IS 'An error (an object of texts) without secrets; null when there is none.';
+
+CREATE FUNCTION orchestrator_private.redact_json(p_value jsonb) RETURNS jsonb
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.redact_json(p_value jsonb) IS 'JSON in its own shape, without the secrets that its texts hold and its keys name.';
 
 CREATE FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) RETURNS void
     LANGUAGE plpgsql
@@ -3186,12 +3294,6 @@ CREATE FUNCTION orchestrator_private.severity_rank(p_severity text) RETURNS inte
 
 COMMENT ON FUNCTION orchestrator_private.severity_rank(p_severity text) IS 'Severities in their order: info, warning, critical.';
 
-CREATE FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) RETURNS integer
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) IS 'Level the loads of these instances by handing over streams of these requirements, at most so many.';
-
 CREATE FUNCTION orchestrator_private.short_memories() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
     AS …;
@@ -3326,7 +3428,7 @@ CREATE TABLE orchestrator_private.source (
     CONSTRAINT sync_interval_is_positive CHECK ((sync_interval >= '00:00:01'::interval))
 );
 
-COMMENT ON TABLE orchestrator_private.source IS 'Where streams come from. No password is kept here: libpq finds it in the environment or the password file of whoever synchronises.';
+COMMENT ON TABLE orchestrator_private.source IS 'Where streams come from. No password is kept here: libpq finds it in the environment or the password file of the program that synchronises.';
 
 COMMENT ON COLUMN orchestrator_private.source.sync_counts IS 'How many synchronisations took how long, from reading to merged: the buckets of orchestrator_sync_duration_seconds.';
 
@@ -3388,18 +3490,6 @@ CREATE FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigin
 
 COMMENT ON FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) IS 'Takes streams from their owners because their source says so, as one decision.';
 
-CREATE FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation bigint) RETURNS orchestrator_private.instance
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation bigint) IS 'The instance, when this login and this incarnation may speak for it; else OR103, OR106 or OR301.';
-
-CREATE FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean) RETURNS text[]
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean) IS 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location, instances on probation last if at all.';
-
 CREATE FUNCTION orchestrator_private.stalls_due() RETURNS TABLE(stream_id bigint, instance_id text)
     LANGUAGE sql
     AS …;
@@ -3423,12 +3513,6 @@ CREATE FUNCTION orchestrator_private.stray_locks() RETURNS TABLE(pid integer, lo
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.stray_locks() IS 'Who holds one of this system''s advisory locks as no program of this system does.';
-
-CREATE FUNCTION orchestrator_private.strays() RETURNS TABLE(stream_id bigint, instance_id text, state text, pinned_to text)
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.strays() IS 'Pinned streams that are not with their instance and could be.';
 
 CREATE TABLE orchestrator_private.failure_streak (
     reporter text NOT NULL,
@@ -3460,12 +3544,6 @@ CREATE FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more big
 
 COMMENT ON FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) IS 'The counts of two histograms with the same buckets (null: none), put together.';
 
-CREATE FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) IS 'Make it so.';
-
 CREATE FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) RETURNS TABLE(target text)
     LANGUAGE sql
     AS …;
@@ -3476,19 +3554,7 @@ CREATE FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) RE
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) IS 'Whoever a decision took streams from without asking is told to stop them, should it return.';
-
-CREATE FUNCTION orchestrator_private.tell_lookers() RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.tell_lookers() IS 'A hint to those who look on to look again.';
-
-CREATE FUNCTION orchestrator_private.tell_lookers_of_a_row() RETURNS trigger
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.tell_lookers_of_a_row() IS 'Something changed that people watch.';
+COMMENT ON FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) IS 'An owner that a decision took streams from without asking is told to stop them, should it return.';
 
 CREATE FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -3635,18 +3701,6 @@ CREATE FUNCTION orchestrator_private.without_progress() RETURNS TABLE(instance_i
 
 COMMENT ON FUNCTION orchestrator_private.without_progress() IS 'Instances that beat, have streams to hear and hear nothing.';
 
-CREATE FUNCTION orchestrator_private.without_secrets(p_text text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.without_secrets(p_text text) IS 'A text without what looks like a password, a token or the address of a webhook, and no longer than 4000 characters.';
-
-CREATE FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) RETURNS jsonb
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) IS 'An error (an object of texts) without secrets; null when there is none.';
-
 CREATE TABLE orchestrator_private.alert_delivery (
     alert_id bigint NOT NULL,
     event text NOT NULL,
@@ -3739,7 +3793,7 @@ CREATE VIEW orchestrator.assignments AS
      JOIN orchestrator_private.instance i ON ((a.instance_id = i.instance_id)))
   WHERE (a.instance_id IS NOT NULL);
 
-COMMENT ON VIEW orchestrator.assignments IS 'Who has which stream now, under which epoch, and what is being handed over to whom. state waiting: its instance is lost, and nobody else could take it.';
+COMMENT ON VIEW orchestrator.assignments IS 'Who has which stream now, under which epoch, and what is being handed over to whom. state waiting: its instance is lost, and no other could take it.';
 
 CREATE VIEW orchestrator.decisions AS
  SELECT decision_id,
@@ -3830,7 +3884,7 @@ COMMENT ON COLUMN orchestrator_private.station_fault.event_id IS 'What found the
 CREATE VIEW orchestrator.failing_stations AS
  SELECT f.stream_id,
     s.name,
-    orchestrator_private.without_secrets(s.url) AS url,
+    orchestrator_private.redact(s.url) AS url,
     a.instance_id,
     f.found_at,
     f.last_failed_at,
@@ -3912,8 +3966,8 @@ CREATE VIEW orchestrator.fleet AS
     c.recovery_detail
    FROM (orchestrator_private.controller c
      CROSS JOIN ( SELECT (count(*))::integer AS instances,
-            (count(*) FILTER (WHERE (n.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text, 'draining'::text]))))::integer AS serving_instances,
-            (COALESCE(sum(n.max_streams) FILTER (WHERE ((n.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text])) AND (n.standing_order IS NULL))), (0)::bigint))::integer AS capacity,
+            (count(*) FILTER (WHERE n.is_living))::integer AS serving_instances,
+            (COALESCE(sum(n.max_streams) FILTER (WHERE (n.is_living AND (n.status <> 'draining'::text) AND (n.standing_order IS NULL))), (0)::bigint))::integer AS capacity,
             (COALESCE(sum(l.owned) FILTER (WHERE (n.status <> 'inactive'::text)), (0)::bigint))::integer AS streams_held,
             (COALESCE(sum(l.owned) FILTER (WHERE (n.status = 'inactive'::text)), (0)::bigint))::integer AS streams_kept,
             (COALESCE(sum(l.outgoing), (0)::bigint))::integer AS streams_handed_over
@@ -4031,7 +4085,7 @@ CREATE VIEW orchestrator.instances AS
     l.outgoing,
     round(((100.0 * (l.owned)::numeric) / (i.max_streams)::numeric), 1) AS load_percentage,
         CASE
-            WHEN ((i.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text])) AND (i.standing_order IS NULL)) THEN round(LEAST((((sum(l.owned) OVER ())::numeric * (i.max_streams)::numeric) / (NULLIF(sum(i.max_streams) FILTER (WHERE ((i.status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'recovering'::text])) AND (i.standing_order IS NULL))) OVER (), 0))::numeric), (i.max_streams)::numeric), 1)
+            WHEN (i.is_living AND (i.status <> 'draining'::text) AND (i.standing_order IS NULL)) THEN round(LEAST((((sum(l.owned) OVER ())::numeric * (i.max_streams)::numeric) / (NULLIF(sum(i.max_streams) FILTER (WHERE (i.is_living AND (i.status <> 'draining'::text) AND (i.standing_order IS NULL))) OVER (), 0))::numeric), (i.max_streams)::numeric), 1)
             ELSE (0)::numeric
         END AS fair_share,
     h.beat_at AS last_heartbeat,
@@ -4104,30 +4158,20 @@ CREATE VIEW orchestrator.jobs AS
 COMMENT ON VIEW orchestrator.jobs IS 'The periodic jobs: when each runs next and how it went last.';
 
 CREATE VIEW orchestrator.locks AS
- SELECT
-        CASE
-            WHEN ((l.locktype = 'advisory'::text) AND ((((l.classid)::bigint << 32) | (l.objid)::bigint) = orchestrator_private.lock_key('decision'::text))) THEN 'decision'::text
-            WHEN (i.instance_id IS NOT NULL) THEN ('session of '::text || i.instance_id)
-            WHEN (l.relation IS NOT NULL) THEN ('table '::text || (c.relname)::text)
-            ELSE l.locktype
-        END AS lock,
+ SELECT COALESCE(('session of '::text || i.instance_id), l.lock) AS lock,
     l.mode,
     l.granted,
     l.pid,
-    pg_blocking_pids(l.pid) AS waits_for,
+    l.waits_for,
     (a.usename)::text AS login,
     a.application_name,
     a.state,
     (orchestrator_private.now() - a.xact_start) AS transaction_age,
     (orchestrator_private.now() - l.waitstart) AS waiting_for
-   FROM ((((pg_locks l
+   FROM ((orchestrator_private.fleet_lock l
      LEFT JOIN pg_stat_activity a ON ((l.pid = a.pid)))
-     LEFT JOIN pg_class c ON ((l.relation = c.oid)))
-     LEFT JOIN pg_namespace n ON ((c.relnamespace = n.oid)))
-     LEFT JOIN orchestrator_private.instance i ON (((l.locktype = 'advisory'::text) AND (l.objsubid = 1) AND (i.session_key = (((l.classid)::bigint << 32) | (l.objid)::bigint)))))
-  WHERE ((l.database = ( SELECT d.oid
-           FROM pg_database d
-          WHERE (d.datname = current_database()))) AND ((l.locktype = 'advisory'::text) OR (n.nspname = ANY (ARRAY['orchestrator'::name, 'orchestrator_private'::name])) OR (NOT l.granted)));
+     LEFT JOIN orchestrator_private.instance i ON ((l.key = i.session_key)))
+  WHERE (l.is_ours OR (NOT l.granted));
 
 COMMENT ON VIEW orchestrator.locks IS 'Who holds and who waits for the locks of this system: the decision lock, the sessions of instances, its tables.';
 
@@ -4145,7 +4189,7 @@ CREATE VIEW orchestrator.movements AS
    FROM (orchestrator_private.movement m
      JOIN orchestrator_private.decision d ON ((m.decision_id = d.decision_id)));
 
-COMMENT ON VIEW orchestrator.movements IS 'Every change of hands of every stream, with the decision that caused it. No to_instance_id: nobody had it afterwards.';
+COMMENT ON VIEW orchestrator.movements IS 'Every change of hands of every stream, with the decision that caused it. No to_instance_id: it had no owner afterwards.';
 
 CREATE TABLE orchestrator_private.repair (
     repair_id bigint NOT NULL,
@@ -4244,7 +4288,7 @@ COMMENT ON TABLE orchestrator_private.stall IS 'A stream that its owner runs and
 CREATE VIEW orchestrator.stalled_streams AS
  SELECT t.stream_id,
     s.name,
-    orchestrator_private.without_secrets(s.url) AS url,
+    orchestrator_private.redact(s.url) AS url,
     t.instance_id,
     t.epoch,
     t.silent_since,
@@ -4330,7 +4374,7 @@ CREATE VIEW orchestrator.streams AS
      JOIN orchestrator_private.requirement r ON ((s.requirement_id = r.requirement_id)))
      LEFT JOIN orchestrator_private.instance i ON ((a.instance_id = i.instance_id)));
 
-COMMENT ON VIEW orchestrator.streams IS 'Every station: what it is and who hears it now. state: idle (not active), waiting (nobody that lives has room or the ability; instance_id then names the lost instance, if any, that keeps the stream until somebody else can take it), assigned, running, releasing.';
+COMMENT ON VIEW orchestrator.streams IS 'Every station: what it is and who hears it now. state: idle (not active), waiting (no living instance has room or the ability; instance_id then names the lost instance, if any, that keeps the stream until another else can take it), assigned, running, releasing.';
 
 CREATE TABLE orchestrator_private.activity_sample (
     instance_id text NOT NULL,
@@ -4358,6 +4402,90 @@ ALTER TABLE orchestrator_private.decision ALTER COLUMN decision_id ADD GENERATED
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE VIEW orchestrator_private.error_code AS
+ SELECT 'planned'::text AS or001,
+    'bad argument'::text AS or101,
+    'unknown stream'::text AS or102,
+    'unknown instance'::text AS or103,
+    'id in use'::text AS or104,
+    'missing capability'::text AS or105,
+    'the instance belongs to another login'::text AS or106,
+    'unknown name'::text AS or107,
+    'the setting cannot have this value'::text AS or108,
+    'the source cannot be used'::text AS or109,
+    'stale incarnation'::text AS or301,
+    'stale epoch'::text AS or302,
+    'balancing is paused'::text AS or401,
+    'the stream is pinned'::text AS or402,
+    'stale plan'::text AS or403,
+    'the instance was removed'::text AS or404,
+    'the instance cannot take the stream'::text AS or405,
+    'too much would be lost'::text AS or406,
+    'an invariant would be broken'::text AS or901,
+    'lock not available'::text AS "55p03";
+
+COMMENT ON VIEW orchestrator_private.error_code IS 'The codes of the errors that functions raise on purpose: a column each, with cause and remedy as its comment.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or001 IS 'Cause: A plan is made by doing the work and taking it back; this code ends the part that is taken back. It never leaves the function that raises it.
+Remedy: Nothing. If a program ever shows it, report that as a bug.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or101 IS 'Cause: An argument is missing, of another kind, out of bounds, or cannot be combined with the others. The detail names the argument and what was given.
+Remedy: Correct the argument. The hint says what would be accepted; the same call will be refused again.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or102 IS 'Cause: No stream has this id. It may have been removed, by an administrator or because its source does not have it any more.
+Remedy: Find its id: select stream_id, name from orchestrator.streams, or find_streams.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or103 IS 'Cause: No instance of this name is registered, or the fleet has forgotten it after removal_timeout.
+Remedy: A worker or HTTP client registers again. An administrator looks the name up in the view instances.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or104 IS 'Cause: Another live process holds this instance id: its session holds its lock, or its lease is not over yet. The detail says which process and until when.
+Remedy: Stop the other process, wait until its lease is over, or choose another id. If the other process is known to be dead, take over (p_takeover).';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or105 IS 'Cause: An instance that registers without audio_fingerprinting cannot hear any stream.
+Remedy: Add audio_fingerprinting to p_capabilities, or leave p_capabilities out.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or106 IS 'Cause: An instance belongs to the login that registered it. Another worker login may not act for it, and may not take its name.
+Remedy: Use the login that registered it, or an administrators; else choose another instance id.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or107 IS 'Cause: No source, job, plan, setting, event, alert, alert target or claim of this name or id exists, or exists any more. The message says which kind.
+Remedy: Look the name up; the hint names the view. A plan is made anew by plan_rebalance. A claim of a job that was taken over after its timeout is not finished any more.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or108 IS 'Cause: The value is not of the kind of the setting, is out of its bounds, or breaks an inequality between settings.
+Remedy: Choose a value within the bounds that the detail and the view settings show, or change the other setting of the inequality first.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or109 IS 'Cause: Rows of the source have no id or share one, or none has a usable address. Nothing was changed.
+Remedy: Check the column map of the source, then the rows that the detail names.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or301 IS 'Cause: Another process has registered under this instance id since, or the instance was removed. This process does not speak for the instance any more.
+Remedy: Stop all handlers, register again, and use the incarnation that the answer gives. The shim does so by itself.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or302 IS 'Cause: The stream has another owner, or a later life of this one. What was heard under the old epoch may have been heard by the new owner, too.
+Remedy: Stop the handler of this stream and write nothing more under this epoch. The next beat tells what to run.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or401 IS 'Cause: An administrator has paused balancing. The detail says who, when and why. Failover, placement and drains go on.
+Remedy: Wait, or end the pause: select * from orchestrator.resume_balancing().';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or402 IS 'Cause: The stream is pinned to another instance than the one it is to move to.
+Remedy: Unpin it first (unpin_stream), or pin it to the other instance (pin_stream).';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or403 IS 'Cause: The plan was applied before, or instances, capacities or assignments have changed since it was made.
+Remedy: Plan again (plan_rebalance) and look at the new plan.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or404 IS 'Cause: An administrator removed the instance for good. It may not register, and there is nothing to drain.
+Remedy: If it is to come back: select * from orchestrator.readmit_instance(…), then register.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or405 IS 'Cause: The instance has no room, lacks a capability that the stream requires, or is in no state to be given streams.
+Remedy: Choose another instance; the view instances shows status, capacity and capabilities. Or make room first.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or406 IS 'Cause: The batch of a source would remove or deactivate more of its streams than max_removed_part allows, is empty, or the source that is to be removed still has streams. Nothing was changed.
+Remedy: Check the source. If it is right, synchronise once with force; to remove a source with its streams, say p_remove_streams.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or901 IS 'Cause: The database found that what it was about to write contradicts its own rules. Nothing was changed. This is a bug, or a row that was edited by hand.
+Remedy: Run select * from orchestrator.diagnose(), and report it with message, detail and the statement that was run. A row that was edited by hand is set right by repair_record.';
+
+COMMENT ON COLUMN orchestrator_private.error_code."55p03" IS 'Cause: PostgreSQLs own code: a lock was not free within lock_timeout, mostly because another decision, or a long transaction, held it.
+Remedy: Try again with a growing pause; drivers, workers and commands do so by themselves. select * from orchestrator.lock_holders() says who holds it.';
 
 CREATE TABLE orchestrator_private.failure_count (
     bucket timestamp with time zone NOT NULL,
@@ -4767,15 +4895,15 @@ CREATE TRIGGER count_inserted_assignments AFTER INSERT ON orchestrator_private.a
 
 CREATE TRIGGER count_updated_assignments AFTER UPDATE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
 
-CREATE TRIGGER tell_lookers_on_insert AFTER INSERT ON orchestrator_private.alert FOR EACH ROW EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+CREATE TRIGGER notify_watchers_on_insert AFTER INSERT ON orchestrator_private.alert FOR EACH ROW EXECUTE FUNCTION orchestrator_private.notify_watchers_of_row();
 
-CREATE TRIGGER tell_lookers_on_insert AFTER INSERT ON orchestrator_private.instance FOR EACH ROW EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+CREATE TRIGGER notify_watchers_on_insert AFTER INSERT ON orchestrator_private.instance FOR EACH ROW EXECUTE FUNCTION orchestrator_private.notify_watchers_of_row();
 
-CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF severity, acknowledged_at, resolved_at ON orchestrator_private.alert FOR EACH ROW WHEN (((old.severity IS DISTINCT FROM new.severity) OR (old.acknowledged_at IS DISTINCT FROM new.acknowledged_at) OR (old.resolved_at IS DISTINCT FROM new.resolved_at))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+CREATE TRIGGER notify_watchers_on_update AFTER UPDATE OF severity, acknowledged_at, resolved_at ON orchestrator_private.alert FOR EACH ROW WHEN (((old.severity IS DISTINCT FROM new.severity) OR (old.acknowledged_at IS DISTINCT FROM new.acknowledged_at) OR (old.resolved_at IS DISTINCT FROM new.resolved_at))) EXECUTE FUNCTION orchestrator_private.notify_watchers_of_row();
 
-CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF paused_at, recovery_since ON orchestrator_private.controller FOR EACH ROW WHEN (((old.paused_at IS DISTINCT FROM new.paused_at) OR (old.recovery_since IS DISTINCT FROM new.recovery_since))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+CREATE TRIGGER notify_watchers_on_update AFTER UPDATE OF paused_at, recovery_since ON orchestrator_private.controller FOR EACH ROW WHEN (((old.paused_at IS DISTINCT FROM new.paused_at) OR (old.recovery_since IS DISTINCT FROM new.recovery_since))) EXECUTE FUNCTION orchestrator_private.notify_watchers_of_row();
 
-CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF status ON orchestrator_private.instance FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (new.status_event <> 'beat'::text))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+CREATE TRIGGER notify_watchers_on_update AFTER UPDATE OF status ON orchestrator_private.instance FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (new.status_event <> 'beat'::text))) EXECUTE FUNCTION orchestrator_private.notify_watchers_of_row();
 
 ALTER TABLE ONLY orchestrator_private.activity_sample
     ADD CONSTRAINT activity_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
@@ -5001,6 +5129,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.now() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator_private.waiting_sessions() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator.lock_holders() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.lock_holders() TO orchestrator_admin;
@@ -5144,11 +5274,19 @@ REVOKE ALL ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) FR
 
 REVOKE ALL ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.apply_status_event(p_instance orchestrator_private.instance, p_report orchestrator_private.report) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.apply_what_if_changes(p_without text[], p_with jsonb, p_capacity jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.authorize_instance(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) FROM PUBLIC;
 
@@ -5292,6 +5430,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.error_rates() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.evacuate(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.evacuees() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.evaluate_alerts() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.event_id() FROM PUBLIC;
@@ -5323,8 +5463,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.failures_per_minute(p_from timestamp
 REVOKE ALL ON FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.fall_back(p_stream_ids bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_balance() FROM PUBLIC;
 
@@ -5368,15 +5506,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p
 
 REVOKE ALL ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.hear_beat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.report) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.heirless() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.heirless_with_room() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.heartbeat_slow_path(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.held_sessions() FROM PUBLIC;
 
@@ -5450,8 +5580,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.imbalance() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.impossible_rows() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.inherit(p_instance_ids text[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.instances_forgotten() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.instances_late(p_watched text[]) FROM PUBLIC;
@@ -5466,6 +5594,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_alone(p_instance_id text) FROM PU
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.is_name(p_text text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) FROM PUBLIC;
@@ -5478,7 +5608,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.known_instance(p_instance_id text) F
 
 REVOKE ALL ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.leaving() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
@@ -5489,8 +5619,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.lock_alert_target(p_target text) FRO
 REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_decisions_shared() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.lock_holding_sessions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) FROM PUBLIC;
 
@@ -5508,11 +5636,11 @@ REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM
 
 REVOKE ALL ON FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.report) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.may_end(p_login oid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.may_speak_for(p_login name, p_owner_role name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.metric_series(p_with_instances boolean) FROM PUBLIC;
 
@@ -5528,6 +5656,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.metrics_of_the_fleet() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.miscounts(p_part integer, p_parts integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.misplaced_pinned() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_interval double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.missing_rows() FROM PUBLIC;
@@ -5539,6 +5669,12 @@ REVOKE ALL ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_str
 REVOKE ALL ON FUNCTION orchestrator_private.moves_of_event(p_event_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.redact(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.redact(p_text text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.redact(p_text text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.names_secret(p_key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) FROM PUBLIC;
 
@@ -5556,10 +5692,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_priv
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_recovery() FROM PUBLIC;
@@ -5571,6 +5703,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failu
 REVOKE ALL ON FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.notify_watchers() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.notify_watchers_of_row() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) FROM PUBLIC;
 
@@ -5586,7 +5722,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.overdue_handovers(p_limit integer) F
 
 REVOKE ALL ON FUNCTION orchestrator_private.overdue_job() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.owners_of_orphans() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.owners_of_orphans_with_room() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.pattern_of(p_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) FROM PUBLIC;
 
@@ -5612,17 +5754,29 @@ REVOKE ALL ON FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_no
 
 REVOKE ALL ON FUNCTION orchestrator_private.read_report(p_report jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.reassign_orphaned(p_instance_ids text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.record_call_failures(p_reporter text, p_failures jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.record_stalls(p_instance_id text, p_stalled jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.record_stream_failures(p_instance_id text, p_failed jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.recount_loads() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.recovery_is_on() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.redact_in(p_error jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.redact_json(p_value jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) FROM PUBLIC;
 
@@ -5696,8 +5850,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.settle() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.severity_rank(p_severity text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.short_memories() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.should_progress(p_instance_id text) FROM PUBLIC;
@@ -5742,10 +5894,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.source_requirements(p_batch uuid) FR
 
 REVOKE ALL ON FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.stalls_due() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.stalls_over() FROM PUBLIC;
@@ -5754,23 +5902,15 @@ REVOKE ALL ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_
 
 REVOKE ALL ON FUNCTION orchestrator_private.stray_locks() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.strays() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.streams_like(p_text text, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.tell_lookers() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.tell_lookers_of_a_row() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamp with time zone) FROM PUBLIC;
 
@@ -5819,12 +5959,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.welcome_back(p_known orchestrator_pr
 REVOKE ALL ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.without_progress() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) TO orchestrator_reader;
-GRANT ALL ON FUNCTION orchestrator_private.without_secrets(p_text text) TO orchestrator_admin;
-
-REVOKE ALL ON FUNCTION orchestrator_private.without_secrets_in(p_error jsonb) FROM PUBLIC;
 
 GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_admin;

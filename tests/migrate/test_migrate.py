@@ -11,7 +11,10 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.errors import BadArgument
-from orchestrator.install import migrate
+from orchestrator.install import check, migrate, script, session
+from orchestrator.install.history import Drift
+from orchestrator.install.migrate import MigrationBlocked, Report
+from orchestrator.install.program import MigrationError
 from orchestrator.names import Names
 from tests.migrate.conftest import Fleet
 from tests.support import Server
@@ -39,7 +42,7 @@ def test_a_second_run_finds_nothing_to_do_and_takes_no_lock(fleet: Fleet) -> Non
 def test_twenty_at_once_make_one_installation(fleet: Fleet) -> None:
     barrier = threading.Barrier(20)
 
-    def install(_: int) -> migrate.Report:
+    def install(_: int) -> Report:
         barrier.wait()
         return fleet.migrate()
 
@@ -59,7 +62,7 @@ def test_installations_in_several_databases_of_a_server_may_make_the_same_roles_
     try:
         barrier = threading.Barrier(len(databases))
 
-        def install(database: str) -> migrate.Report:
+        def install(database: str) -> Report:
             barrier.wait()
             return fleet.migrate(dsn=server.dsn(database))
 
@@ -163,7 +166,7 @@ class TestAnUpgrade:
         fleet.migrate()
         fleet.run("create view public.dashboard as select n.body from {api}.notes as n")
         fleet.replace("sql/views/notes.sql", "n.note_id, n.body", "n.body as words")
-        with pytest.raises(migrate.MigrationError, match=r"views/notes\.sql:"):
+        with pytest.raises(MigrationError, match=r"views/notes\.sql:"):
             fleet.migrate()
         assert fleet.run("select * from public.dashboard") == []
         assert fleet.run("select * from {api}.notes") == []
@@ -176,9 +179,7 @@ class TestAnUpgrade:
             "sql/views/notes.sql",
             "-- A view.\ncreate view {{ api }}.notes as\nselect n.nothing from {{ private }}.note as n;",
         )
-        with pytest.raises(
-            migrate.MigrationError, match=r"views/notes\.sql:3: column n\.nothing does not exist"
-        ) as caught:
+        with pytest.raises(MigrationError, match=r"views/notes\.sql:3: column n\.nothing does not exist") as caught:
             fleet.migrate()
         assert caught.value.exit_code == 1
         assert fleet.run("select * from {private}.schema_object order by kind, identity") == before
@@ -215,7 +216,7 @@ class TestLocks:
             long.execute("set local application_name = 'nightly report'")
             long.execute(fleet.sql("select from {private}.note"))
             pid = long.info.backend_pid
-            with pytest.raises(migrate.MigrationBlocked) as caught:
+            with pytest.raises(MigrationBlocked) as caught:
                 fleet.migrate(patience=1)
         assert caught.value.exit_code == 75
         assert caught.value.code == "55P03"
@@ -258,7 +259,7 @@ class TestRefusals:
         fleet.write("migrations/0002_more.sql", "create table {{ private }}.more (id integer);")
         fleet.migrate()
         (fleet.directory / "migrations/0002_more.sql").unlink()
-        with pytest.raises(migrate.MigrationError, match="0002_more, which this program does not know") as caught:
+        with pytest.raises(MigrationError, match="0002_more, which this program does not know") as caught:
             fleet.migrate()
         assert caught.value.exit_code == 1
         assert ("newer", "0002_more") in fleet.check()
@@ -266,7 +267,7 @@ class TestRefusals:
     def test_a_migration_that_was_edited_after_its_release(self, fleet: Fleet) -> None:
         fleet.migrate()
         fleet.replace("migrations/0001_note.sql", "body text not null", "body text")
-        with pytest.raises(migrate.Drift, match="0001_note was edited") as caught:
+        with pytest.raises(Drift, match="0001_note was edited") as caught:
             fleet.migrate()
         assert caught.value.exit_code == 4
         assert fleet.check() == [("edited", "0001_note")]
@@ -275,12 +276,12 @@ class TestRefusals:
         fleet.write("migrations/0003_more.sql", "create table {{ private }}.more (id integer);")
         fleet.migrate()
         fleet.write("migrations/0002_late.sql", "create table {{ private }}.late (id integer);")
-        with pytest.raises(migrate.MigrationError, match="0002_late comes too late"):
+        with pytest.raises(MigrationError, match="0002_late comes too late"):
             fleet.migrate()
 
     def test_a_server_that_is_too_old(self, monkeypatch: pytest.MonkeyPatch, fleet: Fleet) -> None:
-        monkeypatch.setattr(migrate, "OLDEST_SERVER", 990000)
-        with pytest.raises(migrate.MigrationError, match="the oldest that works") as caught:
+        monkeypatch.setattr(session, "OLDEST_SERVER", 990000)
+        with pytest.raises(MigrationError, match="the oldest that works") as caught:
             fleet.migrate()
         assert caught.value.exit_code == 1
 
@@ -300,7 +301,7 @@ class TestRefusals:
     )
     def test_files_that_do_not_fit_together(self, fleet: Fleet, path: str, text: str, message: str) -> None:
         fleet.write(path, text)
-        with pytest.raises(migrate.MigrationError, match=message):
+        with pytest.raises(MigrationError, match=message):
             fleet.migrate()
 
 
@@ -325,12 +326,12 @@ class TestRoles:
     def test_a_login_that_may_not_is_told_who_can_and_can_migrate_after_that(self, fleet: Fleet, login: str) -> None:
         self._may_create_schemas(fleet, login)
         dsn = make_conninfo(fleet.dsn, user=login)
-        with pytest.raises(migrate.MigrationError, match="may not create the roles") as caught:
+        with pytest.raises(MigrationError, match="may not create the roles") as caught:
             fleet.migrate(dsn=dsn)
         assert caught.value.exit_code == 1
         assert f"orchestrator db roles --schema {fleet.names.api} --login {login}" in str(caught.value.hint)
         with fleet.connect() as conn:
-            conn.execute(migrate.roles(fleet.names.api, login=login))
+            conn.execute(script.roles(fleet.names.api, login=login))
         fleet.migrate(dsn=dsn)
         assert fleet.check() == []
 
@@ -340,10 +341,10 @@ class TestRoles:
         fleet.migrate()
         fleet.replace("sql/private/shout.sql", "upper", "lower")
         dsn = make_conninfo(fleet.dsn, user=login)
-        with pytest.raises(migrate.MigrationError, match="may not act as"):
+        with pytest.raises(MigrationError, match="may not act as"):
             fleet.migrate(dsn=dsn)
-        with pytest.raises(migrate.MigrationError, match="may not read the history"):
-            migrate.check(dsn, fleet.names.api, **fleet.roots)
+        with pytest.raises(MigrationError, match="may not read the history"):
+            check.check(dsn, fleet.names.api, **fleet.roots)
 
     def _may_create_schemas(self, fleet: Fleet, login: str) -> None:
         with fleet.connect() as conn:
@@ -355,8 +356,8 @@ class TestRoles:
 
 
 def test_a_server_that_is_too_old_is_refused(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrate, "OLDEST_SERVER", 990000)
-    with pytest.raises(migrate.MigrationError, match="is the oldest that works") as refused:
+    monkeypatch.setattr(session, "OLDEST_SERVER", 990000)
+    with pytest.raises(MigrationError, match="is the oldest that works") as refused:
         fleet.migrate()
     assert refused.value.code == "55000"
     assert refused.value.hint == "upgrade the server; 15 to 18 are supported"

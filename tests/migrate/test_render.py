@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from orchestrator.database import embedded
-from orchestrator.install import migrate as runner
+from orchestrator.install import check, script
 from tests.migrate.conftest import Fleet
 
 
@@ -24,7 +24,7 @@ def _psql(dsn: str, script: str) -> subprocess.CompletedProcess[str]:
 
 
 def _render(fleet: Fleet) -> str:
-    return runner.render(fleet.names.api, **fleet.roots)
+    return script.render(fleet.names.api, **fleet.roots)
 
 
 def test_the_script_installs_and_the_program_finds_everything_in_order(fleet: Fleet) -> None:
@@ -73,13 +73,13 @@ def test_an_error_undoes_all_of_it(fleet: Fleet) -> None:
 
 
 def test_the_real_files_go_through_psql(empty_database: str) -> None:
-    done = _psql(empty_database, runner.render())
+    done = _psql(empty_database, script.render())
     assert (done.returncode, done.stderr) == (0, "")
-    assert runner.check(empty_database) == []
+    assert check.check(empty_database) == []
 
 
 def test_the_fence_goes_through_psql_twice(empty_database: str) -> None:
-    fence = runner.render_fence("results_fence")
+    fence = script.render_fence("results_fence")
     for _ in range(2):
         assert _psql(empty_database, fence).returncode == 0
     with psycopg.connect(empty_database) as conn:

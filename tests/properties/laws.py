@@ -81,7 +81,7 @@ class Snapshot:
 
     @property
     def trusted(self) -> dict[str, Mapping[str, Any]]:
-        """Those that are placeable and not on probation: the others get only what nobody else has room for."""
+        """Those that are placeable and not on probation: the others get only what no other has room for."""
         return {name: row for name, row in self.placeable.items() if row["probation_until"] is None}
 
 
@@ -129,7 +129,7 @@ def check_sums(now: Snapshot) -> None:
         if row["status"] == "removed":
             assert row["owned"] == 0, name
     for m in now.movements:
-        # no stream moves while nobody but its owner could have it
+        # no stream moves while only its owner could have it
         if m["to_instance_id"] is None:
             d = now.decisions[m["decision_id"]]
             assert d["trigger"] != "watch_instances" or d["rule"] == "forgotten", (m, d)
@@ -159,7 +159,7 @@ def check_fence(now: Snapshot) -> None:
 
 
 def check_preparations(now: Snapshot) -> None:
-    """What somebody prepares has another owner, which goes on."""
+    """What an instance prepares has another owner, which goes on."""
     for a in now.assignments.values():
         if a["releasing_since"] is not None and a["make_before_break"]:
             assert a["state"] == "releasing" and a["fence_passes"], a
@@ -212,7 +212,7 @@ def check_step(before: Snapshot, after: Snapshot) -> None:
             if a["instance_id"] != was["instance_id"]:
                 assert a["epoch"] > was["epoch"], (was, a)
             if a["state"] == "waiting" and was["state"] == "releasing" and was["make_before_break"]:
-                # a planned move leaves no stream without an owner; whoever had it has ended, or has given it back
+                # a planned move leaves no stream without an owner; the one that had it has ended, or has given it back
                 owner, ended = before.instances[was["instance_id"]], after.instances[was["instance_id"]]
                 assert (
                     ended["status"] in ("inactive", "removed")
@@ -280,14 +280,14 @@ def check_fair(now: Snapshot, most: int) -> None:
     """Every instance within `most` streams of its fair share (R1.4), where there is room for all."""
     placeable = now.trusted.values()
     if sum(row["owned"] for row in placeable) > sum(row["max_streams"] for row in placeable):
-        return  # what nobody else can have stays with whoever had more than it may have now
+        return  # what no other can have stays with an instance that had more than it may have now
     for name, share in fair_share(now).items():
         owned = now.instances[name]["owned"]
         assert abs(owned - share) <= most, (name, owned, float(share))
 
 
 def check_settled(now: Snapshot) -> None:
-    """Nothing is on its way, and nothing waits that somebody could have."""
+    """Nothing is on its way, and nothing waits that an instance could have."""
     assert not [a for a in now.assignments.values() if a["state"] == "releasing"]
     room = {name: row["max_streams"] - row["owned"] for name, row in now.placeable.items()}
     for a in now.assignments.values():
@@ -302,14 +302,14 @@ def check_settled(now: Snapshot) -> None:
         ):
             raise AssertionError(f"stream {a['stream_id']} could go home: {a}")
     for name, row in now.instances.items():
-        # what nobody else can have, a draining or overfull instance keeps listening to
+        # what no other can have, a draining or overfull instance keeps listening to
         if row["owned"] > (0 if row["status"] == "draining" else row["max_streams"]):
             owned = [a for a in now.assignments.values() if a["instance_id"] == name]
             assert not any(_could_have(now, a, lives=True) for a in owned), (name, room)
 
 
 def _could_have(now: Snapshot, assignment: Mapping[str, Any], *, lives: bool = False) -> list[str]:
-    """Who has room and ability for a stream that nobody has refused; `lives`: it has an owner that does."""
+    """Who has room and ability for a stream that none has refused; `lives`: it has an owner that does."""
     if assignment["stream_id"] in now.refused:
         return []
     needed = set(now.requirements[assignment["requirement_id"]]["capabilities"])

@@ -17,8 +17,8 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.cli import main
 from orchestrator.database import db
 from orchestrator.errors import BadArgument, UnusableSource
-from orchestrator.http.app import ROUTES
-from orchestrator.http.guard import Limits
+from orchestrator.http.access import Limits
+from orchestrator.http.routes import ROUTES
 from orchestrator.http.server import Options
 from orchestrator.names import Names
 from orchestrator.sources.sync import sync

@@ -81,10 +81,11 @@ def names(fleet: Fleet, instance_id: str) -> set[str]:
 
 
 async def all_run(fleet: Fleet, worker: Process, instance_id: str, count: int) -> None:
-    await fleet.until(
-        lambda: len(names(fleet, instance_id)) == count and worker.running() == names(fleet, instance_id),
-        f"{count} programs of {instance_id}",
-    )
+    def is_so() -> bool:
+        confirmed = names(fleet, instance_id)  # once: it may change between two questions
+        return len(confirmed) == count and worker.running() == confirmed
+
+    await fleet.until(is_so, f"{count} programs of {instance_id}")
 
 
 async def test_a_program_runs_per_stream_and_sigterm_hands_all_of_them_over(fleet: Fleet, start: Start) -> None:

@@ -8,8 +8,9 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from orchestrator.conninfo import Timeouts, session_settings
 from tests.pooler import Pooler
-from worker_shim.connection import Listener, session_settings
+from worker_shim.connection import Listener
 
 CHANNEL = "orchestrator.fingerv7-001"
 
@@ -135,7 +136,7 @@ async def test_every_limit_stands_on_both_sides_of_a_connection_and_follows_the_
         "tcp_keepalives_count": "0",
         "tcp_user_timeout": "0",
     }
-    asked = session_settings(30, 150000)
+    asked = session_settings(Timeouts.within(30), server_version=150000)
     assert "transaction_timeout" not in asked
     assert (asked["tcp_keepalives_idle"], asked["tcp_user_timeout"]) == ("10", "20000")
 

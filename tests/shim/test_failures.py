@@ -2,15 +2,13 @@
 
 import asyncio
 import logging
-from typing import Any
 
 import psycopg
 import pytest
 
 from orchestrator.database.embedded import Embedded
 from tests.shim.support import Fleet, Recorder, in_step, until
-from worker_shim import failures
-from worker_shim.failures import MOST_KINDS, Failures, without_secrets
+from worker_shim.calls import without_secrets
 
 PASSWORD = "correct-horse"
 
@@ -61,87 +59,6 @@ async def test_a_call_that_waited_in_vain_for_a_lock_says_who_held_it(
     assert PASSWORD not in caplog.text
     task.cancel()
     await asyncio.wait((task,))
-
-
-# -- What is told ----------------------------------------------------------------
-
-
-@pytest.fixture
-def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The clock of failures, as its only item."""
-    time = [5000.0]
-    monkeypatch.setattr(failures, "clock", lambda: time[0])
-    return time
-
-
-def _tell(memory: Failures) -> list[dict[str, Any]]:
-    telling = memory.untold()
-    told = memory.describe(telling)
-    memory.told(telling)
-    return told
-
-
-def test_failures_of_one_kind_are_one_entry_with_ages_and_the_longest_run(time: list[float]) -> None:
-    """R4.2"""
-    memory = Failures()
-    for _ in range(7):
-        memory.failed("connect", psycopg.OperationalError("away"))
-        time[0] += 10
-    memory.worked("connect")
-    assert memory.describe(memory.untold()) == [
-        {
-            "function": "connect",
-            "sqlstate": None,
-            "message": "away",
-            "count": 7,
-            "first_ago": 70.0,
-            "last_ago": 10.0,
-            "consecutive": 7,
-            "over": True,
-        }
-    ]
-
-
-def test_what_did_not_arrive_is_kept_and_what_arrived_is_not_told_again(time: list[float]) -> None:
-    memory = Failures()
-    memory.failed("heartbeat", TimeoutError("late"))
-    memory.worked("heartbeat")
-    telling = memory.untold()
-    memory.describe(telling)  # sent, and lost on the way
-    memory.failed("heartbeat", TimeoutError("late"))
-    memory.worked("heartbeat")
-    (entry,) = _tell(memory)
-    assert entry["count"] == 2 and entry["consecutive"] == 1
-    assert _tell(memory) == []
-    memory.failed("heartbeat", TimeoutError("late"))
-    telling = memory.untold()
-    assert telling == {}, "the last one of a run that lasts is kept for when it is over"
-
-
-def test_of_what_still_fails_the_last_is_kept_back_so_that_its_end_can_be_told(time: list[float]) -> None:
-    memory = Failures()
-    for _ in range(6):
-        memory.failed("acknowledge", TimeoutError("late"))
-    (entry,) = _tell(memory)
-    assert (entry["count"], entry["consecutive"], entry["over"]) == (5, 6, False)
-    assert _tell(memory) == []
-    memory.failed("acknowledge", TimeoutError("late"))
-    (entry,) = _tell(memory)
-    assert (entry["count"], entry["consecutive"], entry["over"]) == (1, 7, False)
-    memory.worked("acknowledge")
-    (entry,) = _tell(memory)
-    assert (entry["count"], entry["consecutive"], entry["over"]) == (1, 7, True)
-    assert _tell(memory) == []
-
-
-def test_a_memory_of_failures_is_bounded(time: list[float]) -> None:
-    memory = Failures()
-    for number in range(1000):
-        memory.failed("heartbeat", TimeoutError(f"late by {number} s"))
-    memory.worked("heartbeat")
-    told = _tell(memory)
-    assert len(told) == MOST_KINDS == 100 and sum(entry["count"] for entry in told) == 1000
-    assert max(entry["consecutive"] for entry in told) == 1000
 
 
 async def test_what_failed_while_the_database_was_away_is_told_after_the_first_good_beat_and_once(

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from tests.shim.support import Fleet, Recorder, in_step
-from worker_shim import Stop, Stream, patience, vitals
+from worker_shim import Stop, Stream, clock, vitals
 from worker_shim.vitals import MOST_TOLD, SILENT_AFTER, Progress
 
 
@@ -88,7 +88,7 @@ async def test_a_silent_stream_is_in_the_beat_and_is_restarted_where_it_is_under
         first = recorder.contexts[silent]
         recorder.contexts[heard].processed()
         await fleet.until(lambda: fleet.instance("fingerv7-001")["progressing"] == 2)
-        real, began = patience.clock, patience.clock()
+        real, began = clock.clock, clock.clock()
         monkeypatch.setattr(vitals, "clock", lambda: real() + 100)
         recorder.contexts[heard].progress()
         # the restarted handler's silence counts anew, from a clock that is 100 s ahead

@@ -13,8 +13,8 @@ from psycopg.conninfo import make_conninfo
 
 from tests.shim.support import Fleet, Recorder, held, in_step, until
 from worker_shim import Context, Refused, Stop, Stream, Worker
+from worker_shim.clock import clock
 from worker_shim.connection import Listener
-from worker_shim.patience import clock
 
 # -- Start and commands ----------------------------------------------------------
 

@@ -27,3 +27,14 @@ def test_a_worker_learns_who_holds_the_decision_lock_and_who_a_table(
     assert all(row["transaction_age"] is not None for row in rows)
     assert all(row["state"] == "idle in transaction" for row in rows)
     assert db.call(worker, "lock_holders") == []
+
+
+def test_who_holds_a_table_can_be_asked_while_nothing_of_it_can_be_read(
+    fleet: Fleet, database: Database, login: Login
+) -> None:
+    """R2.4: an answer that needs a table of ours would wait for the very lock that it is asked about."""
+    locking, private = database.connect(), database.names.private
+    with locking.transaction():
+        locking.execute(f"lock table {private}.instance, {private}.setting in access exclusive mode")
+        rows = db.call(login("worker"), "lock_holders")
+    assert {row["lock"] for row in rows} == {"table instance", "table setting"}

@@ -179,7 +179,7 @@ def test_what_none_could_take_counts_from_the_last_beat_when_one_can(fleet: Flee
     fleet.clock.advance("99 seconds")
     fleet.register("fv-2").beat()
     fleet.run("watch_instances")
-    assert _observed(fleet, "failover_duration_seconds", "heirless") == (4, 1600)
+    assert _observed(fleet, "failover_duration_seconds", "orphaned") == (4, 1600)
 
 
 def test_streams_that_are_given_back_failed_or_silent_are_counted(fleet: Fleet) -> None:

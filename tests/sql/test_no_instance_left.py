@@ -102,11 +102,11 @@ def test_who_does_not_return_is_succeeded_when_the_others_had_time(fleet: Fleet)
     for _ in range(5):
         fleet.clock.advance("11 seconds")
         first.beat()
-        assert "heirless" not in (_watch(fleet) or {})
+        assert "orphaned" not in (_watch(fleet) or {})
     fleet.clock.advance("6 seconds")
     first.beat()
     result = _watch(fleet)
-    assert (result["heirless"], result["heirless_moves"]) == (["fv-2"], 3)
+    assert (result["orphaned"], result["orphaned_moves"]) == (["fv-2"], 3)
     assert fleet.loads() == {"fv-1": 6, "fv-2": 0}
     # it is told to stop them, should it be there after all
     assert {row["action"] for row in second.obey()} == {"remove"}
@@ -135,7 +135,7 @@ def test_a_fleet_of_one_that_died_is_succeeded_by_a_newcomer_at_once(fleet: Flee
     assert _watch(fleet)["lost"] == ["fv-1"]
     assert fleet.loads() == {"fv-1": 2}
     fleet.register("fv-2")
-    assert _watch(fleet)["heirless_moves"] == 2
+    assert _watch(fleet)["orphaned_moves"] == 2
     assert fleet.loads() == {"fv-1": 0, "fv-2": 2}
 
 
@@ -170,9 +170,9 @@ def test_room_that_comes_is_used_at_once_when_one_alone_was_lost(fleet: Fleet) -
     assert fleet.loads() == {"fv-1": 4, "fv-2": 4}
     assert first.status == "inactive"
     fleet.admin("remove_stream", stream_id=min(second.running))
-    assert _watch(fleet)["heirless_moves"] == 1
+    assert _watch(fleet)["orphaned_moves"] == 1
     fleet.register("fv-3", 2)
-    assert _watch(fleet)["heirless_moves"] == 2
+    assert _watch(fleet)["orphaned_moves"] == 2
     assert fleet.loads() == {"fv-1": 1, "fv-2": 4, "fv-3": 2}
     fleet.all_obey()
     fleet.check_counts()

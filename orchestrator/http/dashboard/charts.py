@@ -71,7 +71,7 @@ def _chart(
 
 
 def _pieces(rows: Sequence[Mapping[str, Any]], key: str, now: datetime, top: float) -> tuple[str, ...]:
-    """While nobody took samples there is no line."""
+    """There is no line for a time without samples."""
     pieces: list[list[str]] = []
     before: datetime | None = None
     for row in rows:

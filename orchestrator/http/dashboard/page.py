@@ -1,4 +1,4 @@
-"""HTML of what the database says. All of it is escaped, whoever wrote it."""
+"""HTML of what the database says. All of it is escaped."""
 
 import json
 import math

@@ -7,16 +7,16 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from orchestrator.database import db
 from orchestrator.errors import CallerMistake, OrchestratorError
+from orchestrator.http.access import Limits, read_json
 from orchestrator.http.dashboard import page
-from orchestrator.http.dashboard.stream import Hub
-from orchestrator.http.guard import Limits, read_json
+from orchestrator.http.dashboard.live import Hub
 from orchestrator.http.pool import Pool
 from orchestrator.http.problems import Problem, bad_request, from_error
 
@@ -70,8 +70,8 @@ ACTIONS = {
 }
 
 
-def add_dashboard(app: FastAPI, pool: Pool, hub: Hub, *, has_keys: bool, limits: Limits) -> None:
-    """Add the page, its assets, its events and its actions. Without an API key there are no actions."""
+def dashboard_routes(pool: Pool, hub: Hub, *, has_keys: bool, limits: Limits) -> list[Route]:
+    """The page, its assets, its events and its actions. Without an API key there are no actions."""
 
     async def show(request: Request) -> Response:
         try:
@@ -85,8 +85,9 @@ def add_dashboard(app: FastAPI, pool: Pool, hub: Hub, *, has_keys: bool, limits:
             raise Problem(HTTPStatus.NOT_FOUND, "not found")
         return Response(content, media_type=kind, headers=_SECURITY)
 
-    async def events(_request: Request) -> Response:
-        return _Events(hub)
+    async def events(request: Request) -> Response:
+        # HEAD asks for the head alone, which a stream without an end would keep open
+        return Response(media_type="text/event-stream") if request.method == "HEAD" else _Events(hub)
 
     async def act(request: Request) -> Response:
         if not has_keys:
@@ -100,13 +101,12 @@ def add_dashboard(app: FastAPI, pool: Pool, hub: Hub, *, has_keys: bool, limits:
             raise Problem(HTTPStatus.FORBIDDEN, "actions need the X-API-Key header")
         return JSONResponse(await _act(pool, request.path_params["action"], await read_json(request, limits)))
 
-    for path, endpoint, method in (
-        ("/", show, "GET"),
-        ("/dashboard/assets/{name}", asset, "GET"),
-        ("/dashboard/events", events, "GET"),
-        ("/dashboard/actions/{action}", act, "POST"),
-    ):
-        app.add_api_route(path, endpoint, methods=[method], include_in_schema=False)
+    return [
+        Route("/", show),
+        Route("/dashboard/assets/{name}", asset),
+        Route("/dashboard/events", events),
+        Route("/dashboard/actions/{action}", act, methods=["POST"]),
+    ]
 
 
 class _Events(Response):
@@ -118,7 +118,7 @@ class _Events(Response):
         await self._hub.follow(scope, receive, send)
 
 
-# -- looking -----------------------------------------------------------------------------------------------------------
+# -- reading -----------------------------------------------------------------------------------------------------------
 
 
 async def _page(pool: Pool, request: Request, *, has_actions: bool) -> Response:
@@ -169,7 +169,7 @@ def _failure(problem: Problem) -> Response:
 
 async def _act(pool: Pool, name: str, request: Mapping[str, Any]) -> dict[str, Any]:
     if name == "unlock":
-        return {"message": "actions are unlocked"}  # whoever comes here has shown a key
+        return {"message": "actions are unlocked"}  # a request that gets here has shown a key
     if name == "plan":
         return await _plan(pool)
     if name not in ACTIONS:

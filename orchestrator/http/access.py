@@ -1,4 +1,4 @@
-"""Who may ask, and how much: API keys, the rate of requests, the size of a body."""
+"""Which requests are admitted: API keys, the rate of requests, the size of a body."""
 
 import asyncio
 import base64
@@ -48,7 +48,7 @@ class Keys:
 
     @property
     def are_required(self) -> bool:
-        """A file without a key lets nobody in."""
+        """A file without a key admits no request."""
         return bool(self._given) or self._file is not None
 
     def accept(self, headers: Headers) -> bool:

@@ -1,6 +1,6 @@
 """What keeps all browsers up to date: one connection that LISTENs, one question for all, each reader at its own speed.
 
-While nobody looks there is no connection and no question. Nothing is queued for a reader: one that is slow gets, when
+Without readers there is no connection and no question. Nothing is queued for a reader: one that is slow gets, when
 it is ready again, what has changed since it was. One that takes nothing at all is cut off by the system (server.py).
 """
 
@@ -38,7 +38,7 @@ class Pace:
     """How often to look, in seconds, and how many browsers one server keeps up to date."""
 
     refresh: float = 10.0
-    """So often all is asked anew although nobody said that it changed: beats, jobs, ages."""
+    """So often all is asked anew although no notification said that it changed: beats, jobs, ages."""
     poll: float = 2.0
     """The same where no notification arrives, behind a pooler in transaction mode."""
     pause: float = 1.0
@@ -137,10 +137,10 @@ class Hub:
             self._message = (seen, self._version, message)
         return message
 
-    # -- looking -------------------------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
-        """Look for as long as somebody reads, through losses of the database."""
+        """Look for as long as there are readers, through losses of the database."""
         while True:
             try:
                 await self._look()
@@ -157,7 +157,7 @@ class Hub:
             listens = await db.listen_async(conn, "changes")
             is_told = True
             while True:
-                # whatever came meanwhile is answered by this look
+                # this look answers all notifications that came meanwhile
                 is_told = await _notification(conn, 0) or is_told
                 started = time.monotonic()
                 if started - self._diagnosed >= self._pace.refresh * (1 if is_told else _DIAGNOSED_AFTER):
@@ -172,7 +172,7 @@ class Hub:
                     await asyncio.sleep(max(self._pace.poll - pause, 0))
 
     async def _rest(self) -> None:
-        """Nobody looks: whoever comes next is told everything anew."""
+        """The last reader has left. The next one is told everything anew."""
         task, self._task = self._task, None
         self._version, self._parts, self._trouble, self._message = 0, {}, None, (0, 0, b"")
         self._state, self._diagnosed = {}, -math.inf

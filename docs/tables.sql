@@ -1,15 +1,3 @@
-select
-    '' as "Functions",
-    '`' || p.proname || '(' || regexp_replace(lower(pg_get_function_arguments(p.oid)), '\mp_|::[a-z ]+(\[\])?', '', 'g') || ')`' as "function",
-    string_agg(replace(r.rolname, 'orchestrator_', ''), ', ' order by r.rolname) as "for",
-    obj_description(p.oid, 'pg_proc') as "does"
-from pg_proc as p
-left join lateral aclexplode(p.proacl) as a on a.privilege_type = 'EXECUTE'
-left join pg_roles as r on r.oid = a.grantee and r.rolname <> 'orchestrator_owner'
-where p.pronamespace = 'orchestrator'::regnamespace
-group by p.oid, p.proname
-order by p.proname;
-
 select '' as "Views", '`' || c.relname || '`' as "view", obj_description(c.oid, 'pg_class') as "shows"
 from pg_class as c
 where c.relnamespace = 'orchestrator'::regnamespace and c.relkind = 'v'
@@ -39,4 +27,11 @@ order by m.metric;
 select
     '' as "State machine of an instance", t.from_status as "from", t.event, t.to_status as "to", t.meaning
 from orchestrator.state_machine as t
+where t.subject = 'instance'
 order by t.from_status, t.event;
+
+select
+    '' as "State machine of an assignment", t.from_status as "from", t.event, t.to_status as "to", t.meaning
+from orchestrator.state_machine as t
+where t.subject = 'assignment'
+order by array_position('{unknown,idle,waiting,assigned,running,releasing}', t.from_status), t.to_status, t.event;

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.errors import BadArgument
 from orchestrator.http import server
-from orchestrator.http.guard import Limits
+from orchestrator.http.access import Limits
 from tests.driver.processes import wait_until
 from tests.http.conftest import Serve
 from tests.http.processes import HttpServer

@@ -18,7 +18,8 @@ from orchestrator import __version__
 
 Row = Mapping[str, Any]
 
-# A beat takes a millisecond or two; a page of a large fleet tens; whoever waits for a lock has 5 s, a statement 30 s.
+# A beat takes a millisecond or two, a page of a large fleet tens. A wait for a lock ends after 5 s, and a statement
+# after 30 s.
 DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 30)
 _UNROUTED = "none"
 

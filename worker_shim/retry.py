@@ -1,8 +1,8 @@
-"""Patience: how soon something is tried again, and when to leave the database alone for a while. What is tried again is
-said by orchestrator.sqlstates.
+"""How soon something is tried again, and when to leave the database alone for a while.
 
-A call is a round of three tries (tenacity); rounds pass through a circuit breaker (pybreaker), which opens when one
-has failed. While it is open nothing is sent; then one round is let through, and decides whether it closes.
+What is tried again is said by `orchestrator.sqlstates`. A call is a round of three tries (tenacity); rounds pass
+through a circuit breaker (pybreaker), which opens when one has failed. While it is open nothing is sent; then one round
+is let through, and decides whether it closes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import random
 import re
-import time
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -18,6 +17,7 @@ import pybreaker
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from orchestrator.sqlstates import is_retried
+from worker_shim.clock import clock
 
 logger = logging.getLogger("worker_shim")
 
@@ -36,14 +36,6 @@ UNWANTED = {
 TRIES_PER_ROUND = 3
 FIRST_PAUSE = 0.5  # seconds for which the breaker is open at first, …
 LONGEST_PAUSE = 15.0  # … doubling up to this
-
-
-def clock() -> float:
-    """Seconds on a clock that never jumps and, where the system has one, goes on while the machine sleeps.
-
-    The lease is counted on it: the database's time passes during a suspend, so ours must too.
-    """
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def one_round() -> AsyncRetrying:

@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-InstanceId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$")]
+from orchestrator.names import NAME_PATTERN
+
+InstanceId = Annotated[str, Field(pattern=NAME_PATTERN)]
 Text = Annotated[str, Field(max_length=200)]
 MaxStreams = Annotated[int, Field(ge=1, le=1000)]
 StreamId = Annotated[int, Field(ge=0, le=2**63 - 1)]

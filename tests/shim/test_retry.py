@@ -1,4 +1,4 @@
-"""How soon something is tried again, and how patience grows."""
+"""How soon something is tried again, and how long a breaker stays open."""
 
 from datetime import datetime, timedelta, tzinfo
 
@@ -7,8 +7,8 @@ import pybreaker
 import pytest
 from psycopg import errors
 
-from worker_shim import patience
-from worker_shim.patience import (
+from worker_shim import retry
+from worker_shim.retry import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     TRIES_PER_ROUND,
@@ -61,7 +61,7 @@ def _fail(breaker: Breaker, error: Exception | None = None) -> None:
 def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The breaker's clock, as its only item."""
     time = [1000.0]
-    monkeypatch.setattr(patience, "clock", lambda: time[0])
+    monkeypatch.setattr(retry, "clock", lambda: time[0])
     return time
 
 
@@ -107,7 +107,7 @@ def test_a_clock_of_the_system_that_jumps_keeps_no_breaker_open(
         def now(cls, tz: tzinfo | None = None) -> "SetBack":
             return super().now(tz) - timedelta(hours=5)
 
-    for module in (patience, pybreaker):
+    for module in (retry, pybreaker):
         monkeypatch.setattr(module, "datetime", SetBack)
     with breaker.calling():
         pass

@@ -1,4 +1,4 @@
-"""How long health(), diagnose() and metrics() take on a fleet that is well: `python -m bench.looking`.
+"""How long health(), diagnose() and metrics() take on a fleet that is well: `python -m bench.diagnosis`.
 
 Milliseconds: the least and the median as a client sees them, with planning and round trip, and the median of what the
 server process was on a CPU for, which is the steadier figure on a busy machine. The parts that they are made of
@@ -14,7 +14,7 @@ from psycopg import sql
 
 from bench.server import MeasuredFleet, Size, server
 from orchestrator.database import db
-from orchestrator.http import exposition
+from orchestrator.http import prometheus
 
 SIZES = (Size(1_000, 50), Size(10_000, 500), Size(100_000, 1_000))
 
@@ -35,7 +35,7 @@ def main(rounds: int, largest: int) -> None:
                 for name in ("health", "diagnose", "metrics", "http_metrics"):
                     _measure(fleet, name, rounds, partial(db.call, fleet.conn, name))
                 rows = db.call(fleet.conn, "metrics")
-                _measure(fleet, f"metrics as text ({len(rows):,})", rounds, partial(exposition.text, rows))
+                _measure(fleet, f"metrics as text ({len(rows):,})", rounds, partial(prometheus.text, rows))
                 for name in _parts(fleet):
                     _measure(fleet, f"  {name}", rounds, partial(_call_part, fleet, name))
 
