@@ -156,7 +156,7 @@ class PlainSimulation:
             if dice.random() < 0.5:
                 self.fleet.detach(worker)
 
-    def event_all_are_away(self, dice: Random) -> None:
+    def event_everyone_is_away(self, dice: Random) -> None:
         """The network is gone: none is heard, for a moment or until all are lost; then some return, or all."""
         away = self.fleet.living()
         for worker in away:
