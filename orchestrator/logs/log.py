@@ -18,11 +18,12 @@ from orchestrator.redact import lines, redact_in
 
 # Where rich is installed, structlog loads it for coloured tracebacks, which no log of ours has. That would take a fifth
 # of the time in which a command starts.
-_had_rich = sys.modules.setdefault("rich", cast(ModuleType, None))
+_is_decided = "rich" in sys.modules  # it is loaded, or kept out
+sys.modules.setdefault("rich", cast(ModuleType, None))
 import structlog  # noqa: E402
 from structlog.typing import EventDict  # noqa: E402
 
-if _had_rich is None:
+if not _is_decided:
     del sys.modules["rich"]
 
 Category = Literal["STARTUP", "INSTANCE", "STREAM", "BALANCE", "DATABASE", "ERROR", "PERF"]
