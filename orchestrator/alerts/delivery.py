@@ -12,7 +12,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.logs import log
 
 WAIT_SECONDS = 3.0
-"""A run of the job waits for so long; whoever takes longer to answer holds nobody up."""
+"""A run of the job waits for so long; a target that takes longer to answer holds no other up."""
 
 MOST_TARGETS = 32
 """So many targets are told at the same time."""
@@ -21,8 +21,8 @@ ERROR = log.get_logger("ERROR")
 
 
 class Delivery:
-    """What is claimed is told within two minutes or counts as lost: nobody knows whether it arrived, and it is not sent
-    twice. So its end is recorded again and again for nearly that long, whatever the database does."""
+    """What is claimed is told within two minutes or counts as lost: it may have arrived, and is not sent twice. So
+    its end is recorded again and again for nearly that long, also while the database is away."""
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ LONGEST_WAIT_SECONDS = 30.0
 _ROOM_FOR_TEXT = 600  # characters; a target that takes less gets the short form
 
 Outcome = Literal["sent", "refused", "unknown"]
-"""refused: certainly not accepted, so that it may be sent again. unknown: it was sent, and nobody knows what became of
+"""refused: certainly not accepted, so that it may be sent again. unknown: it was sent, and it is unknown what became of
 it."""
 
 
@@ -87,7 +87,7 @@ def target_named(name: str, environment: Mapping[str, str]) -> Target:
 
 
 def send_test(name: str, environment: Mapping[str, str], *, fleet: str) -> Answer:
-    """Really send something that nobody can take for an alert.
+    """Really send something that cannot be taken for an alert.
 
     Raises:
         UnusableTarget, UnknownName: as target_named.
@@ -103,7 +103,7 @@ def send_test(name: str, environment: Mapping[str, str], *, fleet: str) -> Answe
         "event": "test",
         "opened_at": now,
         "happened_at": now,
-        "acknowledged_by": "nobody has to",
+        "acknowledged_by": "not needed",
         "resolved_at": None,
         "event_id": None,
     }

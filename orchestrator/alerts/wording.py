@@ -75,7 +75,7 @@ def _environment(form: str) -> Environment:
 
 def harmless(value: Any) -> Any:
     """What is filled in comes from anywhere: names of stations, messages of servers. It stays on its line, shows no
-    secret, moves no cursor, and calls nobody in a chat."""
+    secret, moves no cursor, and mentions no one in a chat."""
     if not isinstance(value, str):
         return value
     return without_mentions(one_line(redact(value)))[:_LONGEST_VALUE]

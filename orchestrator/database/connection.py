@@ -26,7 +26,7 @@ Waited = TypeVar("Waited")
 
 
 class LimitedConnection(psycopg.Connection[Result]):
-    """A connection that `answered` can end: whatever it does, it waits here, and looks at the clock while it does."""
+    """A connection that `answered` can end: in all that it does it waits here, and looks at the clock while it does."""
 
     hang_up_at: float | None = None  # by the monotonic clock
 
@@ -98,7 +98,7 @@ def connect(
     """Connect with all limits set: nothing that this program starts waits for ever.
 
     Raises:
-        DatabaseUnavailable: nobody answers at the DSN.
+        DatabaseUnavailable: nothing answers at the DSN.
         BadArgument: the DSN or the schema cannot be read.
     """
     names = Names.for_schema(schema)

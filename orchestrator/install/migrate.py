@@ -23,7 +23,7 @@ _NO_LIMIT = db.Timeouts(statement_timeout=0, transaction_timeout=0)
 
 
 class MigrationBlocked(Contention):
-    """Somebody held a lock for as long as the runner was willing to try."""
+    """Another session held a lock for as long as the runner was willing to try."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def migrate(
 ) -> Report:
     """Bring a database up to this program, in one transaction.
 
-    Waits for a lock so shortly that nobody queues behind it for long, and tries again for `patience` seconds.
+    Waits for a lock so shortly that no session queues behind it for long, and tries again for `patience` seconds.
     With `repair`, the repeatable files are applied even when none of them changed. `tell` hears of each file.
 
     Raises:
@@ -99,7 +99,7 @@ def _migrate_once(conn: db.Connection, program: Program, *, repair: bool, tell: 
     with conn.transaction():
         for file in opening(program):
             execute(conn, file)
-        # Somebody else may have migrated while this one waited for the lock.
+        # Another process may have migrated while this one waited for the lock.
         plan = make_plan(program, read_history(conn, program))
         require_applicable(program, plan)
         if plan.is_empty and not repair:
@@ -114,7 +114,7 @@ def _migrate_once(conn: db.Connection, program: Program, *, repair: bool, tell: 
 def _is_contention(error: BaseException) -> bool:
     """Others were in the way: their locks, or their changes of the same rows of the catalog."""
     if isinstance(error, Cancelled | OutOfResources):
-        return False  # ended by somebody, or by what the server lacks
+        return False  # ended by an administrator, or by what the server lacks
     return is_contention(error) or (isinstance(error, OrchestratorError) and error.code == INTERNAL_ERROR)
 
 

@@ -27,7 +27,7 @@ def render_fence(fence: str = "orchestrator_fence", *, sql_root: Path = template
 
 
 def roles(schema: str = DEFAULT_SCHEMA, *, login: str | None = None, sql_root: Path = templates.SQL_ROOT) -> str:
-    """The SQL that makes a fleet's roles, for somebody who may; with `login`, for that login to migrate as."""
+    """The SQL that makes a fleet's roles, for a login that may; with `login`, for that login to migrate as."""
     names = Names.for_schema(schema)
     if login is None:
         return templates.render("runner/roles.sql", names, root=sql_root)

@@ -40,7 +40,7 @@ def require_server(facts: Facts) -> None:
 
 def require_roles(program: Program, facts: Facts) -> None:
     by_hand = (
-        f"let somebody who may run: orchestrator db roles --schema {program.names.api} --login {facts.login} | psql"
+        f"let an administrator run: orchestrator db roles --schema {program.names.api} --login {facts.login} | psql"
     )
     if facts.missing_roles and not facts.may_create_roles:
         raise MigrationError(

@@ -101,7 +101,7 @@ def _add_timestamp(_logger: object, _method: str, event: EventDict) -> EventDict
 
 
 def _redact(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Whatever a message from elsewhere quotes (R2.4)."""
+    """All that a message from elsewhere quotes (R2.4)."""
     return {key: redact_in(value) for key, value in event.items()}
 
 

@@ -1,7 +1,7 @@
 """A log file that is rotated by its size or by the day, for one process.
 
 Two processes that rotate one file lose each other's lines, so the second is refused (a lock beside the file, which ends
-with its process). Whoever moves or removes the file from outside, such as logrotate, gets a new one with the next line.
+with its process). When a program such as logrotate moves or removes the file, the next line begins a new one.
 """
 
 import fcntl
@@ -71,7 +71,7 @@ class _OwnFile:
     def emit(self, record: logging.LogRecord) -> None:
         if self.stream is not None and self._was_moved():
             self.stream.close()
-            self.stream = None  # opened again by whoever writes next
+            self.stream = None  # opened again by the next write
         super().emit(record)  # type: ignore[misc]  # of the handler beside this class
 
     def _was_moved(self) -> bool:

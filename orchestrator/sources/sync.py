@@ -1,7 +1,7 @@
 """Streams from the tables where they really are: reads an external PostgreSQL and hands it to `sync_streams`.
 
 The source is read first, into a file, and merged afterwards in one short transaction: no lock of the orchestrator ever
-waits for somebody else's network, and a merge that has to be tried again does not read again. What the rows mean for
+waits for another network, and a merge that has to be tried again does not read again. What the rows mean for
 the fleet is decided in the database.
 """
 
@@ -76,7 +76,7 @@ def _sync_each(
     event_id: uuid.UUID | None = None,
     tell: progress.Tell = progress.to_nobody,
 ) -> list[SyncResult]:
-    """Read all at once, and merge each as soon as it is there: one that hangs holds nobody up."""
+    """Read all at once, and merge each as soon as it is there: one that hangs holds no other up."""
     results: list[SyncResult] = []
     with ThreadPoolExecutor(max(1, len(rows)), thread_name_prefix="source") as pool:
         reading = {pool.submit(_read, row, environment): row for row in rows}
@@ -107,7 +107,7 @@ class _Reading:
 
 def _read(row: Mapping[str, Any], environment: Mapping[str, str], tell: progress.Tell = progress.to_nobody) -> _Reading:
     batch = uuid.uuid4()
-    rows = tempfile.SpooledTemporaryFile(MEMORY_BEFORE_DISK)  # noqa: SIM115  # whoever merges closes it
+    rows = tempfile.SpooledTemporaryFile(MEMORY_BEFORE_DISK)  # noqa: SIM115  # the merge closes it
     return _Reading(batch, rows, read_table(row, batch, rows, environment=environment, tell=tell))
 
 

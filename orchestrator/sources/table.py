@@ -1,6 +1,6 @@
 """Reads the table of a source: an external PostgreSQL, in one snapshot, read-only and limited in time.
 
-The queries here run on somebody else's database; that is why they are not in `sql/`.
+The queries here run on another company's database; that is why they are not in `sql/`.
 """
 
 import uuid
@@ -29,7 +29,7 @@ _ROWS_BETWEEN_TELLINGS = 1000
 
 
 class SourceUnreachable(OrchestratorError):
-    """Nobody answers there, or not this login, or not in time. The streams stay as they are."""
+    """No server answers there, or not this login, or not in time. The streams stay as they are."""
 
     code: str | None = "08001"
     exit_code: ClassVar[int] = 75

@@ -29,7 +29,7 @@ as $function$
     join {{ private }}.instance as i on i.instance_id = w.instance_id
     where w.stream_id = p_stream_id and i.stop_within is not null and i.is_living
 $function$;
-comment on function {{ private }}.free_at(bigint) is 'From when a stream that nobody has may be given to somebody: now, or later while an instance that it was taken from may still be running it.';
+comment on function {{ private }}.free_at(bigint) is 'From when a stream without an owner may be given to an instance: now, or later while an instance that it was taken from may still be running it.';
 
 create or replace function {{ private }}.notify_instance(p_instance_id text, p_decision_id bigint)
     returns void
@@ -105,7 +105,7 @@ begin
     if v_decision.still_waiting > 0
         and exists (select from {{ private }}.movement as m where m.decision_id = p_decision_id and m.to_instance_id is null)
     then
-        perform {{ private }}.request_settle('room'); -- for what this decision left with nobody, room may have to be made
+        perform {{ private }}.request_settle('room'); -- for what this decision left without an owner, room may have to be made
     end if;
     perform {{ private }}.notify_watchers();
     return v_decision;
@@ -144,4 +144,4 @@ begin atomic
         where i.is_unusual and i.status = 'inactive'
     ) as k;
 end;
-comment on function {{ private }}.count_waiting(integer) is 'How many streams wait for an instance that lives: nobody has them, or a lost one that nobody could succeed. Counted up to a limit so that the cost is bounded.';
+comment on function {{ private }}.count_waiting(integer) is 'How many streams wait for an instance that lives: they have no owner, or a lost one that no other could succeed. Counted up to a limit so that the cost is bounded.';

@@ -1,4 +1,4 @@
--- Counts and digests follow the assignments, whoever writes them, so that planning never has to read them all.
+-- Counts and digests follow the assignments, by trigger, so that planning never has to read them all.
 -- Once per statement: what each changed row added before is taken off, what it adds now is put on.
 -- Locks     instance_load, requirement_load rows (their writers hold the decision lock)
 -- Writes    instance_load, requirement_load

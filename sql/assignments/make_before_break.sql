@@ -7,7 +7,7 @@
 -- Every caller but of prepare_commands holds the decision lock.
 -- Locks     assignment rows (by id)
 -- Writes    assignment, withdrawal, movement, refusal, settle_request
--- Notifies  whoever has something to do now
+-- Notifies  the instances that have something to do now
 
 create or replace function {{ private }}.prepare_commands(p_instance_id text)
     returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
@@ -59,7 +59,7 @@ begin
     loop
         v_called_off := v_called_off + v_owner.streams;
         if v_owner.status = 'draining' then
-            perform {{ private }}.request_settle('draining', v_owner.instance_id); -- to somebody else
+            perform {{ private }}.request_settle('draining', v_owner.instance_id); -- to another instance
         end if;
     end loop;
     return v_called_off;

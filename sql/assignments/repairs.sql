@@ -173,13 +173,13 @@ declare
     v_last record;
 begin
     if not p_is_same_process then
-        perform {{ private }}.close_repairs(p_instance_id); -- whatever differed went with the old process
+        perform {{ private }}.close_repairs(p_instance_id); -- what differed went with the old process
         return;
     end if;
     select h.incarnation, h.digest, h.current_streams, l.digest as expected_digest, l.owned into v_last
     from {{ private }}.heartbeat as h
     join {{ private }}.instance_load as l on l.instance_id = h.instance_id
-    -- what became of a first attempt nobody knows yet
+    -- what became of a first attempt is not known yet
     where h.instance_id = p_instance_id and h.attempts > 1;
     if found then
         perform {{ private }}.record_repair(

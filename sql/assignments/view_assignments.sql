@@ -15,4 +15,4 @@ from {{ private }}.assignment as a
 inner join {{ private }}.stream as s on a.stream_id = s.stream_id
 inner join {{ private }}.instance as i on a.instance_id = i.instance_id
 where a.instance_id is not null;
-comment on view {{ api }}.assignments is 'Who has which stream now, under which epoch, and what is being handed over to whom. state waiting: its instance is lost, and nobody else could take it.';
+comment on view {{ api }}.assignments is 'Who has which stream now, under which epoch, and what is being handed over to whom. state waiting: its instance is lost, and no other could take it.';

@@ -13,4 +13,4 @@ select
     d.event_id
 from {{ private }}.movement as m
 inner join {{ private }}.decision as d on m.decision_id = d.decision_id;
-comment on view {{ api }}.movements is 'Every change of hands of every stream, with the decision that caused it. No to_instance_id: nobody had it afterwards.';
+comment on view {{ api }}.movements is 'Every change of hands of every stream, with the decision that caused it. No to_instance_id: it had no owner afterwards.';

@@ -11,4 +11,4 @@ as $function$
     where m.decision_id = p_decision_id and m.from_instance_id is not null
     on conflict (instance_id, stream_id) do update set epoch = excluded.epoch, withdrawn_at = excluded.withdrawn_at
 $function$;
-comment on function {{ private }}.tell_former_owners(bigint) is 'Whoever a decision took streams from without asking is told to stop them, should it return.';
+comment on function {{ private }}.tell_former_owners(bigint) is 'An owner that a decision took streams from without asking is told to stop them, should it return.';

@@ -9,7 +9,7 @@ declare
     v_collation text collate "C" := collation for (p_text);
 begin
     -- A text brings its collation along, into every comparison with it: under one of the caller's own making
-    -- 'FV-1' = 'fv-1', and whoever speaks for the one speaks for the other.
+    -- 'FV-1' = 'fv-1', and a login that may act for the one may act for the other.
     if v_collation <> '"default"' and not exists (
         select from pg_collation as c
         where c.collisdeterministic

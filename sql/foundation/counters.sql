@@ -1,9 +1,9 @@
 -- Counting what metrics() shows. Counters come last in the lock order; who may hold them for how long:
---   decisions   the rows of moves, refusals, durations are written under the decision lock only: nobody contends for them
---   jobs        count in their own row, which whoever runs them has locked; several may run in one transaction
+--   decisions   the rows of moves, refusals, durations are written under the decision lock only: they are not contended
+--   jobs        count in their own row, which the session that runs them has locked; several may run in one transaction
 --   sources     count in their own row
 --   beats       count in their own row; the job evaluate_alerts alone adds their round trips up
---   failures    are everybody's: the last thing that a report writes, in the order of the labels
+--   failures    are shared by all: the last thing that a report writes, in the order of the labels
 -- Locks     metric_count (by metric and label)
 -- Writes    metric_count
 

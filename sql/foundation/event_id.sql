@@ -25,7 +25,7 @@ create or replace function {{ private }}.continue_event(p_event_id uuid)
     returns void
     language sql volatile
 as $function$
-    -- for this transaction only: a pooler gives the session to somebody else afterwards
+    -- for this transaction only: a pooler gives the session to another client afterwards
     select set_config('{{ api }}.event_id', pg_current_xact_id() || ' ' || p_event_id, true) where p_event_id is not null
 $function$;
 comment on function {{ private }}.continue_event(uuid) is 'What happens in this transaction belongs to an event that began in another one; null: to its own.';

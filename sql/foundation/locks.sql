@@ -1,5 +1,5 @@
 -- The only caller of pg_advisory_*. Two kinds of locks, both named by this installation's private schema:
---   decision   one per fleet; whoever changes who owns what holds it to the end of the transaction
+--   decision   one per fleet; a transaction that changes who owns what holds it to the end of the transaction
 --   session    one per life of an instance, held by the worker's connection; that it is gone is seen at once
 -- Lock order, everywhere: decision → instance rows (by id) → stream and assignment rows (by id).
 -- Take the lock in a statement of its own and read in the next, or the read sees the past.
@@ -74,7 +74,7 @@ create or replace function {{ private }}.sessions_checksum()
     language plpgsql volatile
 as $function$
 declare
-    -- read before the locks: whoever attaches has its lock before it counts
+    -- read before the locks: an attaching session has its lock before it counts
     v_attached bigint := (select s.last_value from {{ private }}.session_attachment as s);
     v_decision bigint := {{ private }}.lock_key('decision');
 begin

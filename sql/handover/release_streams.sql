@@ -1,4 +1,4 @@
--- A worker gives streams back, having stopped them. They go to others at once, and not back to it for refusal_time; what nobody
+-- A worker gives streams back, having stopped them. They go to others at once, and not back to it for refusal_time; what no other
 -- else can take waits.
 -- Locks     decision; assignment rows (by id); metric_count
 -- Writes    assignment, refusal, decision, movement, metric_count

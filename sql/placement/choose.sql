@@ -15,7 +15,7 @@ as $function$
             and p.planned < p.ceiling
             and (p_in_region is null or p.location = p_in_region)
             and (p_not_in_region is null or p.location is distinct from p_not_in_region)
-        -- given one by one, each to whoever is then furthest below its share (Webster), they would reach nobody else
+        -- given one by one, each to the one that is then furthest below its share (Webster), they would reach no other
         order by (p.planned + 0.5::double precision) / p.weight, p.instance_id
         limit p_count
     ),
@@ -68,7 +68,7 @@ begin atomic
         select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.is_living
     );
 end;
-comment on function {{ private }}.is_alone(text) is 'Whether a stream of this owner has nobody that lives: then an instance on probation is better than none.';
+comment on function {{ private }}.is_alone(text) is 'Whether a stream of this owner has no living owner: then an instance on probation is better than none.';
 
 create or replace function {{ private }}.best_instance(p_stream_id bigint)
     returns text

@@ -23,7 +23,7 @@ as $function$
     total as (
         select least(greatest(p_total, sum(c.lower)), sum(c.upper)) as streams, sum(c.lower) as lowest from candidate as c
     ),
-    -- at these levels somebody leaves the lower bound or reaches the upper one
+    -- at these levels an instance leaves the lower bound or reaches the upper one
     bend as (
         select b.level, sum(b.weight) as weight, sum(b.streams) as streams
         from (

@@ -1,8 +1,8 @@
 -- Where streams go. Counting decides (instance_load, requirement_load), so the cost follows the instances and what moves.
---   assign_streams    which instances take how many, each as near its fair share as can be without moving anybody
+--   assign_streams    which instances take how many, each as near its fair share as can be without a move
 --   distribute        give or hand over a list of streams that way
 --   place_unplaced    what came out of a hand-over whose next owner is gone
---   fail_over         everything of lost instances, now, as far as somebody can take it
+--   fail_over         everything of lost instances, now, as far as others can take it
 --   place_waiting     what waits, as far as there is room
 --   evacuate          what draining or overfull instances hold, stream by stream, while they go on listening
 -- Every caller holds the decision lock.
@@ -134,7 +134,7 @@ begin
         end if;
     end if;
 
-    -- whatever asks most of its instance goes first, before its few places are taken
+    -- what asks most of its instance goes first, before its few places are taken
     for v_requirement_id in
         select r.requirement_id
         from {{ private }}.requirement as r
@@ -159,7 +159,7 @@ begin
     return v_moved;
 end
 $function$;
-comment on function {{ private }}.fail_over(bigint, text[], text) is 'Give the streams of these instances to others, now. What nobody else can take stays with an owner that may return, and waits when its owner was removed. Nothing else moves.';
+comment on function {{ private }}.fail_over(bigint, text[], text) is 'Give the streams of these instances to others, now. What no other can take stays with an owner that may return, and waits when its owner was removed. Nothing else moves.';
 
 create or replace function {{ private }}.waiting_with_room()
     returns table (requirement_id integer, room bigint)
@@ -172,12 +172,12 @@ as $function$
         union all
         select n.* from {{ private }}.placeable_instances(true) as n
     ) as p on p.capabilities @> r.capabilities and p.planned < p.ceiling
-    -- with a limit it stays a look into the index for each requirement, whatever the planner knows about the table
+    -- with a limit it stays a look into the index for each requirement, also without statistics of the table
     where (
         select true from {{ private }}.assignment as a where a.requirement_id = r.requirement_id and a.waiting_since is not null limit 1
     )
     group by r.requirement_id
-    -- whoever is hardest to place goes first
+    -- what is hardest to place goes first
     order by count(*), r.requirement_id
 $function$;
 comment on function {{ private }}.waiting_with_room() is 'The requirements of waiting streams that some instance could take, hardest to place first.';
@@ -195,7 +195,7 @@ declare
     v_moved integer := 0;
     v_stream_id bigint;
 begin
-    -- what somebody has refused has the least choice
+    -- what an instance has refused has the least choice
     for v_stream_id in
         select distinct a.stream_id
         from {{ private }}.refusal as f

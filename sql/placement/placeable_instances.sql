@@ -1,7 +1,7 @@
 -- Who can be given streams, and how much room each has.
 -- planned = what an instance will have when all hand-overs are done. Streams that are leaving still take their place until
 -- they have left, so owned + incoming never exceeds max_streams.
--- An instance on probation (probation.sql) is asked for by name: it gets what nobody else has room for.
+-- An instance on probation (probation.sql) is asked for by name: it gets what no other has room for.
 -- Reads     instance, instance_load, heartbeat, setting
 
 create or replace function {{ private }}.placeable_instances(p_on_probation boolean default false)
@@ -36,7 +36,7 @@ as $function$
     where i.is_placeable
         and i.standing_order is null
         and (i.suspended_until is null)
-        -- whatever is not known when it is planned is taken for half of them
+        -- what is not known when it is planned is taken for half of them
         and case when p_on_probation then i.probation_until is not null else i.probation_until is null end
 $function$;
 comment on function {{ private }}.placeable_instances(boolean) is 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';

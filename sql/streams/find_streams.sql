@@ -1,4 +1,4 @@
--- Streams by their id, or by a part of their name or address, whatever its case: the best matches first.
+-- Streams by their id, or by a part of their name or address, in any case: the best matches first.
 -- Reads     stream, assignment, instance
 -- Raises    OR101 no text, or no sensible limit
 create or replace function {{ api }}.find_streams(p_text text, p_limit integer default 20)

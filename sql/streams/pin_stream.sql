@@ -3,7 +3,7 @@
 -- Locks     decision; stream and assignment rows
 -- Writes    assignment, decision, movement
 -- Notifies  both instances when it moves
--- Raises    OR101 nobody has it · OR102 unknown stream · OR103 unknown instance · OR405 no room or not able · 55P03
+-- Raises    OR101 it has no owner · OR102 unknown stream · OR103 unknown instance · OR405 no room or not able · 55P03
 create or replace function {{ api }}.pin_stream(p_stream_id bigint, p_instance_id text default null)
     returns table (stream_id bigint, pinned_to text, event_id uuid)
     language plpgsql volatile security definer
@@ -22,7 +22,7 @@ begin
     end if;
     perform {{ private }}.require_argument(
         'p_instance_id', v_instance_id is not null or v_assignment.instance_id is not null, to_jsonb(p_instance_id),
-        'nobody has this stream now, so name the instance to pin it to'
+        'the stream has no owner now, so name the instance to pin it to'
     );
     v_instance_id := coalesce(v_instance_id, v_assignment.next_instance_id, v_assignment.instance_id);
     if v_instance_id is distinct from coalesce(v_assignment.next_instance_id, v_assignment.instance_id) then

@@ -1,4 +1,4 @@
--- Remove a station for good; whoever has it stops.
+-- Remove a station for good; its owner stops.
 -- Locks     decision; stream and assignment rows
 -- Writes    assignment, decision, movement, withdrawal, stream
 -- Notifies  its owner

@@ -69,7 +69,7 @@ def fault(name: str, *, moves: Moves, **bounds: Any) -> Callable[[Inject], Injec
 
 @fault("worker-kill", moves="least", loses=True, heard_within=20, trusting=True, times=2, quick=True)
 def kill_worker(fleet: BreakableFleet, random: Random) -> None:
-    """kill -9 of a worker. Its streams are heard elsewhere within 20 s; nobody else's move."""
+    """kill -9 of a worker. Its streams are heard elsewhere within 20 s; no others move."""
     victim = random.choice(fleet.workers)
     victim.kill()
     fleet.lose(victim)
@@ -115,7 +115,7 @@ def stop_worker(fleet: BreakableFleet, random: Random) -> None:
 
 @fault("driver-kill", moves="none", stops_handlers=False)
 def kill_driver(fleet: BreakableFleet, random: Random) -> None:
-    """kill -9 of a driver, then of the other one. Whoever is left does the work; for a while nobody is missed."""
+    """kill -9 of a driver, then of the other one. The one that is left does the work; for a while none is missed."""
     first, second = random.sample(fleet.drivers, 2)
     first.kill()
     fleet.wait_until_jobs_run()
@@ -172,7 +172,7 @@ def cut_for_long(fleet: BreakableFleet, random: Random) -> None:
 
 @fault("hold-short", moves="none", stops_handlers=False)
 def hold_shortly(fleet: BreakableFleet, random: Random) -> None:
-    """One worker's connection is half-open for 5 s: nothing passes, nothing ends. Nobody notices."""
+    """One worker's connection is half-open for 5 s: nothing passes, nothing ends. No driver notices."""
     line = fleet.line(random.choice(fleet.workers).name)
     line.hold()
     time.sleep(5)
@@ -230,7 +230,7 @@ def _nothing_more_refused(fleet: BreakableFleet, worker: Process, refused: int) 
 
 @fault("slow", moves="none", stops_handlers=False)
 def slow_down(fleet: BreakableFleet, random: Random) -> None:
-    """Everybody's way to the database takes 200 ms each way for 15 s. Nothing moves."""
+    """The way to the database of all takes 200 ms each way for 15 s. Nothing moves."""
     for line in fleet.lines():
         line.delay = 0.2
     time.sleep(15)

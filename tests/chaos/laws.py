@@ -38,7 +38,7 @@ class Law(Enum):
     CAPACITY = "no instance above its capacity, no epoch goes back, no planned move leaves a stream alone"
     RECOUNT = "counters and digests equal a recount"
     CHAINS = "each movement has its decision, and the owner is who got it last"
-    FENCE = "the fence lets owners through and nobody else"
+    FENCE = "the fence lets owners through and no others"
     RECORD = "who is gone has nothing, and no decision moves less than it must"
     ASSIGNED = "every active stream is assigned and heard when the fleet is quiet"
     LOST = "nothing is lost by a station that was neither moved nor restarted"
@@ -185,7 +185,7 @@ def ask(conn: db.Connection, question: LiteralString, **parameters: Any) -> list
         return query(conn, question, conn.names, parameters)
 
 
-# Whoever is called "chaos …" breaks or watches, and is none of ours.
+# A session that is called "chaos …" breaks or watches, and is none of ours.
 _LONG_TRANSACTIONS = """
 select pid, application_name, state, wait_event, left(query, 200) as query, clock_timestamp() - xact_start as age
 from pg_stat_activity

@@ -1265,9 +1265,9 @@ CREATE TABLE orchestrator_private.alert (
 
 COMMENT ON TABLE orchestrator_private.alert IS 'An open or closed alert. Per code and subject at most one is open.';
 
-COMMENT ON COLUMN orchestrator_private.alert.reminders IS 'How often somebody was reminded of it while nobody acknowledged it.';
+COMMENT ON COLUMN orchestrator_private.alert.reminders IS 'How often it was told again while it was not acknowledged.';
 
-COMMENT ON COLUMN orchestrator_private.alert.event_id IS 'The decision or job run that it is about, else whatever opened it. Null: before there were any.';
+COMMENT ON COLUMN orchestrator_private.alert.event_id IS 'The decision or job run that it is about, else what opened it. Null: before there were any.';
 
 CREATE FUNCTION orchestrator_private.alert_is_open(p_code text, p_subject text) RETURNS boolean
     LANGUAGE sql STABLE
@@ -1366,7 +1366,7 @@ COMMENT ON COLUMN orchestrator_private.instance.status_event IS 'The event of th
 
 COMMENT ON COLUMN orchestrator_private.instance.incarnation IS 'Grows each time a new process registers under this name; a call with an old one is refused (OR301).';
 
-COMMENT ON COLUMN orchestrator_private.instance.lease IS 'The instance''s own limit of silence instead of heartbeat_timeout; nobody declares it lost before.';
+COMMENT ON COLUMN orchestrator_private.instance.lease IS 'The instance''s own limit of silence instead of heartbeat_timeout; no rule declares it lost before.';
 
 COMMENT ON COLUMN orchestrator_private.instance.process IS 'Which process registered (metadata key "process"): the same one may register again at any time.';
 
@@ -1374,7 +1374,7 @@ COMMENT ON COLUMN orchestrator_private.instance.session_key IS 'Key of the advis
 
 COMMENT ON COLUMN orchestrator_private.instance.session_lost_at IS 'Since when the lock of the attached session is gone; null while it is held.';
 
-COMMENT ON COLUMN orchestrator_private.instance.suspended_until IS 'A planned restart: nobody declares the instance lost before.';
+COMMENT ON COLUMN orchestrator_private.instance.suspended_until IS 'A planned restart: no rule declares the instance lost before.';
 
 COMMENT ON COLUMN orchestrator_private.instance.standing_order IS 'An administrator''s order that outlives registrations: "drain" gets no streams, "stay away" may not register.';
 
@@ -1388,7 +1388,7 @@ COMMENT ON COLUMN orchestrator_private.instance.losses IS 'How often in a row it
 
 COMMENT ON COLUMN orchestrator_private.instance.last_lost_at IS 'When it was last declared lost.';
 
-COMMENT ON COLUMN orchestrator_private.instance.probation_until IS 'It came and went too often: until then it gets streams only when nobody else has room.';
+COMMENT ON COLUMN orchestrator_private.instance.probation_until IS 'It came and went too often: until then it gets streams only when no other has room.';
 
 COMMENT ON COLUMN orchestrator_private.instance.probation_event_id IS 'What began its last probation: a loss, or its new registration after a crash.';
 
@@ -1426,11 +1426,29 @@ CREATE FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p
 
 COMMENT ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts and stops and record failures; how many of each concerned this instance, and how many did not.';
 
+CREATE FUNCTION orchestrator_private.apply_status_event(p_instance orchestrator_private.instance, p_report orchestrator_private.report) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.apply_status_event(p_instance orchestrator_private.instance, p_report orchestrator_private.report) IS 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
+
+CREATE FUNCTION orchestrator_private.apply_what_if_changes(p_without text[], p_with jsonb, p_capacity jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.apply_what_if_changes(p_without text[], p_with jsonb, p_capacity jsonb) IS 'Make it so.';
+
 CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
     LANGUAGE plpgsql IMMUTABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) IS 'An id out of a report; OR101 when it is none.';
+
+CREATE FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean) RETURNS text[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean) IS 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location, instances on probation last if at all.';
 
 CREATE FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -1481,6 +1499,12 @@ CREATE FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job,
 
 COMMENT ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) IS 'Run a job of the database; what it changed is undone when it fails, and the error is returned.';
 
+CREATE FUNCTION orchestrator_private.authorize_instance(p_instance_id text, p_incarnation bigint) RETURNS orchestrator_private.instance
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.authorize_instance(p_instance_id text, p_incarnation bigint) IS 'The instance, when this login and this incarnation may speak for it; else OR103, OR106 or OR301.';
+
 CREATE FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1492,6 +1516,101 @@ CREATE FUNCTION orchestrator_private.balancing_is_frozen() RETURNS boolean
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.balancing_is_frozen() IS 'Whether nothing may be moved for balance by itself: balancing is paused, or recovery mode is on.';
+
+CREATE FUNCTION orchestrator_private.named_capabilities(p_required jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.named_capabilities(p_required jsonb) IS 'The names in a required_capabilities value (a JSON list, or one text with commas), as requirement keeps them.';
+
+CREATE UNLOGGED TABLE orchestrator.stream_staging (
+    batch uuid NOT NULL,
+    line integer NOT NULL,
+    external_id text,
+    name text,
+    url text,
+    active boolean,
+    region text,
+    metadata jsonb,
+    staged_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
+);
+
+COMMENT ON TABLE orchestrator.stream_staging IS 'Where a synchronisation copies what a source holds, before sync_streams merges it. Administrators may insert and nothing else.';
+
+CREATE TABLE orchestrator_private.requirement (
+    requirement_id integer NOT NULL,
+    capabilities text[] NOT NULL,
+    region text
+);
+
+COMMENT ON TABLE orchestrator_private.requirement IS 'What a stream asks of its instance: capabilities it must have (sorted, without audio_fingerprinting, which every instance has) and a region it would rather be in. Planning counts streams by these few kinds instead of reading each stream.';
+
+CREATE FUNCTION orchestrator_private.batch_rows(p_batch uuid) RETURNS TABLE(line integer, external_id text, name text, url text, active boolean, region text, capabilities text[], requirement_id integer, metadata jsonb, problem text)
+    LANGUAGE sql STABLE ROWS 10000
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.batch_rows(p_batch uuid) IS 'The rows of a staged batch as streams; problem says why a row cannot be used.';
+
+CREATE TABLE orchestrator_private.assignment (
+    stream_id bigint NOT NULL,
+    epoch bigint DEFAULT 0 NOT NULL,
+    instance_id text,
+    next_instance_id text,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    requirement_id integer NOT NULL,
+    pinned_to text,
+    decision_id bigint,
+    assigned_at timestamp with time zone,
+    waiting_since timestamp with time zone,
+    releasing_since timestamp with time zone,
+    make_before_break boolean DEFAULT false NOT NULL,
+    CONSTRAINT a_next_owner_is_another CHECK ((next_instance_id <> instance_id)),
+    CONSTRAINT a_next_owner_when_releasing CHECK (((next_instance_id IS NOT NULL) = (state = 'releasing'::text))),
+    CONSTRAINT an_owner_when_held CHECK (((instance_id IS NOT NULL) = (state = ANY (ARRAY['assigned'::text, 'running'::text, 'releasing'::text])))),
+    CONSTRAINT releasing_since_when_releasing CHECK (((releasing_since IS NOT NULL) = (state = 'releasing'::text))),
+    CONSTRAINT state_is_known CHECK ((state = ANY (ARRAY['idle'::text, 'waiting'::text, 'assigned'::text, 'running'::text, 'releasing'::text]))),
+    CONSTRAINT waiting_since_when_waiting CHECK (((waiting_since IS NOT NULL) = (state = 'waiting'::text)))
+)
+WITH (fillfactor='80');
+ALTER TABLE ONLY orchestrator_private.assignment ALTER COLUMN decision_id SET (n_distinct=-0.01);
+
+COMMENT ON TABLE orchestrator_private.assignment IS 'Who has a stream: one row per stream, so two owners cannot be written down. idle: the stream is inactive; waiting: no instance has room or the ability; assigned: given, not yet confirmed; running: confirmed; releasing: its owner was asked to stop.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.epoch IS 'Grows with each change of hands and each new incarnation of the owner. The fence compares it.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.next_instance_id IS 'During a hand-over: who gets the stream when its owner has stopped.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.decision_id IS 'The decision that last changed this row''s owner or started its hand-over.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.waiting_since IS 'Since when the stream waits for an instance; a moment to come while an instance that it was taken from may still be running it.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.make_before_break IS 'How its hand-over goes, read only while it is releasing. True: the next owner prepares, and the present one goes on until it has. False: the present one was asked to stop.';
+
+CREATE TABLE orchestrator_private.stream (
+    stream_id bigint NOT NULL,
+    source text DEFAULT 'manual'::text NOT NULL,
+    external_id text NOT NULL,
+    name text NOT NULL,
+    url text NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    region text,
+    requirement_id integer NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT name_is_not_empty CHECK ((name ~ '[^[:space:]]'::text)),
+    CONSTRAINT stream_metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+    CONSTRAINT url_is_http CHECK ((url ~* '^https?://[^[:space:]]+$'::text))
+);
+
+COMMENT ON TABLE orchestrator_private.stream IS 'A station: what is to be heard.';
+
+CREATE FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, p_keep_vanished boolean) RETURNS TABLE(changes integer, known integer, known_active integer, staged integer, inserted integer, unchanged integer, skipped integer, lost_active integer, refitted integer, unmet integer, removed bigint[], deactivated bigint[], activated bigint[], updated bigint[], rehosted bigint[], misfits bigint[], skipped_rows jsonb)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, p_keep_vanished boolean) IS 'What a staged batch would change: counts, stream ids by kind of change, the first twenty rows that cannot be used.';
 
 CREATE FUNCTION orchestrator_private.begin_probation(p_instance_id text) RETURNS void
     LANGUAGE sql
@@ -1583,6 +1702,12 @@ CREATE FUNCTION orchestrator_private.check_balance() RETURNS jsonb
 
 COMMENT ON FUNCTION orchestrator_private.check_balance() IS 'Job check_balance: rebalance by itself when loads differ by more than the thresholds.';
 
+CREATE FUNCTION orchestrator_private.check_batch(p_source text, p_batch uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_batch(p_source text, p_batch uuid) IS 'Refuses a staged batch whose ids are missing or doubled (OR109).';
+
 CREATE FUNCTION orchestrator_private.check_failures(p_failures jsonb) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1612,6 +1737,46 @@ CREATE FUNCTION orchestrator_private.check_jobs() RETURNS TABLE(status text, fin
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.check_jobs() IS 'Health of the jobs: whether any driver is there and what it runs succeeds.';
+
+CREATE TABLE orchestrator_private.source (
+    source text NOT NULL,
+    kind text NOT NULL,
+    conninfo text,
+    table_name text,
+    column_map jsonb DEFAULT '{}'::jsonb NOT NULL,
+    sync_interval interval DEFAULT '00:01:00'::interval NOT NULL,
+    max_removed_part numeric DEFAULT 0.2 NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_attempt_at timestamp with time zone,
+    last_success_at timestamp with time zone,
+    last_result jsonb,
+    last_error jsonb,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    sync_counts bigint[],
+    sync_sum double precision DEFAULT 0 NOT NULL,
+    failure_event_id uuid,
+    CONSTRAINT a_table_has_an_address CHECK (((kind <> 'postgresql'::text) OR ((conninfo IS NOT NULL) AND (table_name IS NOT NULL)))),
+    CONSTRAINT conninfo_has_no_password CHECK ((conninfo !~* 'password|:[^/@]*@'::text)),
+    CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['manual'::text, 'list'::text, 'postgresql'::text]))),
+    CONSTRAINT max_removed_part_is_a_part CHECK (((max_removed_part >= (0)::numeric) AND (max_removed_part <= (1)::numeric))),
+    CONSTRAINT source_is_a_name CHECK ((source ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$'::text)),
+    CONSTRAINT sync_interval_is_positive CHECK ((sync_interval >= '00:00:01'::interval))
+);
+
+COMMENT ON TABLE orchestrator_private.source IS 'Where streams come from. No password is kept here: libpq finds it in the environment or the password file of the program that synchronises.';
+
+COMMENT ON COLUMN orchestrator_private.source.sync_counts IS 'How many synchronisations took how long, from reading to merged: the buckets of orchestrator_sync_duration_seconds.';
+
+COMMENT ON COLUMN orchestrator_private.source.sync_sum IS 'How many seconds all synchronisations took.';
+
+COMMENT ON COLUMN orchestrator_private.source.failure_event_id IS 'Its last synchronisation that failed.';
+
+CREATE FUNCTION orchestrator_private.check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) IS 'Refuses a batch that would lose too many of its source''s streams (OR406) or has no usable row (OR109).';
 
 CREATE FUNCTION orchestrator_private.check_recovery() RETURNS TABLE(status text, finding text, detail jsonb)
     LANGUAGE sql
@@ -1648,6 +1813,12 @@ CREATE FUNCTION orchestrator_private.check_settings() RETURNS void
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.check_settings() IS 'Refuse (OR108) settings that break the timing inequalities.';
+
+CREATE FUNCTION orchestrator_private.check_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) IS 'Refuses what cannot be a source (OR101).';
 
 CREATE FUNCTION orchestrator_private.check_sources() RETURNS TABLE(status text, finding text, detail jsonb)
     LANGUAGE sql
@@ -1774,7 +1945,7 @@ CREATE TABLE orchestrator_private.movement (
 );
 ALTER TABLE ONLY orchestrator_private.movement ALTER COLUMN decision_id SET (n_distinct=-0.01);
 
-COMMENT ON TABLE orchestrator_private.movement IS 'One stream''s change of hands, append-only. It is written when the hands change, so a planned hand-over appears when the owner has let go. to_instance_id is null when nobody has it afterwards.';
+COMMENT ON TABLE orchestrator_private.movement IS 'One stream''s change of hands, append-only. It is written when the hands change, so a planned hand-over appears when the owner has let go. to_instance_id is null when it has no owner afterwards.';
 
 CREATE FUNCTION orchestrator_private.count_moved(p_decision_id bigint) RETURNS integer
     LANGUAGE sql
@@ -1800,41 +1971,6 @@ CREATE FUNCTION orchestrator_private.count_up(p_metric text, p_label text, p_by 
 
 COMMENT ON FUNCTION orchestrator_private.count_up(p_metric text, p_label text, p_by double precision) IS 'Let a counter grow.';
 
-CREATE TABLE orchestrator_private.assignment (
-    stream_id bigint NOT NULL,
-    epoch bigint DEFAULT 0 NOT NULL,
-    instance_id text,
-    next_instance_id text,
-    state text DEFAULT 'waiting'::text NOT NULL,
-    requirement_id integer NOT NULL,
-    pinned_to text,
-    decision_id bigint,
-    assigned_at timestamp with time zone,
-    waiting_since timestamp with time zone,
-    releasing_since timestamp with time zone,
-    make_before_break boolean DEFAULT false NOT NULL,
-    CONSTRAINT a_next_owner_is_another CHECK ((next_instance_id <> instance_id)),
-    CONSTRAINT a_next_owner_when_releasing CHECK (((next_instance_id IS NOT NULL) = (state = 'releasing'::text))),
-    CONSTRAINT an_owner_when_held CHECK (((instance_id IS NOT NULL) = (state = ANY (ARRAY['assigned'::text, 'running'::text, 'releasing'::text])))),
-    CONSTRAINT releasing_since_when_releasing CHECK (((releasing_since IS NOT NULL) = (state = 'releasing'::text))),
-    CONSTRAINT state_is_known CHECK ((state = ANY (ARRAY['idle'::text, 'waiting'::text, 'assigned'::text, 'running'::text, 'releasing'::text]))),
-    CONSTRAINT waiting_since_when_waiting CHECK (((waiting_since IS NOT NULL) = (state = 'waiting'::text)))
-)
-WITH (fillfactor='80');
-ALTER TABLE ONLY orchestrator_private.assignment ALTER COLUMN decision_id SET (n_distinct=-0.01);
-
-COMMENT ON TABLE orchestrator_private.assignment IS 'Who has a stream: one row per stream, so two owners cannot be written down. idle: the stream is inactive; waiting: no instance has room or the ability; assigned: given, not yet confirmed; running: confirmed; releasing: its owner was asked to stop.';
-
-COMMENT ON COLUMN orchestrator_private.assignment.epoch IS 'Grows with each change of hands and each new incarnation of the owner. The fence compares it.';
-
-COMMENT ON COLUMN orchestrator_private.assignment.next_instance_id IS 'During a hand-over: who gets the stream when its owner has stopped.';
-
-COMMENT ON COLUMN orchestrator_private.assignment.decision_id IS 'The decision that last changed this row''s owner or started its hand-over.';
-
-COMMENT ON COLUMN orchestrator_private.assignment.waiting_since IS 'Since when the stream waits for an instance; a moment to come while an instance that it was taken from may still be running it.';
-
-COMMENT ON COLUMN orchestrator_private.assignment.make_before_break IS 'How its hand-over goes, read only while it is releasing. True: the next owner prepares, and the present one goes on until it has. False: the present one was asked to stop.';
-
 CREATE TABLE orchestrator_private.instance_load (
     instance_id text NOT NULL,
     owned integer DEFAULT 0 NOT NULL,
@@ -1852,7 +1988,7 @@ CREATE FUNCTION orchestrator_private.count_waiting(p_limit integer) RETURNS inte
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.count_waiting(p_limit integer) IS 'How many streams wait for an instance that lives: nobody has them, or a lost one that nobody could succeed. Counted up to a limit so that the cost is bounded.';
+COMMENT ON FUNCTION orchestrator_private.count_waiting(p_limit integer) IS 'How many streams wait for an instance that lives: they have no owner, or a lost one that no other could succeed. Counted up to a limit so that the cost is bounded.';
 
 CREATE FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer, p_maximum integer) RETURNS integer[]
     LANGUAGE plpgsql IMMUTABLE
@@ -1968,6 +2104,12 @@ CREATE FUNCTION orchestrator_private.evacuate(p_decision_id bigint) RETURNS inte
 
 COMMENT ON FUNCTION orchestrator_private.evacuate(p_decision_id bigint) IS 'Begin the hand-over of what draining and overfull instances hold, as far as others have room; the rest they keep listening to.';
 
+CREATE FUNCTION orchestrator_private.evacuees() RETURNS TABLE(instance_id text, streams integer)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.evacuees() IS 'How many streams draining and overfull instances have still to be asked for.';
+
 CREATE FUNCTION orchestrator_private.evaluate_alerts() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
@@ -2008,7 +2150,7 @@ CREATE FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) IS 'Give the streams of these instances to others, now. What nobody else can take stays with an owner that may return, and waits when its owner was removed. Nothing else moves.';
+COMMENT ON FUNCTION orchestrator_private.fail_over(p_decision_id bigint, p_instance_ids text[], p_reason text) IS 'Give the streams of these instances to others, now. What no other can take stays with an owner that may return, and waits when its owner was removed. Nothing else moves.';
 
 CREATE FUNCTION orchestrator_private.failing_calls() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -2063,12 +2205,6 @@ CREATE FUNCTION orchestrator_private.fall_back(p_stream_ids bigint[]) RETURNS in
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.fall_back(p_stream_ids bigint[]) IS 'Ask the owners of these streams to stop after all, with the whole of handoff_timeout to do so.';
-
-CREATE FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean DEFAULT false) RETURNS text[]
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) IS 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
 
 CREATE FUNCTION orchestrator_private.findings_balance() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
@@ -2182,7 +2318,7 @@ CREATE FUNCTION orchestrator_private.free_at(p_stream_id bigint) RETURNS timesta
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) IS 'From when a stream that nobody has may be given to somebody: now, or later while an instance that it was taken from may still be running it.';
+COMMENT ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) IS 'From when a stream without an owner may be given to an instance: now, or later while an instance that it was taken from may still be running it.';
 
 CREATE FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) RETURNS integer
     LANGUAGE plpgsql
@@ -2196,35 +2332,11 @@ CREATE FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_id
 
 COMMENT ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) IS 'Ask the owners of these streams to stop, so that the next ones can have them; or, where nothing need be lost, the next ones to prepare (make_before_break).';
 
-CREATE FUNCTION orchestrator_private.hear_beat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) RETURNS record
+CREATE FUNCTION orchestrator_private.heartbeat_slow_path(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) RETURNS record
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.hear_beat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) IS 'A beat that is not an ordinary one: hear the instance, compare digests, record what nothing explains. Whether it is in step, whether what differs is explained, and which attempt to get in step this is.';
-
-CREATE FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.report) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.report) IS 'An instance that was late, lost, new or suspended is heard, or one asks to be drained.';
-
-CREATE FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) IS 'Note which of its streams an instance hears nothing of; returns the commands to restart those where that is new.';
-
-CREATE FUNCTION orchestrator_private.heirless() RETURNS TABLE(instance_id text)
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.heirless() IS 'Lost instances that still hold streams, and have had their time to return.';
-
-CREATE FUNCTION orchestrator_private.heirless_with_room() RETURNS text[]
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.heirless_with_room() IS 'Those of them whose streams another could take now; null when there are none.';
+COMMENT ON FUNCTION orchestrator_private.heartbeat_slow_path(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) IS 'A beat that is not an ordinary one: hear the instance, compare digests, record what nothing explains. Whether it is in step, whether what differs is explained, and which attempt to get in step this is.';
 
 CREATE FUNCTION orchestrator_private.held_sessions() RETURNS TABLE(session_key bigint, pid integer, login name)
     LANGUAGE sql STABLE
@@ -2251,7 +2363,7 @@ COMMENT ON TABLE orchestrator_private.http_session IS 'An instance that register
 
 COMMENT ON COLUMN orchestrator_private.http_session.dialect IS 'Which of the three dialects it registered in: main (instance_id), server (server_id), worker (/api/workers).';
 
-COMMENT ON COLUMN orchestrator_private.http_session.address IS 'Where it registered from; whoever registers from there again is the same client, started anew.';
+COMMENT ON COLUMN orchestrator_private.http_session.address IS 'Where it registered from; a client that registers from there again is the same one, started anew.';
 
 CREATE FUNCTION orchestrator_private.http_adopt(p_session orchestrator_private.http_session, p_stream_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -2457,12 +2569,6 @@ CREATE FUNCTION orchestrator_private.impossible_rows() RETURNS TABLE(stream_id b
 
 COMMENT ON FUNCTION orchestrator_private.impossible_rows() IS 'Assignments that contradict their stream or their instance.';
 
-CREATE FUNCTION orchestrator_private.inherit(p_instance_ids text[]) RETURNS orchestrator_private.decision
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.inherit(p_instance_ids text[]) IS 'Give what these lost instances still hold to others, as far as those have room.';
-
 CREATE FUNCTION orchestrator_private.instances_forgotten() RETURNS TABLE(instance_id text)
     LANGUAGE sql STABLE
     AS …;
@@ -2497,7 +2603,7 @@ CREATE FUNCTION orchestrator_private.is_alone(p_instance_id text) RETURNS boolea
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.is_alone(p_instance_id text) IS 'Whether a stream of this owner has nobody that lives: then an instance on probation is better than none.';
+COMMENT ON FUNCTION orchestrator_private.is_alone(p_instance_id text) IS 'Whether a stream of this owner has no living owner: then an instance on probation is better than none.';
 
 CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
     LANGUAGE sql STABLE
@@ -2541,17 +2647,23 @@ CREATE FUNCTION orchestrator_private.known_instance(p_instance_id text) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.known_instance(p_instance_id text) IS 'An instance, locked; OR103 when there is none.';
 
+CREATE FUNCTION orchestrator_private.known_source(p_source text) RETURNS orchestrator_private.source
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.known_source(p_source text) IS 'The source of that name; refuses unknown ones (OR107) and ''manual'' (OR101).';
+
 CREATE FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) IS 'End recovery mode, and let what has become unfair meanwhile be levelled; null when it was off.';
 
-CREATE FUNCTION orchestrator_private.leaving() RETURNS TABLE(instance_id text, streams integer)
-    LANGUAGE sql STABLE
+CREATE FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) RETURNS integer
+    LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.leaving() IS 'How many streams draining and overfull instances have still to be asked for.';
+COMMENT ON FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) IS 'Level the loads of these instances by handing over streams of these requirements, at most so many.';
 
 CREATE FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -2610,6 +2722,12 @@ CREATE FUNCTION orchestrator_private.lock_session(p_session_key bigint) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) IS 'Tie the calling session to a key until it ends. Shared, so that a half-open connection left behind cannot keep its own worker out.';
 
+CREATE FUNCTION orchestrator_private.lock_streams(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lock_streams(p_stream_ids bigint[]) IS 'Locks instances, streams and assignments that a merge is about to change, in the common order.';
+
 CREATE FUNCTION orchestrator_private.lock_watched(p_watched text[]) RETURNS text[]
     LANGUAGE sql
     AS …;
@@ -2635,6 +2753,12 @@ CREATE FUNCTION orchestrator_private.lost_sources() RETURNS TABLE(code text, sub
 
 COMMENT ON FUNCTION orchestrator_private.lost_sources() IS 'Alert, for each source: it could not be synchronised three times in a row.';
 
+CREATE FUNCTION orchestrator_private.make_requirements(p_batch uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.make_requirements(p_batch uuid) IS 'Makes the requirements that a staged batch names for the first time.';
+
 CREATE FUNCTION orchestrator_private.make_room(p_decision_id bigint) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -2647,6 +2771,12 @@ CREATE FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) 
 
 COMMENT ON FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) IS 'Whether these two can hand over without a break: both have said so when they registered, and the owner does not count on being alone until its lease is over.';
 
+CREATE FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name) IS 'Whether a login may speak for the instances of another one: it is the same, or an administrator.';
+
 CREATE FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.report) RETURNS boolean
     LANGUAGE sql
     AS …;
@@ -2658,12 +2788,6 @@ CREATE FUNCTION orchestrator_private.may_end(p_login oid) RETURNS boolean
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.may_end(p_login oid) IS 'Whether the owner may end the sessions of this login.';
-
-CREATE FUNCTION orchestrator_private.may_speak_for(p_login name, p_owner_role name) RETURNS boolean
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.may_speak_for(p_login name, p_owner_role name) IS 'Whether a login may speak for the instances of another one: it is the same, or an administrator.';
 
 CREATE FUNCTION orchestrator_private.metric_series(p_with_instances boolean) RETURNS TABLE(metric text, part text, kind text, unit text, help text, bounds double precision[], labels jsonb, value double precision, counts bigint[])
     LANGUAGE sql
@@ -2706,6 +2830,12 @@ CREATE FUNCTION orchestrator_private.miscounts(p_part integer DEFAULT 0, p_parts
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.miscounts(p_part integer, p_parts integer) IS 'Instances whose counts or digest differ from a recount of the assignments; there should never be one. Of all, or of one part of so many.';
+
+CREATE FUNCTION orchestrator_private.misplaced_pinned() RETURNS TABLE(stream_id bigint, instance_id text, state text, pinned_to text)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.misplaced_pinned() IS 'Pinned streams that are not with their instance and could be.';
 
 CREATE FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_interval double precision) RETURNS integer
     LANGUAGE sql
@@ -2803,18 +2933,6 @@ CREATE FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text
 
 COMMENT ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) IS 'An instance cannot hear streams that were on their way to it: their owners keep them, or stop first when they are drained.';
 
-CREATE FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) RETURNS integer
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) IS 'Count failure reports; a stream that failed too often here is handed over to an instance that has not refused it, or its station is blamed.';
-
-CREATE FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) RETURNS bigint
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) IS 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
-
 CREATE FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -2850,6 +2968,18 @@ CREATE FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decis
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) IS 'A hint to one worker to ask for what differs.';
+
+CREATE FUNCTION orchestrator_private.notify_watchers() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.notify_watchers() IS 'A hint to those who look on to look again.';
+
+CREATE FUNCTION orchestrator_private.notify_watchers_of_row() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.notify_watchers_of_row() IS 'Something changed that people watch.';
 
 CREATE FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) RETURNS void
     LANGUAGE sql
@@ -2893,11 +3023,29 @@ CREATE FUNCTION orchestrator_private.overdue_job() RETURNS TABLE(job text, overd
 
 COMMENT ON FUNCTION orchestrator_private.overdue_job() IS 'The job of the database that is overdue for longest, when that is so long that no driver can be there (no_driver_alert).';
 
+CREATE FUNCTION orchestrator_private.owners_of_orphans() RETURNS TABLE(instance_id text)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.owners_of_orphans() IS 'Lost instances that still hold streams, and have had their time to return.';
+
+CREATE FUNCTION orchestrator_private.owners_of_orphans_with_room() RETURNS text[]
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.owners_of_orphans_with_room() IS 'Those of them whose streams another could take now; null when there are none.';
+
 CREATE FUNCTION orchestrator_private.pattern_of(p_message text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.pattern_of(p_message text) IS 'A message with placeholders for what differs from one occurrence to the next: numbers, quoted texts, addresses, times and identifiers.';
+
+CREATE FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean DEFAULT false) RETURNS text[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) IS 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
 
 CREATE FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) RETURNS void
     LANGUAGE plpgsql
@@ -2971,6 +3119,12 @@ CREATE FUNCTION orchestrator_private.read_report(p_report jsonb) RETURNS orchest
 
 COMMENT ON FUNCTION orchestrator_private.read_report(p_report jsonb) IS 'What a beat reports; OR101 when a value cannot be read.';
 
+CREATE FUNCTION orchestrator_private.reassign_orphaned(p_instance_ids text[]) RETURNS orchestrator_private.decision
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.reassign_orphaned(p_instance_ids text[]) IS 'Give what these lost instances still hold to others, as far as those have room.';
+
 CREATE FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -2983,6 +3137,18 @@ CREATE FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation
 
 COMMENT ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Bring the record and the full set of what an instance runs in step; what it has to start and to stop.';
 
+CREATE FUNCTION orchestrator_private.reconnect_owners(p_source text, p_stream_ids bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.reconnect_owners(p_source text, p_stream_ids bigint[]) IS 'Gives streams with a new url a new epoch for the same owner, which makes it connect again.';
+
+CREATE FUNCTION orchestrator_private.record_call_failures(p_reporter text, p_failures jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.record_call_failures(p_reporter text, p_failures jsonb) IS 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
+
 CREATE FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) RETURNS smallint
     LANGUAGE plpgsql
     AS …;
@@ -2994,6 +3160,24 @@ CREATE FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, 
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) IS 'A job has run: when it is next due and how it went. A run that found nothing to do leaves no row of its own; one whose result says "more": true is due again at once.';
+
+CREATE FUNCTION orchestrator_private.record_stalls(p_instance_id text, p_stalled jsonb) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.record_stalls(p_instance_id text, p_stalled jsonb) IS 'Note which of its streams an instance hears nothing of; returns the commands to restart those where that is new.';
+
+CREATE FUNCTION orchestrator_private.record_stream_failures(p_instance_id text, p_failed jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.record_stream_failures(p_instance_id text, p_failed jsonb) IS 'Count failure reports; a stream that failed too often here is handed over to an instance that has not refused it, or its station is blamed.';
+
+CREATE FUNCTION orchestrator_private.record_sync(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.record_sync(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) IS 'Records a sync that succeeded and clears the staging table.';
 
 CREATE FUNCTION orchestrator_private.recount_loads() RETURNS void
     LANGUAGE plpgsql
@@ -3252,12 +3436,6 @@ CREATE FUNCTION orchestrator_private.severity_rank(p_severity text) RETURNS inte
 
 COMMENT ON FUNCTION orchestrator_private.severity_rank(p_severity text) IS 'Severities in their order: info, warning, critical.';
 
-CREATE FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) RETURNS integer
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) IS 'Level the loads of these instances by handing over streams of these requirements, at most so many.';
-
 CREATE FUNCTION orchestrator_private.short_memories() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
     AS …;
@@ -3294,178 +3472,6 @@ CREATE FUNCTION orchestrator_private.something_is_due(p_watched text[]) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.something_is_due(p_watched text[]) IS 'Whether there is something to do about an instance, its session aside. The cheapest questions come first, and nearly always answer the others.';
 
-CREATE FUNCTION orchestrator_private.source_capabilities(p_required jsonb) RETURNS text[]
-    LANGUAGE sql IMMUTABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_capabilities(p_required jsonb) IS 'The names in a required_capabilities value (a JSON list, or one text with commas), as requirement keeps them.';
-
-CREATE UNLOGGED TABLE orchestrator.stream_staging (
-    batch uuid NOT NULL,
-    line integer NOT NULL,
-    external_id text,
-    name text,
-    url text,
-    active boolean,
-    region text,
-    metadata jsonb,
-    staged_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
-);
-
-COMMENT ON TABLE orchestrator.stream_staging IS 'Where a synchronisation copies what a source holds, before sync_streams merges it. Administrators may insert and nothing else.';
-
-CREATE TABLE orchestrator_private.requirement (
-    requirement_id integer NOT NULL,
-    capabilities text[] NOT NULL,
-    region text
-);
-
-COMMENT ON TABLE orchestrator_private.requirement IS 'What a stream asks of its instance: capabilities it must have (sorted, without audio_fingerprinting, which every instance has) and a region it would rather be in. Planning counts streams by these few kinds instead of reading each stream.';
-
-CREATE FUNCTION orchestrator_private.source_rows(p_batch uuid) RETURNS TABLE(line integer, external_id text, name text, url text, active boolean, region text, capabilities text[], requirement_id integer, metadata jsonb, problem text)
-    LANGUAGE sql STABLE ROWS 10000
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_rows(p_batch uuid) IS 'The rows of a staged batch as streams; problem says why a row cannot be used.';
-
-CREATE TABLE orchestrator_private.stream (
-    stream_id bigint NOT NULL,
-    source text DEFAULT 'manual'::text NOT NULL,
-    external_id text NOT NULL,
-    name text NOT NULL,
-    url text NOT NULL,
-    active boolean DEFAULT true NOT NULL,
-    region text,
-    requirement_id integer NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone NOT NULL,
-    CONSTRAINT name_is_not_empty CHECK ((name ~ '[^[:space:]]'::text)),
-    CONSTRAINT stream_metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
-    CONSTRAINT url_is_http CHECK ((url ~* '^https?://[^[:space:]]+$'::text))
-);
-
-COMMENT ON TABLE orchestrator_private.stream IS 'A station: what is to be heard.';
-
-CREATE FUNCTION orchestrator_private.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean) RETURNS TABLE(changes integer, known integer, known_active integer, staged integer, inserted integer, unchanged integer, skipped integer, lost_active integer, refitted integer, unmet integer, removed bigint[], deactivated bigint[], activated bigint[], updated bigint[], rehosted bigint[], misfits bigint[], skipped_rows jsonb)
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean) IS 'What a staged batch would change: counts, stream ids by kind of change, the first twenty rows that cannot be used.';
-
-CREATE FUNCTION orchestrator_private.source_check_arguments(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_check_arguments(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) IS 'Refuses what cannot be a source (OR101).';
-
-CREATE FUNCTION orchestrator_private.source_check_batch(p_source text, p_batch uuid) RETURNS void
-    LANGUAGE plpgsql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_check_batch(p_source text, p_batch uuid) IS 'Refuses a staged batch whose ids are missing or doubled (OR109).';
-
-CREATE TABLE orchestrator_private.source (
-    source text NOT NULL,
-    kind text NOT NULL,
-    conninfo text,
-    table_name text,
-    column_map jsonb DEFAULT '{}'::jsonb NOT NULL,
-    sync_interval interval DEFAULT '00:01:00'::interval NOT NULL,
-    max_removed_part numeric DEFAULT 0.2 NOT NULL,
-    enabled boolean DEFAULT true NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    last_attempt_at timestamp with time zone,
-    last_success_at timestamp with time zone,
-    last_result jsonb,
-    last_error jsonb,
-    consecutive_failures integer DEFAULT 0 NOT NULL,
-    sync_counts bigint[],
-    sync_sum double precision DEFAULT 0 NOT NULL,
-    failure_event_id uuid,
-    CONSTRAINT a_table_has_an_address CHECK (((kind <> 'postgresql'::text) OR ((conninfo IS NOT NULL) AND (table_name IS NOT NULL)))),
-    CONSTRAINT conninfo_has_no_password CHECK ((conninfo !~* 'password|:[^/@]*@'::text)),
-    CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['manual'::text, 'list'::text, 'postgresql'::text]))),
-    CONSTRAINT max_removed_part_is_a_part CHECK (((max_removed_part >= (0)::numeric) AND (max_removed_part <= (1)::numeric))),
-    CONSTRAINT source_is_a_name CHECK ((source ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$'::text)),
-    CONSTRAINT sync_interval_is_positive CHECK ((sync_interval >= '00:00:01'::interval))
-);
-
-COMMENT ON TABLE orchestrator_private.source IS 'Where streams come from. No password is kept here: libpq finds it in the environment or the password file of whoever synchronises.';
-
-COMMENT ON COLUMN orchestrator_private.source.sync_counts IS 'How many synchronisations took how long, from reading to merged: the buckets of orchestrator_sync_duration_seconds.';
-
-COMMENT ON COLUMN orchestrator_private.source.sync_sum IS 'How many seconds all synchronisations took.';
-
-COMMENT ON COLUMN orchestrator_private.source.failure_event_id IS 'Its last synchronisation that failed.';
-
-CREATE FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) IS 'Refuses a batch that would lose too many of its source''s streams (OR406) or has no usable row (OR109).';
-
-CREATE FUNCTION orchestrator_private.source_finish(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) RETURNS jsonb
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_finish(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) IS 'Records a sync that succeeded and clears the staging table.';
-
-CREATE FUNCTION orchestrator_private.source_lock(p_stream_ids bigint[]) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_lock(p_stream_ids bigint[]) IS 'Locks instances, streams and assignments that a merge is about to change, in the common order.';
-
-CREATE FUNCTION orchestrator_private.source_merge(p_source text, p_batch uuid, p_changed bigint[]) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_merge(p_source text, p_batch uuid, p_changed bigint[]) IS 'Writes the changed and new rows of a staged batch into stream and assignment.';
-
-CREATE FUNCTION orchestrator_private.source_named(p_source text) RETURNS orchestrator_private.source
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_named(p_source text) IS 'The source of that name; refuses unknown ones (OR107) and ''manual'' (OR101).';
-
-CREATE FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) RETURNS interval
-    LANGUAGE sql IMMUTABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) IS 'Its interval; after failures twice as long with each, up to ten minutes.';
-
-CREATE FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) RETURNS integer
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) IS 'Gives streams with a new url a new epoch for the same owner, which makes it connect again.';
-
-CREATE FUNCTION orchestrator_private.source_requirements(p_batch uuid) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_requirements(p_batch uuid) IS 'Makes the requirements that a staged batch names for the first time.';
-
-CREATE FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) RETURNS integer
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) IS 'Takes streams from their owners because their source says so, as one decision.';
-
-CREATE FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation bigint) RETURNS orchestrator_private.instance
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation bigint) IS 'The instance, when this login and this incarnation may speak for it; else OR103, OR106 or OR301.';
-
-CREATE FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean) RETURNS text[]
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean) IS 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location, instances on probation last if at all.';
-
 CREATE FUNCTION orchestrator_private.stalls_due() RETURNS TABLE(stream_id bigint, instance_id text)
     LANGUAGE sql
     AS …;
@@ -3489,12 +3495,6 @@ CREATE FUNCTION orchestrator_private.stray_locks() RETURNS TABLE(pid integer, lo
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.stray_locks() IS 'Who holds one of this system''s advisory locks as no program of this system does.';
-
-CREATE FUNCTION orchestrator_private.strays() RETURNS TABLE(stream_id bigint, instance_id text, state text, pinned_to text)
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.strays() IS 'Pinned streams that are not with their instance and could be.';
 
 CREATE TABLE orchestrator_private.failure_streak (
     reporter text NOT NULL,
@@ -3526,11 +3526,11 @@ CREATE FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more big
 
 COMMENT ON FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) IS 'The counts of two histograms with the same buckets (null: none), put together.';
 
-CREATE FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) RETURNS void
-    LANGUAGE plpgsql
+CREATE FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) RETURNS interval
+    LANGUAGE sql IMMUTABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) IS 'Make it so.';
+COMMENT ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) IS 'Its interval; after failures twice as long with each, up to ten minutes.';
 
 CREATE FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) RETURNS TABLE(target text)
     LANGUAGE sql
@@ -3542,19 +3542,7 @@ CREATE FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) RE
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) IS 'Whoever a decision took streams from without asking is told to stop them, should it return.';
-
-CREATE FUNCTION orchestrator_private.tell_lookers() RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.tell_lookers() IS 'A hint to those who look on to look again.';
-
-CREATE FUNCTION orchestrator_private.tell_lookers_of_a_row() RETURNS trigger
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.tell_lookers_of_a_row() IS 'Something changed that people watch.';
+COMMENT ON FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) IS 'An owner that a decision took streams from without asking is told to stop them, should it return.';
 
 CREATE FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamp with time zone) RETURNS void
     LANGUAGE sql
@@ -3689,6 +3677,12 @@ CREATE FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.i
 
 COMMENT ON FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.instance, p_max_streams integer) IS 'Step an instance that is known into its next life and ask for what its return calls for.';
 
+CREATE FUNCTION orchestrator_private.withdraw_changed(p_source text, p_gone bigint[], p_misfits bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.withdraw_changed(p_source text, p_gone bigint[], p_misfits bigint[]) IS 'Takes streams from their owners because their source says so, as one decision.';
+
 CREATE FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -3700,6 +3694,12 @@ CREATE FUNCTION orchestrator_private.without_progress() RETURNS TABLE(instance_i
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.without_progress() IS 'Instances that beat, have streams to hear and hear nothing.';
+
+CREATE FUNCTION orchestrator_private.write_batch(p_source text, p_batch uuid, p_changed bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.write_batch(p_source text, p_batch uuid, p_changed bigint[]) IS 'Writes the changed and new rows of a staged batch into stream and assignment.';
 
 CREATE TABLE orchestrator_private.alert_delivery (
     alert_id bigint NOT NULL,
@@ -3793,7 +3793,7 @@ CREATE VIEW orchestrator.assignments AS
      JOIN orchestrator_private.instance i ON ((a.instance_id = i.instance_id)))
   WHERE (a.instance_id IS NOT NULL);
 
-COMMENT ON VIEW orchestrator.assignments IS 'Who has which stream now, under which epoch, and what is being handed over to whom. state waiting: its instance is lost, and nobody else could take it.';
+COMMENT ON VIEW orchestrator.assignments IS 'Who has which stream now, under which epoch, and what is being handed over to whom. state waiting: its instance is lost, and no other could take it.';
 
 CREATE VIEW orchestrator.decisions AS
  SELECT decision_id,
@@ -4189,7 +4189,7 @@ CREATE VIEW orchestrator.movements AS
    FROM (orchestrator_private.movement m
      JOIN orchestrator_private.decision d ON ((m.decision_id = d.decision_id)));
 
-COMMENT ON VIEW orchestrator.movements IS 'Every change of hands of every stream, with the decision that caused it. No to_instance_id: nobody had it afterwards.';
+COMMENT ON VIEW orchestrator.movements IS 'Every change of hands of every stream, with the decision that caused it. No to_instance_id: it had no owner afterwards.';
 
 CREATE TABLE orchestrator_private.repair (
     repair_id bigint NOT NULL,
@@ -4262,7 +4262,7 @@ CREATE VIEW orchestrator.sources AS
     s.last_error,
     s.consecutive_failures,
         CASE
-            WHEN ((s.kind = 'postgresql'::text) AND s.enabled) THEN COALESCE((s.last_attempt_at + orchestrator_private.source_pause(s.sync_interval, s.consecutive_failures)), s.created_at)
+            WHEN ((s.kind = 'postgresql'::text) AND s.enabled) THEN COALESCE((s.last_attempt_at + orchestrator_private.sync_pause(s.sync_interval, s.consecutive_failures)), s.created_at)
             ELSE NULL::timestamp with time zone
         END AS next_sync_at
    FROM (orchestrator_private.source s
@@ -4374,7 +4374,7 @@ CREATE VIEW orchestrator.streams AS
      JOIN orchestrator_private.requirement r ON ((s.requirement_id = r.requirement_id)))
      LEFT JOIN orchestrator_private.instance i ON ((a.instance_id = i.instance_id)));
 
-COMMENT ON VIEW orchestrator.streams IS 'Every station: what it is and who hears it now. state: idle (not active), waiting (nobody that lives has room or the ability; instance_id then names the lost instance, if any, that keeps the stream until somebody else can take it), assigned, running, releasing.';
+COMMENT ON VIEW orchestrator.streams IS 'Every station: what it is and who hears it now. state: idle (not active), waiting (no living instance has room or the ability; instance_id then names the lost instance, if any, that keeps the stream until another else can take it), assigned, running, releasing.';
 
 CREATE TABLE orchestrator_private.activity_sample (
     instance_id text NOT NULL,
@@ -4895,15 +4895,15 @@ CREATE TRIGGER count_inserted_assignments AFTER INSERT ON orchestrator_private.a
 
 CREATE TRIGGER count_updated_assignments AFTER UPDATE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
 
-CREATE TRIGGER tell_lookers_on_insert AFTER INSERT ON orchestrator_private.alert FOR EACH ROW EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+CREATE TRIGGER notify_watchers_on_insert AFTER INSERT ON orchestrator_private.alert FOR EACH ROW EXECUTE FUNCTION orchestrator_private.notify_watchers_of_row();
 
-CREATE TRIGGER tell_lookers_on_insert AFTER INSERT ON orchestrator_private.instance FOR EACH ROW EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+CREATE TRIGGER notify_watchers_on_insert AFTER INSERT ON orchestrator_private.instance FOR EACH ROW EXECUTE FUNCTION orchestrator_private.notify_watchers_of_row();
 
-CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF severity, acknowledged_at, resolved_at ON orchestrator_private.alert FOR EACH ROW WHEN (((old.severity IS DISTINCT FROM new.severity) OR (old.acknowledged_at IS DISTINCT FROM new.acknowledged_at) OR (old.resolved_at IS DISTINCT FROM new.resolved_at))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+CREATE TRIGGER notify_watchers_on_update AFTER UPDATE OF severity, acknowledged_at, resolved_at ON orchestrator_private.alert FOR EACH ROW WHEN (((old.severity IS DISTINCT FROM new.severity) OR (old.acknowledged_at IS DISTINCT FROM new.acknowledged_at) OR (old.resolved_at IS DISTINCT FROM new.resolved_at))) EXECUTE FUNCTION orchestrator_private.notify_watchers_of_row();
 
-CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF paused_at, recovery_since ON orchestrator_private.controller FOR EACH ROW WHEN (((old.paused_at IS DISTINCT FROM new.paused_at) OR (old.recovery_since IS DISTINCT FROM new.recovery_since))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+CREATE TRIGGER notify_watchers_on_update AFTER UPDATE OF paused_at, recovery_since ON orchestrator_private.controller FOR EACH ROW WHEN (((old.paused_at IS DISTINCT FROM new.paused_at) OR (old.recovery_since IS DISTINCT FROM new.recovery_since))) EXECUTE FUNCTION orchestrator_private.notify_watchers_of_row();
 
-CREATE TRIGGER tell_lookers_on_update AFTER UPDATE OF status ON orchestrator_private.instance FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (new.status_event <> 'beat'::text))) EXECUTE FUNCTION orchestrator_private.tell_lookers_of_a_row();
+CREATE TRIGGER notify_watchers_on_update AFTER UPDATE OF status ON orchestrator_private.instance FOR EACH ROW WHEN (((old.status IS DISTINCT FROM new.status) AND (new.status_event <> 'beat'::text))) EXECUTE FUNCTION orchestrator_private.notify_watchers_of_row();
 
 ALTER TABLE ONLY orchestrator_private.activity_sample
     ADD CONSTRAINT activity_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
@@ -5274,15 +5274,31 @@ REVOKE ALL ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) FR
 
 REVOKE ALL ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.apply_status_event(p_instance orchestrator_private.instance, p_report orchestrator_private.report) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.apply_what_if_changes(p_without text[], p_with jsonb, p_capacity jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.authorize_instance(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.balancing_is_frozen() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.named_capabilities(p_required jsonb) FROM PUBLIC;
+
+GRANT INSERT ON TABLE orchestrator.stream_staging TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.batch_rows(p_batch uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, p_keep_vanished boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.begin_probation(p_instance_id text) FROM PUBLIC;
 
@@ -5314,6 +5330,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_assignment_transition() FROM P
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_balance() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.check_batch(p_source text, p_batch uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.check_failures(p_failures jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_instance_transition() FROM PUBLIC;
@@ -5323,6 +5341,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_instances() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.check_integrity() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_recovery() FROM PUBLIC;
 
@@ -5335,6 +5355,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_return(p_known orchestrator_pr
 REVOKE ALL ON FUNCTION orchestrator_private.check_schedule(p_schedule text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_settings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_sources() FROM PUBLIC;
 
@@ -5422,6 +5444,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.error_rates() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.evacuate(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.evacuees() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.evaluate_alerts() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.event_id() FROM PUBLIC;
@@ -5453,8 +5477,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.failures_per_minute(p_from timestamp
 REVOKE ALL ON FUNCTION orchestrator_private.fair_targets(p_total bigint, p_instance_ids text[], p_weights double precision[], p_lower integer[], p_upper integer[], p_held integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.fall_back(p_stream_ids bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.fill(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_balance() FROM PUBLIC;
 
@@ -5498,15 +5520,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p
 
 REVOKE ALL ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.hear_beat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.hear_instance(p_instance orchestrator_private.instance, p_report orchestrator_private.report) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.hear_stalls(p_instance_id text, p_stalled jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.heirless() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.heirless_with_room() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.heartbeat_slow_path(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.held_sessions() FROM PUBLIC;
 
@@ -5580,8 +5594,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.imbalance() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.impossible_rows() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.inherit(p_instance_ids text[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.instances_forgotten() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.instances_late(p_watched text[]) FROM PUBLIC;
@@ -5608,9 +5620,11 @@ REVOKE ALL ON FUNCTION orchestrator_private.jobs_waiting() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.known_instance(p_instance_id text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.known_source(p_source text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.leaving() FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
@@ -5626,6 +5640,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) FRO
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.lock_streams(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.lock_watched(p_watched text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.long_transactions() FROM PUBLIC;
@@ -5634,15 +5650,17 @@ REVOKE ALL ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[]
 
 REVOKE ALL ON FUNCTION orchestrator_private.lost_sources() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.make_requirements(p_batch uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.report) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.may_end(p_login oid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.may_speak_for(p_login name, p_owner_role name) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.metric_series(p_with_instances boolean) FROM PUBLIC;
 
@@ -5657,6 +5675,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.metrics_of_sources() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.metrics_of_the_fleet() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.miscounts(p_part integer, p_parts integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.misplaced_pinned() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.missed_beats(p_since timestamp with time zone, p_interval double precision) FROM PUBLIC;
 
@@ -5692,10 +5712,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_priv
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.note_failures(p_instance_id text, p_failed jsonb) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.note_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_recovery() FROM PUBLIC;
@@ -5707,6 +5723,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failu
 REVOKE ALL ON FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.notify_watchers() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.notify_watchers_of_row() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) FROM PUBLIC;
 
@@ -5722,7 +5742,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.overdue_handovers(p_limit integer) F
 
 REVOKE ALL ON FUNCTION orchestrator_private.overdue_job() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.owners_of_orphans() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.owners_of_orphans_with_room() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.pattern_of(p_message text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) FROM PUBLIC;
 
@@ -5748,13 +5774,25 @@ REVOKE ALL ON FUNCTION orchestrator_private.read_failures(p_failures jsonb, p_no
 
 REVOKE ALL ON FUNCTION orchestrator_private.read_report(p_report jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.reassign_orphaned(p_instance_ids text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.reconnect_owners(p_source text, p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.record_call_failures(p_reporter text, p_failures jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_run(p_job orchestrator_private.job, p_job_run_id bigint, p_run_by text, p_started_at timestamp with time zone, p_result jsonb, p_error jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.record_stalls(p_instance_id text, p_stalled jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.record_stream_failures(p_instance_id text, p_failed jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.record_sync(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.recount_loads() FROM PUBLIC;
 
@@ -5836,8 +5874,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.settle() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.severity_rank(p_severity text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.shift(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.short_memories() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.should_progress(p_instance_id text) FROM PUBLIC;
@@ -5850,42 +5886,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.silent_together(p_watched text[]) FR
 
 REVOKE ALL ON FUNCTION orchestrator_private.something_is_due(p_watched text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.source_capabilities(p_required jsonb) FROM PUBLIC;
-
-GRANT INSERT ON TABLE orchestrator.stream_staging TO orchestrator_admin;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_rows(p_batch uuid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_check_arguments(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_check_batch(p_source text, p_batch uuid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_finish(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_lock(p_stream_ids bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_merge(p_source text, p_batch uuid, p_changed bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_named(p_source text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_reader;
-GRANT ALL ON FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_admin;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_requirements(p_batch uuid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.speak_for(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.spread(p_requirement_id integer, p_count bigint, p_last_resort boolean) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.stalls_due() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.stalls_over() FROM PUBLIC;
@@ -5894,23 +5894,19 @@ REVOKE ALL ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_
 
 REVOKE ALL ON FUNCTION orchestrator_private.stray_locks() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.strays() FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.streams_like(p_text text, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.suppose(p_without text[], p_with jsonb, p_capacity jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.tell_former_owners(p_decision_id bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.tell_lookers() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.tell_lookers_of_a_row() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p_event text, p_at timestamp with time zone) FROM PUBLIC;
 
@@ -5956,9 +5952,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.watched_instances() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.instance, p_max_streams integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.withdraw_changed(p_source text, p_gone bigint[], p_misfits bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.without_progress() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.write_batch(p_source text, p_batch uuid, p_changed bigint[]) FROM PUBLIC;
 
 GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_admin;

@@ -85,8 +85,10 @@ class LawfulFleet:
 
     def call(self, function: str, refused: Collection[str] = (), **parameters: Any) -> list[db.Row]:
         """Call a function and look whether the laws still hold. `refused`: SQLSTATEs that are a fair answer."""
-        self.story.append(f"{self.clock.now:%H:%M:%S} {function} {parameters}")
-        return self.step(lambda: db.call(self.conn, function, **parameters), refused)
+        try:
+            return self.step(lambda: db.call(self.conn, function, **parameters), refused)
+        finally:
+            self.story.append(f"{self.now.moment:%H:%M:%S} {function} {parameters}")
 
     def step(self, act: Callable[[], list[db.Row]], refused: Collection[str] = ()) -> list[db.Row]:
         before = self.now
@@ -112,16 +114,14 @@ class LawfulFleet:
         self._check_one_listener()
         self._check_none_is_early()
         if self.nothing_to_repair:
-            # everybody obeys sooner or later, forgets and invents nothing; who was lost may claim what it had (R3)
-            repairs = self.execute(
-                "select * from {private}.repair where not difference ? 'claimed_of_others' and instance_id <> all(%s)",
-                [self._told_to_stop_what_never_ran(before)],
-            )
+            # all obey sooner or later, forget and invent nothing; an instance that was lost may claim what it had (R3)
+            unsure = self._told_to_stop_what_never_ran(before)
+            repairs = [repair for repair in self.now.repairs if repair["instance_id"] not in unsure]
             assert not repairs, repairs
         return self.now
 
     def _told_to_stop_what_never_ran(self, before: Snapshot) -> list[str]:
-        """Whose streams were taken or asked for before it confirmed them: nobody knows whether it ran them."""
+        """Whose streams were taken or asked for before it confirmed them: it is unknown whether it ran them."""
         for stream_id, was in before.assignments.items():
             now = self.now.assignments.get(stream_id)
             if was["state"] == "assigned" and (now is None or now["state"] in ("idle", "releasing")):
@@ -140,11 +140,11 @@ class LawfulFleet:
                     writers[stream_id] = worker.name
 
     def _check_none_is_early(self) -> None:
-        """What a worker that stops by itself may still run belongs to it or to nobody (R5.2)."""
+        """What a worker that stops by itself may still run belongs to it or has no owner (R5.2)."""
         stopping = [worker for worker in self.workers if worker.stop_within is not None]
         if not stopping:
             return
-        now = self.clock.now
+        now = self.now.moment
         for worker in stopping:
             assert worker.stop_within is not None and worker.heard_at is not None
             if now >= worker.heard_at + timedelta(seconds=worker.stop_within):
@@ -194,11 +194,11 @@ class LawfulFleet:
             return False
         worker.incarnation = rows[0]["incarnation"]
         worker.beating = True
-        worker.heard_at = self.clock.now
+        worker.heard_at = self.now.moment
         worker.stop_within = float(traits["stop_within"].split()[0]) if "stop_within" in traits else None
         if worker not in self.workers:
             self.workers.append(worker)
-        # whatever it runs beside the full set that it reads then, it stops
+        # what it runs beside the full set that it reads then, it stops
         full = {row["stream_id"] for row in self.call("get_assignments", **worker.who)}
         if surplus := worker.running.keys() - full:
             worker.running = {stream_id: epoch for stream_id, epoch in worker.running.items() if stream_id in full}
@@ -233,7 +233,7 @@ class LawfulFleet:
         if self.refusal is not None:
             self.kill(worker)  # it has a successor, or was removed
             return
-        worker.heard_at = self.clock.now
+        worker.heard_at = self.now.moment
         started = self._prepare(worker, commands, heed)
         stopped: list[int] = []
         for command in commands:
@@ -280,7 +280,7 @@ class LawfulFleet:
         self.call("heartbeat", ["OR301"], **worker.who, digest=digest_of(worker.running.items()), report=report)
 
     def order_away(self, name: str) -> None:
-        """An administrator takes everything from whoever lives under this name."""
+        """An administrator takes everything from the instance of this name."""
         for worker in self.workers:
             worker.ordered_away |= worker.name == name
 
@@ -310,7 +310,7 @@ class LawfulFleet:
             assert run["error"] is None, run["error"]
 
     def pass_time(self, seconds: float) -> None:
-        """Time passes; whoever lives beats, then the jobs run."""
+        """Time passes; the living beat, then the jobs run."""
         self.clock.advance(f"{seconds} seconds")
         for worker in self.living():
             self.beat(worker)
@@ -324,7 +324,7 @@ class LawfulFleet:
             for seconds in (3, 3, 12, 301):
                 self.pass_time(seconds)
                 busy = busy or any(a["state"] == "releasing" for a in self.now.assignments.values())
-            # check_balance asks for room again and again, as long as somebody refuses what others cannot have
+            # check_balance asks for room again and again, as long as one refuses what others cannot have
             pending = self.execute("select reason from {private}.settle_request where reason <> 'room'")
             if not busy and not pending and len(self.now.movements) == seen:
                 return

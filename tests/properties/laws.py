@@ -6,17 +6,21 @@ Counts, digests, shares and least moves are computed here from the assignment ro
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from orchestrator.database import db
+from orchestrator.names import Names
 from tests.properties.reference import least_moves
-from tests.support import digest_of, query
+from tests.support import digest_of, statement
 
 # An instance in one of these states can be given streams, unless an order or a planned absence stands against it.
 PLACEABLE = ("registered", "active", "recovering")
 _SNAPSHOT = """
 select jsonb_build_object(
+    'moment', {private}.now(),
     'assignments', (
         select coalesce(jsonb_agg(to_jsonb(a) || jsonb_build_object(
             'fence_passes', {api}.is_current(a.stream_id, a.epoch),
@@ -36,6 +40,9 @@ select jsonb_build_object(
     'faulted', (select coalesce(jsonb_agg(f.stream_id), '[]') from {private}.station_fault as f),
     'decisions', (select coalesce(jsonb_agg(to_jsonb(d)), '[]') from {private}.decision as d),
     'movements', (select coalesce(jsonb_agg(to_jsonb(m) order by m.stream_id, m.epoch), '[]') from {private}.movement as m),
+    'repairs', (
+        select coalesce(jsonb_agg(to_jsonb(r)), '[]') from {private}.repair as r where not r.difference ? 'claimed_of_others'
+    ),
     'inactive', (select coalesce(jsonb_agg(s.stream_id), '[]') from {private}.stream as s where not s.active),
     'metrics', (
         select coalesce(jsonb_agg(to_jsonb(c)), '[]') from {private}.metric_count as c
@@ -49,6 +56,7 @@ select jsonb_build_object(
 class Snapshot:
     """The whole record at one moment. Rows are as the tables have them."""
 
+    moment: datetime
     assignments: Mapping[int, Mapping[str, Any]]
     instances: Mapping[str, Mapping[str, Any]]
     requirements: Mapping[int, Mapping[str, Any]]
@@ -56,6 +64,8 @@ class Snapshot:
     refused: frozenset[int]
     faulted: frozenset[int]
     inactive: frozenset[int]
+    repairs: tuple[Mapping[str, Any], ...]
+    """Without those of streams that an instance claimed of others."""
     decisions: Mapping[int, Mapping[str, Any]]
     movements: tuple[Mapping[str, Any], ...]
     measured: Mapping[tuple[str, str], Mapping[str, Any]]
@@ -71,14 +81,17 @@ class Snapshot:
 
     @property
     def trusted(self) -> dict[str, Mapping[str, Any]]:
-        """Those that are placeable and not on probation: the others get only what nobody else has room for."""
+        """Those that are placeable and not on probation: the others get only what no other has room for."""
         return {name: row for name, row in self.placeable.items() if row["probation_until"] is None}
 
 
 def look(conn: db.Connection) -> Snapshot:
-    [row] = query(conn, _SNAPSHOT, conn.names)
+    conn.prepare_threshold = 0  # planned once: a module looks thousands of times
+    [row] = conn.execute(_snapshot(conn.names)).fetchall()
+    conn.prepare_threshold = None
     found = row["snapshot"]
     return Snapshot(
+        moment=datetime.fromisoformat(found["moment"]),
         assignments={a["stream_id"]: a for a in sorted(found["assignments"], key=lambda a: a["stream_id"])},
         instances={i["instance_id"]: i for i in sorted(found["instances"], key=lambda i: i["instance_id"])},
         requirements={r["requirement_id"]: r for r in found["requirements"]},
@@ -86,10 +99,16 @@ def look(conn: db.Connection) -> Snapshot:
         refused=frozenset(found["refused"]),
         faulted=frozenset(found["faulted"]),
         inactive=frozenset(found["inactive"]),
+        repairs=tuple(found["repairs"]),
         decisions={d["decision_id"]: d for d in found["decisions"]},
         movements=tuple(found["movements"]),
         measured={(m["metric"], m["label"]): m for m in found["metrics"]},
     )
+
+
+@cache
+def _snapshot(names: Names) -> bytes:
+    return statement(_SNAPSHOT, names).as_bytes(None)
 
 
 def check_now(now: Snapshot) -> None:
@@ -110,7 +129,7 @@ def check_sums(now: Snapshot) -> None:
         if row["status"] == "removed":
             assert row["owned"] == 0, name
     for m in now.movements:
-        # no stream moves while nobody but its owner could have it
+        # no stream moves while only its owner could have it
         if m["to_instance_id"] is None:
             d = now.decisions[m["decision_id"]]
             assert d["trigger"] != "watch_instances" or d["rule"] == "forgotten", (m, d)
@@ -140,7 +159,7 @@ def check_fence(now: Snapshot) -> None:
 
 
 def check_preparations(now: Snapshot) -> None:
-    """What somebody prepares has another owner, which goes on."""
+    """What an instance prepares has another owner, which goes on."""
     for a in now.assignments.values():
         if a["releasing_since"] is not None and a["make_before_break"]:
             assert a["state"] == "releasing" and a["fence_passes"], a
@@ -193,7 +212,7 @@ def check_step(before: Snapshot, after: Snapshot) -> None:
             if a["instance_id"] != was["instance_id"]:
                 assert a["epoch"] > was["epoch"], (was, a)
             if a["state"] == "waiting" and was["state"] == "releasing" and was["make_before_break"]:
-                # a planned move leaves no stream without an owner; whoever had it has ended, or has given it back
+                # a planned move leaves no stream without an owner; the one that had it has ended, or has given it back
                 owner, ended = before.instances[was["instance_id"]], after.instances[was["instance_id"]]
                 assert (
                     ended["status"] in ("inactive", "removed")
@@ -261,14 +280,14 @@ def check_fair(now: Snapshot, most: int) -> None:
     """Every instance within `most` streams of its fair share (R1.4), where there is room for all."""
     placeable = now.trusted.values()
     if sum(row["owned"] for row in placeable) > sum(row["max_streams"] for row in placeable):
-        return  # what nobody else can have stays with whoever had more than it may have now
+        return  # what no other can have stays with an instance that had more than it may have now
     for name, share in fair_share(now).items():
         owned = now.instances[name]["owned"]
         assert abs(owned - share) <= most, (name, owned, float(share))
 
 
 def check_settled(now: Snapshot) -> None:
-    """Nothing is on its way, and nothing waits that somebody could have."""
+    """Nothing is on its way, and nothing waits that an instance could have."""
     assert not [a for a in now.assignments.values() if a["state"] == "releasing"]
     room = {name: row["max_streams"] - row["owned"] for name, row in now.placeable.items()}
     for a in now.assignments.values():
@@ -283,14 +302,14 @@ def check_settled(now: Snapshot) -> None:
         ):
             raise AssertionError(f"stream {a['stream_id']} could go home: {a}")
     for name, row in now.instances.items():
-        # what nobody else can have, a draining or overfull instance keeps listening to
+        # what no other can have, a draining or overfull instance keeps listening to
         if row["owned"] > (0 if row["status"] == "draining" else row["max_streams"]):
             owned = [a for a in now.assignments.values() if a["instance_id"] == name]
             assert not any(_could_have(now, a, lives=True) for a in owned), (name, room)
 
 
 def _could_have(now: Snapshot, assignment: Mapping[str, Any], *, lives: bool = False) -> list[str]:
-    """Who has room and ability for a stream that nobody has refused; `lives`: it has an owner that does."""
+    """Who has room and ability for a stream that none has refused; `lives`: it has an owner that does."""
     if assignment["stream_id"] in now.refused:
         return []
     needed = set(now.requirements[assignment["requirement_id"]]["capabilities"])

@@ -60,7 +60,7 @@ class PlainSimulation:
             getattr(self, name)(dice)
 
     def end(self) -> None:
-        """Whatever has happened, it comes to rest."""
+        """It comes to rest after all that has happened."""
         self.fleet.call("resume_balancing")
         self.fleet.settle()
         check_settled(self.fleet.now)
@@ -86,7 +86,7 @@ class PlainSimulation:
         return dice.choice([worker for worker in self.fleet.workers if worker.preparing] or [None])
 
     def an_instance(self, dice: Random) -> str:
-        return dice.choice([*self.fleet.now.instances, *self.fleet.now.placeable] or ["nobody"])
+        return dice.choice([*self.fleet.now.instances, *self.fleet.now.placeable] or ["unknown"])
 
     def a_stream(self, dice: Random) -> int:
         return dice.choice([*self.fleet.now.assignments] or [0])
@@ -130,7 +130,7 @@ class PlainSimulation:
             self.fleet.confirm(worker, {stream_id: worker.preparing[stream_id] for stream_id in heard})
 
     def event_hear_under_another_epoch(self, dice: Random) -> None:
-        """Somebody says that it hears what it should not, or under an epoch that is not to be: that is nothing."""
+        """A worker says that it hears what it should not, or under an epoch that is not to be: that is nothing."""
         foreign = {s: a["epoch"] for s, a in self.fleet.now.assignments.items() if a["next_instance_id"]}
         worker = self.a_worker(dice)
         if worker and (foreign := {s: epoch for s, epoch in foreign.items() if s not in worker.running}):
@@ -157,7 +157,7 @@ class PlainSimulation:
                 self.fleet.detach(worker)
 
     def event_all_are_away(self, dice: Random) -> None:
-        """The network is gone: nobody is heard, for a moment or until all are lost; then some return, or all."""
+        """The network is gone: none is heard, for a moment or until all are lost; then some return, or all."""
         away = self.fleet.living()
         for worker in away:
             worker.beating = False
@@ -274,7 +274,7 @@ class PlainSimulation:
 
     @often(3)
     def event_live_on(self, dice: Random) -> None:
-        """Time passes; whoever lives beats."""
+        """Time passes; the living beat."""
         self.fleet.pass_time(dice.choice([3, 3, 12, 32, 301]))
 
 
@@ -401,7 +401,7 @@ class CutOffSimulation(MixedSimulation):
 
     @often(8)
     def event_beat(self, dice: Random) -> None:
-        """It obeys whatever it hears; that it did may be lost."""
+        """It obeys all that it hears; that it did may be lost."""
         if worker := self.a_worker(dice):
             self.fleet.beat(worker, acknowledge=dice.random() < 0.5)
 
