@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.redact import redact
+from orchestrator.redact import redact_error
 
 MOST_KINDS = 100
 """So many kinds are kept, and one call reports; more of a kind only count."""
@@ -115,9 +115,7 @@ class Failures:
 
 def _kind(function: str, error: BaseException) -> Kind:
     if isinstance(error, OrchestratorError):
-        code, message = error.code, error.message
-    else:
-        code = error.sqlstate if isinstance(error, psycopg.Error) else None
-        primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-        message = redact(primary or str(error))
-    return Kind(function, code, " ".join(message.split())[:_LONGEST_MESSAGE] or type(error).__name__)
+        return Kind(function, error.code, redact_error(error.message)[:_LONGEST_MESSAGE])
+    code = error.sqlstate if isinstance(error, psycopg.Error) else None
+    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return Kind(function, code, redact_error(primary or error)[:_LONGEST_MESSAGE])

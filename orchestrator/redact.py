@@ -7,9 +7,13 @@ Control characters could move the cursor, change the title or hide a line; bidir
 another order than it has. They are shown as escapes instead.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
+
+LONGEST_ARGUMENT = 200
+"""So many characters of an argument stand in a log."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _CONTROL_IN_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -68,11 +72,13 @@ _PASSWORD_IN_URL = re.compile(
     re.VERBOSE,
 )
 _PASSWORD_IN_ESCAPED_URL = re.compile(r"(%3a%2f%2f)(?:[^\s%&]|%(?!40|2f))*(?=%40)", re.IGNORECASE)
-_LOGIN_IN_WEB_URL = re.compile(r"(https?://)[^/@:\s]+(?=@)", re.IGNORECASE)
+_OF_STREAMS = r"https?|icy|udp|tcp|rtm?p\w*|rtsp\w*|mms\w?|hls|srt|ftps?"
+# A login without a password is a token. A database's login is none.
+_LOGIN_IN_URL = re.compile(rf"\b((?:{_OF_STREAMS})://)[^/@:\s]+(?=@)", re.IGNORECASE)
 # the path of a webhook is its password, and so is the whole of an address such as slack://… or discord://…
 _WEBHOOK = re.compile(r"(https?://(?=[^/\s]*(?:slack|discord|webhook|hooks))[^/\s]*+)/[^\s\"]*", re.IGNORECASE)
 _OPAQUE_ADDRESS = re.compile(
-    r"\b(?!(?:https?|icy|file|unix|udp|tcp|rtm?p\w*|rtsp\w*|mms\w?|hls|srt|ftps?|postgres|postgresql):)"
+    rf"\b(?!(?:{_OF_STREAMS}|file|unix|postgres|postgresql):)"
     r"([a-z][a-z0-9+.-]{0,30}://)[^\s\"]+",
     re.IGNORECASE,
 )
@@ -82,9 +88,7 @@ def redact(text: str) -> str:
     """Passwords, tokens and keys that stand in a text by their names or in an address are shown as …"""
     text = _PRIVATE_KEY.sub(r"\1…", text)
     text = _OPAQUE_ADDRESS.sub(r"\1…", _WEBHOOK.sub(r"\1/…", text))
-    text = _LOGIN_IN_WEB_URL.sub(
-        r"\1…", _PASSWORD_IN_URL.sub(_hide_password, _PASSWORD_IN_ESCAPED_URL.sub(r"\1…", text))
-    )
+    text = _LOGIN_IN_URL.sub(r"\1…", _PASSWORD_IN_URL.sub(_hide_password, _PASSWORD_IN_ESCAPED_URL.sub(r"\1…", text)))
     return _NAMED_SECRET.sub(r"\1…", text)
 
 
@@ -95,6 +99,27 @@ def redact_in(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: "…" if item is not None and names_secret(key) else redact_in(item) for key, item in value.items()}
     return [redact_in(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def redact_error(error: object) -> str:
+    """The text of an error on one line and without secrets; its class when it has no text."""
+    return redact(" ".join(str(error).split())) or type(error).__name__
+
+
+def redact_argument(name: str, value: Any) -> Any:
+    """An argument of a call as it may stand in a log: without secrets, and short."""
+    if names_secret(name) or name in ("conninfo", "dsn"):
+        return "…"
+    value = getattr(value, "obj", value)  # what psycopg's Json wraps
+    if isinstance(value, list | tuple) and len(value) > 10:
+        return f"{len(value)} items"
+    shown = redact_in(value)
+    if not isinstance(shown, str | Mapping | list):
+        return shown
+    text = shown if isinstance(shown, str) else redact(json.dumps(shown, default=str, ensure_ascii=False))
+    if len(text) > LONGEST_ARGUMENT:
+        return text[:LONGEST_ARGUMENT] + "…"
+    return shown if isinstance(shown, list) else text
 
 
 def _hide_password(match: re.Match[str]) -> str:

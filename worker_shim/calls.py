@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg
 
 from orchestrator.failures import Failures
+from orchestrator.redact import redact, redact_argument, redact_error
 from orchestrator.sqlstates import Reaction, reaction_to
 from worker_shim.clock import clock
 from worker_shim.connection import Listener
-from worker_shim.retry import harmless, one_line, one_round
+from worker_shim.retry import one_round
 
 logger = logging.getLogger("worker_shim")
 
 LOCK_NOT_AVAILABLE = "55P03"
-_SECRET = re.compile(r"passw|secret|token|credential|api_?key|private_?key|dsn|conninfo", re.IGNORECASE)
-_LONGEST = 200
 Row = Mapping[str, Any]
 
 
@@ -90,9 +87,10 @@ class Calls:
             if reaction_to(error) is Reaction.RECONNECT:
                 await self._listener.close()
             holders = await self._lock_holders() if getattr(error, "sqlstate", None) == LOCK_NOT_AVAILABLE else "-"
+            arguments = {name: redact_argument(name, value) for name, value in parameters.items()}
             logger.warning(
                 "call failed function=%s arguments=%s attempt=%d duration=%.3f %s lock_holders=%s",
-                *(function, without_secrets(parameters), attempt, took, describe(error), holders),
+                *(function, arguments, attempt, took, describe(error), holders),
             )
             raise
 
@@ -100,7 +98,7 @@ class Calls:
         try:
             return describe_holders(await self._listener.call("lock_holders")) or "none any more"
         except (psycopg.Error, OSError) as error:
-            return f"unknown: {one_line(error)}"
+            return f"unknown: {redact_error(error)}"
 
 
 class Member:
@@ -132,17 +130,12 @@ class Member:
 def describe(error: psycopg.Error | OSError) -> str:
     """SQLSTATE, message, detail and hint, as key=value text."""
     if not isinstance(error, psycopg.Error):
-        return f"sqlstate=None error={one_line(error)!r}"
+        return f"sqlstate=None error={redact_error(error)!r}"
     diagnostic = error.diag
     return (
-        f"sqlstate={error.sqlstate} error={one_line(diagnostic.message_primary or error)!r}"
-        f" detail={diagnostic.message_detail} hint={diagnostic.message_hint!r}"
+        f"sqlstate={error.sqlstate} error={redact_error(diagnostic.message_primary or error)!r}"
+        f" detail={redact(str(diagnostic.message_detail))} hint={diagnostic.message_hint!r}"
     )
-
-
-def without_secrets(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments as they may stand in a log: secrets masked, long ones cut, lists counted."""
-    return {name: "***" if _SECRET.search(name) else _brief(value) for name, value in arguments.items()}
 
 
 def describe_holders(holders: Sequence[Mapping[str, Any]]) -> str:
@@ -152,15 +145,3 @@ def describe_holders(holders: Sequence[Mapping[str, Any]]) -> str:
         f" state={row['state']} transaction_age={row['transaction_age']} waiting={row['waiting']}"
         for row in holders
     )
-
-
-def _brief(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return _cut(json.dumps(without_secrets(value), default=str, ensure_ascii=False))
-    if isinstance(value, list):
-        return f"{len(value)} items"
-    return _cut(harmless(value)) if isinstance(value, str) else value
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from orchestrator import conninfo
 from orchestrator.conninfo import Timeouts
 from orchestrator.errors import BadArgument
-from worker_shim.retry import one_line
+from orchestrator.redact import redact_error
 
 logger = logging.getLogger("worker_shim")
 
@@ -49,7 +49,7 @@ class Refused(Exception):
         message = diagnostic.message_primary if diagnostic else None
         code = (error.sqlstate if isinstance(error, psycopg.Error) else None) or "?"
         hint = (diagnostic.message_hint if diagnostic else None) or HINTS.get(code)
-        return cls(code, message or one_line(error), hint, diagnostic.message_detail if diagnostic else None)
+        return cls(code, message or redact_error(error), hint, diagnostic.message_detail if diagnostic else None)
 
 
 class Connection:
@@ -160,7 +160,7 @@ class Connection:
                 self._hint(notification.relname.decode())
         except psycopg.Error as error:
             asyncio.get_running_loop().remove_reader(number)
-            logger.debug("connection lost error=%r", one_line(error))
+            logger.debug("connection lost error=%r", redact_error(error))
             connection.pgconn.finish()
             self._tell_of_loss()
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from worker_shim.retry import harmless
+from orchestrator.redact import redact
 from worker_shim.stream import Stream
 from worker_shim.vitals import Progress
 
@@ -102,7 +102,7 @@ class Context:
         """Count an error that the handler survives; it is in the next beat."""
         self._counts.add(errors=1)
         if error is not None:
-            logger.warning("handler error stream_id=%s error=%r", self.stream.stream_id, harmless(str(error)))
+            logger.warning("handler error stream_id=%s error=%r", self.stream.stream_id, redact(str(error)))
 
 
 class Stop(threading.Event):

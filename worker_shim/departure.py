@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 import psycopg
 
+from orchestrator.redact import redact_error
 from worker_shim.assignments import Assignments
 from worker_shim.beats import Beats
 from worker_shim.calls import Member
 from worker_shim.clock import clock
 from worker_shim.loop import Loop
-from worker_shim.retry import one_line
 
 logger = logging.getLogger("worker_shim")
 
@@ -128,4 +128,4 @@ class Departure:
         try:
             await self._member.call(function, **parameters)
         except (psycopg.Error, OSError) as error:
-            logger.warning("left without a word instance_id=%s error=%r", self._member.instance_id, one_line(error))
+            logger.warning("left without a word instance_id=%s error=%r", self._member.instance_id, redact_error(error))

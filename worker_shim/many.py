@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-from worker_shim.retry import one_line
+from orchestrator.redact import redact_error
 from worker_shim.worker import Worker
 
 logger = logging.getLogger("worker_shim")
@@ -55,5 +55,5 @@ async def _run(worker: Worker) -> None:
     try:
         await worker.run_async()
     except Exception as error:
-        logger.critical("worker ended instance_id=%s error=%r", worker.instance_id, one_line(error))
+        logger.critical("worker ended instance_id=%s error=%r", worker.instance_id, redact_error(error))
         raise

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 
+from orchestrator.redact import redact_error
 from orchestrator.sqlstates import is_retried
 from worker_shim.assignments import Assignments
 from worker_shim.beats import Beats
@@ -23,7 +24,7 @@ from worker_shim.clock import clock
 from worker_shim.connection import Refused
 from worker_shim.departure import Departure
 from worker_shim.loop import Loop
-from worker_shim.retry import STALE, UNWANTED, Breaker, backoff, one_line
+from worker_shim.retry import STALE, UNWANTED, Breaker, backoff
 from worker_shim.stream import digest
 from worker_shim.vitals import Usage
 
@@ -139,7 +140,7 @@ class Protocol:
         self.beats.at_once()
         code = getattr(error, "sqlstate", None)
         if code in STALE:
-            self._register_anew(one_line(error))
+            self._register_anew(redact_error(error))
             return
         supervisor = self._assignments.supervisor
         never_registered = not self._was_accepted and code is not None and not is_retried(error)
@@ -154,7 +155,7 @@ class Protocol:
         logger.log(
             logging.WARNING if rounds <= 5 else logging.CRITICAL,
             "database away error=%r sqlstate=%s rounds=%d next_in=%.1f streams_kept=%d",
-            *(one_line(error), code, rounds, self._breaker.remaining, len(supervisor.held)),
+            *(redact_error(error), code, rounds, self._breaker.remaining, len(supervisor.held)),
         )
 
     async def _pause(self, seconds: float) -> None:

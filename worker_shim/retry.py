@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 import random
-import re
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pybreaker
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from orchestrator.redact import redact_error
 from orchestrator.sqlstates import is_retried
 from worker_shim.clock import clock
 
@@ -52,24 +52,8 @@ def one_round() -> AsyncRetrying:
 def _log_try(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     logger.info(
-        "trying again attempt=%d in=%.2f error=%r", state.attempt_number + 1, state.upcoming_sleep, one_line(error)
+        "trying again attempt=%d in=%.2f error=%r", state.attempt_number + 1, state.upcoming_sleep, redact_error(error)
     )
-
-
-# http://login:password@host, and ?token=…
-_LOGIN_IN_URL = re.compile(r"(://)[^/@\s]*@")
-_SECRET_IN_URL = re.compile(r"([?&;](?:[\w-]*(?:passw|secret|token|key|auth|sig)[\w-]*)=)[^&;\s'\"]*", re.IGNORECASE)
-
-
-def harmless(text: str) -> str:
-    """A text in whose addresses no login and no token stands."""
-    return _SECRET_IN_URL.sub(r"\1…", _LOGIN_IN_URL.sub(r"\1…@", text))
-
-
-def one_line(error: object) -> str:
-    """An error's text for a log line and for the record. libpq never puts a password into it; handlers may quote an
-    address."""
-    return harmless(" ".join(str(error).split())) or type(error).__name__
 
 
 def backoff(attempt: int, first: float, most: float) -> float:

@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from orchestrator.redact import redact, redact_error
 from worker_shim.clock import clock
 from worker_shim.context import Context
-from worker_shim.retry import backoff, harmless, one_line
+from worker_shim.retry import backoff
 from worker_shim.stream import Stream
 
 logger = logging.getLogger("worker_shim")
@@ -181,12 +182,12 @@ class Supervisor:
         while self._wanted(stream.stream_id) is stream:
             began = clock()
             error = "the handler returned"
-            url = harmless(stream.url)
+            url = redact(stream.url)
             logger.info("handler started stream_id=%s epoch=%s url=%s", stream.stream_id, stream.epoch, url)
             try:
                 await self._handler(stream, self._make_context(stream))
             except Exception as raised:
-                error = f"{type(raised).__name__}: {one_line(raised)}"
+                error = f"{type(raised).__name__}: {redact_error(raised)}"
                 # The full traceback once; a handler that keeps failing says no more than its error.
                 logger.debug("handler raised stream_id=%s", stream.stream_id, exc_info=raised)
             finally:

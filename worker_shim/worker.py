@@ -17,6 +17,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import Any, Literal
 
+from orchestrator.redact import redact_error
 from worker_shim.assignments import Assignments
 from worker_shim.beats import Beats
 from worker_shim.calls import Member
@@ -26,7 +27,6 @@ from worker_shim.handlers import as_handler
 from worker_shim.isolation import Isolation
 from worker_shim.loop import Loop
 from worker_shim.protocol import Protocol
-from worker_shim.retry import one_line
 from worker_shim.stream import Stream
 
 logger = logging.getLogger("worker_shim")
@@ -148,7 +148,7 @@ class Worker:
                 self.run()
             except BaseException as error:
                 self._thread_error = error
-                logger.critical("worker ended instance_id=%s error=%r", self.instance_id, one_line(error))
+                logger.critical("worker ended instance_id=%s error=%r", self.instance_id, redact_error(error))
 
         self._thread = threading.Thread(target=body, name="worker_shim", daemon=True)
         self._thread.start()

@@ -14,7 +14,6 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
-from psycopg.types.json import Json, Jsonb
 
 from orchestrator.conninfo import STANDARD_TIMEOUTS, Timeouts
 from orchestrator.database import retry
@@ -35,7 +34,7 @@ from orchestrator.database.connection import (
 from orchestrator.errors import LockNotAvailable, OrchestratorError, from_database
 from orchestrator.logs import log
 from orchestrator.names import Names
-from orchestrator.redact import names_secret, redact, redact_in
+from orchestrator.redact import redact_argument
 from orchestrator.sqlstates import Reaction, reaction_to
 
 __all__ = [
@@ -175,7 +174,7 @@ def _failure(
     level(
         "call failed",
         function=name,
-        arguments={name: _loggable(name, value) for name, value in parameters.items()},
+        arguments={name: redact_argument(name, value) for name, value in parameters.items()},
         sqlstate=error.code,
         message=error.message,
         detail=error.detail,
@@ -185,18 +184,6 @@ def _failure(
         lock_holders=[{key: row[key] for key in _TOLD_OF_A_HOLDER} for row in holders[:3]] or None,
     )
     return error
-
-
-def _loggable(name: str, value: Any) -> Any:
-    """An argument without secrets, and short."""
-    if names_secret(name) or name in ("conninfo", "dsn"):
-        return "…"
-    if isinstance(value, Json | Jsonb):
-        value = value.obj
-    if isinstance(value, list | tuple) and len(value) > 10:
-        return f"{len(value)} items"
-    shown = redact_in(value)
-    return redact(str(shown))[:200] if isinstance(shown, str | dict) else shown
 
 
 @lru_cache(maxsize=1000)

@@ -93,6 +93,7 @@ _LOGINS = (
     "http://source:hush5ecret@radio.example.org/live?a=1",
     "https://hush5ecret@radio.example.org/live",
     "icy://me:hush5ecret@radio.example.org/",
+    "icy://hush5ecret@radio.example.org/",
     "cannot open 'http://me:hush5ecret@radio.example.org/'",
 )
 

@@ -8,25 +8,9 @@ import pytest
 
 from orchestrator.database.embedded import Embedded
 from tests.shim.support import Fleet, Recorder, in_step, until
-from worker_shim.calls import without_secrets
+from worker_shim import Context, Stream
 
 PASSWORD = "correct-horse"
-
-
-def test_arguments_are_logged_without_secrets() -> None:
-    """R2.4"""
-    shown = without_secrets(
-        {
-            "instance_id": "fingerv7-001",
-            "streams": [1, 2, 3],
-            "dsn": f"host=db password={PASSWORD}",
-            "metadata": {"host": "a", "api_key": PASSWORD, "deep": {"Password": PASSWORD}, "db": f"pg://u:{PASSWORD}@h/d"},
-            "long": "x" * 1000,
-        }
-    )  # fmt: skip
-    assert PASSWORD not in str(shown)
-    assert shown["instance_id"] == "fingerv7-001" and shown["streams"] == "3 items"
-    assert '"host": "a"' in shown["metadata"] and len(shown["long"]) < 300
 
 
 async def test_a_call_that_waited_in_vain_for_a_lock_says_who_held_it(
@@ -59,6 +43,29 @@ async def test_a_call_that_waited_in_vain_for_a_lock_says_who_held_it(
     assert PASSWORD not in caplog.text
     task.cancel()
     await asyncio.wait((task,))
+
+
+async def test_no_address_of_a_stream_is_logged_or_reported_with_its_secrets(
+    fleet: Fleet, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R2.4: neither by the worker, nor in what a handler raises."""
+    for address in (
+        "http://me:{}@station.example/a",
+        "http://station.example/b?auth={}&sig={}",
+        "http://{}@station.example/c",
+    ):
+        fleet.query("select * from {api}.add_stream(%(url)s)", url=address.replace("{}", PASSWORD))
+
+    async def fail(stream: Stream, context: Context) -> None:
+        context.error(f"cannot open {stream.url}")
+        raise OSError(f"cannot open {stream.url}")
+
+    with caplog.at_level(logging.DEBUG, "worker_shim"):
+        async with fleet.work("fingerv7-001", fail):
+            await fleet.until(lambda: fleet.query("select 1 from {private}.refusal having count(*) >= 3"))
+    said = [record.getMessage() for record in caplog.records]
+    assert sum("handler failed" in line for line in said) >= 3 and PASSWORD not in "".join(said)
+    assert PASSWORD not in str(fleet.query("select * from {private}.refusal"))
 
 
 async def test_what_failed_while_the_database_was_away_is_told_after_the_first_good_beat_and_once(
