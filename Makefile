@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PROCESSES ?= 4
 PYTEST := $(BIN)/pytest -q -n $(PROCESSES) --dist loadgroup
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
+OF_THE_SQL := tests/lint tests/migrate tests/security/test_strangers.py tests/sql tests/isolation tests/cli/test_top.py
 DEMO ?=
 CHAOS ?=
 # Container images often set this. The tests start hundreds of processes, and each would compile anew what it imports.
@@ -26,12 +27,12 @@ test: $(VENV)/dev.stamp  ## all tests, on the embedded PostgreSQL 18
 test-other: $(VENV)/dev.stamp  ## the tests of the SQL under another schema name, on Debian's PostgreSQL 15 where it is installed
 	@if [ -x $(POSTGRES_15)/initdb ]; then \
 		export ORCHESTRATOR_TEST_PROGRAMS=$(POSTGRES_15); \
-		$(PYTEST) -m "not slow" tests/lint tests/migrate tests/security/test_strangers.py; \
 	elif [ "$$CI" = true ]; then \
 		echo "there is no PostgreSQL 15 in $(POSTGRES_15)" >&2; exit 1; \
 	else \
 		echo "on PostgreSQL 18: there is no PostgreSQL 15 in $(POSTGRES_15) (apt-get install postgresql-15)"; \
-	fi && ORCHESTRATOR_TEST_SCHEMA=fleet_two $(PYTEST) -m "not slow" tests/sql tests/isolation tests/cli/test_top.py
+	fi; \
+	ORCHESTRATOR_TEST_SCHEMA=fleet_two $(PYTEST) -m "not slow" $(OF_THE_SQL)
 
 lint: $(VENV)/dev.stamp  ## formatting, types, SQL
 	$(BIN)/ruff check .
@@ -39,7 +40,10 @@ lint: $(VENV)/dev.stamp  ## formatting, types, SQL
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar sql migrations
 
-check: lint docs-check test test-other chaos-quick  ## everything that has to be right before a change goes in
+# The tests wait for much of their time; the linters take what they leave.
+check: $(VENV)/dev.stamp  ## everything that has to be right before a change goes in
+	$(MAKE) --jobs 2 lint docs-check test
+	$(MAKE) test-other chaos-quick
 
 snapshot: $(VENV)/dev.stamp  ## write the schema snapshot, the help texts and the keys of JSON anew
 	$(BIN)/python -m tests.migrate.snapshot

@@ -66,7 +66,7 @@ def _is_sound(fleet: MeasuredFleet) -> bool:
     return integrity == ["healthy"] and not wrong & {"counts_wrong", "row_missing", "row_impossible", "check_failed"}
 
 
-# -- looking -----------------------------------------------------------------------------------------------------------
+# -- reading -----------------------------------------------------------------------------------------------------------
 
 
 def questions(fleet: MeasuredFleet) -> Iterator[tuple[str, str, Callable[[], Any]]]:

@@ -14,6 +14,6 @@ to {{ reader }}, {{ admin }};
 grant insert on {{ api }}.stream_staging to {{ admin }};
 -- what the views call runs with the rights of their reader
 grant execute on function {{ private }}.now() to {{ reader }}, {{ admin }};
-grant execute on function {{ private }}.source_pause(interval, integer) to {{ reader }}, {{ admin }};
+grant execute on function {{ private }}.sync_pause(interval, integer) to {{ reader }}, {{ admin }};
 grant execute on function {{ private }}.lock_key(text) to {{ reader }}, {{ admin }};
 grant execute on function {{ private }}.redact(text) to {{ reader }}, {{ admin }};

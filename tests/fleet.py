@@ -228,7 +228,7 @@ class Fleet:
         self.all_obey()
         return result
 
-    # -- looking -------------------------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------------------
 
     def instance(self, instance_id: str) -> Row:
         [row] = self.view("instances", instance_id=instance_id)

@@ -90,11 +90,12 @@ def calls() -> dict[str, set[str]]:
     """Each function and view of the fleet → the functions that it calls itself. A trigger's or a job's call is none."""
     found: dict[str, set[str]] = {}
     for path in fleet_files():
-        text = _code(path.read_text())
+        text = path.read_text()
         heads = list(_HEAD.finditer(text))
         for number, head in enumerate(heads):
             end = heads[number + 1].start() if number + 1 < len(heads) else len(text)
-            found[head[2]] = set(_CALL.findall(text, head.end(), end))
+            # one by one: a quote in a regular expression of one body must not hide the next function
+            found[head[2]] = set(_CALL.findall(_code(text[head.end() : end])))
     return {name: (called & found.keys()) - {name} for name, called in found.items()}
 
 

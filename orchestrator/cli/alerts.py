@@ -16,7 +16,7 @@ DELIVERY_COLUMNS = ("alert_id", "code", "subject", "event", "target", "happened_
 
 @click.group(invoke_without_command=True)
 @click.option("--all", "closed_too", is_flag=True, help="Resolved alerts too.")
-@options.looking
+@options.watchable
 @click.pass_context
 def alerts(ctx: click.Context, target: options.Target, closed_too: bool) -> None:
     """List the open alerts, the latest first."""
@@ -44,7 +44,7 @@ def ack(target: options.Target, alert_id: int) -> None:
 
 
 @alerts.command()
-@options.looking
+@options.watchable
 def targets(target: options.Target) -> None:
     """List where alerts go, and whether they arrive.
 
@@ -72,7 +72,7 @@ def with_state(row: db.Row) -> db.Row:
 @alerts.command()
 @click.option("--all", "sent_too", is_flag=True, help="What was sent, too.")
 @click.option("--limit", type=options.COUNT, default=50, show_default=True, help="At most so many.")
-@options.looking
+@options.watchable
 def deliveries(target: options.Target, sent_too: bool, limit: int) -> None:
     """List what targets are still to be told, and what did not arrive, the latest first.
 

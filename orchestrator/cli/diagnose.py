@@ -191,7 +191,7 @@ def _show_finding(row: db.Row) -> None:
 
 
 @click.command()
-@options.looking
+@options.watchable
 def diagnose(target: options.Target) -> None:
     """Say what is wrong, and what to type.
 

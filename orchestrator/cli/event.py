@@ -14,7 +14,7 @@ RECENT_COLUMNS = ("at", "event_id", "kind", "what", "subject", "text")
 @click.command()
 @click.argument("event_id", required=False)
 @click.option("--limit", type=options.COUNT, default=20, show_default=True, help="Without an id: at most so many.")
-@options.looking
+@options.watchable
 def event(target: options.Target, event_id: str | None, limit: int) -> None:
     """Tell what belongs to an event id: the job's run, the decisions and what they moved, the alerts and who was told.
 

@@ -11,7 +11,7 @@ COLUMNS = ("component", "status", "finding", "response_time")
 
 
 @click.command()
-@options.looking
+@options.watchable
 def health(target: options.Target) -> None:
     """Check connectivity, the record's integrity, instances, streams, jobs and sources.
 

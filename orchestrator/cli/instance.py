@@ -26,7 +26,7 @@ def instance() -> None:
 
 @instance.command("list")
 @click.option("--all", "removed_too", is_flag=True, help="Removed instances too.")
-@options.looking
+@options.watchable
 def list_instances(target: options.Target, removed_too: bool) -> None:
     """List the instances and their load."""
 
@@ -39,7 +39,7 @@ def list_instances(target: options.Target, removed_too: bool) -> None:
 
 @instance.command()
 @click.argument("instance_id", shell_complete=completion.instances)
-@options.looking
+@options.watchable
 def show(target: options.Target, instance_id: str) -> None:
     """Show everything about one instance: its state, its streams, and its life, the latest first.
 

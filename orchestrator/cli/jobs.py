@@ -21,7 +21,7 @@ def jobs() -> None:
 
 
 @jobs.command("list")
-@options.looking
+@options.watchable
 def list_jobs(target: options.Target) -> None:
     """List the jobs, when they are due and how they went."""
     answer.look_at_rows(target, lambda conn: db.view(conn, "jobs", order_by=["job"]), JOB_COLUMNS, empty="no jobs")
@@ -48,7 +48,7 @@ def run(target: options.Target, job: str | None) -> None:
 @click.option("--job", shell_complete=completion.jobs, help="Only runs of one job.")
 @click.option("--failed", is_flag=True, help="Only runs that failed.")
 @click.option("--limit", type=options.COUNT, default=20, show_default=True, help="At most so many.")
-@options.looking
+@options.watchable
 def runs(target: options.Target, job: str | None, failed: bool, limit: int) -> None:
     """List the latest runs that did something or failed."""
     where = {key: value for key, value in {"job": job, "outcome": "failed" if failed else None}.items() if value}

@@ -16,7 +16,7 @@ COLUMNS = ("name", "labels", "value", "mean", "median", "p95")
 
 @click.command()
 @click.option("--prometheus", is_flag=True, help="Answer as text for Prometheus, such as for its node exporter.")
-@options.looking
+@options.watchable
 def metrics(target: options.Target, prometheus: bool) -> None:
     """Everything that is measured: counters, gauges, and how long things take.
 

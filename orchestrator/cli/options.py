@@ -3,7 +3,7 @@
 A command looks like this:
 
     @click.command()
-    @options.looking
+    @options.watchable
     def health(target: options.Target) -> None:
         answer.look(target, lambda conn: db.call(conn, "health"), show)
 """
@@ -99,7 +99,7 @@ def common(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_target
 
 
-def looking(command: Callable[..., Any]) -> Callable[..., Any]:
+def watchable(command: Callable[..., Any]) -> Callable[..., Any]:
     """`common` for a command that only looks, and at what changes by itself: --watch too."""
     return click.option(
         "--watch",

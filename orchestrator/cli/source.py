@@ -121,7 +121,7 @@ def sync(target: options.Target, name: str | None, force: bool) -> None:
 
 
 @source.command("list")
-@options.looking
+@options.watchable
 def list_sources(target: options.Target) -> None:
     """List the sources and how their last synchronisation went."""
     answer.look(target, lambda conn: db.view(conn, "sources", order_by=["source"]), _show_sources)

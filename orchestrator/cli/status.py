@@ -13,7 +13,7 @@ ALERT_COLUMNS = ("alert_id", "severity", "code", "subject", "message", "opened_a
 
 
 @click.command()
-@options.looking
+@options.watchable
 def status(target: options.Target) -> None:
     """Show the fleet on one page: counts, instances, open alerts, latest decisions."""
     answer.look(target, _read, _show)

@@ -46,7 +46,7 @@ stream.add_command(import_streams)
     help="Only those in one state; 'waiting' are those that nobody listens to.",
 )
 @click.option("--limit", type=options.COUNT, help="At most so many.")
-@options.looking
+@options.watchable
 def list_streams(target: options.Target, instance_id: str | None, state: str | None, limit: int | None) -> None:
     """List the streams and who has them."""
     where = {key: value for key, value in {"instance_id": instance_id, "state": state}.items() if value is not None}
@@ -150,7 +150,7 @@ def unpin(target: options.Target, stream_id: int) -> None:
 
 @stream.command()
 @click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
-@options.looking
+@options.watchable
 def explain(target: options.Target, stream_id: int) -> None:
     """Tell who had a stream, who has it, and which rule moved it; or why nobody has it.
 

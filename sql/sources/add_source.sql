@@ -22,7 +22,7 @@ declare
     v_kind text := case when p_conninfo is null and p_table_name is null then 'list' else 'postgresql' end;
     v_found text;
 begin
-    perform {{ private }}.source_check_arguments(
+    perform {{ private }}.check_source(
         p_source, p_conninfo, p_table_name, p_column_map, p_sync_interval, p_max_removed_part
     );
     perform {{ private }}.lock_decisions();

@@ -14,7 +14,7 @@ begin
     perform {{ private }}.require_argument(
         'p_error', jsonb_typeof(p_error) = 'object', p_error, 'an object with code, message, detail and hint'
     );
-    perform {{ private }}.source_named(p_source);
+    perform {{ private }}.known_source(p_source);
     perform {{ private }}.continue_event(p_event_id);
     v_failures := jsonb_build_array(jsonb_build_object(
         'function', 'sync_source', 'sqlstate', p_error ->> 'code', 'message', p_error ->> 'message', 'detail', p_error ->> 'detail'

@@ -13,7 +13,7 @@ declare
     v_stream_ids bigint [];
 begin
     perform {{ private }}.lock_decisions();
-    perform {{ private }}.source_named(p_source);
+    perform {{ private }}.known_source(p_source);
     v_stream_ids := array(
         select s.stream_id from {{ private }}.stream as s where s.source = p_source order by s.stream_id
     );
@@ -25,8 +25,8 @@ begin
             hint = 'To stop following it and keep its streams: {{ api }}.add_source(…, p_enabled => false). To remove them too: p_remove_streams => true.';
     end if;
     if cardinality(v_stream_ids) > 0 then
-        perform {{ private }}.source_lock(v_stream_ids);
-        perform {{ private }}.source_withdraw(p_source, v_stream_ids, '{}');
+        perform {{ private }}.lock_streams(v_stream_ids);
+        perform {{ private }}.withdraw_changed(p_source, v_stream_ids, '{}');
         delete from {{ private }}.stream as s where s.stream_id = any(v_stream_ids);
         perform {{ private }}.request_settle('streams gone', p_source);
     end if;

@@ -18,7 +18,7 @@ declare
     v_source {{ private }}.source;
 begin
     if p_source is not null then
-        v_source := {{ private }}.source_named(p_source);
+        v_source := {{ private }}.known_source(p_source);
         perform {{ private }}.require_argument(
             'p_source', v_source.kind = 'postgresql', jsonb_build_object('source', p_source, 'kind', v_source.kind),
             'a list is not read again by itself: import its file again'
@@ -32,7 +32,7 @@ begin
         s.source = p_source
         or (
             p_source is null and s.kind = 'postgresql' and s.enabled
-            and coalesce(s.last_attempt_at + {{ private }}.source_pause(s.sync_interval, s.consecutive_failures) <= v_now, true)
+            and coalesce(s.last_attempt_at + {{ private }}.sync_pause(s.sync_interval, s.consecutive_failures) <= v_now, true)
         )
     order by s.last_attempt_at nulls first, s.source;
 end

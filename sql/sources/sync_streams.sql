@@ -25,36 +25,36 @@ create or replace function {{ api }}.sync_streams(
     set lock_timeout = '5s'
 as $function$
 declare
-    v_source {{ private }}.source := {{ private }}.source_named(p_source);
+    v_source {{ private }}.source := {{ private }}.known_source(p_source);
     v_read_at timestamptz := coalesce(p_read_at, {{ private }}.now());
     v_change record;
     v_reconnected integer := 0;
 begin
     perform {{ private }}.require_argument('p_batch', p_batch is not null, 'null', 'the uuid of rows in {{ api }}.stream_staging');
     perform {{ private }}.continue_event(p_event_id);
-    perform {{ private }}.source_check_batch(p_source, p_batch);
-    select * into strict v_change from {{ private }}.source_changes(p_source, p_batch, p_keep_vanished);
+    perform {{ private }}.check_batch(p_source, p_batch);
+    select * into strict v_change from {{ private }}.batch_changes(p_source, p_batch, p_keep_vanished);
     if v_change.changes > 0 then
         perform {{ private }}.lock_decisions();
-        v_source := {{ private }}.source_named(p_source);
+        v_source := {{ private }}.known_source(p_source);
         if v_read_at < (v_source.last_result ->> 'read_at')::timestamptz then
             delete from {{ api }}.stream_staging as s where s.batch = p_batch;
             return query select 0, 0, 0, 0, 0, 0, 0, 0, true, jsonb '[]';
             return;
         end if;
         if v_change.unmet > 0 then
-            perform {{ private }}.source_requirements(p_batch);
+            perform {{ private }}.make_requirements(p_batch);
         end if;
-        select * into strict v_change from {{ private }}.source_changes(p_source, p_batch, p_keep_vanished);
+        select * into strict v_change from {{ private }}.batch_changes(p_source, p_batch, p_keep_vanished);
     end if;
-    perform {{ private }}.source_check_loss(v_source, to_jsonb(v_change), p_force);
+    perform {{ private }}.check_loss(v_source, to_jsonb(v_change), p_force);
 
     if v_change.changes > 0 then
-        perform {{ private }}.source_lock(v_change.removed || v_change.deactivated || v_change.activated || v_change.updated);
-        perform {{ private }}.source_withdraw(p_source, v_change.removed || v_change.deactivated, v_change.misfits);
+        perform {{ private }}.lock_streams(v_change.removed || v_change.deactivated || v_change.activated || v_change.updated);
+        perform {{ private }}.withdraw_changed(p_source, v_change.removed || v_change.deactivated, v_change.misfits);
         delete from {{ private }}.stream as s where s.stream_id = any(v_change.removed);
-        perform {{ private }}.source_merge(p_source, p_batch, v_change.updated || v_change.activated || v_change.deactivated);
-        v_reconnected := {{ private }}.source_reconnect(p_source, v_change.rehosted);
+        perform {{ private }}.write_batch(p_source, p_batch, v_change.updated || v_change.activated || v_change.deactivated);
+        v_reconnected := {{ private }}.reconnect_owners(p_source, v_change.rehosted);
         if v_change.inserted + v_change.refitted + v_change.lost_active + cardinality(v_change.activated) > 0 then
             perform {{ private }}.request_settle('source changed', p_source);
         end if;
@@ -62,7 +62,7 @@ begin
 
     return query select r.*, false, v_change.skipped_rows
     from jsonb_to_record(
-        {{ private }}.source_finish(p_source, p_batch, v_read_at, to_jsonb(v_change), v_reconnected)
+        {{ private }}.record_sync(p_source, p_batch, v_read_at, to_jsonb(v_change), v_reconnected)
     ) as r (
         inserted integer, updated integer, activated integer, deactivated integer, removed integer, unchanged integer,
         skipped integer, reconnected integer

@@ -16,7 +16,7 @@ select
     s.last_result,
     s.last_error,
     s.consecutive_failures,
-    case when s.kind = 'postgresql' and s.enabled then coalesce(s.last_attempt_at + {{ private }}.source_pause(s.sync_interval, s.consecutive_failures), s.created_at) end as next_sync_at
+    case when s.kind = 'postgresql' and s.enabled then coalesce(s.last_attempt_at + {{ private }}.sync_pause(s.sync_interval, s.consecutive_failures), s.created_at) end as next_sync_at
 from {{ private }}.source as s
 left join (
     select

@@ -11,7 +11,7 @@ from orchestrator.database.retry import Round
 from tests.cli.conftest import Cli, Fleet
 from tests.support import Database
 
-# -- looking ---------------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------------------------
 
 
 def test_status_shows_the_fleet_on_one_page(cli: Cli, fleet: Fleet) -> None:

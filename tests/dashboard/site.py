@@ -106,7 +106,7 @@ class Site:
         """What the server answers to a client with a key that is no browser."""
         return httpx.get(self.face.url + address, headers={"X-API-Key": KEY, **headers})
 
-    def looking(self) -> int:
+    def watchers(self) -> int:
         """How many connections LISTEN for the readers."""
         return int(
             self.fleet.value(

@@ -86,17 +86,17 @@ def _server(
 
 
 def test_all_readers_share_one_connection_and_none_is_held_without_one(site: Site) -> None:
-    assert site.looking() == 0
+    assert site.watchers() == 0
     with _reader(site.face) as one, _reader(site.face) as two:
         head = one.until("event: state")
         assert "content-type: text/event-stream" in head
         two.until("event: state")
-        assert site.looking() == 1
+        assert site.watchers() == 1
         _move(site, "for both")
         assert "for both" in one.until("for both")
         assert "for both" in two.until("for both")
-        assert site.looking() == 1
-    wait_until(lambda: site.looking() == 0, what="the connection is given back")
+        assert site.watchers() == 1
+    wait_until(lambda: site.watchers() == 0, what="the connection is given back")
 
 
 def test_only_what_changed_is_sent(site: Site) -> None:
@@ -123,8 +123,8 @@ def test_readers_that_vanish_harm_no_other_and_leave_nothing(site: Site) -> None
                 _vanish(connection) if number % 2 else connection.close()
             _move(site, f"after round {round_number}")
             expect(page.locator(".decisions")).to_contain_text(f"after round {round_number}")
-        assert site.looking() == 1
-    wait_until(lambda: site.looking() == 0, what="no reader is left")
+        assert site.watchers() == 1
+    wait_until(lambda: site.watchers() == 0, what="no reader is left")
 
 
 def test_a_reader_that_takes_nothing_is_let_go_and_delays_no_other(site: Site) -> None:
@@ -136,12 +136,12 @@ def test_a_reader_that_takes_nothing_is_let_go_and_delays_no_other(site: Site) -
     )
     try:
         with _server(site, "impatient", patience=1.0) as server, _reader(server, buffer=4096) as stuck:
-            wait_until(lambda: site.looking() == 1, what="the stuck one is read for")
+            wait_until(lambda: site.watchers() == 1, what="the stuck one is read for")
             with _reader(server) as quick:
                 quick.until("xxx")
                 _move(site, "past the stuck one")
                 quick.until("past the stuck one")
-            wait_until(lambda: site.looking() == 0, what="the stuck one is let go")
+            wait_until(lambda: site.watchers() == 0, what="the stuck one is let go")
             with suppress(ConnectionError):
                 while stuck.connection.recv(1 << 20):
                     pass

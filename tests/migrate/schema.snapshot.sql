@@ -1517,6 +1517,101 @@ CREATE FUNCTION orchestrator_private.balancing_is_frozen() RETURNS boolean
 
 COMMENT ON FUNCTION orchestrator_private.balancing_is_frozen() IS 'Whether nothing may be moved for balance by itself: balancing is paused, or recovery mode is on.';
 
+CREATE FUNCTION orchestrator_private.named_capabilities(p_required jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.named_capabilities(p_required jsonb) IS 'The names in a required_capabilities value (a JSON list, or one text with commas), as requirement keeps them.';
+
+CREATE UNLOGGED TABLE orchestrator.stream_staging (
+    batch uuid NOT NULL,
+    line integer NOT NULL,
+    external_id text,
+    name text,
+    url text,
+    active boolean,
+    region text,
+    metadata jsonb,
+    staged_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
+);
+
+COMMENT ON TABLE orchestrator.stream_staging IS 'Where a synchronisation copies what a source holds, before sync_streams merges it. Administrators may insert and nothing else.';
+
+CREATE TABLE orchestrator_private.requirement (
+    requirement_id integer NOT NULL,
+    capabilities text[] NOT NULL,
+    region text
+);
+
+COMMENT ON TABLE orchestrator_private.requirement IS 'What a stream asks of its instance: capabilities it must have (sorted, without audio_fingerprinting, which every instance has) and a region it would rather be in. Planning counts streams by these few kinds instead of reading each stream.';
+
+CREATE FUNCTION orchestrator_private.batch_rows(p_batch uuid) RETURNS TABLE(line integer, external_id text, name text, url text, active boolean, region text, capabilities text[], requirement_id integer, metadata jsonb, problem text)
+    LANGUAGE sql STABLE ROWS 10000
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.batch_rows(p_batch uuid) IS 'The rows of a staged batch as streams; problem says why a row cannot be used.';
+
+CREATE TABLE orchestrator_private.assignment (
+    stream_id bigint NOT NULL,
+    epoch bigint DEFAULT 0 NOT NULL,
+    instance_id text,
+    next_instance_id text,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    requirement_id integer NOT NULL,
+    pinned_to text,
+    decision_id bigint,
+    assigned_at timestamp with time zone,
+    waiting_since timestamp with time zone,
+    releasing_since timestamp with time zone,
+    make_before_break boolean DEFAULT false NOT NULL,
+    CONSTRAINT a_next_owner_is_another CHECK ((next_instance_id <> instance_id)),
+    CONSTRAINT a_next_owner_when_releasing CHECK (((next_instance_id IS NOT NULL) = (state = 'releasing'::text))),
+    CONSTRAINT an_owner_when_held CHECK (((instance_id IS NOT NULL) = (state = ANY (ARRAY['assigned'::text, 'running'::text, 'releasing'::text])))),
+    CONSTRAINT releasing_since_when_releasing CHECK (((releasing_since IS NOT NULL) = (state = 'releasing'::text))),
+    CONSTRAINT state_is_known CHECK ((state = ANY (ARRAY['idle'::text, 'waiting'::text, 'assigned'::text, 'running'::text, 'releasing'::text]))),
+    CONSTRAINT waiting_since_when_waiting CHECK (((waiting_since IS NOT NULL) = (state = 'waiting'::text)))
+)
+WITH (fillfactor='80');
+ALTER TABLE ONLY orchestrator_private.assignment ALTER COLUMN decision_id SET (n_distinct=-0.01);
+
+COMMENT ON TABLE orchestrator_private.assignment IS 'Who has a stream: one row per stream, so two owners cannot be written down. idle: the stream is inactive; waiting: no instance has room or the ability; assigned: given, not yet confirmed; running: confirmed; releasing: its owner was asked to stop.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.epoch IS 'Grows with each change of hands and each new incarnation of the owner. The fence compares it.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.next_instance_id IS 'During a hand-over: who gets the stream when its owner has stopped.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.decision_id IS 'The decision that last changed this row''s owner or started its hand-over.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.waiting_since IS 'Since when the stream waits for an instance; a moment to come while an instance that it was taken from may still be running it.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.make_before_break IS 'How its hand-over goes, read only while it is releasing. True: the next owner prepares, and the present one goes on until it has. False: the present one was asked to stop.';
+
+CREATE TABLE orchestrator_private.stream (
+    stream_id bigint NOT NULL,
+    source text DEFAULT 'manual'::text NOT NULL,
+    external_id text NOT NULL,
+    name text NOT NULL,
+    url text NOT NULL,
+    active boolean DEFAULT true NOT NULL,
+    region text,
+    requirement_id integer NOT NULL,
+    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT name_is_not_empty CHECK ((name ~ '[^[:space:]]'::text)),
+    CONSTRAINT stream_metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+    CONSTRAINT url_is_http CHECK ((url ~* '^https?://[^[:space:]]+$'::text))
+);
+
+COMMENT ON TABLE orchestrator_private.stream IS 'A station: what is to be heard.';
+
+CREATE FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, p_keep_vanished boolean) RETURNS TABLE(changes integer, known integer, known_active integer, staged integer, inserted integer, unchanged integer, skipped integer, lost_active integer, refitted integer, unmet integer, removed bigint[], deactivated bigint[], activated bigint[], updated bigint[], rehosted bigint[], misfits bigint[], skipped_rows jsonb)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, p_keep_vanished boolean) IS 'What a staged batch would change: counts, stream ids by kind of change, the first twenty rows that cannot be used.';
+
 CREATE FUNCTION orchestrator_private.begin_probation(p_instance_id text) RETURNS void
     LANGUAGE sql
     AS …;
@@ -1607,6 +1702,12 @@ CREATE FUNCTION orchestrator_private.check_balance() RETURNS jsonb
 
 COMMENT ON FUNCTION orchestrator_private.check_balance() IS 'Job check_balance: rebalance by itself when loads differ by more than the thresholds.';
 
+CREATE FUNCTION orchestrator_private.check_batch(p_source text, p_batch uuid) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_batch(p_source text, p_batch uuid) IS 'Refuses a staged batch whose ids are missing or doubled (OR109).';
+
 CREATE FUNCTION orchestrator_private.check_failures(p_failures jsonb) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -1636,6 +1737,46 @@ CREATE FUNCTION orchestrator_private.check_jobs() RETURNS TABLE(status text, fin
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.check_jobs() IS 'Health of the jobs: whether any driver is there and what it runs succeeds.';
+
+CREATE TABLE orchestrator_private.source (
+    source text NOT NULL,
+    kind text NOT NULL,
+    conninfo text,
+    table_name text,
+    column_map jsonb DEFAULT '{}'::jsonb NOT NULL,
+    sync_interval interval DEFAULT '00:01:00'::interval NOT NULL,
+    max_removed_part numeric DEFAULT 0.2 NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    last_attempt_at timestamp with time zone,
+    last_success_at timestamp with time zone,
+    last_result jsonb,
+    last_error jsonb,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    sync_counts bigint[],
+    sync_sum double precision DEFAULT 0 NOT NULL,
+    failure_event_id uuid,
+    CONSTRAINT a_table_has_an_address CHECK (((kind <> 'postgresql'::text) OR ((conninfo IS NOT NULL) AND (table_name IS NOT NULL)))),
+    CONSTRAINT conninfo_has_no_password CHECK ((conninfo !~* 'password|:[^/@]*@'::text)),
+    CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['manual'::text, 'list'::text, 'postgresql'::text]))),
+    CONSTRAINT max_removed_part_is_a_part CHECK (((max_removed_part >= (0)::numeric) AND (max_removed_part <= (1)::numeric))),
+    CONSTRAINT source_is_a_name CHECK ((source ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$'::text)),
+    CONSTRAINT sync_interval_is_positive CHECK ((sync_interval >= '00:00:01'::interval))
+);
+
+COMMENT ON TABLE orchestrator_private.source IS 'Where streams come from. No password is kept here: libpq finds it in the environment or the password file of the program that synchronises.';
+
+COMMENT ON COLUMN orchestrator_private.source.sync_counts IS 'How many synchronisations took how long, from reading to merged: the buckets of orchestrator_sync_duration_seconds.';
+
+COMMENT ON COLUMN orchestrator_private.source.sync_sum IS 'How many seconds all synchronisations took.';
+
+COMMENT ON COLUMN orchestrator_private.source.failure_event_id IS 'Its last synchronisation that failed.';
+
+CREATE FUNCTION orchestrator_private.check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) IS 'Refuses a batch that would lose too many of its source''s streams (OR406) or has no usable row (OR109).';
 
 CREATE FUNCTION orchestrator_private.check_recovery() RETURNS TABLE(status text, finding text, detail jsonb)
     LANGUAGE sql
@@ -1672,6 +1813,12 @@ CREATE FUNCTION orchestrator_private.check_settings() RETURNS void
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.check_settings() IS 'Refuse (OR108) settings that break the timing inequalities.';
+
+CREATE FUNCTION orchestrator_private.check_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) IS 'Refuses what cannot be a source (OR101).';
 
 CREATE FUNCTION orchestrator_private.check_sources() RETURNS TABLE(status text, finding text, detail jsonb)
     LANGUAGE sql
@@ -1823,41 +1970,6 @@ CREATE FUNCTION orchestrator_private.count_up(p_metric text, p_label text, p_by 
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.count_up(p_metric text, p_label text, p_by double precision) IS 'Let a counter grow.';
-
-CREATE TABLE orchestrator_private.assignment (
-    stream_id bigint NOT NULL,
-    epoch bigint DEFAULT 0 NOT NULL,
-    instance_id text,
-    next_instance_id text,
-    state text DEFAULT 'waiting'::text NOT NULL,
-    requirement_id integer NOT NULL,
-    pinned_to text,
-    decision_id bigint,
-    assigned_at timestamp with time zone,
-    waiting_since timestamp with time zone,
-    releasing_since timestamp with time zone,
-    make_before_break boolean DEFAULT false NOT NULL,
-    CONSTRAINT a_next_owner_is_another CHECK ((next_instance_id <> instance_id)),
-    CONSTRAINT a_next_owner_when_releasing CHECK (((next_instance_id IS NOT NULL) = (state = 'releasing'::text))),
-    CONSTRAINT an_owner_when_held CHECK (((instance_id IS NOT NULL) = (state = ANY (ARRAY['assigned'::text, 'running'::text, 'releasing'::text])))),
-    CONSTRAINT releasing_since_when_releasing CHECK (((releasing_since IS NOT NULL) = (state = 'releasing'::text))),
-    CONSTRAINT state_is_known CHECK ((state = ANY (ARRAY['idle'::text, 'waiting'::text, 'assigned'::text, 'running'::text, 'releasing'::text]))),
-    CONSTRAINT waiting_since_when_waiting CHECK (((waiting_since IS NOT NULL) = (state = 'waiting'::text)))
-)
-WITH (fillfactor='80');
-ALTER TABLE ONLY orchestrator_private.assignment ALTER COLUMN decision_id SET (n_distinct=-0.01);
-
-COMMENT ON TABLE orchestrator_private.assignment IS 'Who has a stream: one row per stream, so two owners cannot be written down. idle: the stream is inactive; waiting: no instance has room or the ability; assigned: given, not yet confirmed; running: confirmed; releasing: its owner was asked to stop.';
-
-COMMENT ON COLUMN orchestrator_private.assignment.epoch IS 'Grows with each change of hands and each new incarnation of the owner. The fence compares it.';
-
-COMMENT ON COLUMN orchestrator_private.assignment.next_instance_id IS 'During a hand-over: who gets the stream when its owner has stopped.';
-
-COMMENT ON COLUMN orchestrator_private.assignment.decision_id IS 'The decision that last changed this row''s owner or started its hand-over.';
-
-COMMENT ON COLUMN orchestrator_private.assignment.waiting_since IS 'Since when the stream waits for an instance; a moment to come while an instance that it was taken from may still be running it.';
-
-COMMENT ON COLUMN orchestrator_private.assignment.make_before_break IS 'How its hand-over goes, read only while it is releasing. True: the next owner prepares, and the present one goes on until it has. False: the present one was asked to stop.';
 
 CREATE TABLE orchestrator_private.instance_load (
     instance_id text NOT NULL,
@@ -2535,6 +2647,12 @@ CREATE FUNCTION orchestrator_private.known_instance(p_instance_id text) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.known_instance(p_instance_id text) IS 'An instance, locked; OR103 when there is none.';
 
+CREATE FUNCTION orchestrator_private.known_source(p_source text) RETURNS orchestrator_private.source
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.known_source(p_source text) IS 'The source of that name; refuses unknown ones (OR107) and ''manual'' (OR101).';
+
 CREATE FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
@@ -2604,6 +2722,12 @@ CREATE FUNCTION orchestrator_private.lock_session(p_session_key bigint) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) IS 'Tie the calling session to a key until it ends. Shared, so that a half-open connection left behind cannot keep its own worker out.';
 
+CREATE FUNCTION orchestrator_private.lock_streams(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lock_streams(p_stream_ids bigint[]) IS 'Locks instances, streams and assignments that a merge is about to change, in the common order.';
+
 CREATE FUNCTION orchestrator_private.lock_watched(p_watched text[]) RETURNS text[]
     LANGUAGE sql
     AS …;
@@ -2628,6 +2752,12 @@ CREATE FUNCTION orchestrator_private.lost_sources() RETURNS TABLE(code text, sub
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.lost_sources() IS 'Alert, for each source: it could not be synchronised three times in a row.';
+
+CREATE FUNCTION orchestrator_private.make_requirements(p_batch uuid) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.make_requirements(p_batch uuid) IS 'Makes the requirements that a staged batch names for the first time.';
 
 CREATE FUNCTION orchestrator_private.make_room(p_decision_id bigint) RETURNS integer
     LANGUAGE plpgsql
@@ -3007,6 +3137,12 @@ CREATE FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation
 
 COMMENT ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Bring the record and the full set of what an instance runs in step; what it has to start and to stop.';
 
+CREATE FUNCTION orchestrator_private.reconnect_owners(p_source text, p_stream_ids bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.reconnect_owners(p_source text, p_stream_ids bigint[]) IS 'Gives streams with a new url a new epoch for the same owner, which makes it connect again.';
+
 CREATE FUNCTION orchestrator_private.record_call_failures(p_reporter text, p_failures jsonb) RETURNS bigint
     LANGUAGE plpgsql
     AS …;
@@ -3036,6 +3172,12 @@ CREATE FUNCTION orchestrator_private.record_stream_failures(p_instance_id text, 
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.record_stream_failures(p_instance_id text, p_failed jsonb) IS 'Count failure reports; a stream that failed too often here is handed over to an instance that has not refused it, or its station is blamed.';
+
+CREATE FUNCTION orchestrator_private.record_sync(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.record_sync(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) IS 'Records a sync that succeeded and clears the staging table.';
 
 CREATE FUNCTION orchestrator_private.recount_loads() RETURNS void
     LANGUAGE plpgsql
@@ -3330,166 +3472,6 @@ CREATE FUNCTION orchestrator_private.something_is_due(p_watched text[]) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.something_is_due(p_watched text[]) IS 'Whether there is something to do about an instance, its session aside. The cheapest questions come first, and nearly always answer the others.';
 
-CREATE FUNCTION orchestrator_private.source_capabilities(p_required jsonb) RETURNS text[]
-    LANGUAGE sql IMMUTABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_capabilities(p_required jsonb) IS 'The names in a required_capabilities value (a JSON list, or one text with commas), as requirement keeps them.';
-
-CREATE UNLOGGED TABLE orchestrator.stream_staging (
-    batch uuid NOT NULL,
-    line integer NOT NULL,
-    external_id text,
-    name text,
-    url text,
-    active boolean,
-    region text,
-    metadata jsonb,
-    staged_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
-);
-
-COMMENT ON TABLE orchestrator.stream_staging IS 'Where a synchronisation copies what a source holds, before sync_streams merges it. Administrators may insert and nothing else.';
-
-CREATE TABLE orchestrator_private.requirement (
-    requirement_id integer NOT NULL,
-    capabilities text[] NOT NULL,
-    region text
-);
-
-COMMENT ON TABLE orchestrator_private.requirement IS 'What a stream asks of its instance: capabilities it must have (sorted, without audio_fingerprinting, which every instance has) and a region it would rather be in. Planning counts streams by these few kinds instead of reading each stream.';
-
-CREATE FUNCTION orchestrator_private.source_rows(p_batch uuid) RETURNS TABLE(line integer, external_id text, name text, url text, active boolean, region text, capabilities text[], requirement_id integer, metadata jsonb, problem text)
-    LANGUAGE sql STABLE ROWS 10000
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_rows(p_batch uuid) IS 'The rows of a staged batch as streams; problem says why a row cannot be used.';
-
-CREATE TABLE orchestrator_private.stream (
-    stream_id bigint NOT NULL,
-    source text DEFAULT 'manual'::text NOT NULL,
-    external_id text NOT NULL,
-    name text NOT NULL,
-    url text NOT NULL,
-    active boolean DEFAULT true NOT NULL,
-    region text,
-    requirement_id integer NOT NULL,
-    metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone NOT NULL,
-    CONSTRAINT name_is_not_empty CHECK ((name ~ '[^[:space:]]'::text)),
-    CONSTRAINT stream_metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
-    CONSTRAINT url_is_http CHECK ((url ~* '^https?://[^[:space:]]+$'::text))
-);
-
-COMMENT ON TABLE orchestrator_private.stream IS 'A station: what is to be heard.';
-
-CREATE FUNCTION orchestrator_private.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean) RETURNS TABLE(changes integer, known integer, known_active integer, staged integer, inserted integer, unchanged integer, skipped integer, lost_active integer, refitted integer, unmet integer, removed bigint[], deactivated bigint[], activated bigint[], updated bigint[], rehosted bigint[], misfits bigint[], skipped_rows jsonb)
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean) IS 'What a staged batch would change: counts, stream ids by kind of change, the first twenty rows that cannot be used.';
-
-CREATE FUNCTION orchestrator_private.source_check_arguments(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_check_arguments(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) IS 'Refuses what cannot be a source (OR101).';
-
-CREATE FUNCTION orchestrator_private.source_check_batch(p_source text, p_batch uuid) RETURNS void
-    LANGUAGE plpgsql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_check_batch(p_source text, p_batch uuid) IS 'Refuses a staged batch whose ids are missing or doubled (OR109).';
-
-CREATE TABLE orchestrator_private.source (
-    source text NOT NULL,
-    kind text NOT NULL,
-    conninfo text,
-    table_name text,
-    column_map jsonb DEFAULT '{}'::jsonb NOT NULL,
-    sync_interval interval DEFAULT '00:01:00'::interval NOT NULL,
-    max_removed_part numeric DEFAULT 0.2 NOT NULL,
-    enabled boolean DEFAULT true NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    last_attempt_at timestamp with time zone,
-    last_success_at timestamp with time zone,
-    last_result jsonb,
-    last_error jsonb,
-    consecutive_failures integer DEFAULT 0 NOT NULL,
-    sync_counts bigint[],
-    sync_sum double precision DEFAULT 0 NOT NULL,
-    failure_event_id uuid,
-    CONSTRAINT a_table_has_an_address CHECK (((kind <> 'postgresql'::text) OR ((conninfo IS NOT NULL) AND (table_name IS NOT NULL)))),
-    CONSTRAINT conninfo_has_no_password CHECK ((conninfo !~* 'password|:[^/@]*@'::text)),
-    CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['manual'::text, 'list'::text, 'postgresql'::text]))),
-    CONSTRAINT max_removed_part_is_a_part CHECK (((max_removed_part >= (0)::numeric) AND (max_removed_part <= (1)::numeric))),
-    CONSTRAINT source_is_a_name CHECK ((source ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$'::text)),
-    CONSTRAINT sync_interval_is_positive CHECK ((sync_interval >= '00:00:01'::interval))
-);
-
-COMMENT ON TABLE orchestrator_private.source IS 'Where streams come from. No password is kept here: libpq finds it in the environment or the password file of the program that synchronises.';
-
-COMMENT ON COLUMN orchestrator_private.source.sync_counts IS 'How many synchronisations took how long, from reading to merged: the buckets of orchestrator_sync_duration_seconds.';
-
-COMMENT ON COLUMN orchestrator_private.source.sync_sum IS 'How many seconds all synchronisations took.';
-
-COMMENT ON COLUMN orchestrator_private.source.failure_event_id IS 'Its last synchronisation that failed.';
-
-CREATE FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) IS 'Refuses a batch that would lose too many of its source''s streams (OR406) or has no usable row (OR109).';
-
-CREATE FUNCTION orchestrator_private.source_finish(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) RETURNS jsonb
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_finish(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) IS 'Records a sync that succeeded and clears the staging table.';
-
-CREATE FUNCTION orchestrator_private.source_lock(p_stream_ids bigint[]) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_lock(p_stream_ids bigint[]) IS 'Locks instances, streams and assignments that a merge is about to change, in the common order.';
-
-CREATE FUNCTION orchestrator_private.source_merge(p_source text, p_batch uuid, p_changed bigint[]) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_merge(p_source text, p_batch uuid, p_changed bigint[]) IS 'Writes the changed and new rows of a staged batch into stream and assignment.';
-
-CREATE FUNCTION orchestrator_private.source_named(p_source text) RETURNS orchestrator_private.source
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_named(p_source text) IS 'The source of that name; refuses unknown ones (OR107) and ''manual'' (OR101).';
-
-CREATE FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) RETURNS interval
-    LANGUAGE sql IMMUTABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) IS 'Its interval; after failures twice as long with each, up to ten minutes.';
-
-CREATE FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) RETURNS integer
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) IS 'Gives streams with a new url a new epoch for the same owner, which makes it connect again.';
-
-CREATE FUNCTION orchestrator_private.source_requirements(p_batch uuid) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_requirements(p_batch uuid) IS 'Makes the requirements that a staged batch names for the first time.';
-
-CREATE FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) RETURNS integer
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) IS 'Takes streams from their owners because their source says so, as one decision.';
-
 CREATE FUNCTION orchestrator_private.stalls_due() RETURNS TABLE(stream_id bigint, instance_id text)
     LANGUAGE sql
     AS …;
@@ -3543,6 +3525,12 @@ CREATE FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more big
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) IS 'The counts of two histograms with the same buckets (null: none), put together.';
+
+CREATE FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) IS 'Its interval; after failures twice as long with each, up to ten minutes.';
 
 CREATE FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) RETURNS TABLE(target text)
     LANGUAGE sql
@@ -3689,6 +3677,12 @@ CREATE FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.i
 
 COMMENT ON FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.instance, p_max_streams integer) IS 'Step an instance that is known into its next life and ask for what its return calls for.';
 
+CREATE FUNCTION orchestrator_private.withdraw_changed(p_source text, p_gone bigint[], p_misfits bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.withdraw_changed(p_source text, p_gone bigint[], p_misfits bigint[]) IS 'Takes streams from their owners because their source says so, as one decision.';
+
 CREATE FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -3700,6 +3694,12 @@ CREATE FUNCTION orchestrator_private.without_progress() RETURNS TABLE(instance_i
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.without_progress() IS 'Instances that beat, have streams to hear and hear nothing.';
+
+CREATE FUNCTION orchestrator_private.write_batch(p_source text, p_batch uuid, p_changed bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.write_batch(p_source text, p_batch uuid, p_changed bigint[]) IS 'Writes the changed and new rows of a staged batch into stream and assignment.';
 
 CREATE TABLE orchestrator_private.alert_delivery (
     alert_id bigint NOT NULL,
@@ -4262,7 +4262,7 @@ CREATE VIEW orchestrator.sources AS
     s.last_error,
     s.consecutive_failures,
         CASE
-            WHEN ((s.kind = 'postgresql'::text) AND s.enabled) THEN COALESCE((s.last_attempt_at + orchestrator_private.source_pause(s.sync_interval, s.consecutive_failures)), s.created_at)
+            WHEN ((s.kind = 'postgresql'::text) AND s.enabled) THEN COALESCE((s.last_attempt_at + orchestrator_private.sync_pause(s.sync_interval, s.consecutive_failures)), s.created_at)
             ELSE NULL::timestamp with time zone
         END AS next_sync_at
    FROM (orchestrator_private.source s
@@ -5292,6 +5292,14 @@ REVOKE ALL ON FUNCTION orchestrator_private.await_restarts(p_instance_id text, p
 
 REVOKE ALL ON FUNCTION orchestrator_private.balancing_is_frozen() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.named_capabilities(p_required jsonb) FROM PUBLIC;
+
+GRANT INSERT ON TABLE orchestrator.stream_staging TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.batch_rows(p_batch uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, p_keep_vanished boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.begin_probation(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.best_instance(p_stream_id bigint) FROM PUBLIC;
@@ -5322,6 +5330,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_assignment_transition() FROM P
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_balance() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.check_batch(p_source text, p_batch uuid) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.check_failures(p_failures jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_instance_transition() FROM PUBLIC;
@@ -5331,6 +5341,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_instances() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.check_integrity() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_jobs() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_recovery() FROM PUBLIC;
 
@@ -5343,6 +5355,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_return(p_known orchestrator_pr
 REVOKE ALL ON FUNCTION orchestrator_private.check_schedule(p_schedule text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_settings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.check_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_sources() FROM PUBLIC;
 
@@ -5606,6 +5620,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.jobs_waiting() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.known_instance(p_instance_id text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.known_source(p_source text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) FROM PUBLIC;
@@ -5624,6 +5640,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.lock_lost(p_instance_ids text[]) FRO
 
 REVOKE ALL ON FUNCTION orchestrator_private.lock_session(p_session_key bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.lock_streams(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.lock_watched(p_watched text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.long_transactions() FROM PUBLIC;
@@ -5631,6 +5649,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.long_transactions() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.lose_instances(p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.lost_sources() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.make_requirements(p_batch uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM PUBLIC;
 
@@ -5760,6 +5780,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint
 
 REVOKE ALL ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.reconnect_owners(p_source text, p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.record_call_failures(p_reporter text, p_failures jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) FROM PUBLIC;
@@ -5769,6 +5791,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.record_run(p_job orchestrator_privat
 REVOKE ALL ON FUNCTION orchestrator_private.record_stalls(p_instance_id text, p_stalled jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_stream_failures(p_instance_id text, p_failed jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.record_sync(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.recount_loads() FROM PUBLIC;
 
@@ -5862,38 +5886,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.silent_together(p_watched text[]) FR
 
 REVOKE ALL ON FUNCTION orchestrator_private.something_is_due(p_watched text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.source_capabilities(p_required jsonb) FROM PUBLIC;
-
-GRANT INSERT ON TABLE orchestrator.stream_staging TO orchestrator_admin;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_rows(p_batch uuid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_changes(p_source text, p_batch uuid, p_keep_vanished boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_check_arguments(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_check_batch(p_source text, p_batch uuid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_finish(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_lock(p_stream_ids bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_merge(p_source text, p_batch uuid, p_changed bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_named(p_source text) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_reader;
-GRANT ALL ON FUNCTION orchestrator_private.source_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_admin;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_reconnect(p_source text, p_stream_ids bigint[]) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_requirements(p_batch uuid) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.source_withdraw(p_source text, p_gone bigint[], p_misfits bigint[]) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.stalls_due() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.stalls_over() FROM PUBLIC;
@@ -5907,6 +5899,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrat
 REVOKE ALL ON FUNCTION orchestrator_private.streams_like(p_text text, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) FROM PUBLIC;
 
@@ -5956,9 +5952,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.watched_instances() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.welcome_back(p_known orchestrator_private.instance, p_max_streams integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.withdraw_changed(p_source text, p_gone bigint[], p_misfits bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.without_progress() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.write_batch(p_source text, p_batch uuid, p_changed bigint[]) FROM PUBLIC;
 
 GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_admin;

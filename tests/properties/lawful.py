@@ -85,8 +85,10 @@ class LawfulFleet:
 
     def call(self, function: str, refused: Collection[str] = (), **parameters: Any) -> list[db.Row]:
         """Call a function and look whether the laws still hold. `refused`: SQLSTATEs that are a fair answer."""
-        self.story.append(f"{self.clock.now:%H:%M:%S} {function} {parameters}")
-        return self.step(lambda: db.call(self.conn, function, **parameters), refused)
+        try:
+            return self.step(lambda: db.call(self.conn, function, **parameters), refused)
+        finally:
+            self.story.append(f"{self.now.moment:%H:%M:%S} {function} {parameters}")
 
     def step(self, act: Callable[[], list[db.Row]], refused: Collection[str] = ()) -> list[db.Row]:
         before = self.now
@@ -113,10 +115,8 @@ class LawfulFleet:
         self._check_none_is_early()
         if self.nothing_to_repair:
             # all obey sooner or later, forget and invent nothing; an instance that was lost may claim what it had (R3)
-            repairs = self.execute(
-                "select * from {private}.repair where not difference ? 'claimed_of_others' and instance_id <> all(%s)",
-                [self._told_to_stop_what_never_ran(before)],
-            )
+            unsure = self._told_to_stop_what_never_ran(before)
+            repairs = [repair for repair in self.now.repairs if repair["instance_id"] not in unsure]
             assert not repairs, repairs
         return self.now
 
@@ -144,7 +144,7 @@ class LawfulFleet:
         stopping = [worker for worker in self.workers if worker.stop_within is not None]
         if not stopping:
             return
-        now = self.clock.now
+        now = self.now.moment
         for worker in stopping:
             assert worker.stop_within is not None and worker.heard_at is not None
             if now >= worker.heard_at + timedelta(seconds=worker.stop_within):
@@ -194,7 +194,7 @@ class LawfulFleet:
             return False
         worker.incarnation = rows[0]["incarnation"]
         worker.beating = True
-        worker.heard_at = self.clock.now
+        worker.heard_at = self.now.moment
         worker.stop_within = float(traits["stop_within"].split()[0]) if "stop_within" in traits else None
         if worker not in self.workers:
             self.workers.append(worker)
@@ -233,7 +233,7 @@ class LawfulFleet:
         if self.refusal is not None:
             self.kill(worker)  # it has a successor, or was removed
             return
-        worker.heard_at = self.clock.now
+        worker.heard_at = self.now.moment
         started = self._prepare(worker, commands, heed)
         stopped: list[int] = []
         for command in commands:

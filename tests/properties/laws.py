@@ -6,17 +6,21 @@ Counts, digests, shares and least moves are computed here from the assignment ro
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from orchestrator.database import db
+from orchestrator.names import Names
 from tests.properties.reference import least_moves
-from tests.support import digest_of, query
+from tests.support import digest_of, statement
 
 # An instance in one of these states can be given streams, unless an order or a planned absence stands against it.
 PLACEABLE = ("registered", "active", "recovering")
 _SNAPSHOT = """
 select jsonb_build_object(
+    'moment', {private}.now(),
     'assignments', (
         select coalesce(jsonb_agg(to_jsonb(a) || jsonb_build_object(
             'fence_passes', {api}.is_current(a.stream_id, a.epoch),
@@ -36,6 +40,9 @@ select jsonb_build_object(
     'faulted', (select coalesce(jsonb_agg(f.stream_id), '[]') from {private}.station_fault as f),
     'decisions', (select coalesce(jsonb_agg(to_jsonb(d)), '[]') from {private}.decision as d),
     'movements', (select coalesce(jsonb_agg(to_jsonb(m) order by m.stream_id, m.epoch), '[]') from {private}.movement as m),
+    'repairs', (
+        select coalesce(jsonb_agg(to_jsonb(r)), '[]') from {private}.repair as r where not r.difference ? 'claimed_of_others'
+    ),
     'inactive', (select coalesce(jsonb_agg(s.stream_id), '[]') from {private}.stream as s where not s.active),
     'metrics', (
         select coalesce(jsonb_agg(to_jsonb(c)), '[]') from {private}.metric_count as c
@@ -49,6 +56,7 @@ select jsonb_build_object(
 class Snapshot:
     """The whole record at one moment. Rows are as the tables have them."""
 
+    moment: datetime
     assignments: Mapping[int, Mapping[str, Any]]
     instances: Mapping[str, Mapping[str, Any]]
     requirements: Mapping[int, Mapping[str, Any]]
@@ -56,6 +64,8 @@ class Snapshot:
     refused: frozenset[int]
     faulted: frozenset[int]
     inactive: frozenset[int]
+    repairs: tuple[Mapping[str, Any], ...]
+    """Without those of streams that an instance claimed of others."""
     decisions: Mapping[int, Mapping[str, Any]]
     movements: tuple[Mapping[str, Any], ...]
     measured: Mapping[tuple[str, str], Mapping[str, Any]]
@@ -76,9 +86,12 @@ class Snapshot:
 
 
 def look(conn: db.Connection) -> Snapshot:
-    [row] = query(conn, _SNAPSHOT, conn.names)
+    conn.prepare_threshold = 0  # planned once: a module looks thousands of times
+    [row] = conn.execute(_snapshot(conn.names)).fetchall()
+    conn.prepare_threshold = None
     found = row["snapshot"]
     return Snapshot(
+        moment=datetime.fromisoformat(found["moment"]),
         assignments={a["stream_id"]: a for a in sorted(found["assignments"], key=lambda a: a["stream_id"])},
         instances={i["instance_id"]: i for i in sorted(found["instances"], key=lambda i: i["instance_id"])},
         requirements={r["requirement_id"]: r for r in found["requirements"]},
@@ -86,10 +99,16 @@ def look(conn: db.Connection) -> Snapshot:
         refused=frozenset(found["refused"]),
         faulted=frozenset(found["faulted"]),
         inactive=frozenset(found["inactive"]),
+        repairs=tuple(found["repairs"]),
         decisions={d["decision_id"]: d for d in found["decisions"]},
         movements=tuple(found["movements"]),
         measured={(m["metric"], m["label"]): m for m in found["metrics"]},
     )
+
+
+@cache
+def _snapshot(names: Names) -> bytes:
+    return statement(_SNAPSHOT, names).as_bytes(None)
 
 
 def check_now(now: Snapshot) -> None:

@@ -137,7 +137,7 @@ class Hub:
             self._message = (seen, self._version, message)
         return message
 
-    # -- looking -------------------------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
         """Look for as long as there are readers, through losses of the database."""

@@ -118,7 +118,7 @@ class _Events(Response):
         await self._hub.follow(scope, receive, send)
 
 
-# -- looking -----------------------------------------------------------------------------------------------------------
+# -- reading -----------------------------------------------------------------------------------------------------------
 
 
 async def _page(pool: Pool, request: Request, *, has_actions: bool) -> Response:

@@ -1,4 +1,4 @@
-"""How long health(), diagnose() and metrics() take on a fleet that is well: `python -m bench.looking`.
+"""How long health(), diagnose() and metrics() take on a fleet that is well: `python -m bench.diagnosis`.
 
 Milliseconds: the least and the median as a client sees them, with planning and round trip, and the median of what the
 server process was on a CPU for, which is the steadier figure on a busy machine. The parts that they are made of
