@@ -19,7 +19,7 @@ end;
 comment on function {{ api }}.lock_holders() is
 'Say whose locks make others wait: who holds the decision lock, or locks on this system''s tables. At most ten rows, the ones that most wait for first.
 lock: decision, or table and its name.
-mode: the mode of the lock, as pg_locks has it.
+mode: the mode of the lock, as PostgreSQL names it.
 pid: the server process that holds it.
 login: its login.
 application_name: its program.

@@ -645,7 +645,7 @@ CREATE FUNCTION orchestrator.lock_holders() RETURNS TABLE(lock text, mode text, 
 
 COMMENT ON FUNCTION orchestrator.lock_holders() IS 'Say whose locks make others wait: who holds the decision lock, or locks on this system''s tables. At most ten rows, the ones that most wait for first.
 lock: decision, or table and its name.
-mode: the mode of the lock, as pg_locks has it.
+mode: the mode of the lock, as PostgreSQL names it.
 pid: the server process that holds it.
 login: its login.
 application_name: its program.
