@@ -6,6 +6,8 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator.database import db
+from orchestrator.driver.driver import Driver
+from orchestrator.errors import BalancingPaused, DatabaseUnavailable
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.processes import wait_until
 from tests.support import Database, Server
@@ -94,3 +96,11 @@ def test_a_job_that_this_driver_does_not_know_fails_with_a_hint(jobs: Jobs, star
     assert "upgrade it" in run["error"]["hint"]
     driver.send(signal.SIGTERM)
     assert driver.wait() == 0
+
+
+def test_a_refusal_that_is_an_answer_is_no_failure_of_the_driver() -> None:
+    driver = Driver("host=/nowhere", schema="orchestrator")
+    driver._note_failure(BalancingPaused("balancing is paused"))
+    assert driver._failures.in_a_row == 0
+    driver._note_failure(DatabaseUnavailable("the server is away"))
+    assert driver._failures.in_a_row == 1
