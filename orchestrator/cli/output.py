@@ -19,6 +19,7 @@ import click
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.redact import lines, one_line
+from orchestrator.units import in_units
 
 _GAP = 2  # between two columns
 _ENOUGH = 14  # to what a column may be folded: a time of day; but no word is broken, it may have to be copied
@@ -139,11 +140,7 @@ def duration(value: timedelta) -> str:
         return f"{sign}{seconds * 1000:.3g} ms"
     if seconds < 60:
         return f"{sign}{seconds:.3g} s"
-    for unit, size, lesser_unit, lesser_size in (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1)):
-        if seconds >= size:
-            lesser = int(seconds % size // lesser_size)
-            return f"{sign}{int(seconds // size)} {unit}" + (f" {lesser} {lesser_unit}" if lesser else "")
-    raise AssertionError("a minute or more always has a unit")
+    return f"{sign}{in_units(int(seconds))}"
 
 
 def is_terminal() -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from orchestrator.http.dashboard.page import age
 from tests.dashboard.site import Site, trouble
 from tests.driver.processes import wait_until
 
@@ -123,6 +124,11 @@ def test_ages_count_on_by_themselves(site: Site, page: Page) -> None:
 
 
 # -- search and stories ------------------------------------------------------------------------------------------------
+
+
+def test_the_script_tells_ages_as_the_server_does(page: Page) -> None:
+    seconds = (-1, 0, 59, 60, 599, 600, 3599, 3600, 7260, 86399, 86400, 200000)
+    assert page.evaluate("seconds => seconds.map(age)", list(seconds)) == [age(each) for each in seconds]
 
 
 def test_a_stream_is_searched_for_and_tells_its_story(site: Site, page: Page) -> None:

@@ -17,6 +17,7 @@ GROUND_FLOOR = (
     "logs",
     "process_list",
     "progress",
+    "units",
     "templates",
 )
 """What every room, and the worker shim, may import. Each imports only those before it."""

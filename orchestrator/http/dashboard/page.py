@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from orchestrator.http.dashboard.charts import HEIGHT, WIDTH, charts
 from orchestrator.redact import lines
+from orchestrator.units import in_units
 
 State = Mapping[str, Any]
 """The body of http_dashboard()."""
@@ -49,13 +50,7 @@ def clock(text: str) -> str:
 def age(seconds: float) -> str:
     """A duration in one unit, or two. page.js says the same."""
     left = max(math.floor(seconds), 0)
-    if left < 60:
-        return f"{left} s"
-    if left < 3600:
-        return f"{left // 60} min {left % 60} s" if left < 600 else f"{left // 60} min"
-    if left < 86400:
-        return f"{left // 3600} h {left % 3600 // 60} min"
-    return f"{left // 86400} d {left % 86400 // 3600} h"
+    return f"{left // 60} min" if 600 <= left < 3600 else in_units(left, with_zero=True)
 
 
 def number(value: float) -> str:
