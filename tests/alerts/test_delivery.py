@@ -116,7 +116,7 @@ def test_a_target_that_says_nothing_holds_up_neither_the_others_nor_the_jobs(
             open_alert(subject)
             wait_until(partial(good.told, f"of {subject},"), what=f"{subject} is told elsewhere")
 
-        assert driver.lines(event="alert", subject="third")
+        wait_until(lambda: driver.lines(event="alert", subject="third"), what="third is in the log, too")
         runs = partial(db.view, jobs.conn, "job_runs", where={"job": "deliver_alerts", "outcome": "done"})
         assert ["ops"] in [run["result"].get("waiting_for") for run in runs()], "a run of the job did not wait for it"
         ran = jobs.ran("good_job")
