@@ -104,6 +104,7 @@ def opening(program: Program) -> Iterator[File]:
 
 
 def change(program: Program, pending: Sequence[Migration]) -> Iterator[File]:
+    yield program.runner_file("lock_tables.sql")
     yield program.runner_file("note_differences.sql")
     # Before the migrations: a column cannot change its type under a view.
     yield program.runner_file("drop_repeatables.sql")

@@ -1,7 +1,7 @@
 -- Take away all functions, views and triggers that repeatable files made, and all privileges they gave; the files bring them back.
 -- The gap is not seen: it is all one transaction. What others have built on them (a view of a DBA's own, a default, a constraint)
 -- keeps its ground: such an object, and all that it needs itself, stays and is replaced in place.
--- Locks     views, then the tables with triggers in the order in which they were made: as those do who read and write them
+-- Locks     views; lock_tables.sql has locked the tables
 do $do$
 declare
     v_object record;
