@@ -5,7 +5,8 @@
 -- Locks     job, then the other tables in the order in which they were made
 do $do$
 declare
-    v_until timestamptz := clock_timestamp() + current_setting('lock_timeout')::interval;
+    v_limit interval := current_setting('lock_timeout')::interval;
+    v_until timestamptz := clock_timestamp() + v_limit;
     v_table record;
 begin
     for v_table in
@@ -23,7 +24,10 @@ begin
         order by c.relname <> 'job', c.oid
     loop
         perform pg_catalog.set_config(
-            'lock_timeout', greatest(1, extract(epoch from v_until - clock_timestamp()) * 1000)::integer || 'ms', true
+            'lock_timeout',
+            -- a clock that is set back meanwhile makes no wait longer
+            greatest(1, extract(epoch from least(v_limit, v_until - clock_timestamp())) * 1000)::integer || 'ms',
+            true
         );
         execute pg_catalog.format('lock table %I.%I in access exclusive mode', v_table.nspname, v_table.relname);
     end loop;
