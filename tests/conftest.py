@@ -7,8 +7,8 @@ ORCHESTRATOR_TEST_SCHEMA runs them under another schema name.
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -25,6 +25,7 @@ from xdist.scheduler import LoadGroupScheduling  # type: ignore[import-untyped] 
 from orchestrator.install.migrate import migrate
 from orchestrator.lab.server import fast_directory, temporary_server
 from orchestrator.names import Names
+from tests.kept import Kept
 from tests.support import Clock, Database, Server
 
 SCHEMA = os.environ.get("ORCHESTRATOR_TEST_SCHEMA", "orchestrator")
@@ -33,19 +34,50 @@ SCHEMA = os.environ.get("ORCHESTRATOR_TEST_SCHEMA", "orchestrator")
 _FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
 
 
-class _OneBrowserPerModule(LoadGroupScheduling):  # type: ignore[misc]  # as above
-    """A module of tests/dashboard shares a browser, a server and a fleet: one process runs it. Others go one by one.
+_ONE_PROCESS_EACH = (
+    "tests/dashboard/",
+    "tests/security/test_hostile_texts.py",
+    "tests/security/test_planted_code.py",
+    "tests/security/test_roles.py",
+    "tests/sql/diagnose/test_database.py",
+)
+
+# Minutes altogether, most of them waiting for other programs.
+_LONG = (
+    *_ONE_PROCESS_EACH,
+    "tests/alerts/test_delivery.py",
+    "tests/cli/test_completion.py",
+    "tests/docs/",
+    "tests/driver/",
+    "tests/e2e/",
+    "tests/http/test_access.py",
+    "tests/http/test_openapi.py",
+    "tests/migrate/test_migrate.py",
+    "tests/migrate/test_render.py",
+    "tests/properties/",
+    "tests/sql/test_crash_loops.py",
+)
+
+
+class _OneProcessPerModule(LoadGroupScheduling):  # type: ignore[misc]  # as above
+    """What a module of these rooms builds for all its tests takes seconds (a browser, a server, logins), so one process
+    runs it. Others go one by one.
 
     (xdist's own marks for this write to node ids, which pytest 9.2 does not read any more.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
-        return module if module.startswith("tests/dashboard/") else nodeid
+        return module if module.startswith(_ONE_PROCESS_EACH) else nodeid
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _OneBrowserPerModule:
-    return _OneBrowserPerModule(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _OneProcessPerModule:
+    return _OneProcessPerModule(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first, so that no process is left alone with it in the end."""
+    items.sort(key=lambda item: not (item.get_closest_marker("slow") or item.nodeid.startswith(_LONG)))
 
 
 @pytest.fixture(scope="session")
@@ -80,17 +112,37 @@ def names() -> Names:
     return Names.for_schema(SCHEMA)
 
 
+@pytest.fixture(scope="session")
+def kept(server: Server, template: NoopExecutor, names: Names) -> Iterator[Kept]:
+    """Databases that tests use one after the other."""
+
+    def create() -> tuple[str, Callable[[], None]]:
+        stack = ExitStack()
+        dbname = stack.enter_context(_fresh_database(server, template.template_dbname))
+        return server.dsn(dbname), stack.close
+
+    kept = Kept(create, names)
+    yield kept
+    kept.close()
+
+
 @pytest.fixture
-def database(server: Server, template: NoopExecutor, names: Names) -> Iterator[Database]:
-    """A clone of the migrated template."""
-    with _fresh_database(server, template.template_dbname) as dbname:
-        database = Database(server.dsn(dbname), names)
+def database(request: pytest.FixtureRequest, names: Names) -> Iterator[Database]:
+    """The migrated template as it was made; a clone of the test's own if it is marked `own_database`."""
+    with ExitStack() as stack:
+        if request.node.get_closest_marker("own_database"):
+            server, template = request.getfixturevalue("server"), request.getfixturevalue("template")
+            dbname = stack.enter_context(_fresh_database(server, template.template_dbname))
+            database = Database(server.dsn(dbname), names)
+            stack.callback(database.close)
+        else:
+            kept: Kept = request.getfixturevalue("kept")
+            database = stack.enter_context(kept.database(with_clock="clock" in request.fixturenames))
         # The template may be minutes old; a fleet whose jobs did not run for so long would raise an alert.
         database.connect().execute(
-            sql.SQL("update {}.job set next_run_at = {}.now()").format(*2 * [sql.Identifier(names.private)])
+            sql.SQL("update {}.job set next_run_at = clock_timestamp()").format(sql.Identifier(names.private))
         )
         yield database
-        database.close()
 
 
 @pytest.fixture
@@ -101,10 +153,11 @@ def empty_database(server: Server) -> Iterator[str]:
 
 
 @pytest.fixture
-def clock(database: Database) -> Clock:
+def clock(request: pytest.FixtureRequest, database: Database) -> Clock:
     """Replaces the database's clock by one that stands still until the test moves it."""
     clock = Clock(database.connect())
-    clock.install()
+    if request.node.get_closest_marker("own_database"):
+        clock.install()
     return clock
 
 

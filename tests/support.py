@@ -1,7 +1,7 @@
 """What the fixtures hand to a test, for its annotations: `from tests.support import Clock, Database`."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -66,14 +66,19 @@ class Database:
 
     dsn: str
     names: Names
+    lend: Callable[[str | None], db.Connection] | None = None
+    """Where sessions come from that many tests use one after the other (kept.py)."""
     _opened: ExitStack = field(default_factory=ExitStack)
 
     def connect(self, role: str | None = None, *, autocommit: bool = True) -> db.Connection:
         """A connection as the superuser, or as a member of `role` ("admin", "worker", "reader", "owner") only."""
-        conn = db.connect(self.dsn, schema=self.names.api, application_name=role or "test", autocommit=True)
-        self._opened.enter_context(conn)
-        if role is not None:
-            conn.execute(sql.SQL("set role {}").format(sql.Identifier(getattr(self.names, role))))
+        if self.lend is not None:
+            conn = self.lend(role)
+        else:
+            conn = db.connect(self.dsn, schema=self.names.api, application_name=role or "test", autocommit=True)
+            self._opened.enter_context(conn)
+            if role is not None:
+                conn.execute(sql.SQL("set role {}").format(sql.Identifier(getattr(self.names, role))))
         conn.autocommit = autocommit
         return conn
 

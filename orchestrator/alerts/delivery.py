@@ -52,25 +52,29 @@ class Delivery:
             ERROR.error("alert target cannot be used", target=name, **told)
         return usable
 
-    def _reachable(self) -> dict[str, Target]:
-        """Apprise knows a hundred services and takes seconds to start; the log does not wait for it."""
+    def _reachable(self, within: float) -> dict[str, Target]:
+        """What is known after so many seconds: apprise knows a hundred services, and may take seconds to start."""
         if self._loading is None:
             self._loading = self._pool.submit(self._load)
-            wait([self._loading], 0.1)
+        wait([self._loading], within)
         return self._loading.result() if self._loading.done() else {LOG_TARGET: LogTarget()}
 
     def deliver(self, conn: db.Connection) -> dict[str, Any] | None:
         """Begin what is due. Returns how many events were sent, refused (they will be sent again) or sent without an
         answer since the last time, and the targets that have not answered yet."""
-        targets = self._reachable()
-        free = [name for name in targets if name not in self._busy or self._busy[name].done()]
-        while free:
-            events = db.call(conn, "claim_alert_deliveries", targets=free, driver=self._driver)
-            if not events:
+        for within in (0.1, WAIT_SECONDS):  # the log does not wait for the others
+            is_loaded = self._loading is not None and self._loading.done()
+            targets = self._reachable(within)
+            free = [name for name in targets if name not in self._busy or self._busy[name].done()]
+            while free:
+                events = db.call(conn, "claim_alert_deliveries", targets=free, driver=self._driver)
+                if not events:
+                    break
+                name = events[0]["target"]
+                free.remove(name)
+                self._busy[name] = self._pool.submit(self._tell, name, targets[name], events)
+            if is_loaded:
                 break
-            name = events[0]["target"]
-            free.remove(name)
-            self._busy[name] = self._pool.submit(self._tell, name, targets[name], events)
         wait(self._busy.values(), WAIT_SECONDS)
         with self._lock:
             result: dict[str, Any] = {outcome: count for outcome, count in self._told.items() if count}

@@ -70,6 +70,7 @@ class Driver:
         self._environment = environment or {}
         self._stop = asyncio.Event()
         self._outside: set[asyncio.Task[None]] = set()
+        self._outside_done = asyncio.Event()  # one ended, and is due again before its claim would have been over
         self._performance = Performance()
         self._began = time.monotonic()
         self._reached = False  # the database answered once
@@ -211,6 +212,7 @@ class Driver:
                     await self._apply_timeouts(conn)
 
     async def _run_next_job(self, conn: db.AsyncConnection) -> JobRun:
+        self._outside_done.clear()
         free = len(self._outside) < self._options.max_workers
         began = time.monotonic()
         [row] = await db.call_async(conn, "run_next_job", driver=self._name, outside=free)
@@ -220,12 +222,16 @@ class Driver:
             if run.outcome == "claimed":
                 task = asyncio.create_task(asyncio.to_thread(self._outside_jobs.run, run))
                 self._outside.add(task)
-                task.add_done_callback(self._outside.discard)
+                task.add_done_callback(self._note_outside_done)
             else:
                 report(run)
                 if run.error is not None and issubclass(class_of(run.error.get("sqlstate")), Contention):
                     await tell_who_holds_locks(conn)
         return run
+
+    def _note_outside_done(self, task: asyncio.Task[None]) -> None:
+        self._outside.discard(task)
+        self._outside_done.set()
 
     async def _apply_timeouts(self, conn: db.AsyncConnection) -> None:
         """The limits that the settings ask for, for this connection and those that follow (R5.3)."""
@@ -265,7 +271,7 @@ class Driver:
         DATABASE.info("failures reported", failures=sum(telling.values()), **rows[0])
 
     async def _rest(self, conn: db.AsyncConnection, listening: bool, next_due_in: timedelta | None) -> None:
-        """Wait until the next job is due, a notification comes or we are asked to stop."""
+        """Wait until the next job is due, one outside has ended, a notification comes or we are asked to stop."""
         longest = LONGEST_SLEEP_SECONDS if listening else LONGEST_POLL_SECONDS
         seconds = longest if next_due_in is None else min(next_due_in.total_seconds(), longest)
         if not listening:
@@ -273,6 +279,7 @@ class Driver:
             return
         waits = {
             asyncio.create_task(_notification(conn, max(seconds, SHORTEST_SLEEP_SECONDS))),
+            asyncio.create_task(self._outside_done.wait()),
             asyncio.create_task(self._stop.wait()),
         }
         done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -291,6 +291,7 @@ def test_a_beat_takes_no_decision_lock(fleet: Fleet) -> None:
     deciding.rollback()
 
 
+@pytest.mark.own_database  # the server counts what others do to the table, too
 def test_a_beat_is_one_hot_update(fleet: Fleet) -> None:
     """Design §2: a beat that updated an index would bloat the table."""
     worker = fleet.register("fv-1")

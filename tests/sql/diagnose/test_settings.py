@@ -77,6 +77,7 @@ def test_a_lease_of_less_than_two_beats_is_found(fleet: Fleet, diagnosis: Diagno
     assert finding["repair"].endswith("set_setting('heartbeat_interval', '00:00:30')")
 
 
+@pytest.mark.own_database  # a query that is planned anew reads the setting
 def test_a_setting_that_cannot_be_read_does_not_hide_the_other_findings(fleet: Fleet, diagnosis: Diagnosis) -> None:
     """R6.2"""
     fleet.admin("pause_balancing")
