@@ -1,5 +1,6 @@
 """A command on a terminal of its own: what it shows there, and what it does on Ctrl-C."""
 
+import codecs
 import os
 import pty
 import re
@@ -25,6 +26,7 @@ class Terminal:
         self.process = process
         self.shown = ""
         self._fd = fd
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a read may end within a character
 
     @property
     def text(self) -> str:
@@ -60,7 +62,7 @@ class Terminal:
             more = os.read(self._fd, 65536)
         except OSError:  # the process has ended
             more = b""
-        self.shown += more.decode(errors="replace")
+        self.shown += self._decoder.decode(more)
         return bool(more)
 
 

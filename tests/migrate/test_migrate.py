@@ -239,6 +239,7 @@ class TestLocks:
                         conn.execute(fleet.sql("select * from {api}.read_note(%s)"), [1]).fetchall()
                         conn.execute(fleet.sql("select * from {api}.notes")).fetchall()
                         calls += 1
+                        time.sleep(0.002)
                     except psycopg.Error as error:
                         failures.append(error)
 

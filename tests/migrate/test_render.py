@@ -98,9 +98,10 @@ def test_the_wheel_migrates_from_an_empty_environment_outside_of_the_repository(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(repository)],
         stdout=subprocess.DEVNULL,
     )
-    run([sys.executable, "-m", "venv", str(tmp_path / "venv")])
+    run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")])
     (wheel,) = tmp_path.glob("*.whl")
-    pip = [str(tmp_path / "venv/bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(tmp_path / "venv/bin/python"), "install", "--no-compile"]
+    pip += ["--quiet", "--disable-pip-version-check"]
     run([*pip, "-c", str(repository / "constraints.txt"), str(wheel)])
     orchestrator = str(tmp_path / "venv/bin/orchestrator")
     target = ["--dsn", make_conninfo(empty_database), "--schema", "from_wheel"]

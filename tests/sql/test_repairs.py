@@ -224,7 +224,7 @@ def test_a_storm_of_hand_overs_in_a_healthy_fleet_leaves_no_repair(fleet: Fleet)
                 fleet.query(
                     "select {a}.move_stream(a.stream_id, p.instance_id) from {p}.assignment as a, "
                     "{p}.placeable_instances() as p where a.state <> 'idle' and p.planned + 1 < p.ceiling "
-                    "and p.instance_id = %s order by a.stream_id %% 7 limit 2",
+                    "and p.instance_id = %s order by a.stream_id %% 7, a.stream_id limit 2",
                     name,
                 )
             case 1:
