@@ -1,18 +1,23 @@
 """What the tests of the doubles and the scenarios stand on."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pytest_postgresql.executors import NoopExecutor
 
 from tests.field.judge import Judge
 from tests.field.launcher import Field
 from tests.field.scripted import Scripted
+from tests.field.world import World, make_table
+from tests.support import Database, Server
 
 ALL = range(60)
 FACTOR = 60.0
+SCENARIO_FACTOR = float(os.environ.get("ORCHESTRATOR_FIELD_FACTOR", "20"))
 
 
 @dataclass
@@ -57,3 +62,38 @@ def _stage(within: Path, indexes: Sequence[int], factor: float) -> Iterator[Stag
     field.end()
     server.end()
     field.check()
+
+
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+def make_world(
+    server: Server, template: NoopExecutor, database: Database, empty_database: str, tmp_path: Path
+) -> Iterator[MakeWorld]:
+    """The product, started: `indexes` of the stations, `ids` for the newer table, how many `servers`."""
+    worlds: list[World] = []
+
+    def make(
+        indexes: Sequence[int] = ALL,
+        *,
+        ids: Sequence[int] | None = None,
+        servers: int = 1,
+        factor: float = SCENARIO_FACTOR,
+    ) -> World:
+        make_table(empty_database, indexes, ids)
+        world = World(database, empty_database, indexes, factor, tmp_path)
+        worlds.append(world)
+        world.start(servers=servers, column_map={"external_id": "index"} if ids is not None else None)
+        return world
+
+    yield make
+    for world in worlds:
+        world.end()
+        world.field.check()
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    """Sixty stations, 0 to 59, and one server."""
+    return make_world()
