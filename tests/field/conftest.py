@@ -12,7 +12,7 @@ from pytest_postgresql.executors import NoopExecutor
 from tests.field.judge import Judge
 from tests.field.launcher import Field
 from tests.field.scripted import Scripted
-from tests.field.world import World, make_table
+from tests.field.world import FIRST_STREAM_ID, World, make_table
 from tests.support import Database, Server
 
 ALL = range(60)
@@ -80,11 +80,16 @@ def make_world(
         ids: Sequence[int] | None = None,
         servers: int = 1,
         factor: float = SCENARIO_FACTOR,
+        first_stream_id: int = FIRST_STREAM_ID,
     ) -> World:
         make_table(empty_database, indexes, ids)
         world = World(database, empty_database, indexes, factor, tmp_path)
         worlds.append(world)
-        world.start(servers=servers, column_map={"external_id": "index"} if ids is not None else None)
+        world.start(
+            servers=servers,
+            column_map={"external_id": "index"} if ids is not None else None,
+            first_stream_id=first_stream_id,
+        )
         return world
 
     yield make

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-GRACE = 4.0
-"""Real seconds on top of each bound, because programs start no faster when their time does."""
+GRACE = 2.0
+"""Real seconds on top of each bound, because programs and databases are no faster when the clients' time is."""
 
 
 @dataclass
@@ -124,9 +124,9 @@ class Judge:
 
     # -- in a while ----------------------------------------------------------------------------------------------------
 
-    def wait_for(self, condition: Callable[[], object], *, within: float, what: str) -> None:
+    def wait_for(self, condition: Callable[[], object], *, within: float, what: str, grace: float = GRACE) -> None:
         """Until it is so; fails with who hears how many when it is not so in time."""
-        end = self.now() + within / self.factor + GRACE
+        end = self.now() + within / self.factor + grace
         while not condition():
             assert self.now() < end, f"after {within:g} s it was still not so: {what}\n{self.picture()}"
             time.sleep(0.02)

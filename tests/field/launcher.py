@@ -124,7 +124,7 @@ class Client:
             assert self.is_alive, self.last_words()
             return self.programs > after
 
-        self.judge.wait_for(has_begun, within=0, what=f"{self.label} has begun")
+        self.judge.wait_for(has_begun, within=0, grace=20, what=f"{self.label} has begun")
 
     def half_hour(self) -> None:
         """Its 30 minutes are over now: it replaces itself."""

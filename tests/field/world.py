@@ -75,10 +75,16 @@ class World:
     servers: list[HttpServer] = field(default_factory=list)
     _open: ExitStack = field(default_factory=ExitStack)
 
-    def start(self, *, servers: int = 1, column_map: Mapping[str, Any] | None = None) -> None:
+    def start(
+        self,
+        *,
+        servers: int = 1,
+        column_map: Mapping[str, Any] | None = None,
+        first_stream_id: int = FIRST_STREAM_ID,
+    ) -> None:
         self.owner = self.database.connect()
         self.admin = self.database.connect("admin")
-        self.query("alter table {p}.stream alter column stream_id restart with " + str(FIRST_STREAM_ID))
+        self.query("alter table {p}.stream alter column stream_id restart with " + str(first_stream_id))
         scale_windows(self.database, self.factor)
         options = {"column_map": dict(column_map)} if column_map else {}
         db.call(self.admin, "add_source", source="field", conninfo=self.table, table_name="streams", **options)
@@ -126,7 +132,12 @@ class World:
     def epochs(self) -> dict[int, int]:
         return {int(row["external_id"]): row["epoch"] for row in db.view(self.admin, "streams")}
 
+    def movements(self) -> int:
+        """How often a stream changed hands."""
+        return len(db.view(self.admin, "movements"))
+
     def registrations(self, name: str) -> int:
+        """It grows with each."""
         [row] = db.view(self.admin, "instances", where={"instance_id": name})
         return int(row["incarnation"])
 
