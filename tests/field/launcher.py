@@ -57,6 +57,7 @@ class Client:
     max_streams: int
     url: str
     address: str
+    ip: str | None
     directory: Path
     notes: Path
     judge: Judge
@@ -178,13 +179,14 @@ class Field:
         *,
         max_streams: int = 60,
         address: str = "127.0.0.2",
+        ip: str | None = None,
         url: str | None = None,
         state: dict[str, Any] | None = None,
         directory: Path | None = None,
     ) -> Client:
         """A container of its own, with `state` in its file if that is given; or one that exists, by its directory.
 
-        It calls from `address` and names that as its ip.
+        It calls from `address` and names that as its ip, or `ip`, which may be the same on many machines.
         """
         label = f"{kind}:{name}@{address}#{len(self.clients) + 1}"
         directory = directory or self.directory()
@@ -193,7 +195,7 @@ class Field:
         notes = self._within / f"client-{len(self.clients) + 1}"
         self.judge.watch(label, notes.with_suffix(".heard"), lambda: popen.poll() is None)
         arguments: list[Any] = ["--kind", kind, "--url", url or self.url, "--id", name, "--max", max_streams]
-        arguments += ["--ip", address, "--source", address, "--factor", self.judge.factor, *self._table]
+        arguments += ["--ip", ip or address, "--source", address, "--factor", self.judge.factor, *self._table]
         arguments += ["--notes", notes, "--directory", directory]
         with notes.with_suffix(".err").open("w") as errors:
             popen = subprocess.Popen(
@@ -204,7 +206,9 @@ class Field:
                 cwd=ROOT,
                 env=_INHERITED,
             )
-        client = Client(label, kind, name, max_streams, url or self.url, address, directory, notes, self.judge, popen)
+        client = Client(
+            label, kind, name, max_streams, url or self.url, address, ip, directory, notes, self.judge, popen
+        )
         self.clients.append(client)
         return client
 
@@ -229,6 +233,7 @@ class Field:
             max_streams=client.max_streams,
             url=client.url,
             address=address,
+            ip=client.ip,
             directory=directory,
         )
 

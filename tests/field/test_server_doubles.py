@@ -169,7 +169,6 @@ def test_w_releases_one_by_one_and_keeps_what_is_not_confirmed(stage: Stage) -> 
         return Reply({"success": True}) if asked.body["stream_id"] != "4" else refused(404)
 
     stage.server.say(WORKER_ASK, assigned(3, 4, 5), NOTHING)
-    stage.server.say("/instances/w", _books("w", 3, 4, 5))
     stage.server.rule(UPDATE, update)
     client = stage.field.start("W", "w")
     _until(stage, lambda: len(client.hears) == 3, "it hears them")
