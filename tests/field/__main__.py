@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from tests.field.hosts import (
 from tests.field.resilient import Identity
 from tests.field.template import Template
 from tests.field.wire import Notes, Pace, Wire
+
+WAITS = "FIELD_CLIENT_WAITS"
 
 KINDS: dict[str, type[Host]] = {
     "P": PlainHost,
@@ -59,10 +62,21 @@ async def main(given: argparse.Namespace) -> None:
         notes=notes,
         wire=Wire(given.url, pace, notes, source=given.source, headers=headers),
         read_table=partial(Table.load, given.table) if given.table else partial(Table.read, given.dsn),
+        production=given.dsn,
         directory=given.directory,
     )
     await KINDS[given.kind](setup).run()
 
 
+def wait_for_the_start(notes: Path) -> None:
+    """Those that are to start together wait for a line, each ready to begin; their next programs do not."""
+    if os.environ.pop(WAITS, None):
+        Notes(notes).heard("ready")
+        while os.read(0, 1) != b"\n":
+            pass
+
+
 if __name__ == "__main__":
-    asyncio.run(main(options()))
+    given = options()
+    wait_for_the_start(given.notes)
+    asyncio.run(main(given))

@@ -17,6 +17,8 @@ from tests.support import Database, Server
 
 ALL = range(60)
 FACTOR = 60.0
+PROGRAMS_START = 15.0
+"""Real seconds that tests of the doubles grant on top, for a busy machine to start programs in."""
 SCENARIO_FACTOR = float(os.environ.get("ORCHESTRATOR_FIELD_FACTOR", "20"))
 
 

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import ClassVar, NoReturn
 
 from tests.field.hearing import Hearing, StreamId, Table
+from tests.field.production import write_heartbeat
 from tests.field.resilient import Identity, Resilient, ServerSpeech, WorkerSpeech
 from tests.field.server_module import CHECK_EVERY, ServerModule, WorkerModule
 from tests.field.wire import Notes, Pace, Wire
 
 ASK_EVERY = 3.0
 BEAT_EVERY = 30.0, 60.0
+PRODUCTION_BEAT_EVERY = 60.0
 RESTART_AFTER = 30 * 60.0, 31 * 60.0
 GONE_AFTER = 2.0, 6.0
 
@@ -33,6 +35,8 @@ class Setup:
     notes: Notes
     wire: Wire
     read_table: Callable[[], Table]
+    production: str | None
+    """The database of the table, where there is one."""
     directory: Path
 
 
@@ -41,6 +45,8 @@ class Host:
 
     restarts: ClassVar[bool] = True
     """Whether it replaces itself every half hour."""
+    patience: ClassVar[float | None] = GONE_AFTER[1]
+    """For its last words."""
 
     def __init__(self, setup: Setup) -> None:
         self.me, self.pace, self.notes, self.read_table = setup.me, setup.pace, setup.notes, setup.read_table
@@ -63,9 +69,8 @@ class Host:
         self.is_leaving = True  # a call that is under way may still be answered
         gone_at = self.pace.now() + random.uniform(*GONE_AFTER)
         with suppress(TimeoutError):
-            await asyncio.wait_for(
-                self.leave(), self.pace.real(GONE_AFTER[1]) + 0.5
-            )  # for calls that time does not speed
+            # half a second for calls that time does not speed
+            await asyncio.wait_for(self.leave(), self.pace.real(self.patience) + 0.5 if self.patience else None)
         await self.pace.sleep(max(0.0, gone_at - self.pace.now()))
         self.notes.heard("end")
         os._exit(0)
@@ -111,6 +116,7 @@ class ResilientHost(Host):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__(setup)
+        self.production = setup.production
         self.module = Resilient(setup.wire, setup.pace, setup.me, self.speech(setup.me), directory=setup.directory)
 
     async def live(self) -> None:
@@ -119,7 +125,12 @@ class ResilientHost(Host):
         await self.module.register()
         first = await self.module.request_streams()
         self.begin(first)
-        await asyncio.gather(self.every(BEAT_EVERY, self._beat), self._ask_while_registered())
+        self.first_answer = len(first)
+        await asyncio.gather(
+            self.every(BEAT_EVERY, self._beat),
+            self._ask_while_registered(),
+            self.every(PRODUCTION_BEAT_EVERY, self._beat_in_production),
+        )
 
     def begin(self, first: list[StreamId]) -> None:
         raise NotImplementedError
@@ -139,6 +150,18 @@ class ResilientHost(Host):
     async def _beat(self) -> None:
         await self.module.send_heartbeat()
         await self.module.look_at_health_if_due()
+
+    async def _beat_in_production(self) -> None:
+        if self.production is not None:
+            await asyncio.to_thread(
+                write_heartbeat,
+                self.production,
+                self.me.name,
+                self.me.ip,
+                running=len(self.hearing.running),
+                first_answer=self.first_answer,
+                factor=self.pace.factor,
+            )
 
     async def _ask_while_registered(self) -> None:
         while self.module.is_registered and not self.is_leaving:
@@ -196,6 +219,7 @@ class PlainServerHost(Host):
     """Runs the list of the server module, and so stops what the books take from it."""
 
     restarts = False
+    patience = None
     module_type: ClassVar[type[ServerModule]] = ServerModule
 
     def __init__(self, setup: Setup) -> None:

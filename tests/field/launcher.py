@@ -183,10 +183,12 @@ class Field:
         url: str | None = None,
         state: dict[str, Any] | None = None,
         directory: Path | None = None,
+        waits: bool = False,
     ) -> Client:
         """A container of its own, with `state` in its file if that is given; or one that exists, by its directory.
 
-        It calls from `address` and names that as its ip, or `ip`, which may be the same on many machines.
+        It calls from `address` and names that as its ip, or `ip`, which may be the same on many machines. One that
+        `waits` has begun nothing until `go`.
         """
         label = f"{kind}:{name}@{address}#{len(self.clients) + 1}"
         directory = directory or self.directory()
@@ -204,13 +206,28 @@ class Field:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 cwd=ROOT,
-                env=_INHERITED,
+                env=_INHERITED | ({"FIELD_CLIENT_WAITS": "1"} if waits else {}),
             )
         client = Client(
             label, kind, name, max_streams, url or self.url, address, ip, directory, notes, self.judge, popen
         )
         self.clients.append(client)
         return client
+
+    def start_together(self, kind: str, *names: str, **options: Any) -> list[Client]:
+        """As one deployment does: within a moment, each from an address of its own (127.0.0.2, 127.0.0.3, …)."""
+        clients = [
+            self.start(kind, name, address=f"127.0.0.{place}", waits=True, **options)
+            for place, name in enumerate(names, start=2)
+        ]
+        for client in clients:
+            heard = client.notes.with_suffix(".heard")
+            self.judge.wait_for(lambda heard=heard: heard.stat().st_size, within=0, grace=20, what="they are ready")
+        for client in clients:
+            client.tell("")
+        for client in clients:
+            client.wait_until_begun()
+        return clients
 
     def directory(self) -> Path:
         """Of a container that is made now."""

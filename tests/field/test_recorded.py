@@ -3,7 +3,7 @@
 import time
 
 from tests.field import recorded
-from tests.field.conftest import SetStage, Stage
+from tests.field.conftest import PROGRAMS_START, SetStage, Stage
 from tests.field.launcher import Client
 
 STATIONS = range(1, 61)
@@ -12,7 +12,7 @@ BEAT = "/api/heartbeat"
 
 def _until(stage: Stage, condition: object, what: str, within: float = 200) -> None:
     assert callable(condition)
-    stage.judge.wait_for(condition, within=within, what=what)
+    stage.judge.wait_for(condition, within=within, grace=PROGRAMS_START, what=what)
 
 
 def _restart(stage: Stage, client: Client) -> None:

@@ -16,9 +16,7 @@ DYING = 6.0
 
 def _two(world: World, kind: str) -> tuple[Client, Client]:
     """Started together, and all is well."""
-    a, b = world.field.start(kind, "a"), world.field.start(kind, "b", address="127.0.0.3")
-    for client in (a, b):
-        client.wait_until_begun()
+    a, b = world.field.start_together(kind, "a", "b")
     world.judge.wait_for_exactly_one(within=30)
     return a, b
 
@@ -49,9 +47,7 @@ def test_01_one_that_starts_hears_all_and_its_first_answer_had_them(world: World
 def test_02_every_id_is_the_index_of_its_address(make_world: MakeWorld, kind: str) -> None:
     indexes = range(0, 180, 3)
     world = make_world(indexes, ids=[1000 + place for place in range(60)])
-    a, b = world.field.start(kind, "a"), world.field.start(kind, "b", address="127.0.0.3")
-    for client in (a, b):
-        client.wait_until_begun()
+    a, b = world.field.start_together(kind, "a", "b")
     world.judge.wait_for_exactly_one(within=10)
     for ask in (*a.asks(), *b.asks()):
         rows = (ask.answer or {}).get("streams") or []

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.field.conftest import ALL, SetStage, Stage
+from tests.field.conftest import ALL, PROGRAMS_START, SetStage, Stage
 from tests.field.launcher import Client
 from tests.field.scripted import NOTHING, Asked, Reply, assigned, echo, refused
 
@@ -20,7 +20,7 @@ def _books(name: str, *ids: int, count: int | None = None) -> Reply:
 
 
 def _until(stage: Stage, condition: Any, what: str, within: float = 200) -> None:
-    stage.judge.wait_for(condition, within=within, what=what)
+    stage.judge.wait_for(condition, within=within, grace=PROGRAMS_START, what=what)
 
 
 def _until_called(client: Client, stage: Stage, path: str, more: int = 3) -> None:

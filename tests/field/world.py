@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.rows import dict_row
 
 from orchestrator.database import db
 from orchestrator.http.access import Limits
@@ -18,6 +19,7 @@ from tests.driver.processes import DriverProcess
 from tests.field.faults import Way
 from tests.field.judge import Judge
 from tests.field.launcher import Field
+from tests.field.production import TABLE
 from tests.http.processes import HttpServer
 from tests.support import Database, query
 
@@ -29,7 +31,7 @@ SCALED = (
     "probation_time", "rebalance_cooldown", "refusal_time", "restart_grace", "settle_window", "stall_timeout",
 )  # fmt: skip
 
-_TABLE = """
+_STREAMS = """
     create table streams (
         url text, name text, sheet text, cidade text, estado text, regiao text, segmento text, "index" integer
     )
@@ -49,7 +51,8 @@ def scale_windows(database: Database, factor: float) -> None:
 def make_table(dsn: str, indexes: Sequence[int], ids: Sequence[int] | None = None) -> None:
     """The table in the field. With `ids` it is the newer one, which has its own ids beside the indexes."""
     with psycopg.connect(dsn) as conn:
-        conn.execute(_TABLE)
+        conn.execute(_STREAMS)
+        conn.execute(TABLE)
         if ids is not None:
             conn.execute("alter table streams add id bigint, add assigned_server text")
         for place, index in enumerate(indexes):
@@ -110,6 +113,11 @@ class World:
 
     def end(self) -> None:
         self._open.close()
+
+    def production(self) -> dict[str, dict[str, Any]]:
+        """What the hosts wrote of themselves, by name."""
+        with psycopg.connect(self.table, row_factory=dict_row) as conn:
+            return {row["server_id"]: row for row in conn.execute("select * from server_heartbeats")}
 
     # -- what the product believes -------------------------------------------------------------------------------------
 
