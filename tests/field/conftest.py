@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from pytest_postgresql.executors import NoopExecutor
 
 from tests.field.judge import Judge
-from tests.field.launcher import Field
+from tests.field.launcher import Client, Field
 from tests.field.scripted import Scripted
 from tests.field.world import FIRST_STREAM_ID, World, make_table
 from tests.support import Database, Server
@@ -29,6 +30,14 @@ class Stage:
     server: Scripted
     field: Field
     judge: Judge
+
+    def until(self, condition: Callable[[], object], what: str, *, within: float = 200) -> None:
+        self.judge.wait_for(condition, within=within, grace=PROGRAMS_START, what=what)
+
+    def until_called(self, client: Client, path: str, times: int = 2) -> None:
+        """It has called that so often from now on."""
+        since = time.monotonic()
+        self.until(lambda: len(client.calls(path, since=since)) >= times, f"{times} calls of {path}")
 
 
 SetStage = Callable[..., Stage]

@@ -220,9 +220,12 @@ class Field:
             self.start(kind, name, address=f"127.0.0.{place}", waits=True, **options)
             for place, name in enumerate(names, start=2)
         ]
-        for client in clients:
-            heard = client.notes.with_suffix(".heard")
-            self.judge.wait_for(lambda heard=heard: heard.stat().st_size, within=0, grace=20, what="they are ready")
+        self.judge.wait_for(
+            lambda: all(client.notes.with_suffix(".heard").stat().st_size for client in clients),
+            within=0,
+            grace=20,
+            what="all are ready",
+        )
         for client in clients:
             client.tell("")
         for client in clients:

@@ -1,13 +1,11 @@
-"""The doubles of the resilient module and its hosts do what the deployed ones were seen to do, answer by answer."""
+"""The double of the real host on the resilient module does what the deployed one was seen to do, answer by answer."""
 
 import time
-from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from tests.field.conftest import ALL, PROGRAMS_START, SetStage, Stage
-from tests.field.launcher import Client
+from tests.field.conftest import ALL, SetStage, Stage
 from tests.field.scripted import NOTHING, Reply, assigned, echo, refused, unique_echo
 
 ASK, REGISTER, BEAT, RELEASE = "/api/streams/assign", "/api/workers/register", "/api/heartbeat", "/streams/release"
@@ -18,21 +16,6 @@ def _file(*ids: int | str, local: bool = False) -> dict[str, Any]:
     return {"is_active": local, "assigned_streams": list(ids)}
 
 
-def _until(stage: Stage, condition: Any, what: str, within: float = 120) -> None:
-    stage.judge.wait_for(condition, within=within, grace=PROGRAMS_START, what=what)
-
-
-def _until_asked(client: Client, stage: Stage, more: int = 3) -> None:
-    """It has asked so often from now on."""
-    since = time.monotonic()
-    _until(stage, lambda: len(client.asks(since=since)) >= more, f"{more} more asks")
-
-
-def _until_beaten(client: Client, stage: Stage, more: int = 2) -> None:
-    since = time.monotonic()
-    _until(stage, lambda: len(client.calls(BEAT, since=since)) >= more, f"{more} more beats")
-
-
 # -- the real host: what it hears is decided by the first answer -------------------------------------------------------
 
 
@@ -40,7 +23,7 @@ def _until_beaten(client: Client, stage: Stage, more: int = 2) -> None:
 def test_r_hears_exactly_a_first_answer_that_holds_its_file(stage: Stage, before: list[int]) -> None:
     stage.server.say(ASK, assigned(*ALL), NOTHING)
     client = stage.field.start("R", "r", state=_file(*before))
-    _until_asked(client, stage, 4)
+    stage.until_called(client, ASK, 4)
     assert client.hears == set(ALL)
     assert not client.asking_loop_has_ended
     assert client.list == before + list(ALL)
@@ -54,8 +37,8 @@ def test_r_without_a_first_answer_hears_one_of_the_next_addition(stage: Stage, n
     reply = Reply({"status": nothing, "assigned_streams": [], "message": "later"})
     stage.server.say(ASK, reply, reply, assigned(*ALL))
     client = stage.field.start("R", "r")
-    _until(stage, lambda: client.hears, "it hears something")
-    _until_beaten(client, stage)
+    stage.until(lambda: client.hears, "it hears something")
+    stage.until_called(client, BEAT)
     assert client.hears == {0}
     assert client.asking_loop_has_ended
     assert len(client.asks()) == 3
@@ -74,8 +57,8 @@ def test_r_hears_its_first_answer_and_the_lowest_that_it_lacks_of_its_file(
 ) -> None:
     stage.server.say(ASK, first, NOTHING)
     client = stage.field.start("R", "r", state=_file(4, 3, 5))
-    _until(stage, lambda: client.asking_loop_has_ended, "its loop ends")
-    _until_beaten(client, stage)
+    stage.until(lambda: client.asking_loop_has_ended, "its loop ends")
+    stage.until_called(client, BEAT)
     assert client.hears == heard
     assert (client.calls(BEAT)[-1].body or {})["current_load"] == len(client.list)
 
@@ -84,7 +67,7 @@ def test_r_hears_what_the_third_try_is_answered(set_stage: SetStage) -> None:
     stage = set_stage(factor=20)
     stage.server.say(ASK, refused(), Reply(hold=1.8), assigned(*ALL), NOTHING)
     client = stage.field.start("R", "r")
-    _until_asked(client, stage, 5)
+    stage.until_called(client, ASK, 5)
     assert client.hears == set(ALL)
     assert not client.asking_loop_has_ended
     assert [call.status for call in client.asks()[:3]] == [503, 0, 200]
@@ -98,7 +81,7 @@ def test_r_hears_what_the_third_try_is_answered(set_stage: SetStage) -> None:
 def test_r_that_is_refused_at_its_start_hears_its_file(stage: Stage, path: str) -> None:
     stage.server.say(path, refused(409), refused(), refused(429), *[Reply({"success": True})] * 2)
     client = stage.field.start("R", "r", state=_file(*THIRTY))
-    _until_beaten(client, stage)
+    stage.until_called(client, BEAT)
     assert client.hears == set(THIRTY)
     beats = client.calls(BEAT)
     assert 30 <= (beats[0].sent - client.began_at()) * stage.judge.factor <= 80
@@ -112,7 +95,7 @@ def test_r_that_is_registered_without_success_asks_once(stage: Stage) -> None:
     stage.server.say(REGISTER, Reply({"status": "ok"}))
     stage.server.say(ASK, assigned(*THIRTY))
     client = stage.field.start("R", "r")
-    _until_beaten(client, stage, 3)
+    stage.until_called(client, BEAT, 3)
     assert client.hears == set(THIRTY)
     assert len(client.asks()) == 1
     assert len(client.calls(REGISTER)) == 2
@@ -122,14 +105,14 @@ def test_r_that_is_registered_without_success_asks_once(stage: Stage) -> None:
 def test_r_hears_one_of_what_is_added_and_the_rest_after_its_restart(stage: Stage, more: list[int]) -> None:
     stage.server.say(ASK, assigned(*THIRTY), NOTHING, assigned(*more), NOTHING)
     client = stage.field.start("R", "r")
-    _until(stage, lambda: client.asking_loop_has_ended, "its loop ends")
-    _until_beaten(client, stage)
+    stage.until(lambda: client.asking_loop_has_ended, "its loop ends")
+    stage.until_called(client, BEAT)
     assert client.hears == {*THIRTY, 30}
     assert client.list == THIRTY + more
 
     stage.server.say(ASK, assigned(*THIRTY, *more), NOTHING)
     client.half_hour()
-    _until_asked(client, stage)
+    stage.until_called(client, ASK, 3)
     assert client.hears == {*THIRTY, *more}
     assert not client.asking_loop_has_ended
 
@@ -137,7 +120,7 @@ def test_r_hears_one_of_what_is_added_and_the_rest_after_its_restart(stage: Stag
 def test_r_hears_the_same_while_each_answer_repeats_it(stage: Stage) -> None:
     stage.server.say(ASK, assigned(*THIRTY))
     client = stage.field.start("R", "r")
-    _until_asked(client, stage, 5)
+    stage.until_called(client, ASK, 5)
     assert client.hears == set(THIRTY)
     assert not client.asking_loop_has_ended
     assert [call.asked for call in client.asks()[:4]] == [60, 30, 0, -30]
@@ -146,11 +129,11 @@ def test_r_hears_the_same_while_each_answer_repeats_it(stage: Stage) -> None:
 def test_r_replaces_itself_without_a_word_and_is_the_same_process(stage: Stage) -> None:
     stage.server.say(ASK, assigned(*THIRTY), NOTHING)
     client = stage.field.start("R", "r", address="127.0.0.7")
-    _until(stage, lambda: len(client.hears) == 30, "it hears them")
+    stage.until(lambda: len(client.hears) == 30, "it hears them")
     pid, before = client.popen.pid, time.monotonic()
     stage.server.say(ASK, assigned(*THIRTY), NOTHING)
     client.half_hour()
-    _until_asked(client, stage)
+    stage.until_called(client, ASK, 3)
     assert client.popen.pid == pid and client.is_alive
     assert not client.calls(RELEASE)
     assert [call.path for call in client.calls(since=before) if call.sent > client.began_at()][:3] == [
@@ -167,7 +150,7 @@ def test_r_replaces_itself_without_a_word_and_is_the_same_process(stage: Stage) 
 def test_r_replaces_itself_every_half_hour(set_stage: SetStage) -> None:
     stage = set_stage(factor=600)
     client = stage.field.start("R", "r")
-    _until(stage, lambda: client.programs == 3, "two half hours have passed", within=3 * 31 * 60)
+    stage.until(lambda: client.programs == 3, "two half hours have passed", within=3 * 31 * 60)
     lines = [line.split() for line in client.notes.with_suffix(".heard").read_text().splitlines()]
     begins = [float(at) for at, what in lines if what == "begin"]
     ends = [float(at) for at, what in lines if what == "end"]
@@ -179,7 +162,7 @@ def test_at_its_end_the_list_is_given_back_as_it_is(stage: Stage, kind: str) -> 
     stage.server.say(ASK, assigned(*THIRTY), NOTHING)
     stage.server.rule(RELEASE, echo)
     client = stage.field.start(kind, "r", state=_file(*THIRTY))
-    _until(stage, lambda: len(client.list) == 60, "it has its answer")
+    stage.until(lambda: len(client.list) == 60, "it has its answer")
     told = time.monotonic()
     client.terminate()
     assert [(call.body or {})["stream_ids"] for call in client.calls(RELEASE)] == [THIRTY * 2]
@@ -193,12 +176,12 @@ def test_an_echo_without_duplicates_leaves_the_rest_to_the_next_start(stage: Sta
     stage.server.say(ASK, assigned(*THIRTY), NOTHING)
     stage.server.rule(RELEASE, unique_echo)
     client = stage.field.start("R", "r", state=_file(*THIRTY))
-    _until(stage, lambda: len(client.list) == 60, "it has its answer")
+    stage.until(lambda: len(client.list) == 60, "it has its answer")
     client.terminate()
     assert client.list == THIRTY
     stage.server.say(ASK, NOTHING)
     again = stage.field.start_again(client)
-    _until(stage, lambda: again.asking_loop_has_ended, "its loop ends")
+    stage.until(lambda: again.asking_loop_has_ended, "its loop ends")
     assert again.hears == {0}
 
 
@@ -206,157 +189,23 @@ def test_a_release_that_is_refused_leaves_the_file_and_local_mode(stage: Stage) 
     stage.server.say(ASK, assigned(*THIRTY), NOTHING)
     stage.server.say(RELEASE, refused(400))
     client = stage.field.start("R", "r")
-    _until(stage, lambda: len(client.hears) == 30, "it hears them")
+    stage.until(lambda: len(client.hears) == 30, "it hears them")
     client.terminate()
     assert client.state == _file(*THIRTY, local=True)
     assert len(client.calls(RELEASE)) == 3
 
     before = time.monotonic()
     again = stage.field.start_again(client)
-    _until_beaten(again, stage)
+    stage.until_called(again, BEAT)
     assert again.hears == set(THIRTY)
     assert not again.asks(since=before) and not again.calls(REGISTER, since=before), "unasked"
     assert (again.calls(BEAT)[0].sent - again.began_at()) * stage.judge.factor >= 29
 
 
-# -- the module: its file, its local mode, its breaker ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", ["P", "R"])
-def test_a_torn_file_is_an_empty_list(stage: Stage, kind: str) -> None:
-    stage.server.say(ASK, assigned(7), NOTHING)
-    directory = stage.field.directory()
-    (directory / "local_state_p.json").write_text('{"is_active": true, "assigned_str')
-    client = stage.field.start(kind, "p", directory=directory)
-    _until_asked(client, stage)
-    assert (client.asks()[0].asked, client.list, set(client.hears)) == (60, [7], {7})
-
-
-def test_p_runs_its_list_and_goes_on_asking(stage: Stage) -> None:
-    stage.server.say(
-        ASK, assigned(*THIRTY), NOTHING, assigned(*range(30, 45)), NOTHING, assigned("59", "1000"), NOTHING
-    )
-    client = stage.field.start("P", "p", state=_file(50))
-    _until(stage, lambda: 59 in client.hears, "it hears what was added")
-    _until_asked(client, stage)
-    assert client.hears == {*range(45), 50, 59}, "what no row of the table has is no trouble"
-
-
-@pytest.mark.parametrize("reply", [refused(409), Reply(status=201), Reply(content_type="text/plain"), Reply(hold=1.5)])
-def test_any_call_that_fails_three_times_begins_local_mode(stage: Stage, reply: Reply) -> None:
-    stage.server.say(ASK, assigned(*THIRTY), NOTHING, reply)
-    client = stage.field.start("P", "p")
-    _until(stage, lambda: client.state["is_active"], "local mode")
-    assert client.hears == set(THIRTY)
-    assert len(client.asks()) == 2 + 3
-
-
-def test_in_local_mode_only_health_is_called_and_its_first_success_ends_it(stage: Stage) -> None:
-    stage.server.say(ASK, assigned(*THIRTY), NOTHING)
-    client = stage.field.start("P", "p")
-    _until(stage, lambda: len(client.hears) == 30, "it hears them")
-    stage.server.say("/health", refused())
-    rules = stage.server.refuse_all()
-    _until(stage, lambda: client.state["is_active"], "local mode")
-    since = time.monotonic()
-    _until(stage, lambda: len(client.calls("/health", since=since)) >= 4, "health is asked for", within=200)
-    # a call that was on its way when local mode began may end in it
-    assert {call.path for call in client.calls(since=since)[3:]} == {"/health"}
-    assert client.hears == set(THIRTY)
-
-    stage.server.restore(rules)
-    stage.server.say("/health", Reply({"status": "healthy"}))
-    _until(stage, lambda: not client.state["is_active"], "local mode ends", within=150)
-    _until_asked(client, stage)
-    assert client.hears == set(THIRTY)
-    assert not client.calls(REGISTER, since=since), "it does not register again"
-
-
-def test_in_local_mode_its_end_is_silent_and_keeps_the_file(stage: Stage) -> None:
-    stage.server.say(ASK, assigned(*THIRTY), NOTHING, refused())
-    stage.server.say("/health", refused())
-    client = stage.field.start("R", "r")
-    _until(stage, lambda: client.state["is_active"], "local mode")
-    client.terminate()
-    assert not client.calls(RELEASE)
-    assert client.state == _file(*THIRTY, local=True)
-
-
-@pytest.mark.parametrize("kind", ["P", "R"])
-def test_in_local_mode_a_start_runs_the_whole_file_unasked(stage: Stage, kind: str) -> None:
-    client = stage.field.start(kind, "r", state=_file(*THIRTY, *THIRTY, local=True))
-    _until_beaten(client, stage)
-    assert client.hears == set(THIRTY)
-    assert {call.path for call in client.calls()} == {"/health", BEAT}
-    assert (client.calls(BEAT)[0].sent - client.began_at()) * stage.judge.factor >= 29
-    assert (client.calls(BEAT)[0].body or {})["current_load"] == 60
-
-
-def test_asks_that_are_refused_for_good_silence_the_beats(stage: Stage) -> None:
-    stage.server.say(ASK, refused(400))
-    client = stage.field.start("P", "p", state=_file(1, 2))
-    _until(stage, lambda: len(client.asks()) >= 9, "three times three refused asks", within=300)
-    assert len(client.calls(BEAT)) <= 1
-    tries = [call.sent for call in client.asks()]
-    pauses = [(after - before) * stage.judge.factor for before, after in zip(tries[2::3], tries[3::3], strict=False)]
-    assert 25 <= pauses[1] <= 90, pauses
-    assert client.hears == {1, 2}
-
-
-def test_beats_that_are_refused_for_good_let_asks_through_between_them(stage: Stage) -> None:
-    stage.server.say(BEAT, refused(404))
-    client = stage.field.start("P", "p")
-    _until(stage, lambda: len(client.calls(BEAT)) >= 9, "three times three refused beats", within=300)
-    beats = [call.sent for call in client.calls(BEAT)]
-    assert client.asks(since=beats[2]) and client.asks(since=beats[5])
-    assert not client.calls(REGISTER, since=beats[0])
-
-
-def test_the_fifth_failed_call_opens_the_breaker_and_three_successes_close_it(stage: Stage) -> None:
-    stage.server.say(ASK, refused())
-    client = stage.field.start("P", "p")
-    _until(stage, lambda: len(client.asks()) >= 15, "five failed calls", within=500)
-    failed_at = client.asks()[-1].at
-    stage.server.say(ASK, NOTHING)
-    _until(stage, lambda: client.calls(since=failed_at), "a call", within=200)
-    next_call = client.calls(since=failed_at)[0]
-    assert next_call.path == "/health"
-    assert 60 <= (next_call.sent - failed_at) * stage.judge.factor <= 140
-    _until_asked(client, stage, 6)
-    assert not client.state["is_active"]
-
-
-@pytest.mark.parametrize("kind", ["P", "R"])
-def test_health_is_looked_at_with_the_beats(stage: Stage, kind: str) -> None:
-    client = stage.field.start(kind, "p")
-    _until(stage, lambda: len(client.calls("/health")) >= 4, "four looks", within=400)
-    beats, looks = client.calls(BEAT), client.calls("/health")
-    assert abs(len(beats) - len(looks)) <= 1
-    pauses = [(after.sent - before.sent) * stage.judge.factor for before, after in pairwise(beats)]
-    assert all(29 <= pause <= 75 for pause in pauses), pauses
-
-
-def test_a_health_that_is_refused_begins_local_mode(stage: Stage) -> None:
-    stage.server.say(ASK, assigned(*THIRTY), NOTHING)
-    stage.server.say("/health", refused())
-    client = stage.field.start("P", "p")
-    _until(stage, lambda: client.state["is_active"], "local mode")
-    assert client.hears == set(THIRTY)
-
-
-def test_p_stops_what_it_gives_back_in_its_life(stage: Stage) -> None:
-    stage.server.say(ASK, assigned(*THIRTY), NOTHING)
-    client = stage.field.start("P", "p")
-    _until(stage, lambda: len(client.hears) == 30, "it hears them")
-    client.tell("release", 3, 4)
-    _until(stage, lambda: len(client.hears) == 28, "it has stopped two")
-    assert client.list == [each for each in THIRTY if each not in (3, 4)]
-
-
 def test_ro_speaks_as_servers_and_asks_once_in_its_life(stage: Stage) -> None:
     stage.server.say("/streams/assign", assigned(*THIRTY))
     client = stage.field.start("RO", "r")
-    _until(stage, lambda: len(client.calls("/heartbeat")) >= 2, "two beats")
+    stage.until(lambda: len(client.calls("/heartbeat")) >= 2, "two beats")
     assert client.hears == set(THIRTY)
     assert len(client.asks()) == 1
     assert [call.path for call in client.calls()[:3]] == ["/register", "/register", "/streams/assign"]

@@ -1,11 +1,10 @@
 """The doubles of the server module, the worker module and the template, and of their hosts, answer by answer."""
 
-import time
 from typing import Any
 
 import pytest
 
-from tests.field.conftest import ALL, PROGRAMS_START, SetStage, Stage
+from tests.field.conftest import ALL, SetStage, Stage
 from tests.field.launcher import Client
 from tests.field.scripted import NOTHING, Asked, Reply, assigned, echo, refused
 
@@ -19,15 +18,6 @@ def _books(name: str, *ids: int, count: int | None = None) -> Reply:
     return Reply({"status": "success", "data": data})
 
 
-def _until(stage: Stage, condition: Any, what: str, within: float = 200) -> None:
-    stage.judge.wait_for(condition, within=within, grace=PROGRAMS_START, what=what)
-
-
-def _until_called(client: Client, stage: Stage, path: str, more: int = 3) -> None:
-    since = time.monotonic()
-    _until(stage, lambda: len(client.calls(path, since=since)) >= more, f"{more} more calls of {path}")
-
-
 # -- the server module -------------------------------------------------------------------------------------------------
 
 
@@ -35,10 +25,10 @@ def test_s_runs_what_it_is_given_and_stops_what_the_books_take(stage: Stage) -> 
     stage.server.say(ASK, assigned(*TWENTY), NOTHING, assigned(30), NOTHING)
     stage.server.say("/instances/s", _books("s", *TWENTY, 30))
     client = stage.field.start("S", "s")
-    _until(stage, lambda: client.hears == {*TWENTY, 30}, "it hears them")
+    stage.until(lambda: client.hears == {*TWENTY, 30}, "it hears them")
     stage.server.say("/instances/s", _books("s", 1, 2))
-    _until(stage, lambda: client.hears == {1, 2}, "it has stopped the others", within=65)
-    _until_called(client, stage, ASK, 2)
+    stage.until(lambda: client.hears == {1, 2}, "it has stopped the others", within=65)
+    stage.until_called(client, ASK, 2)
     assert client.asks()[-1].asked == 58
     assert len(client.calls(REGISTER)) == 1
 
@@ -47,12 +37,12 @@ def test_s_registers_again_at_the_fourth_check_in_a_row_that_differs(stage: Stag
     stage.server.say(ASK, assigned(*TWENTY), NOTHING)
     stage.server.say("/instances/s", _books("s", *TWENTY, count=19))
     client = stage.field.start("S", "s")
-    _until(stage, lambda: len(client.calls(REGISTER)) == 2, "it registers again")
+    stage.until(lambda: len(client.calls(REGISTER)) == 2, "it registers again")
     second = client.calls(REGISTER)[1]
     checks = [call for call in client.calls("/instances/s") if call.sent < second.sent]
     assert len(checks) == 4
     assert 88 <= (second.sent - checks[0].sent) * stage.judge.factor <= 105
-    _until(stage, lambda: client.asks(since=second.at), "it asks at once")
+    stage.until(lambda: client.asks(since=second.at), "it asks at once")
     assert client.asks(since=second.at)[0].asked == 60
 
 
@@ -60,7 +50,7 @@ def test_s_does_not_register_again_while_the_books_agree(stage: Stage) -> None:
     stage.server.say(ASK, assigned(*TWENTY), NOTHING)
     stage.server.say("/instances/s", _books("s", *TWENTY))
     client = stage.field.start("S", "s")
-    _until_called(client, stage, "/instances/s", 6)
+    stage.until_called(client, "/instances/s", 6)
     assert len(client.calls(REGISTER)) == 1
     assert client.hears == set(TWENTY)
 
@@ -68,7 +58,7 @@ def test_s_does_not_register_again_while_the_books_agree(stage: Stage) -> None:
 def test_s_registers_when_its_beat_is_not_confirmed(stage: Stage) -> None:
     stage.server.say(BEAT, refused(404), Reply({"status": "heartbeat_updated"}))
     client = stage.field.start("S", "s")
-    _until(stage, lambda: len(client.calls(REGISTER)) == 2, "it registers again")
+    stage.until(lambda: len(client.calls(REGISTER)) == 2, "it registers again")
     assert not client.state["is_active"], "nor is there a local mode"
 
 
@@ -90,18 +80,18 @@ def test_o_starts_its_first_answer_and_nothing_of_a_later_one(stage: Stage) -> N
     stage.server.say(ASK, assigned(*TWENTY), NOTHING, assigned(30, 31), NOTHING)
     stage.server.say("/instances/o", _books("o", *TWENTY, 30, 31))
     client = stage.field.start("O", "o")
-    _until_called(client, stage, BEAT)
+    stage.until_called(client, BEAT, 3)
     assert client.hears == set(TWENTY)
     assert (client.calls(BEAT)[-1].body or {})["current_streams"] == 22
     asks = len(client.asks())
-    _until(stage, lambda: len(client.asks()) > asks, "its loop goes on")
+    stage.until(lambda: len(client.asks()) > asks, "its loop goes on")
 
 
 def test_o_starts_one_when_an_answer_repeats_what_runs_and_adds_to_it(stage: Stage) -> None:
     stage.server.say(ASK, assigned(*TWENTY), assigned(*TWENTY, 31, 30), NOTHING)
     stage.server.say("/instances/o", _books("o", *TWENTY, 30, 31))
     client = stage.field.start("O", "o")
-    _until_called(client, stage, ASK, 4)
+    stage.until_called(client, ASK, 4)
     assert client.hears == {*TWENTY, 30}
 
 
@@ -109,7 +99,7 @@ def test_o_reports_what_the_books_say_and_hears_what_it_heard(stage: Stage) -> N
     stage.server.say(ASK, assigned(*range(10)), NOTHING)
     stage.server.say("/instances/o", _books("o", *range(8)))
     client = stage.field.start("O", "o")
-    _until_called(client, stage, BEAT)
+    stage.until_called(client, BEAT, 3)
     assert (client.calls(BEAT)[-1].body or {})["current_streams"] == 8
     assert client.hears == set(range(10))
     assert len(client.calls(REGISTER)) == 1
@@ -119,10 +109,10 @@ def test_o_gives_back_what_it_hears_as_text_at_its_end_and_nothing_at_its_restar
     stage.server.say(ASK, assigned(17, 3), NOTHING)
     stage.server.rule(RELEASE, echo)
     client = stage.field.start("O", "o")
-    _until(stage, lambda: len(client.hears) == 2, "it hears them")
+    stage.until(lambda: len(client.hears) == 2, "it hears them")
     stage.server.say(ASK, assigned(17, 3), NOTHING)
     client.half_hour()
-    _until(stage, lambda: len(client.hears) == 2, "it hears them again")
+    stage.until(lambda: len(client.hears) == 2, "it hears them again")
     assert not client.calls(RELEASE)
     assert client.asks(since=client.began_at())[0].asked == 60, "it has no file"
     client.terminate()
@@ -132,7 +122,7 @@ def test_o_gives_back_what_it_hears_as_text_at_its_end_and_nothing_at_its_restar
 def test_o_goes_on_when_its_beats_are_refused(stage: Stage) -> None:
     stage.server.say(BEAT, refused(404))
     client = stage.field.start("O", "o")
-    _until_called(client, stage, BEAT)
+    stage.until_called(client, BEAT, 3)
     assert len(client.calls(REGISTER)) == 1
     assert len(client.calls(ASK)) > 3
 
@@ -144,10 +134,10 @@ def test_w_takes_streams_alone_and_station_0_only_as_text(stage: Stage) -> None:
     rows = [{"stream_id": "0", "id": 0}, {"stream_id": 0, "id": 0}, {"stream_id": "7"}, {"id": 9}]
     stage.server.say(WORKER_ASK, Reply({"status": "assigned", "assigned_streams": [1, 2], "streams": rows}), NOTHING)
     client = stage.field.start("W", "w")
-    _until(stage, lambda: client.hears, "it hears something")
+    stage.until(lambda: client.hears, "it hears something")
     assert client.hears == {0, 7, 9}
     stage.server.say(WORKER_ASK, Reply({"status": "assigned", "streams": [{"stream_id": 0, "id": 0}]}), NOTHING)
-    _until_called(client, stage, WORKER_ASK)
+    stage.until_called(client, WORKER_ASK, 3)
     assert client.asks()[-1].asked == 57
 
 
@@ -156,7 +146,7 @@ def test_w_registers_after_each_beat_without_success(set_stage: SetStage, answer
     stage = set_stage(factor=120)
     stage.server.say("/api/heartbeat", Reply(answer))
     client = stage.field.start("W", "w")
-    _until(stage, lambda: len(client.calls("/api/heartbeat")) >= 5, "five beats", within=400)
+    stage.until(lambda: len(client.calls("/api/heartbeat")) >= 5, "five beats", within=400)
     beats = client.calls("/api/heartbeat")[:5]
     registrations = [call for call in client.calls("/api/workers/register") if call.sent < beats[4].sent]
     assert len(registrations) == (1 if "success" in answer else 5)
@@ -171,9 +161,9 @@ def test_w_releases_one_by_one_and_keeps_what_is_not_confirmed(stage: Stage) -> 
     stage.server.say(WORKER_ASK, assigned(3, 4, 5), NOTHING)
     stage.server.rule(UPDATE, update)
     client = stage.field.start("W", "w")
-    _until(stage, lambda: len(client.hears) == 3, "it hears them")
+    stage.until(lambda: len(client.hears) == 3, "it hears them")
     client.tell("release", 3, 4)
-    _until(stage, lambda: client.hears == {4, 5}, "it has stopped one")
+    stage.until(lambda: client.hears == {4, 5}, "it has stopped one")
     stage.server.say(UPDATE, Reply({"success": True}))
     client.terminate()
     assert {(call.body or {})["status"] for call in client.calls(UPDATE)} == {"cancelled"}
@@ -191,8 +181,8 @@ def test_t_finds_stations_by_address_and_forgets_them_when_done(set_stage: SetSt
     stage = set_stage(factor=12)
     stage.server.rule(WORKER_ASK, lambda asked: assigned(*range(int(asked.query["capacity"]))))
     client = stage.field.start("T", "t", max_streams=20)
-    _until(stage, lambda: len(client.hears) == 20, "it works on all")
-    _until(stage, lambda: _updates(client, "completed") >= 40, "it goes on", within=200)
+    stage.until(lambda: len(client.hears) == 20, "it works on all")
+    stage.until(lambda: _updates(client, "completed") >= 40, "it goes on", within=200)
     assert len(client.hears) > 5
     assert all(0 < ask.asked <= 20 for ask in client.asks())
     assert len(client.calls("/api/workers/register")) == 1
@@ -205,18 +195,18 @@ def test_t_runs_dry_when_its_updates_are_not_known(set_stage: SetStage) -> None:
     stage.server.say(WORKER_ASK, assigned(*TWENTY), NOTHING)
     stage.server.say(UPDATE, refused(404))
     client = stage.field.start("T", "t", max_streams=20)
-    _until(stage, lambda: len(client.hears) == 20, "it works on all")
-    _until(stage, lambda: not client.hears, "it works on none", within=40)
+    stage.until(lambda: len(client.hears) == 20, "it works on all")
+    stage.until(lambda: not client.hears, "it works on none", within=40)
     assert len(client.calls(UPDATE)) == 40
-    _until_called(client, stage, WORKER_ASK)
+    stage.until_called(client, WORKER_ASK, 3)
     assert client.asks()[-1].asked == 20
 
 
 def test_t_takes_no_notice_of_refusals(stage: Stage) -> None:
     rules = stage.server.refuse_all(500)
     client = stage.field.start("T", "t", max_streams=3)
-    _until_called(client, stage, "/api/heartbeat")
+    stage.until_called(client, "/api/heartbeat", 3)
     assert len(client.calls("/api/workers/register")) == 1
     stage.server.restore(rules)
     stage.server.say(WORKER_ASK, assigned(*ALL[:3]), NOTHING)
-    _until(stage, lambda: len(client.hears) == 3, "it works")
+    stage.until(lambda: len(client.hears) == 3, "it works")
