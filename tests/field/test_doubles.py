@@ -72,9 +72,9 @@ def test_r_hears_what_the_third_try_is_answered(set_stage: SetStage) -> None:
     assert not client.asking_loop_has_ended
     assert [call.status for call in client.asks()[:3]] == [503, 0, 200]
     first, second, third = client.asks()[:3]
-    assert 0.75 <= (second.sent - first.at) * stage.judge.factor <= 2.5, "a second between the first two, more or less"
-    assert 1.5 <= (third.sent - second.at) * stage.judge.factor <= 4
-    assert 29 <= (second.at - second.sent) * stage.judge.factor <= 33, "it waits for an answer for half a minute"
+    assert 0.75 <= (second.sent - first.at) * stage.judge.factor <= 6, "a second between the first two, more or less"
+    assert 1.5 <= (third.sent - second.at) * stage.judge.factor <= 8
+    assert 29 <= (second.at - second.sent) * stage.judge.factor <= 40, "it waits for an answer for half a minute"
 
 
 @pytest.mark.parametrize("path", [REGISTER, ASK])

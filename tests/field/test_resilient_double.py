@@ -43,7 +43,10 @@ def test_any_call_that_fails_three_times_begins_local_mode(stage: Stage, reply: 
     client = stage.field.start("P", "p")
     stage.until(lambda: client.state["is_active"], "local mode")
     assert client.hears == set(THIRTY)
-    assert len(client.asks()) == 2 + 3
+    third, fourth, fifth = client.asks()[2:5]
+    assert third.status == fourth.status == fifth.status == (0 if reply.hold else reply.status)
+    pauses = [(after.sent - before.at) * stage.judge.factor for before, after in pairwise([third, fourth, fifth])]
+    assert pauses[0] >= 0.75 and pauses[1] >= 1.5, pauses
 
 
 def test_in_local_mode_only_health_is_called_and_its_first_success_ends_it(stage: Stage) -> None:

@@ -197,7 +197,7 @@ def test_t_runs_dry_when_its_updates_are_not_known(set_stage: SetStage) -> None:
     client = stage.field.start("T", "t", max_streams=20)
     stage.until(lambda: len(client.hears) == 20, "it works on all")
     stage.until(lambda: not client.hears, "it works on none", within=40)
-    assert len(client.calls(UPDATE)) == 40
+    stage.until(lambda: len(client.calls(UPDATE)) == 40, "it has said so")
     stage.until_called(client, WORKER_ASK, 3)
     assert client.asks()[-1].asked == 20
 
