@@ -20,6 +20,7 @@ ALL = range(60)
 FACTOR = 60.0
 PROGRAMS_START = 15.0
 """Real seconds that tests of the doubles grant on top, for a busy machine to start programs in."""
+SCENARIO_SERVERS = int(os.environ.get("ORCHESTRATOR_FIELD_SERVERS", "1"))
 SCENARIO_FACTOR = float(os.environ.get("ORCHESTRATOR_FIELD_FACTOR", "20"))
 
 
@@ -89,7 +90,7 @@ def make_world(
         indexes: Sequence[int] = ALL,
         *,
         ids: Sequence[int] | None = None,
-        servers: int = 1,
+        servers: int = SCENARIO_SERVERS,
         factor: float = SCENARIO_FACTOR,
         first_stream_id: int = FIRST_STREAM_ID,
     ) -> World:

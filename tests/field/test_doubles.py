@@ -84,7 +84,7 @@ def test_r_that_is_refused_at_its_start_hears_its_file(stage: Stage, path: str) 
     stage.until_called(client, BEAT)
     assert client.hears == set(THIRTY)
     beats = client.calls(BEAT)
-    assert 30 <= (beats[0].sent - client.began_at()) * stage.judge.factor <= 80
+    assert 30 <= (beats[0].sent - client.began_at()) * stage.judge.factor <= 150
     assert client.list == THIRTY
     if path == REGISTER:
         assert len(client.calls(REGISTER)) == 3
@@ -168,7 +168,7 @@ def test_at_its_end_the_list_is_given_back_as_it_is(stage: Stage, kind: str) -> 
     assert [(call.body or {})["stream_ids"] for call in client.calls(RELEASE)] == [THIRTY * 2]
     assert client.list == []
     assert client.popen.returncode == 0
-    assert 2 <= (stage.judge.now() - told) * stage.judge.factor <= 12
+    assert 2 <= (stage.judge.now() - told) * stage.judge.factor <= 60
     assert client.hears == set()
 
 
