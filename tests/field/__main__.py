@@ -56,6 +56,8 @@ def options() -> argparse.Namespace:
 async def main(given: argparse.Namespace) -> None:
     pace, notes = Pace(given.factor), Notes(given.notes)
     headers = {"User-Agent": f"FingerV7-Client/{given.id}"} if given.kind == "T" else {}
+    if given.kind == "T" and (key := os.environ.get("ORCHESTRATOR_API_KEY")):
+        headers["Authorization"] = f"Bearer {key}"  # the others have theirs in the address
     setup = Setup(
         me=Identity(given.id, given.max, given.ip, given.port),
         pace=pace,

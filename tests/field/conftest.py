@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pytest_postgresql.executors import NoopExecutor
 
 from tests.field.judge import Judge
 from tests.field.launcher import Client, Field
@@ -81,10 +80,12 @@ MakeWorld = Callable[..., World]
 
 @pytest.fixture
 def make_world(
-    server: Server, template: NoopExecutor, database: Database, empty_database: str, tmp_path: Path
+    server: Server, database: Database, empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeWorld]:
     """The product, started: `indexes` of the stations, `ids` for the newer table, how many `servers`."""
     worlds: list[World] = []
+    if server.password is not None:
+        monkeypatch.setenv("PGPASSWORD", server.password)
 
     def make(
         indexes: Sequence[int] = ALL,

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from tests.field.judge import Judge
 
 ROOT = Path(__file__).parents[2]
 
-_INHERITED = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "POSTGRES_"))}
+_INHERITED = {
+    name: value for name, value in os.environ.items() if not name.startswith(("PG", "POSTGRES_", "ORCHESTRATOR_"))
+}
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,7 @@ class Field:
         state: dict[str, Any] | None = None,
         directory: Path | None = None,
         waits: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> Client:
         """A container of its own, with `state` in its file if that is given; or one that exists, by its directory.
 
@@ -206,7 +209,7 @@ class Field:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
                 cwd=ROOT,
-                env=_INHERITED | ({"FIELD_CLIENT_WAITS": "1"} if waits else {}),
+                env={**_INHERITED, **({"FIELD_CLIENT_WAITS": "1"} if waits else {}), **(environment or {})},
             )
         client = Client(
             label, kind, name, max_streams, url or self.url, address, ip, directory, notes, self.judge, popen

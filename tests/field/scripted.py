@@ -31,6 +31,7 @@ class Asked:
     path: str
     body: Body
     query: dict[str, str]
+    headers: dict[str, str]
 
 
 Rule = Callable[[Asked], Reply]
@@ -138,6 +139,7 @@ class Scripted:
             target.path,
             json.loads(content) if content else {},
             dict(parse_qsl(target.query)),
+            dict(handler.headers),
         )
         with self._lock:
             self.asked.append(asked)

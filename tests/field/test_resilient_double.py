@@ -1,6 +1,7 @@
 """The double of the resilient module: its list and file, its local mode, its breaker, answer by answer."""
 
 import time
+from base64 import b64encode
 from itertools import pairwise
 from typing import Any
 
@@ -149,3 +150,11 @@ def test_p_stops_what_it_gives_back_in_its_life(stage: Stage) -> None:
     client.tell("release", 3, 4)
     stage.until(lambda: len(client.hears) == 28, "it has stopped two")
     assert client.list == [each for each in THIRTY if each not in (3, 4)]
+
+
+@pytest.mark.parametrize("kind", ["P", "O", "W"])
+def test_a_key_in_the_address_is_shown_as_its_password(stage: Stage, kind: str) -> None:
+    client = stage.field.start(kind, "p", url=stage.server.url.replace("http://", "http://any:KEY@"))
+    stage.until(lambda: client.calls(), "it has called")
+    basic = "Basic " + b64encode(b"any:KEY").decode()
+    assert {asked.headers.get("Authorization") for asked in stage.server.asked} == {basic}

@@ -210,3 +210,10 @@ def test_t_takes_no_notice_of_refusals(stage: Stage) -> None:
     stage.server.restore(rules)
     stage.server.say(WORKER_ASK, assigned(*ALL[:3]), NOTHING)
     stage.until(lambda: len(client.hears) == 3, "it works")
+
+
+def test_t_shows_a_key_of_its_environment_and_its_name(stage: Stage) -> None:
+    client = stage.field.start("T", "t", environment={"ORCHESTRATOR_API_KEY": "KEY"})
+    stage.until(lambda: client.calls(), "it has called")
+    headers = stage.server.asked[0].headers
+    assert (headers["Authorization"], headers["User-Agent"]) == ("Bearer KEY", "FingerV7-Client/t")

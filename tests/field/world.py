@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
 from orchestrator.database import db
@@ -46,6 +47,12 @@ def scale_windows(database: Database, factor: float) -> None:
         database.names,
         [factor, list(SCALED)],
     )
+
+
+def without_password(dsn: str) -> str:
+    """A source's address has none: whoever reads it has it from libpq's places."""
+    parts: dict[str, Any] = {key: value for key, value in conninfo_to_dict(dsn).items() if key != "password"}
+    return make_conninfo(**parts)
 
 
 def make_table(dsn: str, indexes: Sequence[int], ids: Sequence[int] | None = None) -> None:
@@ -90,7 +97,14 @@ class World:
         self.query("alter table {p}.stream alter column stream_id restart with " + str(first_stream_id))
         scale_windows(self.database, self.factor)
         options = {"column_map": dict(column_map)} if column_map else {}
-        db.call(self.admin, "add_source", source="field", conninfo=self.table, table_name="streams", **options)
+        db.call(
+            self.admin,
+            "add_source",
+            source="field",
+            conninfo=without_password(self.table),
+            table_name="streams",
+            **options,
+        )
         sync(self.admin, "field")
         self.driver = DriverProcess(self.database.dsn, self.database.names.api, self.within / "driver.log")
         self._open.callback(self.driver.end)
