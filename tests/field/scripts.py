@@ -254,6 +254,30 @@ def every_request(url: str, name: str) -> list[str]:
     return visit.end()
 
 
+def odd_requests(url: str, name: str) -> list[str]:
+    """What deployed clients may send beyond that, none of which is to be refused."""
+    visit = Visit(url)
+    long = f"{name}-{'host' * 20}"
+    for each, places in ((f"{name}-0", 0), (f"{name}-5000", 5000), (long, 20)):
+        visit.post("/register", {"server_id": each, "ip": "127.0.0.1", "port": 8000, "max_streams": places}, "status")
+        visit.post("/api/workers/register", {**_worker(f"{each}-w"), "capacity": places}, "success")
+        visit.post("/streams/assign", {"server_id": each, "requested_streams": 1}, "status")
+        visit.post("/streams/release", {"server_id": each, "stream_ids": [*range(60)] * 333}, "status")
+        visit.get(f"/instances/{each}", "status")
+    visit.post("/heartbeat", {"server_id": f"{name}-unknown", "current_streams": 3, "status": "active"}, "status")
+    unknown = {"worker_instance_id": f"{name}-stranger", "status": "active", "current_load": 90}
+    visit.post("/api/heartbeat", {**unknown, "available_capacity": -30}, "success")
+    odd: list[Any] = [[], "none", {"cpu_percent": "12%"}, {"system": None}, {"system": {"cpu_percent": None}}]
+    for metrics in odd:
+        visit.post("/api/heartbeat", {**unknown, "metrics": metrics}, "success")
+        beat = {"server_id": long, "current_streams": 0, "status": "active", "system_metrics": metrics}
+        visit.post("/heartbeat", beat, "status")
+    _update(visit, f"{name}-stranger", "no-number", "processing")
+    visit.get("/api/streams/assign", "status", worker_id=f"{name}-0-w")
+    visit.get("/health", "status")
+    return visit.end()
+
+
 def _worker(name: str) -> Body:
     return {
         "instance_id": name,

@@ -164,10 +164,29 @@ def test_10_an_absence_of_the_server_is_not_heard(world: World, kind: str, absen
     world.judge.pass_time(absence)
     back = world.judge.now()
     world.way.heal()
+    _all_speak_and_nothing_has_moved(world, clients, since, back, moves)
 
+
+@pytest.mark.parametrize("kind", ["P", "R"])
+def test_10_a_server_that_was_frozen_and_finds_old_requests_is_not_heard(world: World, kind: str) -> None:
+    clients = _two(world, kind)
+    world.judge.pass_time(30)
+    since, moves = world.judge.now(), world.movements()
+    world.freeze()
+    world.judge.pass_time(75)
+    back = world.judge.now()
+    world.thaw()
+    _all_speak_and_nothing_has_moved(world, clients, since, back, moves)
+
+
+def _all_speak_and_nothing_has_moved(
+    world: World, clients: tuple[Client, Client], since: float, back: float, moves: int
+) -> None:
     def all_speak() -> bool:
-        return all(any(call.status == 200 and call.path != "/health" for call in client.calls(since=back))
-                   for client in clients)  # fmt: skip
+        return all(
+            any(call.status == 200 and call.path != "/health" for call in client.calls(since=back))
+            for client in clients
+        )
 
     world.judge.wait_for(all_speak, within=150, what="all clients speak again")
     world.judge.pass_time(200)

@@ -153,6 +153,10 @@ def test_19_every_request_is_answered_as_its_client_expects(world: World) -> Non
     assert scripts.every_request(world.way.url, "any") == []
 
 
+def test_19_no_odd_request_is_refused(world: World) -> None:
+    assert scripts.odd_requests(world.way.url, "odd") == []
+
+
 SCRIPTS = {
     "TESTE-FINAL": scripts.final_test,
     "test-deploy": scripts.deploy_test,

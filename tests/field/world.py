@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -125,7 +127,17 @@ class World:
         self._open.callback(server.stop)
         return server
 
+    def freeze(self) -> None:
+        """The servers stand still, and what is sent to them meanwhile waits for them."""
+        for server in self.servers:
+            os.kill(server.process.pid or 0, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for server in self.servers:
+            os.kill(server.process.pid or 0, signal.SIGCONT)
+
     def end(self) -> None:
+        self.thaw()
         self._open.close()
 
     def production(self) -> dict[str, dict[str, Any]]:
