@@ -129,12 +129,15 @@ class World:
 
     def freeze(self) -> None:
         """The servers stand still, and what is sent to them meanwhile waits for them."""
-        for server in self.servers:
-            os.kill(server.process.pid or 0, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         for server in self.servers:
-            os.kill(server.process.pid or 0, signal.SIGCONT)
+            if server.process.pid is not None and server.process.is_alive():
+                os.kill(server.process.pid, number)
 
     def end(self) -> None:
         self.thaw()
