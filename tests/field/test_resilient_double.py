@@ -3,12 +3,17 @@
 import time
 from base64 import b64encode
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from tests.field.conftest import Stage
+from tests.field.launcher import Field
 from tests.field.scripted import NOTHING, Reply, assigned, refused
+from tests.field.world import make_table
 
 ASK, REGISTER, BEAT, RELEASE = "/api/streams/assign", "/api/workers/register", "/api/heartbeat", "/streams/release"
 THIRTY = list(range(30))
@@ -158,3 +163,23 @@ def test_a_key_in_the_address_is_shown_as_its_password(stage: Stage, kind: str) 
     stage.until(lambda: client.calls(), "it has called")
     basic = "Basic " + b64encode(b"any:KEY").decode()
     assert {asked.headers.get("Authorization") for asked in stage.server.asked} == {basic}
+
+
+def test_a_current_host_reads_its_table_and_writes_of_itself_in_the_production_database(
+    stage: Stage, empty_database: str, tmp_path: Path
+) -> None:
+    make_table(empty_database, [*range(0, 180, 3)])
+    stage.server.say(ASK, assigned(3, 6, 7), NOTHING, assigned(9), NOTHING)
+    field = Field(stage.judge, tmp_path / "with a table", url=stage.server.url, table=("--dsn", empty_database))
+    client = field.start("P", "p")
+    stage.until(lambda: client.hears == {3, 6, 9}, "it hears the rows that it finds")
+    with psycopg.connect(empty_database, autocommit=True, row_factory=dict_row) as conn:
+
+        def row() -> dict[str, Any]:
+            return conn.execute("select * from server_heartbeats").fetchone() or {"info": {}}
+
+        stage.until(lambda: row()["info"].get("processing_streams") == 3, "it says how many it hears")
+        found = row()
+    field.end()
+    assert (found["server_id"], found["status"], found["ip_address"]) == ("p", "ONLINE", "127.0.0.2")
+    assert found["info"]["total_streams"] == 3, "the size of its first answer"
