@@ -21,8 +21,14 @@ help:  ## what there is to make
 demo: $(VENV)/demo.stamp  ## the whole system on real audio, about a minute (DEMO="--stations 30")
 	$(BIN)/orchestrator demo $(DEMO)
 
-test: $(VENV)/dev.stamp  ## all tests, on the embedded PostgreSQL 18
-	$(PYTEST)
+test: $(VENV)/dev.stamp  ## all tests but the scenarios, on the embedded PostgreSQL 18
+	$(PYTEST) -m "not scenario"
+
+scenarios: $(VENV)/dev.stamp  ## what programs in the field live through, in real time, half an hour
+	ORCHESTRATOR_FIELD_FACTOR=1 $(BIN)/pytest -q -n 12 --dist loadgroup -m scenario tests/field
+
+scenarios-quick: $(VENV)/dev.stamp  ## the same, twenty times as fast, a few minutes
+	$(BIN)/pytest -q -n 6 --dist loadgroup -m scenario tests/field
 
 test-other: $(VENV)/dev.stamp  ## the tests of the SQL under another schema name, on Debian's PostgreSQL 15 where it is installed
 	@if [ -x $(POSTGRES_15)/initdb ]; then \

@@ -31,7 +31,14 @@ from tests.support import Clock, Database, Server
 SCHEMA = os.environ.get("ORCHESTRATOR_TEST_SCHEMA", "orchestrator")
 
 # What may be lost when the machine stops is worth nothing here.
-_FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
+_FAST_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "256MB",
+    # a database that many tests use would be vacuumed while one of them looks
+    "autovacuum_naptime": "1d",
+}
 
 
 _ONE_PROCESS_EACH = (

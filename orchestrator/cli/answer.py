@@ -9,7 +9,7 @@ import click
 from orchestrator.cli import options, output, watch
 from orchestrator.database import db
 from orchestrator.database.retry import Round, is_contention
-from orchestrator.errors import DatabaseError, UnknownInstance
+from orchestrator.errors import DatabaseError, UnknownInstance, UnknownStream
 
 Page = TypeVar("Page")
 
@@ -21,6 +21,8 @@ def act(target: options.Target, function: str, /, **parameters: Any) -> list[db.
     """
     given = {name: value for name, value in parameters.items() if value is not None}
     with target.connect() as conn:
+        if "stream_id" in given:
+            given["stream_id"] = stream_id_of(conn, given["stream_id"])
         try:
             return Round(worth=is_contention).run(db.call, conn, function, **given)
         except DatabaseError as error:
@@ -39,6 +41,25 @@ def act_and_show(target: options.Target, function: str, /, **parameters: Any) ->
         output.as_json_text(None)
     else:
         click.echo("nothing to do")
+
+
+def stream_id_of(conn: db.Connection, stream: int | options.SourceId) -> int:
+    """Our id of a stream.
+
+    Raises:
+        UnknownStream: no source has that id, or several have.
+    """
+    if isinstance(stream, int):
+        return stream
+    where = {"external_id": stream.external_id} | ({"source": stream.source} if stream.source else {})
+    found = db.view(conn, "streams", where=where, order_by=["source"], limit=20)
+    if len(found) != 1:
+        raise UnknownStream(
+            "several sources have this id" if found else "unknown stream",
+            detail=where | ({"sources": [row["source"] for row in found]} if found else {}),
+            hint="name the source: SOURCE:ID" if found else "'orchestrator stream find' looks for it",
+        )
+    return int(found[0]["stream_id"])
 
 
 def require_instance(conn: db.Connection, instance_id: str) -> db.Row:

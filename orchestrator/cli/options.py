@@ -42,6 +42,33 @@ class Number(click.FloatRange):
 ID = click.IntRange(1, 2**63 - 1)
 """What the database numbers: streams, plans, alerts."""
 
+
+@dataclass(frozen=True)
+class SourceId:
+    """A stream by its id in its source; without a source, the only one that has this id."""
+
+    source: str | None
+    external_id: str
+
+
+class StreamType(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2 only
+    """Our id of a stream, or SOURCE:ID, the id that its source has for it. The source may be left out."""
+
+    name = "stream"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | SourceId:
+        if isinstance(value, int | SourceId):
+            return value
+        source, colon, external_id = str(value).partition(":")
+        if not colon:
+            return ID.convert(value, param, ctx)
+        if not external_id:
+            self.fail(f"{value!r} names no id: SOURCE:ID, or :ID", param, ctx)
+        return SourceId(source or None, external_id)
+
+
+STREAM = StreamType()
+
 INTEGER = click.IntRange(-(2**31), 2**31 - 1)
 """Any integer that the database can read; whether it will do is for it to say."""
 

@@ -10,7 +10,7 @@ from orchestrator.cli.stream_import import import_streams
 from orchestrator.database import db
 from orchestrator.sources import records
 
-COLUMNS = ("stream_id", "name", "state", "instance_id", "epoch", "region", "pinned_to", "url")
+COLUMNS = ("stream_id", "name", "state", "instance_id", "number", "epoch", "region", "pinned_to", "url")
 
 EXPLANATION_COLUMNS = (
     "at",
@@ -30,7 +30,10 @@ CANDIDATE_COLUMNS = ("instance_id", "streams", "max_streams", "excluded_by")
 
 @click.group()
 def stream() -> None:
-    """Look at streams; add, remove, move and pin them."""
+    """Look at streams; add, remove, move and pin them.
+
+    STREAM_ID is our id of a stream, or SOURCE:ID, its id in its source; :ID where one source only has it.
+    """
 
 
 stream.add_command(import_streams)
@@ -97,67 +100,71 @@ def add(
 
 
 @stream.command()
-@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
+@click.argument("stream_id", type=options.STREAM, shell_complete=completion.streams)
 @click.option("--reason", help="Kept with the decision.")
 @options.common
-def remove(target: options.Target, stream_id: int, reason: str | None) -> None:
+def remove(target: options.Target, stream_id: int | options.SourceId, reason: str | None) -> None:
     """Remove a stream; its owner is told to stop."""
     answer.act_and_show(target, "remove_stream", stream_id=stream_id, reason=reason)
 
 
 @stream.command()
-@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
+@click.argument("stream_id", type=options.STREAM, shell_complete=completion.streams)
 @options.common
-def activate(target: options.Target, stream_id: int) -> None:
+def activate(target: options.Target, stream_id: int | options.SourceId) -> None:
     """Switch a stream on; it is placed again."""
     answer.act_and_show(target, "set_stream_active", stream_id=stream_id, active=True)
 
 
 @stream.command()
-@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
+@click.argument("stream_id", type=options.STREAM, shell_complete=completion.streams)
 @options.common
-def deactivate(target: options.Target, stream_id: int) -> None:
+def deactivate(target: options.Target, stream_id: int | options.SourceId) -> None:
     """Switch a stream off, without removing it; its owner is told to stop."""
     answer.act_and_show(target, "set_stream_active", stream_id=stream_id, active=False)
 
 
 @stream.command()
-@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
+@click.argument("stream_id", type=options.STREAM, shell_complete=completion.streams)
 @click.argument("instance_id", shell_complete=completion.instances)
 @click.option("--reason", help="Kept with the decision.")
 @options.common
-def move(target: options.Target, stream_id: int, instance_id: str, reason: str | None) -> None:
+def move(target: options.Target, stream_id: int | options.SourceId, instance_id: str, reason: str | None) -> None:
     """Give a stream to one instance. Balancing may move it again; 'pin' keeps it there."""
     answer.act_and_show(target, "move_stream", stream_id=stream_id, instance_id=instance_id, reason=reason)
 
 
 @stream.command()
-@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
+@click.argument("stream_id", type=options.STREAM, shell_complete=completion.streams)
 @click.argument("instance_id", required=False, shell_complete=completion.instances)
 @options.common
-def pin(target: options.Target, stream_id: int, instance_id: str | None) -> None:
+def pin(target: options.Target, stream_id: int | options.SourceId, instance_id: str | None) -> None:
     """Keep a stream where it is, or on INSTANCE_ID, whatever balancing would say."""
     answer.act_and_show(target, "pin_stream", stream_id=stream_id, instance_id=instance_id)
 
 
 @stream.command()
-@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
+@click.argument("stream_id", type=options.STREAM, shell_complete=completion.streams)
 @options.common
-def unpin(target: options.Target, stream_id: int) -> None:
+def unpin(target: options.Target, stream_id: int | options.SourceId) -> None:
     """Let balancing move a stream again."""
     answer.act_and_show(target, "unpin_stream", stream_id=stream_id)
 
 
 @stream.command()
-@click.argument("stream_id", type=options.ID, shell_complete=completion.streams)
+@click.argument("stream_id", type=options.STREAM, shell_complete=completion.streams)
 @options.watchable
-def explain(target: options.Target, stream_id: int) -> None:
+def explain(target: options.Target, stream_id: int | options.SourceId) -> None:
     """Tell who had a stream, who has it, and which rule moved it; or why nobody has it.
 
     The first line is how things are now, the others are changes of hands, the latest first. Below it stands who else
     could have it, or what keeps each from it, and what the decision behind the first line saw.
     """
-    answer.look(target, lambda conn: db.call(conn, "explain_stream", stream_id=stream_id), _show_explanation)
+
+    def read(conn: db.Connection) -> list[db.Row]:
+        return db.call(conn, "explain_stream", stream_id=answer.stream_id_of(conn, stream_id))
+
+    answer.look(target, read, _show_explanation)
 
 
 def _show_explanation(found: list[db.Row]) -> None:

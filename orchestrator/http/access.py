@@ -28,6 +28,8 @@ class Limits:
     """What one client may ask. Bytes, requests per second by address (0: any number), seconds."""
 
     body: int = 1024 * 1024
+    list: int = 8 * 1024 * 1024
+    """The body of a client that may send its whole list of streams, in which each may stand many times."""
     rate: float = 100.0
     patience: float = 30.0
     """How long a client may take to send its request."""
@@ -98,17 +100,17 @@ class Rate:
         self._rate = rate
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def admit(self, address: str) -> None:
+    def admit(self, address: str, cost: float = 1) -> None:
         """Raises Problem (429) when the address asks too much."""
         if not self._rate:
             return
         now = time.monotonic()
         tokens, at = self._buckets.pop(address, (2 * self._rate, now))
         tokens = min(2 * self._rate, tokens + (now - at) * self._rate)
-        self._buckets[address] = (tokens - 1 if tokens >= 1 else tokens, now)
+        self._buckets[address] = (tokens - cost if tokens >= cost else tokens, now)
         if len(self._buckets) > _REMEMBERED_ADDRESSES:
             self._buckets.popitem(last=False)
-        if tokens < 1:
+        if tokens < cost:
             raise Problem(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "too many requests",
@@ -117,12 +119,12 @@ class Rate:
             )
 
 
-async def read_json(request: Request, limits: Limits) -> dict[str, Any]:
-    """The JSON object that a request carries; an empty body is an empty object."""
+async def read_json(request: Request, limits: Limits, most: int | None = None) -> dict[str, Any]:
+    """The JSON object that a request carries, of so many bytes at most; an empty body is an empty object."""
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body has to be JSON", detail="application/json")
-    body = await _read(request, limits)
+    body = await _read(request, limits, max(limits.body, most or 0))
     if not body:
         return {}
     try:
@@ -139,22 +141,22 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
-async def _read(request: Request, limits: Limits) -> bytes:
+async def _read(request: Request, limits: Limits, most: int) -> bytes:
     too_large = Problem(
         HTTPStatus(413),
         "the body is too large",
-        detail=f"at most {limits.body} bytes",
+        detail=f"at most {most} bytes",
         headers={"Connection": "close"},
     )
     declared = request.headers.get("content-length", "0")
-    if not declared.isdecimal() or int(declared) > limits.body:
+    if not declared.isdecimal() or int(declared) > most:
         raise too_large
     body = bytearray()
     try:
         async with asyncio.timeout(limits.patience):
             async for chunk in request.stream():
                 body += chunk
-                if len(body) > limits.body:
+                if len(body) > most:
                     raise too_large
     except TimeoutError:
         raise Problem(HTTPStatus.REQUEST_TIMEOUT, "the body took too long", headers={"Connection": "close"}) from None

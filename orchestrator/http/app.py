@@ -6,7 +6,8 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -33,6 +34,9 @@ from orchestrator.logs import log
 
 # Probes have no key.
 _PUBLIC = frozenset({"/livez", "/readyz"})
+# A fleet may stand behind one address, and takes a refusal for an outage.
+_OF_CLIENTS = frozenset(route.path for route in ROUTES if route.is_of_clients)
+_COST_OF_CLIENTS = 0.02
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
 _PERF = log.get_logger("PERF")
@@ -40,20 +44,31 @@ _PERF = log.get_logger("PERF")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(pool: Pool, *, keys: Keys, limits: Limits, hub: Hub) -> Starlette:
-    """The application; `pool` is closed with it. `hub` keeps the dashboard up to date."""
+def create_app(pool: Pool, *, keys: Keys, limits: Limits, hub: Hub, ending: asyncio.Event | None = None) -> Starlette:
+    """The application; `pool` is closed with it. `hub` keeps the dashboard up to date. `ending`: the server is about to
+    stop, and holds no answer any longer."""
+    ending = ending or asyncio.Event()
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        presence = asyncio.create_task(_be_present(pool))
         yield
+        presence.cancel()
         await pool.close()
 
     process = CollectorRegistry()
-    own = {"/metrics": _metrics(pool, process), "/livez": _livez, "/readyz": _readyz(pool)}
+    own = {
+        "/metrics": _metrics(pool, process),
+        "/livez": _livez,
+        "/readyz": _readyz(pool),
+        "/ready": _ready(pool),
+    }
     return Starlette(
         routes=[
             *(
-                routing.Route(route.path, own.get(route.path) or _handler(route, pool, limits), methods=[route.method])
+                routing.Route(
+                    route.path, own.get(route.path) or _handler(route, pool, limits, ending), methods=[route.method]
+                )
                 for route in ROUTES
             ),
             routing.Route("/openapi.json", _document),
@@ -68,12 +83,17 @@ def create_app(pool: Pool, *, keys: Keys, limits: Limits, hub: Hub) -> Starlette
     )
 
 
-def _handler(route: Route, pool: Pool, limits: Limits) -> Handler:
+def _handler(route: Route, pool: Pool, limits: Limits, ending: asyncio.Event) -> Handler:
     async def handle(request: Request) -> Response:
         arguments = route.arguments(request)
         if route.takes:
-            arguments["request"] = await read_json(request, limits)
-        [row] = await pool.call(route.function, **arguments)
+            arguments["request"] = await read_json(request, limits, most=limits.list if route.is_of_clients else None)
+        if route.may_be_held:
+            row = await _held(request, pool, route, arguments, ending)
+        else:
+            [row] = await pool.call(route.function, **arguments)
+        if row["status"] >= HTTPStatus.BAD_REQUEST:
+            raise Problem(HTTPStatus(row["status"]), row["body"]["title"], detail=row["body"]["detail"])
         if event_id := row["body"].get("event_id"):
             log.get_logger("BALANCE").info(
                 "decided over HTTP", path=route.path, event_id=event_id, answer=row["body"]["message"]
@@ -81,6 +101,42 @@ def _handler(route: Route, pool: Pool, limits: Limits) -> Handler:
         return _json(row["body"], row["status"])
 
     return handle
+
+
+async def _held(
+    request: Request, pool: Pool, route: Route, arguments: dict[str, Any], ending: asyncio.Event
+) -> dict[str, Any]:
+    """Call until there is an answer; between two calls no connection is kept.
+
+    Raises:
+        Problem: the client went away, or the server is about to stop.
+    """
+    began = time.monotonic()
+    while True:
+        waited = timedelta(seconds=time.monotonic() - began)
+        [row] = await pool.call(route.function, **arguments, waited=waited)
+        if row["status"] != HTTPStatus.PROCESSING:
+            return row
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ending.wait(), row["body"]["hold_for"])
+        if ending.is_set():
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the server is about to stop")
+        if await request.is_disconnected():
+            raise Problem(HTTPStatus.BAD_REQUEST, "the client went away")
+
+
+async def _be_present(pool: Pool) -> None:
+    """Tell the database that clients can speak: while they cannot, none is lost for its silence."""
+    seconds = 1.0
+    while True:
+        try:
+            [row] = await pool.call("http_present")
+            seconds = row["again_in"]
+        except OrchestratorError as error:
+            log.get_logger("DATABASE").debug("presence not recorded", message=error.message)
+        except Exception:  # a bug here must not end the server's word for it
+            log.get_logger("ERROR").exception("presence not recorded")
+        await asyncio.sleep(seconds)
 
 
 def _metrics(pool: Pool, process: CollectorRegistry) -> Handler:
@@ -109,6 +165,17 @@ def _readyz(pool: Pool) -> Handler:
         return _json({"status": "ready"})
 
     return readyz
+
+
+def _ready(pool: Pool) -> Handler:
+    async def ready(_request: Request) -> Response:
+        try:
+            await pool.call("is_current", stream_id=0, epoch=0)
+        except OrchestratorError as error:
+            return _json({"status": "not_ready", "message": from_error(error).title}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return _json({"status": "ready", "message": "the database answers"})
+
+    return ready
 
 
 async def _document(_request: Request) -> Response:
@@ -179,7 +246,10 @@ class _Front:
 
     def _admit(self, scope: Scope, headers: Headers) -> None:
         """Raises Problem."""
-        self._rate.admit(scope["client"][0] if scope.get("client") else "")
+        self._rate.admit(
+            scope["client"][0] if scope.get("client") else "",
+            cost=_COST_OF_CLIENTS if scope["path"] in _OF_CLIENTS else 1,
+        )
         is_followed_link = scope["path"] == "/" and headers.get("sec-fetch-mode") == "navigate"
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not is_followed_link:
             # A browser says that another site's page asks; it may stand beside us, and needs no key then. It may lead

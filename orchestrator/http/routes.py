@@ -1,6 +1,5 @@
 """The routes: the SQL function behind each, and what its requests and answers look like."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +9,12 @@ from starlette.requests import Request
 
 from orchestrator import __version__
 from orchestrator.http import schemas
-from orchestrator.names import NAME_PATTERN
 
 Arguments = Callable[[Request], dict[str, Any]]
 
 _EVERYWHERE = (400, 401, 429, 503)
 _REGISTERING = (*_EVERYWHERE, 403, 409)
+_CLIENT = (*_EVERYWHERE, 403)
 # A request that acts for an instance.
 _SPEAKING = (*_EVERYWHERE, 403, 404, 409)
 
@@ -35,6 +34,10 @@ class Route:
     parameters: tuple[tuple[str, str, dict[str, Any]], ...] = ()
     """Name, place (path or query) and schema of what is in the address."""
     refusals: tuple[int, ...] = _EVERYWHERE
+    is_of_clients: bool = False
+    """Clients in the field call it by themselves, many of them from one address perhaps, and with long lists."""
+    may_be_held: bool = False
+    """The function may say that the answer has to wait."""
 
 
 def _address(request: Request) -> dict[str, Any]:
@@ -45,16 +48,15 @@ def _server_id(request: Request) -> dict[str, Any]:
     return {"request": {"server_id": request.path_params["server_id"]}}
 
 
+def _worker(request: Request) -> dict[str, Any]:
+    return {**_address(request), "dialect": "worker"}
+
+
 def _query(request: Request) -> dict[str, Any]:
-    """An address holds text only: what is a whole number there is one."""
-    asked = {
-        key: int(value) if re.fullmatch(r"\d{1,18}", value) else value for key, value in request.query_params.items()
-    }
-    return {"request": {**asked, "worker_id": request.query_params.get("worker_id")}, "dialect": "worker"}
+    return {"request": dict(request.query_params), **_worker(request)}
 
 
-_INSTANCE_ID = {"type": "string", "pattern": NAME_PATTERN}
-_COUNT = {"type": "integer", "minimum": 0, "maximum": 1_000_000}
+_NAME = {"type": "string", "minLength": 1, "maxLength": 200}
 
 ROUTES = (
     # main
@@ -62,10 +64,12 @@ ROUTES = (
         "POST",
         "/register",
         "http_register",
-        (schemas.Registered, schemas.ServerRegistered),
+        (schemas.Registered, schemas.ClientRegistered),
         (schemas.Registration, schemas.ServerRegistration),
         _address,
         refusals=_REGISTERING,
+        is_of_clients=True,
+        may_be_held=True,
     ),
     Route(
         "POST",
@@ -73,9 +77,18 @@ ROUTES = (
         "http_heartbeat",
         (schemas.Acknowledged, schemas.ServerAcknowledged),
         (schemas.Beat, schemas.ServerBeat),
+        _address,
         refusals=_SPEAKING,
+        is_of_clients=True,
     ),
-    Route("GET", "/health", "http_health", (schemas.Health,), arguments=lambda _request: {"version": __version__}),
+    Route(
+        "GET",
+        "/health",
+        "http_health",
+        (schemas.Health,),
+        arguments=lambda _request: {"version": __version__},
+        is_of_clients=True,
+    ),
     Route("GET", "/instances", "http_instances", (schemas.Instances,)),
     Route("GET", "/streams/status", "http_streams_status", (schemas.StreamsStatus,)),
     Route(
@@ -87,14 +100,26 @@ ROUTES = (
         refusals=_REGISTERING,
     ),
     # server
-    Route("POST", "/streams/assign", "http_assign_streams", (schemas.Assigned,), (schemas.Ask,), refusals=_SPEAKING),
+    Route(
+        "POST",
+        "/streams/assign",
+        "http_assign_streams",
+        (schemas.Assigned,),
+        (schemas.Ask,),
+        _address,
+        refusals=_CLIENT,
+        is_of_clients=True,
+        may_be_held=True,
+    ),
     Route(
         "POST",
         "/streams/release",
         "http_release_streams",
         (schemas.Released,),
         (schemas.Release,),
-        refusals=_SPEAKING,
+        _address,
+        refusals=_CLIENT,
+        is_of_clients=True,
     ),
     Route(
         "GET",
@@ -102,27 +127,40 @@ ROUTES = (
         "http_instance",
         (schemas.ServerAnswer,),
         arguments=_server_id,
-        parameters=(("server_id", "path", _INSTANCE_ID),),
+        parameters=(("server_id", "path", _NAME),),
         refusals=(*_EVERYWHERE, 404),
+        is_of_clients=True,
     ),
-    Route("GET", "/status", "http_status", (schemas.Status,)),
+    Route(
+        "DELETE",
+        "/instances/{server_id}",
+        "http_remove_instance",
+        (schemas.Done,),
+        arguments=lambda request: {**_server_id(request), **_address(request)},
+        parameters=(("server_id", "path", _NAME),),
+        refusals=_CLIENT,
+    ),
+    Route("GET", "/status", "http_status", (schemas.Status,), is_of_clients=True),
     Route(
         "POST",
         "/diagnostic",
         "http_diagnostic",
         (schemas.Diagnostic,),
         (schemas.DiagnosticRequest,),
-        refusals=_SPEAKING,
+        refusals=_CLIENT,
+        is_of_clients=True,
     ),
     # worker
     Route(
         "POST",
         "/api/workers/register",
         "http_register",
-        (schemas.WorkerRegistered,),
+        (schemas.ClientRegistered,),
         (schemas.WorkerRegistration,),
-        lambda request: {**_address(request), "dialect": "worker"},
+        _worker,
         refusals=_REGISTERING,
+        is_of_clients=True,
+        may_be_held=True,
     ),
     Route(
         "POST",
@@ -130,8 +168,9 @@ ROUTES = (
         "http_heartbeat",
         (schemas.WorkerAcknowledged,),
         (schemas.WorkerBeat,),
-        lambda _request: {"dialect": "worker"},
-        refusals=_SPEAKING,
+        _worker,
+        refusals=_CLIENT,
+        is_of_clients=True,
     ),
     Route(
         "GET",
@@ -140,12 +179,31 @@ ROUTES = (
         (schemas.WorkerAssigned,),
         arguments=_query,
         parameters=(
-            ("worker_id", "query", _INSTANCE_ID),
-            ("capacity", "query", _COUNT),
+            ("worker_id", "query", _NAME),
+            ("capacity", "query", {"type": "string"}),
             ("worker_type", "query", {"type": "string"}),
         ),
-        refusals=_SPEAKING,
+        refusals=_CLIENT,
+        is_of_clients=True,
+        may_be_held=True,
     ),
+    Route(
+        "POST",
+        "/api/streams/update",
+        "http_update_stream",
+        (schemas.Done,),
+        (schemas.StreamUpdate,),
+        _address,
+        refusals=_CLIENT,
+        is_of_clients=True,
+    ),
+    # what scripts and older dashboards look at
+    Route("GET", "/api/workers", "http_workers", (schemas.Workers,)),
+    Route("GET", "/api/metrics", "http_worker_metrics", (schemas.WorkerMetrics,)),
+    Route("GET", "/streams", "http_streams", (schemas.Streams,)),
+    Route("GET", "/streams/assignments", "http_assignments", (schemas.Assignments,)),
+    Route("GET", "/postgres/test", "http_source_test", (schemas.SourceTest,)),
+    Route("GET", "/ready", "is_current", (schemas.Ready,), refusals=(*_EVERYWHERE, 403)),
     # probes and metrics, each with a handler of its own
     Route("GET", "/metrics", "http_metrics", (schemas.Metrics,)),
     Route("GET", "/livez", "", (schemas.Alive,), refusals=()),

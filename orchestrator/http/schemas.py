@@ -91,7 +91,7 @@ class StreamCounts(BaseModel):
 
 
 class Health(BaseModel):
-    status: Literal["healthy", "degraded", "unhealthy"]
+    status: Literal["healthy", "limited", "unhealthy"]
     timestamp: datetime
     uptime: float = Field(description="seconds")
     version: str
@@ -102,6 +102,9 @@ class Health(BaseModel):
 
 class Instance(BaseModel):
     id: str
+    server_id: str
+    ip: str | None
+    port: int | None
     status: str
     registered_at: datetime
     last_heartbeat: datetime
@@ -183,60 +186,65 @@ class Rebalanced(BaseModel):
     event_id: str
 
 
-# -- server: server_id; asks for streams, gives them back, compares ----------------------------------------------------
+# -- clients that ask for their streams: server_id, or the paths under /api --------------------------------------------
+# They are read as well as can be: an odd value is none. The models say what is understood.
+
+ClientName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+Loose = Any
+"""A number, as a number or as text; anything else is none."""
 
 
 class ServerRegistration(BaseModel):
-    server_id: InstanceId
-    ip: Text | None = None
-    port: Annotated[int, Field(ge=0, le=65535)] | None = None
-    max_streams: MaxStreams
+    server_id: ClientName
+    ip: Loose = None
+    port: Loose = None
+    max_streams: Loose = None
 
 
-class ServerRegistered(BaseModel):
+class ClientRegistered(BaseModel):
     status: Literal["registered"]
+    success: Literal[True]
     server_id: str
+    worker_id: str
     max_streams: int
-
-
-class SystemMetrics(BaseModel):
-    cpu_percent: Percentage | None = None
-    memory_percent: Percentage | None = None
-    cpu_usage: Percentage | None = None
-    memory_usage: Percentage | None = None
+    message: str
 
 
 class ServerBeat(BaseModel):
-    server_id: InstanceId
-    current_streams: Count | StreamIds | None = None
-    status: Text | None = None
-    system_metrics: SystemMetrics | None = None
+    server_id: ClientName
+    current_streams: Loose = None
+    status: Loose = None
+    system_metrics: Loose = None
 
 
 class ServerAcknowledged(BaseModel):
+    success: Literal[True]
     status: Literal["heartbeat_updated"]
+    message: str
 
 
 class Ask(BaseModel):
-    server_id: InstanceId
-    requested_count: Count
+    server_id: ClientName
+    requested_count: Loose = None
 
 
 class Assigned(BaseModel):
+    success: Literal[True]
     status: Literal["assigned", "no_capacity", "no_streams"]
-    assigned_streams: list[int]
-    count: int | None = None
-    message: str | None = None
+    assigned_streams: list[int] = Field(description="ids of the source")
+    count: int
+    message: str
 
 
 class Release(BaseModel):
-    server_id: InstanceId
-    stream_ids: StreamIds
+    server_id: ClientName
+    stream_ids: Loose = None
 
 
 class Released(BaseModel):
+    success: Literal[True]
     status: Literal["released", "no_streams_to_release"]
-    released_streams: list[int]
+    released_streams: list[Any] = Field(description="as they were sent")
 
 
 class ServerData(BaseModel):
@@ -244,6 +252,7 @@ class ServerData(BaseModel):
     max_streams: int
     current_streams: int
     status: str
+    registered_at: datetime
     last_heartbeat: datetime
     assigned_streams: list[int]
 
@@ -251,6 +260,13 @@ class ServerData(BaseModel):
 class ServerAnswer(BaseModel):
     status: Literal["success"]
     data: ServerData
+
+
+class ActiveInstance(BaseModel):
+    server_id: str
+    max_streams: int
+    current_streams: int
+    status: str
 
 
 class StatusInstances(BaseModel):
@@ -267,73 +283,144 @@ class StatusStreams(BaseModel):
 
 
 class Status(BaseModel):
-    orchestrator_status: Literal["running"]
+    orchestrator_status: Literal["active"]
     instances: StatusInstances
     streams: StatusStreams
+    active_instances: list[ActiveInstance]
     load_percentage: float
 
 
 class DiagnosticRequest(BaseModel):
-    server_id: InstanceId
-    local_streams: StreamIds
-    local_stream_count: Count | None = None
+    server_id: ClientName
+    local_streams: Loose = None
+    local_stream_count: Loose = None
 
 
 class Inconsistencies(BaseModel):
     streams_only_in_local: list[int]
     streams_only_in_orchestrator: list[int]
+    count_mismatch: bool
+
+
+class StateSide(BaseModel):
+    stream_count: int | None
+    streams: list[int]
 
 
 class Diagnostic(BaseModel):
+    success: Literal[True]
+    server_id: str
     is_synchronized: bool
-    synchronization_status: Literal["synchronized", "out_of_sync"]
+    synchronization_status: Literal["OK", "INCONSISTENT"]
     inconsistencies: Inconsistencies
+    streams_in_sync: list[int]
+    local_state: StateSide
+    orchestrator_state: StateSide
+    instance_info: dict[str, Any] | None
     recommendations: list[str]
 
 
-# -- worker: the paths under /api --------------------------------------------------------------------------------------
-
-
-class WorkerMetadata(BaseModel):
-    version: Text | None = None
-    capabilities: list[Text] | None = None
-    region: Text | None = None
-
-
 class WorkerRegistration(BaseModel):
-    instance_id: InstanceId
+    instance_id: ClientName
     worker_type: Any = None
-    capacity: MaxStreams
-    ip: Text | None = None
-    port: Annotated[int, Field(ge=0, le=65535)] | None = None
-    status: Text | None = None
-    metadata: WorkerMetadata | None = None
-
-
-class WorkerRegistered(BaseModel):
-    success: Literal[True]
+    capacity: Loose = None
+    ip: Loose = None
+    port: Loose = None
+    status: Loose = None
+    metadata: Loose = None
 
 
 class WorkerBeat(BaseModel):
-    worker_instance_id: InstanceId
-    status: Text | None = None
-    current_load: Annotated[float, Field(ge=0, le=1_000_000)] | None = None
+    worker_instance_id: ClientName
+    status: Loose = None
+    current_load: Loose = None
     available_capacity: Any = None
-    metrics: SystemMetrics | None = None
+    metrics: Loose = None
 
 
 class WorkerAcknowledged(BaseModel):
+    success: Literal[True]
     status: Literal["acknowledged"]
+    message: str
 
 
 class Station(BaseModel):
-    stream_id: int
+    stream_id: str = Field(description="id of the source")
+    id: int
     name: str
     url: str
+    stream_url: str
 
 
 class WorkerAssigned(Assigned):
     streams: list[Station]
+
+
+class StreamUpdate(BaseModel):
+    worker_instance_id: ClientName
+    stream_id: Loose = None
+    status: Loose = Field(None, description="processing, completed, failed or cancelled")
+
+
+class Done(BaseModel):
+    success: Literal[True]
+    message: str
+
+
+class WorkerRow(BaseModel):
+    instance_id: str
+    worker_type: str
+    status: str
+    capacity: int
+    current_load: int
+    available_capacity: int
+    last_heartbeat: datetime
+    registered_at: datetime
+
+
+class Workers(BaseModel):
+    workers: list[WorkerRow]
+    total: int
+
+
+class WorkerMetrics(BaseModel):
+    orchestrator: dict[str, Any]
+    workers: dict[str, Any]
+    streams: dict[str, Any]
+
+
+class Streams(BaseModel):
+    status: Literal["success"]
+    total: int
+    streams: list[dict[str, Any]] = Field(description="ten at most")
+    timestamp: datetime
+
+
+class AssignmentRow(BaseModel):
+    stream_id: int
+    server_id: str
+    assigned_at: datetime
+    status: Literal["active"]
+    ip: str | None
+    port: int | None
+
+
+class Assignments(BaseModel):
+    assignments: list[AssignmentRow]
+
+
+class SourceTest(BaseModel):
+    status: Literal["success", "error"]
+    message: str
+    database: str | None
+    table: str | None
+    total_streams: int
+    timestamp: datetime
+
+
+class Ready(BaseModel):
+    status: Literal["ready", "not_ready"]
+    message: str
 
 
 # -- all ---------------------------------------------------------------------------------------------------------------

@@ -61,9 +61,10 @@ def serve(dsn: str | None, *, schema: str, options: Options, environment: Mappin
     pool = Pool(dsn, schema=schema, size=options.connections)
     render = partial(page.parts, has_actions=keys.are_required)
     hub = Hub(pool, dsn=dsn, schema=schema, render=render, pace=options.pace)
+    ending = asyncio.Event()
     server = _Server(
         uvicorn.Config(
-            create_app(pool, keys=keys, limits=options.limits, hub=hub),
+            create_app(pool, keys=keys, limits=options.limits, hub=hub, ending=ending),
             host=options.host,
             port=options.port,
             http=_impatient(options.limits.patience),
@@ -75,6 +76,7 @@ def serve(dsn: str | None, *, schema: str, options: Options, environment: Mappin
             timeout_graceful_shutdown=10,
         ),
         hub,
+        ending,
     )
     log.get_logger("STARTUP").info(
         "serving HTTP",
@@ -86,14 +88,16 @@ def serve(dsn: str | None, *, schema: str, options: Options, environment: Mappin
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which would wait at its end for event streams that have none."""
+    """uvicorn's, which would wait at its end for event streams that have none, and for answers that are held."""
 
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, hub: Hub, ending: asyncio.Event) -> None:
         super().__init__(config)
         self._hub = hub
+        self._ending = ending
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._hub.end()
+        self._ending.set()
         await super().shutdown(sockets)
 
 

@@ -10,7 +10,7 @@ from psycopg import sql
 from orchestrator.errors import UnusableSource
 
 KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {
-    "external_id": ("id", "index"),
+    "external_id": ("index", "id"),  # where a table has both, programs in the field know a station by its index
     "name": ("name", "nome"),
     "url": ("url",),
     "active": ("active", "ativo"),

@@ -26,6 +26,9 @@ FIELDS: Mapping[str, str] = {
 }
 """What a CSV column or JSON key is, by its name in lower case; any other goes into the metadata."""
 
+_IDS = ("external_id", "index", "id")
+"""Where a record has several, the first is its id; the others go into the metadata."""
+
 YES = frozenset({"", "true", "t", "yes", "y", "sim", "s", "on", "1", "active", "ativo", "ativa"})
 
 NO = frozenset({"false", "f", "no", "n", "nao", "não", "off", "0", "inactive", "inativo", "inativa", "disabled"})
@@ -118,13 +121,17 @@ def _entry(line: int, record: Mapping[str, Any], problems: list[Problem], *, ite
     """A record with named values, as CSV and JSON have them."""
     known: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
+    given = {name.lower() for name, value in record.items() if value not in (None, "")}
+    id_name = next((name for name in _IDS if name in given), None)
     for name, value in record.items():
         if isinstance(value, str):
             value = value.strip()
         if value is None or value == "":
             continue
         key = FIELDS.get(name.lower())
-        if key is not None:
+        if key == "external_id" and name.lower() != id_name:
+            metadata[name] = value
+        elif key is not None:
             known.setdefault(key, value)
         elif name.lower() == "metadata" and isinstance(value, dict):
             metadata |= value

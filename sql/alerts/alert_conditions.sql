@@ -62,9 +62,9 @@ as $function$
         order by oldest
         limit 1
     ) as w
-    where w.oldest <= {{ private }}.now() - interval '1 minute'
+    where w.oldest <= {{ private }}.now() - {{ private }}.setting_interval('streams_waiting_alert')
 $function$;
-comment on function {{ private }}.waiting_streams() is 'Alert: streams have waited for a minute.';
+comment on function {{ private }}.waiting_streams() is 'Alert: streams have waited for streams_waiting_alert.';
 
 create or replace function {{ private }}.error_rates()
     returns table (code text, subject text, severity text, message text, detail jsonb)
@@ -220,5 +220,15 @@ as $function$
     select c.* from {{ private }}.failing_stations() as c
     union all
     select c.* from {{ private }}.instances_on_probation() as c
+    union all
+    select c.* from {{ private }}.rivals_for_a_name() as c
+    union all
+    select c.* from {{ private }}.streams_heard_twice() as c
+    union all
+    select c.* from {{ private }}.clients_with_unknown_lists() as c
+    union all
+    select c.* from {{ private }}.http_server_is_away() as c
+    union all
+    select c.* from {{ private }}.capacities_out_of_range() as c
 $function$;
 comment on function {{ private }}.alert_conditions() is 'What is wrong now, one row per alert that should be open.';

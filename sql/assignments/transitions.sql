@@ -143,7 +143,14 @@ begin
             and (a.state = 'running' or (a.state = 'releasing' and a.make_before_break))
             and {{ private }}.makes_before_break(a.instance_id, c.to_id)
     from unnest(p_stream_ids, p_to) as c(stream_id, to_id)
-    where a.stream_id = c.stream_id and c.stream_id is not null and c.to_id is not null;
+    where a.stream_id = c.stream_id
+        and c.stream_id is not null
+        and c.to_id is not null
+        -- a client that asks for its streams would go on with what was taken from it
+        and not exists (
+            select from {{ private }}.instance as i
+            where i.instance_id = a.instance_id and i.placement = 'pull' and i.is_living
+        );
     get diagnostics v_asked = row_count;
     return v_asked;
 end

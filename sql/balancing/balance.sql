@@ -240,6 +240,7 @@ begin
             from {{ private }}.requirement_load as l
             join {{ private }}.instance as i on
                 i.instance_id = l.instance_id and i.location is distinct from v_requirement.region and i.status <> 'inactive'
+                    and i.placement = 'push'
             join {{ private }}.assignment as a on a.instance_id = l.instance_id and a.requirement_id = l.requirement_id
             where l.requirement_id = v_requirement.requirement_id
                 and l.movable > 0
@@ -308,7 +309,10 @@ as $function$
         where a.pinned_to is not null
             and a.instance_id is distinct from a.pinned_to
             and (a.state in ('assigned', 'running') or a.waiting_since <= {{ private }}.now())
-            and not exists (select from {{ private }}.instance as i where i.instance_id = a.instance_id and i.status = 'inactive')
+            and not exists (
+                select from {{ private }}.instance as i
+                where i.instance_id = a.instance_id and (i.status = 'inactive' or (i.placement = 'pull' and i.is_living))
+            )
             and not exists (
                 select from {{ private }}.refusal as f
                 where f.stream_id = a.stream_id and f.instance_id = a.pinned_to and f.until > {{ private }}.now()

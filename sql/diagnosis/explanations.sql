@@ -14,6 +14,7 @@ as $function$
                 when i.status = 'inactive' then 'it is lost'
                 when i.status = 'draining' or i.standing_order = 'drain' then 'it is being drained'
                 when i.status = 'warning' then 'it is late'
+                when i.placement = 'pull' then 'it is given streams at its own ask only'
                 when i.suspended_until is not null then 'it is suspended until ' || i.suspended_until
                 when not i.capabilities @> r.capabilities then 'it lacks ' || array_to_string(
                     array(select c.name from unnest(r.capabilities) as c(name) where c.name <> all(i.capabilities) order by c.name), ', '
@@ -49,6 +50,7 @@ as $function$
             when 'no instance' then 'no instance may be given any stream now'
             when 'no ability' then 'no instance has the capabilities'
             when 'no room' then 'every able instance is full'
+            when 'no ask' then 'a client that has room has yet to ask for it'
             when 'refused' then 'every able instance with room gave it back lately'
             else 'it could be placed: the next settlement does'
         end as text
@@ -59,7 +61,14 @@ as $function$
         jsonb_strip_nulls(jsonb_build_object(
             'waits_because', w.text,
             'requires', (select nullif(r.capabilities, '{}') from {{ private }}.requirement as r where r.requirement_id = (p_assignment).requirement_id),
-            'pinned_to', (p_assignment).pinned_to
+            'source', (select s.source from {{ private }}.stream as s where s.stream_id = (p_assignment).stream_id),
+            'external_id', (select s.external_id from {{ private }}.stream as s where s.stream_id = (p_assignment).stream_id),
+            'pinned_to', (p_assignment).pinned_to,
+            'cannot_be_moved', (
+                select 'its owner is a client that asks for its streams and stops none: stop its process and recreate its container'
+                from {{ private }}.instance as i
+                where i.instance_id = (p_assignment).instance_id and i.placement = 'pull' and i.is_living
+            )
         ))
         -- a waiting stream is told why of all instances; a held one, which others could have it
         || jsonb_build_object(

@@ -142,7 +142,7 @@ as $function$
         select i.instance_id, i.max_streams, l.owned - l.outgoing as kept
         from {{ private }}.instance as i
         join {{ private }}.instance_load as l on l.instance_id = i.instance_id
-        where i.is_living and i.status <> 'draining' and l.owned - l.outgoing > i.max_streams
+        where i.is_living and i.placement = 'push' and i.status <> 'draining' and l.owned - l.outgoing > i.max_streams
     )
     select 'warning', 'instance_above_share', 'instance ' || a.instance_id,
         'it has ' || a.planned || ' streams, and its fair share is ' || round(a.share::numeric, 1),

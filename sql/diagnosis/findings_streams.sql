@@ -1,5 +1,6 @@
 -- Findings of diagnose(): streams that are not heard, or not as they should be.
 --   streams_wait_for_an_instance   no instance may be given streams
+--   streams_wait_for_ask           a client that asks for its streams has room
 --   streams_wait_for_ability       no instance has the capabilities
 --   streams_wait_for_room          those that have them are full
 --   streams_refused                those that have room gave them back
@@ -47,9 +48,17 @@ as $function$
     )
     select
         case
-            when not exists (select from placeable) then 'no instance'
-            when r.able = 0 then 'no ability'
-            when r.room = 0 then 'no room'
+            when not exists (select from placeable) or r.room = 0 then case
+                when exists (
+                    select from {{ private }}.instance as i
+                    join {{ private }}.instance_load as l on l.instance_id = i.instance_id
+                    join {{ private }}.pull_client as c on c.instance_id = i.instance_id and not c.has_left
+                    where i.placement = 'pull' and i.is_living and i.standing_order is null and i.capabilities @> r.capabilities and l.owned < i.max_streams
+                ) then 'no ask'
+                when not exists (select from placeable) then 'no instance'
+                when r.able = 0 then 'no ability'
+                else 'no room'
+            end
             when exists (
                 select from {{ private }}.refusal as f where f.stream_id = w.stream_id and f.until > {{ private }}.now()
             ) and not exists (
@@ -67,7 +76,7 @@ as $function$
     from waiting as w
     join reach as r on r.requirement_id = w.requirement_id
 $function$;
-comment on function {{ private }}.waiting_reasons() is 'Why each waiting stream waits: no instance, no ability, no room, refused, or room (it could be placed).';
+comment on function {{ private }}.waiting_reasons() is 'Why each waiting stream waits: no instance, no ability, no room, no ask (a client that asks for its streams has room, and may only be given one at a time until it begins anew), refused, or room (it could be placed).';
 
 create or replace function {{ private }}.findings_waiting()
     returns table (severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
@@ -121,6 +130,12 @@ as $function$
         'Start an instance. One that is late, draining, suspended or lost gets nothing new: {{ api }}.instances says which.', null
     from evident as e
     where e.reason = 'no instance'
+    union all
+    select e.severity, 'streams_wait_for_ask', 'fleet',
+        e.streams || ' streams wait until a client that has room asks for them', e.evidence,
+        'A client that starts only what its first answer names gets them when it is restarted, which it does by itself every half hour; to have them heard now, restart one that has room.', null
+    from evident as e
+    where e.reason = 'no ask'
     union all
     select e.severity, 'streams_wait_for_ability', array_to_string(e.capabilities, ', '),
         e.streams || ' streams wait: no instance is able', e.evidence,

@@ -147,6 +147,8 @@ as $function$
         end,
         case
             when c.waiting = 0 then c.held || ' streams, all with an instance'
+            when c.room = 0 and exists (select from {{ private }}.waiting_reasons() as w where w.reason = 'no ask')
+                then c.waiting || ' streams wait until a client that has room asks for them'
             when not exists (select from {{ private }}.placeable_instances()) then c.waiting || ' streams wait: no instance is there to take them'
             when c.room = 0 then c.waiting || ' streams wait: every instance is full'
             else c.waiting || ' streams wait, with room for ' || c.room

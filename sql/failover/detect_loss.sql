@@ -91,7 +91,14 @@ as $function$
     with limits as materialized (
         select {{ private }}.now() - least(
             {{ private }}.setting_interval('heartbeat_warning'), {{ private }}.setting_interval('heartbeat_timeout'),
-            (select min(i.lease) from {{ private }}.instance as i where i.lease is not null)
+            (select min(i.lease) from {{ private }}.instance as i where i.lease is not null),
+            (
+                select least(
+                    {{ private }}.setting_interval('http_ask_timeout'), {{ private }}.setting_interval('http_beat_timeout'),
+                    {{ private }}.setting_interval('http_ghost_timeout')
+                )
+                where exists (select from {{ private }}.pull_client)
+            )
         ) as silent_since
     )
     select array(
@@ -128,6 +135,7 @@ as $function$
         cross join limits as l
         where i.instance_id = any(p_watched)
             and i.is_living
+            and i.placement = 'push'
             and i.suspended_until is null
             and l.now >= greatest(h.beat_at, c.silence_counts_from) + least(i.lease, l.warning)
     ),
@@ -144,7 +152,7 @@ as $function$
     where case
         when n.instances >= 2 then n.instances > (
             select count(*) / 2 from {{ private }}.instance as i
-            where i.is_living and i.suspended_until is null
+            where i.is_living and i.placement = 'push' and i.suspended_until is null
         )
     end
 $function$;
@@ -208,6 +216,7 @@ as $function$
         cross join limits as l
         where i.instance_id = any(p_watched)
             and i.is_living
+            and i.placement = 'push'
     )
     select w.instance_id, r.rule, w.beat_at, w.session_lost_at
     from watched as w
@@ -223,6 +232,8 @@ as $function$
         end as rule
     ) as r
     where r.rule is not null
+    union all
+    select p.instance_id, p.rule, p.last_beat_at, p.session_lost_at from {{ private }}.pull_clients_lost(p_watched) as p
 $function$;
 comment on function {{ private }}.instances_lost(text[]) is 'Those of these instances that are to be declared lost now, and by which rule.';
 

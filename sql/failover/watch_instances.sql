@@ -29,6 +29,10 @@ begin
             select from {{ private }}.controller as c
             where (cardinality(p_watched) > 0 or c.silence_trusted_from > {{ private }}.now())
                 and c.silence_trusted_from is distinct from {{ private }}.silence_trust(p_watched)
+        )
+        or exists (select from {{ private }}.pull_client)
+        and exists (
+            select from {{ private }}.controller as c where c.pull_trusted_from is distinct from {{ private }}.pull_silence_trust()
         );
 end
 $function$;
@@ -87,6 +91,10 @@ begin
     set silence_trusted_from = t.moment
     from {{ private }}.silence_trust(v_watched) as t(moment)
     where c.silence_trusted_from is distinct from t.moment;
+    update {{ private }}.controller as c
+    set pull_trusted_from = t.moment
+    from {{ private }}.pull_silence_trust() as t(moment)
+    where c.pull_trusted_from is distinct from t.moment;
     if not v_is_known then
         v_watched := v_watched || array(select s.instance_id from {{ private }}.sessions_changed() as s);
     end if;

@@ -1,9 +1,10 @@
--- POST /streams/assign and GET /api/streams/assign: hand out streams that were given to an instance and that it was not told yet.
--- Nothing is decided here: what an instance gets was decided when it was balanced, and this tells it.
--- Locks     http_stream
--- Writes    http_stream
--- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
-create or replace function {{ api }}.http_assign_streams(p_request jsonb, p_dialect text default null)
+-- POST /streams/assign and GET /api/streams/assign: a client asks for streams, and they are given to it here (pull/ask.sql).
+-- Locks     decision (when there is something to decide); instance, assignment rows (by id); at last pull_client, pull_memory
+-- Writes    pull_client, pull_memory, heartbeat; assignment, decision, movement
+-- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
+create or replace function {{ api }}.http_assign_streams(
+    p_request jsonb, p_dialect text default null, p_address text default null, p_waited interval default '0'
+)
     returns table (status integer, body jsonb)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
@@ -11,62 +12,71 @@ create or replace function {{ api }}.http_assign_streams(p_request jsonb, p_dial
 as $function$
 declare
     v_dialect text := coalesce(p_dialect, 'server');
-    v_session {{ private }}.http_session := {{ private }}.http_speaker(p_request, v_dialect);
-    v_asked bigint := {{ private }}.http_integer(
-        p_request, case v_dialect when 'worker' then 'capacity' else 'requested_count' end, 0, 1000000, true
-    );
-    v_stream_ids bigint[];
-    v_is_full boolean;
-    v_answer jsonb;
+    v_name text := {{ private }}.http_client_name(p_request, array[case v_dialect when 'worker' then 'worker_id' else 'server_id' end, 'instance_id']);
+    v_client {{ private }}.pull_client := {{ private }}.http_client_of(v_name);
+    v_instance {{ private }}.instance;
+    v_asked bigint := {{ private }}.http_loose_number(coalesce(
+        p_request -> 'capacity', p_request -> 'requested_count', p_request -> 'requested_streams'
+    ))::bigint;
+    v_answer record;
+    v_stations jsonb;
 begin
-    perform {{ private }}.authorize_instance(v_session.instance_id, v_session.incarnation);
-    v_stream_ids := array(
-        select d.stream_id
-        from {{ private }}.http_difference(v_session.instance_id) as d
-        where d.action = 'add'
-            and not exists (
-                select from {{ private }}.http_stream as r
-                where r.instance_id = v_session.instance_id and r.stream_id = d.stream_id and r.epoch = d.epoch and r.state = 'told'
-            )
-        order by d.stream_id
-        limit v_asked
-    );
-    select count(r.stream_id) >= i.max_streams into v_is_full
-    from {{ private }}.instance as i
-    left join {{ private }}.http_stream as r on r.instance_id = i.instance_id and r.state in ('told', 'running')
-    where i.instance_id = v_session.instance_id
-    group by i.max_streams;
-    if cardinality(v_stream_ids) > 0 then
-        perform {{ private }}.http_note_added(v_session.instance_id, v_stream_ids);
-        v_answer := jsonb_build_object('status', 'assigned', 'assigned_streams', to_jsonb(v_stream_ids), 'count', cardinality(v_stream_ids));
-    elsif v_is_full then
-        v_answer := jsonb_build_object(
-            'status', 'no_capacity', 'assigned_streams', '[]'::jsonb, 'message', 'the instance has as many streams as it can hold'
-        );
+    perform {{ private }}.authorize_name({{ private }}.pull_instance_id(v_name));
+    select i.* into v_instance from {{ private }}.instance as i where i.instance_id = v_client.instance_id;
+    if v_instance.instance_id is null or v_instance.status = 'removed' then
+        select 'no_streams' as outcome, '{}'::bigint[] as stream_ids into v_answer;
+        perform {{ private }}.note_stranger(v_name, p_address, null);
+    elsif not {{ private }}.is_pull_client_here(v_client, p_address) then
+        select 'no_streams' as outcome, '{}'::bigint[] as stream_ids into v_answer;
+        perform {{ private }}.note_stray(v_client.instance_id, p_address, v_client.capacity - v_asked);
     else
-        v_answer := jsonb_build_object(
-            'status', 'no_streams', 'assigned_streams', '[]'::jsonb, 'message', 'the instance has its share; ask again later'
-        );
+        if v_instance.is_living and v_instance.status <> 'warning' then
+            update {{ private }}.heartbeat as h set beat_at = {{ private }}.now() where h.instance_id = v_client.instance_id;
+        else
+            perform h.action from {{ api }}.heartbeat(v_client.instance_id, v_instance.incarnation, null, '{}') as h;
+        end if;
+        begin
+            select a.* into v_answer from {{ private }}.pull_ask(v_client, v_asked, p_waited) as a;
+        exception
+            when lock_not_available then
+                select case when p_waited < {{ private }}.setting_interval('http_hold') then 'hold' else 'busy' end as outcome, '{}'::bigint[] as stream_ids
+                into v_answer;
+        end;
+        if v_answer.outcome = 'hold' then
+            return query select 102, jsonb_build_object('hold_for', {{ private }}.http_hold_for());
+            return;
+        elsif v_answer.outcome = 'busy' then
+            return query select 503, {{ private }}.http_refusal('not yet decided', 'ask again');
+            return;
+        end if;
     end if;
-    if v_dialect = 'worker' then
-        v_answer := v_answer || jsonb_build_object(
-            'streams', (
-                select coalesce(jsonb_agg(jsonb_build_object('stream_id', s.stream_id, 'name', s.name, 'url', s.url) order by s.stream_id), '[]')
-                from {{ private }}.stream as s
-                where s.stream_id = any(v_stream_ids)
-            )
-        );
-    end if;
-    return query select 200, v_answer;
+    select coalesce(
+        jsonb_agg(jsonb_build_object('stream_id', s.number::text, 'id', s.number, 'stream_url', s.url, 'url', s.url, 'name', s.name) order by s.number), '[]'
+    )
+    into v_stations
+    from {{ private }}.stream as s where s.stream_id = any(v_answer.stream_ids);
+    return query select 200, jsonb_build_object(
+        'status', v_answer.outcome,
+        'success', true,
+        'assigned_streams', to_jsonb({{ private }}.numbers_of(v_answer.stream_ids)),
+        'count', cardinality(v_answer.stream_ids),
+        'message', case v_answer.outcome
+            when 'assigned' then 'start these'
+            when 'no_capacity' then 'the instance has as many streams as it can hold'
+            else 'no stream waits for this instance'
+        end
+    ) || case v_dialect when 'worker' then jsonb_build_object('streams', v_stations) else '{}' end;
 end
 $function$;
-comment on function {{ api }}.http_assign_streams(jsonb, text) is
-'Answer POST /streams/assign and GET /api/streams/assign: streams that are the instance''s by now and that it was not told before, at most as many as it asks for.
+comment on function {{ api }}.http_assign_streams(jsonb, text, text, interval) is
+'Answer POST /streams/assign and GET /api/streams/assign: a client asks for streams. The first answer after its registration names all that it is to run; how many it asks for does not count.
 p_request: the keys of the request: server_id and requested_count, or worker_id and capacity.
 p_dialect: server (default) or worker, by the path of the request.
-status: the HTTP status.
-body: the JSON answer.
-Raises: OR101, OR103, OR106, OR301.
+p_address: where the client calls from.
+p_waited: for how long this request has been held already.
+status: the HTTP status; 102 says that the answer is held: ask again after hold_for seconds.
+body: the JSON answer; its ids are those of the source.
+Raises: OR101, OR103, OR106, OR301, 55P03.
 Example: select * from {{ api }}.http_assign_streams(''{"server_id": "server-1", "requested_count": 5}'');';
-revoke all on function {{ api }}.http_assign_streams(jsonb, text) from public;
-grant execute on function {{ api }}.http_assign_streams(jsonb, text) to {{ worker }}, {{ admin }};
+revoke all on function {{ api }}.http_assign_streams(jsonb, text, text, interval) from public;
+grant execute on function {{ api }}.http_assign_streams(jsonb, text, text, interval) to {{ worker }}, {{ admin }};

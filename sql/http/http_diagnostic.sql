@@ -1,10 +1,6 @@
--- POST /diagnostic: an instance compares what it has with what it should have.
--- Its list is the truth about what it runs: what it was asked to stop and does not name is handed over, and what it runs without
--- having been given it is told back to it.
--- Locks     decision; assignment rows (by id); at last http_stream
--- Writes    http_stream; what report_streams writes
--- Notifies  the next owners
--- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
+-- POST /diagnostic: a client compares what it has with what the books say. Nothing changes: it stops nothing because of an answer.
+-- Reads     pull_client, assignment
+-- Raises    OR101 bad argument · OR106 another login's
 create or replace function {{ api }}.http_diagnostic(p_request jsonb)
     returns table (status integer, body jsonb)
     language plpgsql volatile security definer
@@ -12,42 +8,60 @@ create or replace function {{ api }}.http_diagnostic(p_request jsonb)
     set lock_timeout = '5s'
 as $function$
 declare
-    v_session {{ private }}.http_session := {{ private }}.http_speaker(p_request, 'server');
-    v_local bigint[] := {{ private }}.http_ids(p_request, 'local_streams', true);
-    v_missing bigint[];
+    v_name text := {{ private }}.http_client_name(p_request, array['server_id', 'worker_instance_id', 'instance_id']);
+    v_instance_id text := {{ private }}.pull_instance_id(v_name);
+    v_own bigint[] := {{ private }}.numbers_of({{ private }}.http_own(v_instance_id));
+    v_local bigint[] := {{ private }}.http_loose_ids(p_request -> 'local_streams');
+    v_count bigint := coalesce(
+        {{ private }}.http_loose_number(p_request -> 'local_stream_count')::bigint,
+        case when jsonb_typeof(p_request -> 'local_streams') = 'array' then jsonb_array_length(p_request -> 'local_streams') end
+    );
+    v_both bigint[];
     v_surplus bigint[];
-    v_epochs bigint[];
+    v_missing bigint[];
+    v_is_known boolean := exists (select from {{ private }}.instance as i where i.instance_id = v_instance_id);
+    v_is_in_step boolean;
 begin
-    perform {{ private }}.http_integer(p_request, 'local_stream_count', 0, 1000000);
-    perform {{ private }}.authorize_instance(v_session.instance_id, v_session.incarnation);
-    perform {{ private }}.http_adopt(v_session, v_local);
+    perform {{ private }}.authorize_name(v_instance_id);
     select
-        coalesce(array_agg(d.stream_id order by d.stream_id) filter (where d.action = 'add'), '{}'),
-        coalesce(array_agg(d.stream_id order by d.stream_id) filter (where d.action = 'remove'), '{}'),
-        coalesce(array_agg(d.epoch order by d.stream_id) filter (where d.action = 'remove'), '{}')
-    into v_missing, v_surplus, v_epochs
-    from {{ private }}.http_difference(v_session.instance_id) as d;
-    perform {{ private }}.http_note_removed(v_session.instance_id, v_surplus, v_epochs);
+        coalesce(array_agg(n.number order by n.number) filter (where n.number = any(v_own) and n.number = any(v_local)), '{}'),
+        coalesce(array_agg(n.number order by n.number) filter (where n.number <> all(v_own)), '{}'),
+        coalesce(array_agg(n.number order by n.number) filter (where n.number <> all(v_local)), '{}')
+    into v_both, v_surplus, v_missing
+    from (select distinct u.number from unnest(v_own || v_local) as u(number)) as n;
+    v_is_in_step := v_surplus || v_missing = '{}' and coalesce(v_count, 0) = cardinality(v_own);
     return query
     select 200, jsonb_build_object(
-        'is_synchronized', v_missing || v_surplus = '{}',
-        'synchronization_status', case when v_missing || v_surplus = '{}' then 'synchronized' else 'out_of_sync' end,
+        'success', true,
+        'server_id', v_name,
+        'is_synchronized', v_is_in_step,
+        'synchronization_status', case when v_is_in_step then 'OK' else 'INCONSISTENT' end,
         'inconsistencies', jsonb_build_object(
-            'streams_only_in_local', to_jsonb(v_surplus), 'streams_only_in_orchestrator', to_jsonb(v_missing)
+            'streams_only_in_local', to_jsonb(v_surplus),
+            'streams_only_in_orchestrator', to_jsonb(v_missing),
+            'count_mismatch', coalesce(v_count, 0) <> cardinality(v_own)
+        ),
+        'streams_in_sync', to_jsonb(v_both),
+        'local_state', jsonb_build_object('stream_count', v_count, 'streams', to_jsonb(v_local)),
+        'orchestrator_state', jsonb_build_object('stream_count', cardinality(v_own), 'streams', to_jsonb(v_own)),
+        'instance_info', (
+            select jsonb_build_object('server_id', v_name, 'status', i.status, 'max_streams', i.max_streams, 'registered_at', i.registered_at)
+            from {{ private }}.instance as i where i.instance_id = v_instance_id
         ),
         'recommendations', to_jsonb(array_remove(array[
-            case when v_surplus <> '{}' then format('stop %s: not this instance''s', array_to_string(v_surplus, ', ')) end,
-            case when v_missing <> '{}' then format('start %s, or ask for them with POST /streams/assign', array_to_string(v_missing, ', ')) end
+            case when not v_is_known then 'register: this instance is not known' end,
+            case when v_surplus <> '{}' then format('restart this instance: it has %s, and they are not its own', array_to_string(v_surplus, ', ')) end,
+            case when v_missing <> '{}' then format('restart this instance: it has not %s, and they are its own', array_to_string(v_missing, ', ')) end
         ], null))
     );
 end
 $function$;
 comment on function {{ api }}.http_diagnostic(jsonb) is
-'Answer POST /diagnostic: what the instance has and should not have, and what it should have and has not. Its list is taken as the truth about what it runs.
+'Answer POST /diagnostic: what the instance has and should not have, and what it should have and has not. Nothing changes.
 p_request: server_id, local_streams (ids) and local_stream_count.
 status: the HTTP status.
-body: the JSON answer.
-Raises: OR101, OR103, OR106, OR301, 55P03.
+body: the JSON answer; its ids are those of the source.
+Raises: OR101, OR106.
 Example: select * from {{ api }}.http_diagnostic(''{"server_id": "server-1", "local_streams": [], "local_stream_count": 0}'');';
 revoke all on function {{ api }}.http_diagnostic(jsonb) from public;
 grant execute on function {{ api }}.http_diagnostic(jsonb) to {{ worker }}, {{ admin }};

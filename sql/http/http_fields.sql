@@ -124,10 +124,10 @@ begin
         p_name, jsonb_typeof(e.value) = 'string' and length(e.value #>> '{}') <= 200, e.value, 'an array of names'
     )
     from jsonb_array_elements(v_value) as e;
-    return (select array_agg(e.value) from jsonb_array_elements_text(v_value) as e);
+    return (select case when v_value is not null then coalesce(array_agg(e.value), '{}') end from jsonb_array_elements_text(v_value) as e);
 end
 $function$;
-comment on function {{ private }}.http_names(jsonb, text) is 'Names out of a request; null when there are none.';
+comment on function {{ private }}.http_names(jsonb, text) is 'Names out of a request; null when it has no such key, and none of them when the list is empty.';
 
 create or replace function {{ private }}.http_moment(p_request jsonb, p_name text)
     returns timestamptz

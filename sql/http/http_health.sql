@@ -16,7 +16,7 @@ begin
     )
     select 200, jsonb_build_object(
         'status', (
-            select case when bool_or(s.status = 'unhealthy') then 'unhealthy' when bool_or(s.status = 'degraded') then 'degraded' else 'healthy' end
+            select case when bool_or(s.status = 'unhealthy') then 'unhealthy' when bool_or(s.status = 'degraded') then 'limited' else 'healthy' end
             from service as s
         ),
         'timestamp', {{ private }}.now(),
@@ -41,7 +41,7 @@ comment on function {{ api }}.http_health(text) is
 'Answer GET /health. The status is 200 even when something is unhealthy; probes that go by the status ask /readyz.
 p_version: the version of the program that answers.
 status: the HTTP status.
-body: status, uptime (seconds), services with their response times (ms), instances and streams by state.
+body: status (healthy, limited when a service is degraded, or unhealthy), uptime (seconds), services with their response times (ms), instances and streams by state.
 Example: select * from {{ api }}.http_health(''0.1.0'');';
 revoke all on function {{ api }}.http_health(text) from public;
 grant execute on function {{ api }}.http_health(text) to {{ reader }}, {{ admin }};

@@ -1,6 +1,6 @@
--- GET /instances/{server_id}: one instance and its streams, as an instance that compares for itself asks for them.
--- A stream that it is asked to hand over is not among them any more.
--- Reads     instance, instance_load, heartbeat, assignment
+-- GET /instances/{server_id}: one instance and its streams, as a client that compares for itself asks for them: the number of its streams is
+-- that of the list. One that said goodbye is known, and has none. A stream that it is asked to hand over is not among them any more.
+-- Reads     instance, instance_load, heartbeat, assignment, pull_client
 -- Raises    OR101 bad argument · OR103 unknown instance
 create or replace function {{ api }}.http_instance(p_request jsonb)
     returns table (status integer, body jsonb)
@@ -9,21 +9,32 @@ create or replace function {{ api }}.http_instance(p_request jsonb)
     set lock_timeout = '5s'
 as $function$
 declare
-    v_instance_id text := {{ private }}.http_instance_id(p_request, 'server_id');
+    v_name text := {{ private }}.http_client_name(p_request, array['server_id']);
+    v_instance_id text := {{ private }}.pull_instance_id(v_name);
     v_data jsonb;
 begin
     select jsonb_build_object(
-        'server_id', i.instance_id,
+        'server_id', v_name,
         'max_streams', i.max_streams,
-        'current_streams', cardinality(o.stream_ids),
+        'current_streams', jsonb_array_length(o.numbers),
         'status', i.status,
-        'last_heartbeat', i.last_heartbeat,
-        'assigned_streams', to_jsonb(o.stream_ids)
+        'registered_at', i.registered_at,
+        'last_heartbeat', h.beat_at,
+        'assigned_streams', o.numbers
     )
     into v_data
-    from {{ private }}.http_instance_rows() as i
-    cross join (select {{ private }}.http_own(v_instance_id) as stream_ids) as o
-    where i.instance_id = v_instance_id;
+    from {{ private }}.instance as i
+    join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
+    cross join (
+        -- the manual's dialect knows our own ids
+        select to_jsonb(case
+            when exists (select from {{ private }}.pull_client as c where c.instance_id = v_instance_id)
+                then {{ private }}.numbers_of({{ private }}.http_own(v_instance_id))
+            else {{ private }}.http_own(v_instance_id)
+        end) as numbers
+    ) as o
+    where i.instance_id = v_instance_id
+        and (i.status <> 'removed' or exists (select from {{ private }}.pull_client as c where c.instance_id = i.instance_id and c.has_left));
     if v_data is null then
         perform {{ private }}.unknown_instance(v_instance_id);
     end if;
@@ -31,7 +42,7 @@ begin
 end
 $function$;
 comment on function {{ api }}.http_instance(jsonb) is
-'Answer GET /instances/{server_id}: one instance and its streams. A stream that it is asked to hand over is not among them any more.
+'Answer GET /instances/{server_id}: one instance and its streams, by their ids in their source. A stream that it is asked to hand over is not among them any more.
 p_request: {"server_id": …}.
 status: the HTTP status.
 body: the JSON answer.

@@ -12,6 +12,9 @@ begin
         'instances', (
             select coalesce(jsonb_agg(jsonb_build_object(
                 'id', i.instance_id,
+                'server_id', coalesce(c.name, i.instance_id),
+                'ip', {{ private }}.http_ip_of(c.address),
+                'port', {{ private }}.http_port_of(c.address),
                 'status', i.status,
                 'registered_at', i.registered_at,
                 'last_heartbeat', i.last_heartbeat,
@@ -25,6 +28,7 @@ begin
                 'version', i.version
             ) order by i.instance_id), '[]')
             from {{ private }}.http_instance_rows() as i
+            left join {{ private }}.pull_client as c on c.instance_id = i.instance_id
         ),
         'summary', jsonb_build_object(
             'total_instances', f.total,

@@ -231,19 +231,10 @@ create or replace function {{ private }}.http_hear(p_session {{ private }}.http_
     returns void
     language plpgsql volatile
 as $function$
-declare
-    v_own bigint[];
 begin
     if p_stream_ids is not null then
         perform {{ private }}.http_adopt(p_session, p_stream_ids);
         return;
-    elsif (p_session).dialect <> 'main' then
-        -- a client that compares for itself has taken note of what no answer told it, when it has just as many as it should
-        v_own := {{ private }}.http_own((p_session).instance_id);
-        if cardinality(v_own) = p_count then
-            perform {{ private }}.http_adopt(p_session, v_own);
-            return;
-        end if;
     end if;
     perform {{ private }}.http_confirm(p_session, p_count);
 exception

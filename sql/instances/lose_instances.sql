@@ -2,6 +2,28 @@
 -- Locks     instance; stream and assignment rows (by id); callers that lose instances hold the decision lock
 -- Writes    instance, assignment, decision, movement, metric_count
 
+create or replace function {{ private }}.unassign_from_pull_clients(p_decision_id bigint, p_instance_ids text[], p_reason text)
+    returns void
+    language plpgsql volatile
+as $function$
+declare
+    v_stream_ids bigint[];
+    v_from text[];
+begin
+    select array_agg(a.stream_id order by a.stream_id), array_agg(a.instance_id order by a.stream_id)
+    into v_stream_ids, v_from
+    from {{ private }}.assignment as a
+    join {{ private }}.instance as i on i.instance_id = a.instance_id and i.placement = 'pull'
+    where a.instance_id = any(p_instance_ids);
+    if v_stream_ids is not null then
+        perform {{ private }}.give_streams(
+            p_decision_id, v_stream_ids, v_from, array_fill(null::text, array[cardinality(v_stream_ids)]), p_reason
+        );
+    end if;
+end
+$function$;
+comment on function {{ private }}.unassign_from_pull_clients(bigint, text[], text) is 'What no worker could take of lost clients that ask for their streams waits for the next ask: their own lists remember it for them.';
+
 create or replace function {{ private }}.lose_instances(
     p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb default '{}'
 )
@@ -30,6 +52,7 @@ begin
         last_lost_at = case when v_counts_as_loss then {{ private }}.now() else i.last_lost_at end
     where i.instance_id = any(p_instance_ids);
     perform {{ private }}.fail_over(v_decision_id, p_instance_ids, p_rule);
+    perform {{ private }}.unassign_from_pull_clients(v_decision_id, p_instance_ids, p_rule);
     select sum(l.owned) into v_kept from {{ private }}.instance_load as l where l.instance_id = any(p_instance_ids);
     if v_kept > 0 then
         update {{ private }}.decision as d

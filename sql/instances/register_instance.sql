@@ -65,6 +65,7 @@ begin
         stop_within = p_stop_within,
         metadata = coalesce(p_metadata, '{}'),
         process = v_process,
+        placement = 'push',
         session_key = null,
         session_lost_at = null,
         suspended_until = null,

@@ -11,11 +11,12 @@ select
     l.outgoing,
     round(100.0 * l.owned / i.max_streams, 1) as load_percentage,
     case
-        when i.is_living and i.status <> 'draining' and i.standing_order is null then round(
+        -- nothing can be moved off a client that asks for its streams, so shares are those of the others
+        when i.placement = 'push' and i.is_living and i.status <> 'draining' and i.standing_order is null then round(
             least(
-                sum(l.owned) over () * i.max_streams::numeric
+                sum(l.owned) filter (where i.placement = 'push' or not i.is_living) over () * i.max_streams::numeric
                 / nullif(sum(i.max_streams) filter (
-                    where i.is_living and i.status <> 'draining' and i.standing_order is null
+                    where i.placement = 'push' and i.is_living and i.status <> 'draining' and i.standing_order is null
                 ) over (), 0),
                 i.max_streams
             ), 1
@@ -50,8 +51,9 @@ select
     h.breaker_opened,
     i.crashes,
     i.losses,
-    i.probation_until
+    i.probation_until,
+    i.placement
 from {{ private }}.instance as i
 inner join {{ private }}.instance_load as l on i.instance_id = l.instance_id
 inner join {{ private }}.heartbeat as h on i.instance_id = h.instance_id;
-comment on view {{ api }}.instances is 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself.';
+comment on view {{ api }}.instances is 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, whose streams cannot be moved while it lives and which has no fair share.';

@@ -6,7 +6,7 @@ create or replace function {{ private }}.http_instance_rows()
         instance_id text, status text, max_streams integer, streams integer, load_percentage numeric, may_have_streams boolean,
         processed bigint, errors bigint, performance numeric, cpu_usage real, memory_usage real,
         registered_at timestamptz, last_heartbeat timestamptz, location text, version text, streams_changed_at timestamptz,
-        beats bigint, missed integer, last_sent timestamptz
+        beats bigint, missed integer, last_sent timestamptz, may_be_moved boolean
     )
     language sql volatile
 as $function$
@@ -18,7 +18,7 @@ as $function$
         round(coalesce(h.processed_count / nullif(h.processed_count + h.error_count, 0)::numeric, 1), 3),
         h.cpu_usage, h.memory_usage,
         i.registered_at, h.beat_at, i.location, i.version, l.changed_at,
-        h.beats, h.missed, h.sent_at
+        h.beats, h.missed, h.sent_at, i.placement = 'push'
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
     join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
@@ -40,7 +40,10 @@ as $function$
         coalesce(sum(i.max_streams) filter (where i.may_have_streams), 0),
         coalesce(sum(i.streams) filter (where i.status <> 'inactive'), 0),
         round(coalesce(100.0 * sum(i.streams) filter (where i.status <> 'inactive') / nullif(sum(i.max_streams) filter (where i.may_have_streams), 0), 0), 1),
-        coalesce(max(i.load_percentage) filter (where i.may_have_streams) - min(i.load_percentage) filter (where i.may_have_streams), 0)
+        coalesce(
+            max(i.load_percentage) filter (where i.may_have_streams and i.may_be_moved)
+            - min(i.load_percentage) filter (where i.may_have_streams and i.may_be_moved), 0
+        )
     from {{ private }}.http_instance_rows() as i
 $function$;
 comment on function {{ private }}.http_fleet_row() is 'The fleet in one row; load and imbalance in percent of capacity.';

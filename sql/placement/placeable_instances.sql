@@ -34,12 +34,13 @@ as $function$
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
     where i.is_placeable
+        and i.placement = 'push'
         and i.standing_order is null
         and (i.suspended_until is null)
         -- what is not known when it is planned is taken for half of them
         and case when p_on_probation then i.probation_until is not null else i.probation_until is null end
 $function$;
-comment on function {{ private }}.placeable_instances(boolean) is 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';
+comment on function {{ private }}.placeable_instances(boolean) is 'Instances that may be given streams at any time: their weight under the present strategy, planned load and the ceiling that it may reach.';
 
 create or replace function {{ private }}.any_instance_is_placeable()
     returns boolean

@@ -35,7 +35,20 @@ from (
     ('alert_reminder', 'interval', '1 hour', '1 minute', '30 days', null, null, 'An open alert that is not acknowledged is told again after so long.'),
     ('alert_message_interval', 'interval', '1 minute', '0 seconds', '1 day', null, null, 'The least time between two messages to one target; what happens in between goes out together.'),
     ('watched_transactions', 'text', 'own', null, null, array['own', 'all'], null, 'Whose long transactions are ended: those of this system, or every client''s in its database.'),
+    ('streams_waiting_alert', 'interval', '1 minute', '1 second', '1 day', null, null, 'Streams that wait for so long for an instance raise an alert.'),
     ('no_instance_alert', 'interval', '10 minutes', '10 seconds', '1 day', null, null, 'No active instance for so long raises an alert.'),
+    ('http_hold', 'interval', '25 seconds', '0 seconds', '29 seconds', null, null, 'An answer to a client that asks for its streams is held for so long at most; such a client waits for 30 s and tries three times.'),
+    ('http_ask_rhythm', 'interval', '10 seconds', '100 milliseconds', '1 minute', null, null, 'A client whose asks are no further apart than this asks all the time; one that has fallen silent for so long has ended.'),
+    ('http_ask_timeout', 'interval', '45 seconds', '1 second', '1 hour', null, null, 'A client that asks all the time is lost when it has neither asked nor beaten for so long.'),
+    ('http_beat_timeout', 'interval', '75 seconds', '1 second', '1 hour', null, null, 'A client that asks for its streams and only beats by now is lost when it has not beaten for so long.'),
+    ('http_ghost_timeout', 'interval', '60 seconds', '1 second', '1 hour', null, null, 'A client that was given streams and has not been heard since loses them after so long, whatever else is silent.'),
+    ('http_remainder_wait', 'interval', '10 seconds', '100 milliseconds', '1 minute', null, null, 'What is left when a client has its share waits for others to ask for so long.'),
+    ('http_silence_grace', 'interval', '150 seconds', '1 second', '1 hour', null, null, 'When most clients that ask for their streams fall silent together, silence is not believed for so long.'),
+    ('http_absence', 'interval', '15 seconds', '500 milliseconds', '10 minutes', null, null, 'When no HTTP server has said that it is there for so long, it was the server that was away.'),
+    ('http_absence_grace', 'interval', '180 seconds', '1 second', '1 hour', null, null, 'After an absence of the HTTP server, or an error that it answered to a client, that client''s silence is not believed for so long.'),
+    ('http_rival_alert', 'interval', '10 minutes', '1 second', '1 day', null, null, 'An alert about a second process under a client''s name stays open for so long after it was last heard.'),
+    ('http_memory', 'interval', '1 day', '1 minute', '30 days', null, null, 'For how long after its loss what a client was given is remembered as its own.'),
+    ('http_fleet_memory', 'interval', '1 hour', '1 second', '1 day', null, null, 'When a fleet begins anew, the clients that were heard within so long before are awaited.'),
     ('history_retention', 'interval', '30 days', '1 hour', '3650 days', null, null, 'How long decisions, movements, job runs and closed alerts are kept.')
 ) as s(name, kind, default_value, minimum, maximum, allowed, unit, description)
 on conflict (name) do update

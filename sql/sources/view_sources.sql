@@ -16,7 +16,8 @@ select
     s.last_result,
     s.last_error,
     s.consecutive_failures,
-    case when s.kind = 'postgresql' and s.enabled then coalesce(s.last_attempt_at + {{ private }}.sync_pause(s.sync_interval, s.consecutive_failures), s.created_at) end as next_sync_at
+    case when s.kind = 'postgresql' and s.enabled then coalesce(s.last_attempt_at + {{ private }}.sync_pause(s.sync_interval, s.consecutive_failures), s.created_at) end as next_sync_at,
+    s.serves_http
 from {{ private }}.source as s
 left join (
     select
@@ -27,5 +28,5 @@ left join (
     group by stream.source
 ) as c on s.source = c.source;
 
-comment on view {{ api }}.sources is 'Where streams come from: address (never a password), column map, interval, number of streams, and the last synchronisation, good or bad.';
+comment on view {{ api }}.sources is 'Where streams come from: address (never a password), column map, interval, number of streams, whether it serves clients that speak HTTP, and the last synchronisation, good or bad.';
 grant select on {{ api }}.sources to {{ reader }}, {{ admin }};

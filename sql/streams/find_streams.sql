@@ -1,4 +1,4 @@
--- Streams by their id, or by a part of their name or address, in any case: the best matches first.
+-- Streams by their id, the number of it in their source, or by a part of their name or address, in any case: the best matches first.
 -- Reads     stream, assignment, instance
 -- Raises    OR101 no text, or no sensible limit
 create or replace function {{ api }}.find_streams(p_text text, p_limit integer default 20)
@@ -20,9 +20,17 @@ begin
         from {{ private }}.stream as s
         where s.stream_id = case when v_text ~ '^#?[0-9]{1,18}$' then ltrim(v_text, '#')::bigint end
         union all
-        select l.stream_id, l.place from {{ private }}.streams_like(v_text, p_limit) as l
+        (
+            select s.stream_id, 1
+            from {{ private }}.stream as s
+            where s.number = case when v_text ~ '^[0-9]{1,18}$' then v_text::bigint end
+            order by s.stream_id
+            limit p_limit
+        )
+        union all
+        select l.stream_id, l.place + 1 from {{ private }}.streams_like(v_text, p_limit) as l
     )
-    select s.stream_id, s.name, s.url, s.state, s.instance_id, (array['id', 'name', 'name', 'url'])[1 + f.place]
+    select s.stream_id, s.name, s.url, s.state, s.instance_id, (array['id', 'number', 'name', 'name', 'url'])[1 + f.place]
     from (select a.stream_id, min(a.place) as place from found as a group by a.stream_id) as f
     join {{ api }}.streams as s on s.stream_id = f.stream_id
     order by f.place, s.stream_id
@@ -30,7 +38,7 @@ begin
 end
 $function$;
 comment on function {{ api }}.find_streams(text, integer) is
-'Find streams by their id, or by a part of their name or address in any case, the best matches first.
+'Find streams by their id, by their id in their source where that is a number, or by a part of their name or address in any case, the best matches first.
 p_text: an id, or 1 to 200 characters.
 p_limit: the most rows, 1 to 1000.
 stream_id: the stream.
@@ -38,7 +46,7 @@ name: its name.
 url: its address, without login and query.
 state: idle, waiting, assigned, running or releasing.
 instance_id: the instance that has it.
-found_by: what matched: id, name or url.
+found_by: what matched: id, number (the id in the source), name or url.
 Raises: OR101.
 Example: select * from {{ api }}.find_streams(''radio'', 5);';
 revoke all on function {{ api }}.find_streams(text, integer) from public;

@@ -16,6 +16,11 @@ begin
     select case
         when v_assignment.state = 'idle' then 'the stream is not active'
         when v_assignment.waiting_since > {{ private }}.now() then 'the instance that the stream was taken from may still be running it'
+        when exists (
+            select from {{ private }}.instance as o
+            where o.instance_id = v_assignment.instance_id and o.placement = 'pull' and o.is_living and o.instance_id <> p_instance_id
+        ) then 'its owner is a client that asks for its streams and stops none: stop its process and recreate its container'
+        when i.placement = 'pull' then 'the instance is given streams at its own ask only'
         when p.instance_id is null then 'the instance gets no streams now: it is '
             || case when i.suspended_until is not null then 'suspended' when i.standing_order = 'drain' then 'draining'
                 when i.probation_until is not null and i.is_placeable then 'on probation'

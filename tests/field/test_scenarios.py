@@ -9,6 +9,7 @@ from tests.field.conftest import MakeWorld
 from tests.field.launcher import Client
 from tests.field.world import World
 
+pytestmark = pytest.mark.scenario
 MINUTES = 60.0
 DYING = 6.0
 """A client that was asked to end may be heard for so long after its goodbye."""

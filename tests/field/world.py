@@ -31,7 +31,10 @@ FIRST_STREAM_ID = 1001
 
 SCALED = (
     "disconnect_grace", "handoff_timeout", "heartbeat_interval", "heartbeat_timeout", "heartbeat_warning",
+    "http_absence", "http_absence_grace", "http_ask_rhythm", "http_ask_timeout", "http_beat_timeout",
+    "http_fleet_memory", "http_ghost_timeout", "http_hold", "http_memory", "http_remainder_wait", "http_silence_grace",
     "probation_time", "rebalance_cooldown", "refusal_time", "restart_grace", "settle_window", "stall_timeout",
+    "streams_waiting_alert",
 )  # fmt: skip
 
 _STREAMS = """
@@ -49,6 +52,8 @@ def scale_windows(database: Database, factor: float) -> None:
         database.names,
         [factor, list(SCALED)],
     )
+    # alerts are looked for every ten seconds
+    query(database.connect(), "update {p}.job set schedule = '1 second' where job = 'evaluate_alerts'", database.names)
 
 
 def without_password(dsn: str) -> str:

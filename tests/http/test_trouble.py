@@ -79,12 +79,14 @@ def test_what_fails_for_contention_is_tried_three_times(face: HttpServer, fleet:
 def test_it_may_not_speak_for_instances_of_another_login(serve: Serve, fleet: Fleet, login_dsn: LoginDsn) -> None:
     mine, other = serve(), serve(dsn=login_dsn("worker", "reader"))
     MainClient(mine, "http-1").register()
+    mine.post("/register", server_id="server-1", max_streams=10)
     for path, body in (
         ("/heartbeat", {"instance_id": "http-1"}),
         ("/register", {"instance_id": "http-1", "max_streams": 5}),
-        ("/streams/assign", {"server_id": "http-1", "requested_count": 1}),
-        ("/streams/release", {"server_id": "http-1", "stream_ids": [1]}),
-        ("/diagnostic", {"server_id": "http-1", "local_streams": []}),
+        ("/register", {"server_id": "server-1", "max_streams": 5}),
+        ("/streams/assign", {"server_id": "server-1", "requested_count": 1}),
+        ("/streams/release", {"server_id": "server-1", "stream_ids": [1]}),
+        ("/heartbeat", {"server_id": "server-1", "current_streams": 0}),
     ):
         refused = other.http.post(path, json=body)
         assert (refused.status_code, refused.json()["code"]) == (403, "OR106"), path

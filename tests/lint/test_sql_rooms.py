@@ -18,6 +18,7 @@ FLOORS = (
     "streams",
     "sources",
     "handover",
+    "pull",
     "balancing",
     "jobs",
     "alerts",

@@ -301,7 +301,7 @@ CREATE FUNCTION orchestrator.find_streams(p_text text, p_limit integer DEFAULT 2
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.find_streams(p_text text, p_limit integer) IS 'Find streams by their id, or by a part of their name or address in any case, the best matches first.
+COMMENT ON FUNCTION orchestrator.find_streams(p_text text, p_limit integer) IS 'Find streams by their id, by their id in their source where that is a number, or by a part of their name or address in any case, the best matches first.
 p_text: an id, or 1 to 200 characters.
 p_limit: the most rows, 1 to 1000.
 stream_id: the stream.
@@ -309,7 +309,7 @@ name: its name.
 url: its address, without login and query.
 state: idle, waiting, assigned, running or releasing.
 instance_id: the instance that has it.
-found_by: what matched: id, name or url.
+found_by: what matched: id, number (the id in the source), name or url.
 Raises: OR101.
 Example: select * from orchestrator.find_streams(''radio'', 5);';
 
@@ -416,19 +416,32 @@ metadata: what the source knows about it; for a notice heartbeat_interval (secon
 Raises: OR101, OR103, OR106, OR301.
 Example: select * from orchestrator.heartbeat(''fingerv7-001'', 1, 0, ''{"current_streams": 0, "cpu_usage": 12.5}'');';
 
-CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
+CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text DEFAULT NULL::text, p_address text DEFAULT NULL::text, p_waited interval DEFAULT '00:00:00'::interval) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) IS 'Answer POST /streams/assign and GET /api/streams/assign: streams that are the instance''s by now and that it was not told before, at most as many as it asks for.
+COMMENT ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text, p_address text, p_waited interval) IS 'Answer POST /streams/assign and GET /api/streams/assign: a client asks for streams. The first answer after its registration names all that it is to run; how many it asks for does not count.
 p_request: the keys of the request: server_id and requested_count, or worker_id and capacity.
 p_dialect: server (default) or worker, by the path of the request.
-status: the HTTP status.
-body: the JSON answer.
-Raises: OR101, OR103, OR106, OR301.
+p_address: where the client calls from.
+p_waited: for how long this request has been held already.
+status: the HTTP status; 102 says that the answer is held: ask again after hold_for seconds.
+body: the JSON answer; its ids are those of the source.
+Raises: OR101, OR103, OR106, OR301, 55P03.
 Example: select * from orchestrator.http_assign_streams(''{"server_id": "server-1", "requested_count": 5}'');';
+
+CREATE FUNCTION orchestrator.http_assignments() RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_assignments() IS 'Answer GET /streams/assignments: which instance has which stream, by the ids of the source.
+status: the HTTP status.
+body: assignments.
+Example: select * from orchestrator.http_assignments();';
 
 CREATE FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb DEFAULT NULL::jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -449,11 +462,11 @@ CREATE FUNCTION orchestrator.http_diagnostic(p_request jsonb) RETURNS TABLE(stat
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) IS 'Answer POST /diagnostic: what the instance has and should not have, and what it should have and has not. Its list is taken as the truth about what it runs.
+COMMENT ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) IS 'Answer POST /diagnostic: what the instance has and should not have, and what it should have and has not. Nothing changes.
 p_request: server_id, local_streams (ids) and local_stream_count.
 status: the HTTP status.
-body: the JSON answer.
-Raises: OR101, OR103, OR106, OR301, 55P03.
+body: the JSON answer; its ids are those of the source.
+Raises: OR101, OR106.
 Example: select * from orchestrator.http_diagnostic(''{"server_id": "server-1", "local_streams": [], "local_stream_count": 0}'');';
 
 CREATE FUNCTION orchestrator.http_health(p_version text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
@@ -465,18 +478,19 @@ CREATE FUNCTION orchestrator.http_health(p_version text DEFAULT NULL::text) RETU
 COMMENT ON FUNCTION orchestrator.http_health(p_version text) IS 'Answer GET /health. The status is 200 even when something is unhealthy; probes that go by the status ask /readyz.
 p_version: the version of the program that answers.
 status: the HTTP status.
-body: status, uptime (seconds), services with their response times (ms), instances and streams by state.
+body: status (healthy, limited when a service is degraded, or unhealthy), uptime (seconds), services with their response times (ms), instances and streams by state.
 Example: select * from orchestrator.http_health(''0.1.0'');';
 
-CREATE FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
+CREATE FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text DEFAULT NULL::text, p_address text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text) IS 'Answer POST /heartbeat and POST /api/heartbeat: a beat over HTTP, which also confirms what earlier answers commanded.
+COMMENT ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text, p_address text) IS 'Answer POST /heartbeat and POST /api/heartbeat: a beat over HTTP. In the manual''s dialect it also confirms what earlier answers commanded. One in the name of a client that asks for its streams counts only when it is that client''s own.
 p_request: the keys of the dialect. current_streams is how many streams the instance has, or better the array of their ids.
 p_dialect: worker for /api/heartbeat; else the keys tell.
+p_address: where the client calls from.
 status: the HTTP status.
 body: the JSON answer.
 Raises: OR101, OR103, OR106, OR301, 55P03.
@@ -488,7 +502,7 @@ CREATE FUNCTION orchestrator.http_instance(p_request jsonb) RETURNS TABLE(status
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_instance(p_request jsonb) IS 'Answer GET /instances/{server_id}: one instance and its streams. A stream that it is asked to hand over is not among them any more.
+COMMENT ON FUNCTION orchestrator.http_instance(p_request jsonb) IS 'Answer GET /instances/{server_id}: one instance and its streams, by their ids in their source. A stream that it is asked to hand over is not among them any more.
 p_request: {"server_id": …}.
 status: the HTTP status.
 body: the JSON answer.
@@ -517,6 +531,16 @@ status: the HTTP status.
 body: the named figures of the fleet (decisions are those of the last hour); in series all that is measured and does not belong to one instance, by the names that Prometheus knows.
 Example: select * from orchestrator.http_metrics();';
 
+CREATE FUNCTION orchestrator.http_present() RETURNS TABLE(again_in double precision)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_present() IS 'Say that an HTTP server is there and clients can speak.
+again_in: say so again after so many seconds.
+Example: select * from orchestrator.http_present();';
+
 CREATE FUNCTION orchestrator.http_rebalance(p_request jsonb DEFAULT '{}'::jsonb) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -530,33 +554,60 @@ body: status, message, moved_streams, least_moves, still_waiting, event_id, and 
 Raises: OR101, OR401, 55P03.
 Example: select * from orchestrator.http_rebalance(''{"reason": "after the upgrade"}'');';
 
-CREATE FUNCTION orchestrator.http_register(p_request jsonb, p_address text DEFAULT NULL::text, p_dialect text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
+CREATE FUNCTION orchestrator.http_register(p_request jsonb, p_address text DEFAULT NULL::text, p_dialect text DEFAULT NULL::text, p_waited interval DEFAULT '00:00:00'::interval) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text) IS 'Answer POST /register and POST /api/workers/register: an instance that only speaks HTTP comes to life, or comes back. A client that registers from where this instance registered last is the same client, started anew.
+COMMENT ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text, p_waited interval) IS 'Answer POST /register and POST /api/workers/register: an instance that only speaks HTTP comes to life, or comes back. A client that asks for its streams and whose name another process has is held, and refused when that one is still there after http_hold.
 p_request: the keys of the dialect; the id and max_streams are required.
-p_address: where the client calls from, when it does not say so itself.
+p_address: where the client calls from.
 p_dialect: worker for /api/workers/register; else the keys tell.
-status: the HTTP status.
+p_waited: for how long this request has been held already.
+status: the HTTP status; 102 says that the answer is held: ask again after hold_for seconds.
 body: the JSON answer.
 Raises: OR101, OR104, OR105, OR106, OR404, 55P03.
 Example: select * from orchestrator.http_register(''{"instance_id": "http-2", "max_streams": 50}'', ''192.0.2.7'');';
 
-CREATE FUNCTION orchestrator.http_release_streams(p_request jsonb) RETURNS TABLE(status integer, body jsonb)
+CREATE FUNCTION orchestrator.http_release_streams(p_request jsonb, p_address text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.http_release_streams(p_request jsonb) IS 'Answer POST /streams/release: an instance gives streams back, or says that it has stopped what was taken from it. What is given back goes to others and does not return at once.
-p_request: server_id and stream_ids.
+COMMENT ON FUNCTION orchestrator.http_release_streams(p_request jsonb, p_address text) IS 'Answer POST /streams/release: a client gives streams back; they go to workers with room, or to clients that ask. When it gives back all that it has, it has said goodbye.
+p_request: server_id and stream_ids, numbers or texts, in which one may stand several times.
+p_address: where the client calls from.
+status: the HTTP status.
+body: the JSON answer, with stream_ids as they were sent.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.http_release_streams(''{"server_id": "server-1", "stream_ids": [1]}'');';
+
+CREATE FUNCTION orchestrator.http_remove_instance(p_request jsonb, p_address text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_remove_instance(p_request jsonb, p_address text) IS 'Answer DELETE /instances/{server_id}: the client says goodbye, and its streams go to others.
+p_request: {"server_id": …}.
+p_address: where the client calls from.
 status: the HTTP status.
 body: the JSON answer.
 Raises: OR101, OR103, OR106, OR301, 55P03.
-Example: select * from orchestrator.http_release_streams(''{"server_id": "server-1", "stream_ids": [1]}'');';
+Example: select * from orchestrator.http_remove_instance(''{"server_id": "server-1"}'');';
+
+CREATE FUNCTION orchestrator.http_source_test() RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_source_test() IS 'Answer GET /postgres/test: whether the stations could be read from their database when that was last tried.
+status: the HTTP status, 200 either way.
+body: status (success or error), message, database, table, total_streams.
+Example: select * from orchestrator.http_source_test();';
 
 CREATE FUNCTION orchestrator.http_status() RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -569,6 +620,17 @@ status: the HTTP status.
 body: the JSON answer.
 Example: select * from orchestrator.http_status();';
 
+CREATE FUNCTION orchestrator.http_streams() RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_streams() IS 'Answer GET /streams: how many stations there are, and the first ten.
+status: the HTTP status.
+body: total, and streams by their ids in their source.
+Example: select * from orchestrator.http_streams();';
+
 CREATE FUNCTION orchestrator.http_streams_status() RETURNS TABLE(status integer, body jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -579,6 +641,42 @@ COMMENT ON FUNCTION orchestrator.http_streams_status() IS 'Answer GET /streams/s
 status: the HTTP status.
 body: streams by state, distribution by instance, and in recent_changes the last 20 decisions that moved a stream.
 Example: select * from orchestrator.http_streams_status();';
+
+CREATE FUNCTION orchestrator.http_update_stream(p_request jsonb, p_address text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_update_stream(p_request jsonb, p_address text) IS 'Answer POST /api/streams/update: a client says how its work on a stream stands. What it has ended is due again.
+p_request: worker_instance_id, stream_id and status: processing, completed, failed or cancelled.
+p_address: where the client calls from.
+status: the HTTP status.
+body: the JSON answer.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select * from orchestrator.http_update_stream(''{"worker_instance_id": "worker-1", "stream_id": "1", "status": "completed"}'');';
+
+CREATE FUNCTION orchestrator.http_worker_metrics() RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_worker_metrics() IS 'Answer GET /api/metrics: the fleet at a glance. Rates are percentages.
+status: the HTTP status.
+body: orchestrator, workers, streams.
+Example: select * from orchestrator.http_worker_metrics();';
+
+CREATE FUNCTION orchestrator.http_workers() RETURNS TABLE(status integer, body jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.http_workers() IS 'Answer GET /api/workers: every instance that was not removed.
+status: the HTTP status.
+body: workers, and their total.
+Example: select * from orchestrator.http_workers();';
 
 CREATE FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1034,6 +1132,20 @@ next_run_at: when it is due.
 Raises: OR101, OR107.
 Example: select * from orchestrator.schedule_job(''purge_history'', ''30 2 * * *'');';
 
+CREATE FUNCTION orchestrator.serve_source(p_source text, p_serves_http boolean) RETURNS TABLE(source text, serves_http boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.serve_source(p_source text, p_serves_http boolean) IS 'Say whether clients that speak HTTP may be given the stations of a source, by their ids in it. Two sources that know different stations by one number cannot both serve them.
+p_source: the source.
+p_serves_http: whether they may.
+source: the source.
+serves_http: whether they may.
+Raises: OR101, OR107.
+Example: select * from orchestrator.serve_source(''manual'', false);';
+
 CREATE FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text DEFAULT NULL::text, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(target text, minimum_severity text, enabled boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1348,6 +1460,7 @@ CREATE TABLE orchestrator_private.instance (
     is_unusual boolean GENERATED ALWAYS AS (((status <> 'removed'::text) AND ((status = 'inactive'::text) OR (session_lost_at IS NOT NULL) OR (suspended_until IS NOT NULL) OR (probation_until IS NOT NULL) OR (crashes > 0) OR (losses > 0)))) STORED NOT NULL,
     is_living boolean GENERATED ALWAYS AS ((status <> ALL (ARRAY['inactive'::text, 'removed'::text]))) STORED NOT NULL,
     is_placeable boolean GENERATED ALWAYS AS ((status = ANY (ARRAY['registered'::text, 'active'::text, 'recovering'::text]))) STORED NOT NULL,
+    placement text DEFAULT 'push'::text NOT NULL,
     CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
     CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
     CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
@@ -1356,6 +1469,7 @@ CREATE TABLE orchestrator_private.instance (
     CONSTRAINT lease_is_positive CHECK ((lease > '00:00:00'::interval)),
     CONSTRAINT max_streams_is_in_range CHECK (((max_streams >= 1) AND (max_streams <= 1000))),
     CONSTRAINT metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
+    CONSTRAINT placement_is_known CHECK ((placement = ANY (ARRAY['push'::text, 'pull'::text]))),
     CONSTRAINT standing_order_is_known CHECK ((standing_order = ANY (ARRAY['drain'::text, 'stay away'::text]))),
     CONSTRAINT status_is_known CHECK ((status = ANY (ARRAY['registered'::text, 'active'::text, 'warning'::text, 'inactive'::text, 'recovering'::text, 'draining'::text, 'removed'::text])))
 );
@@ -1397,6 +1511,8 @@ COMMENT ON COLUMN orchestrator_private.instance.is_unusual IS 'Whether there is 
 COMMENT ON COLUMN orchestrator_private.instance.is_living IS 'Whether its status is that of a process which is there: neither lost nor removed.';
 
 COMMENT ON COLUMN orchestrator_private.instance.is_placeable IS 'Whether its status lets it be given streams: it is there, not late and not draining. A standing order, a suspension or a probation may still keep them away.';
+
+COMMENT ON COLUMN orchestrator_private.instance.placement IS 'How it is given streams. push: whenever a decision is made, and it hears of it. pull: in the answer to its own ask only; what it has cannot be moved while it lives.';
 
 CREATE FUNCTION orchestrator_private.any_instance_is_placeable() RETURNS boolean
     LANGUAGE sql STABLE
@@ -1443,6 +1559,78 @@ CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) IS 'An id out of a report; OR101 when it is none.';
+
+CREATE TABLE orchestrator_private.pull_client (
+    instance_id text NOT NULL,
+    name text NOT NULL,
+    dialect text NOT NULL,
+    address text,
+    peer text,
+    capacity bigint NOT NULL,
+    registered_at timestamp with time zone NOT NULL,
+    is_fresh boolean DEFAULT true NOT NULL,
+    has_left boolean DEFAULT false NOT NULL,
+    is_asking boolean DEFAULT false NOT NULL,
+    asked_at timestamp with time zone,
+    beat_at timestamp with time zone,
+    answered_at timestamp with time zone,
+    refused_at timestamp with time zone,
+    list_length bigint DEFAULT 0 NOT NULL,
+    came_with bigint DEFAULT 0 NOT NULL,
+    kind text,
+    kind_is_set boolean DEFAULT false NOT NULL,
+    probed_at timestamp with time zone,
+    rival_address text,
+    rival_at timestamp with time zone,
+    stray_address text,
+    stray_at timestamp with time zone,
+    stray_load bigint,
+    CONSTRAINT dialect_of_a_pull_client_is_known CHECK ((dialect = ANY (ARRAY['server'::text, 'worker'::text]))),
+    CONSTRAINT kind_of_client_is_known CHECK ((kind = ANY (ARRAY['plain'::text, 'first_answer_only'::text])))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE orchestrator_private.pull_client IS 'A client that asks for its streams: who it is, when it spoke, and how long its own list of streams is as far as its words tell.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.name IS 'Its name as it sends it; instance_id is made of it where it is longer or holds other characters.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.address IS 'The ip and port that its registration named.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.peer IS 'The network address that its registration came from.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.capacity IS 'How many streams it said that it takes. The number that it asks for is this less the length of its list.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.is_fresh IS 'It has registered and its first ask has not been answered: what it is given now, it starts.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.has_left IS 'It gave back all that it had, which is its goodbye: it is given nothing before it registers again.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.is_asking IS 'It asks every few seconds; else it only beats.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.answered_at IS 'When it was last given streams.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.refused_at IS 'When it was last answered with an error: it may not speak for a while, and runs on.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.list_length IS 'How many entries its list has if it received the last answer; the next ask shows it.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.came_with IS 'The length of the list that it began this life with, where none of it was given here.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.kind IS 'plain: starts what any answer names. first_answer_only: starts the streams of its first answer, and one of a later one at most. Null: not known yet.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.kind_is_set IS 'An administrator has said so; otherwise it was learned from what the client did.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.probed_at IS 'When it was given one stream to see whether it starts more than its first answer.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.rival_address IS 'Where another process tried to register this name from while this one lived.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.stray_address IS 'Where words in its name came from that were not its own.';
+
+COMMENT ON COLUMN orchestrator_private.pull_client.stray_load IS 'The number of streams that those words spoke of.';
+
+CREATE FUNCTION orchestrator_private.ask_workers_for(p_client orchestrator_private.pull_client, p_most bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.ask_workers_for(p_client orchestrator_private.pull_client, p_most bigint) IS 'Let workers hand over to a client that has just begun what they have beyond their shares. Whether any is on its way.';
 
 CREATE FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean) RETURNS text[]
     LANGUAGE plpgsql
@@ -1504,6 +1692,12 @@ CREATE FUNCTION orchestrator_private.authorize_instance(p_instance_id text, p_in
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.authorize_instance(p_instance_id text, p_incarnation bigint) IS 'The instance, when this login and this incarnation may speak for it; else OR103, OR106 or OR301.';
+
+CREATE FUNCTION orchestrator_private.authorize_name(p_instance_id text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.authorize_name(p_instance_id text) IS 'Refuse to speak in the name of an instance of another login, whichever way it is given streams.';
 
 CREATE FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -1599,6 +1793,11 @@ CREATE TABLE orchestrator_private.stream (
     metadata jsonb DEFAULT '{}'::jsonb NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    number bigint GENERATED ALWAYS AS (
+CASE
+    WHEN (external_id ~ '^(0|[1-9][0-9]{0,17})$'::text) THEN (external_id)::bigint
+    ELSE NULL::bigint
+END) STORED,
     CONSTRAINT name_is_not_empty CHECK ((name ~ '[^[:space:]]'::text)),
     CONSTRAINT stream_metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
     CONSTRAINT url_is_http CHECK ((url ~* '^https?://[^[:space:]]+$'::text))
@@ -1606,11 +1805,19 @@ CREATE TABLE orchestrator_private.stream (
 
 COMMENT ON TABLE orchestrator_private.stream IS 'A station: what is to be heard.';
 
+COMMENT ON COLUMN orchestrator_private.stream.number IS 'Its id in its source as a number, by which clients that speak HTTP know it; null when it is none.';
+
 CREATE FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, p_keep_vanished boolean) RETURNS TABLE(changes integer, known integer, known_active integer, staged integer, inserted integer, unchanged integer, skipped integer, lost_active integer, refitted integer, unmet integer, removed bigint[], deactivated bigint[], activated bigint[], updated bigint[], rehosted bigint[], misfits bigint[], skipped_rows jsonb)
     LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, p_keep_vanished boolean) IS 'What a staged batch would change: counts, stream ids by kind of change, the first twenty rows that cannot be used.';
+
+CREATE FUNCTION orchestrator_private.begin_cold_start(p_client orchestrator_private.pull_client) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.begin_cold_start(p_client orchestrator_private.pull_client) IS 'Note when a fleet begins from nothing.';
 
 CREATE FUNCTION orchestrator_private.begin_probation(p_instance_id text) RETURNS void
     LANGUAGE sql
@@ -1665,6 +1872,12 @@ CREATE FUNCTION orchestrator_private.candidates(p_stream_id bigint) RETURNS TABL
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.candidates(p_stream_id bigint) IS 'Every instance, and what keeps it from having a stream; null: it could have it. The least loaded of those first.';
+
+CREATE FUNCTION orchestrator_private.capacities_out_of_range() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.capacities_out_of_range() IS 'Alert, for each client whose capacity is none that an instance can have.';
 
 CREATE FUNCTION orchestrator_private.capacity_of(p_given jsonb) RETURNS integer
     LANGUAGE plpgsql IMMUTABLE
@@ -1756,6 +1969,7 @@ CREATE TABLE orchestrator_private.source (
     sync_counts bigint[],
     sync_sum double precision DEFAULT 0 NOT NULL,
     failure_event_id uuid,
+    serves_http boolean DEFAULT true NOT NULL,
     CONSTRAINT a_table_has_an_address CHECK (((kind <> 'postgresql'::text) OR ((conninfo IS NOT NULL) AND (table_name IS NOT NULL)))),
     CONSTRAINT conninfo_has_no_password CHECK ((conninfo !~* 'password|:[^/@]*@'::text)),
     CONSTRAINT kind_is_known CHECK ((kind = ANY (ARRAY['manual'::text, 'list'::text, 'postgresql'::text]))),
@@ -1771,6 +1985,8 @@ COMMENT ON COLUMN orchestrator_private.source.sync_counts IS 'How many synchroni
 COMMENT ON COLUMN orchestrator_private.source.sync_sum IS 'How many seconds all synchronisations took.';
 
 COMMENT ON COLUMN orchestrator_private.source.failure_event_id IS 'Its last synchronisation that failed.';
+
+COMMENT ON COLUMN orchestrator_private.source.serves_http IS 'Whether clients that speak HTTP may be given its streams, by their ids in it.';
 
 CREATE FUNCTION orchestrator_private.check_loss(p_source orchestrator_private.source, p_change jsonb, p_force boolean) RETURNS void
     LANGUAGE plpgsql
@@ -1850,6 +2066,12 @@ CREATE FUNCTION orchestrator_private.claim_job(p_outside boolean) RETURNS orches
 
 COMMENT ON FUNCTION orchestrator_private.claim_job(p_outside boolean) IS 'The most overdue job that no other session is running, locked until the end of the transaction.';
 
+CREATE FUNCTION orchestrator_private.clients_with_unknown_lists() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.clients_with_unknown_lists() IS 'Alert, for each client whose own list holds streams that it was not given here: what it runs is not known.';
+
 CREATE FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer DEFAULT NULL::integer, p_least_moves integer DEFAULT NULL::integer, p_keep boolean DEFAULT true) RETURNS orchestrator_private.decision
     LANGUAGE plpgsql
     AS …;
@@ -1879,6 +2101,12 @@ CREATE FUNCTION orchestrator_private.confirm_preparations(p_instance_id text, p_
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.confirm_preparations(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) IS 'The next owner hears these streams: from now on they are its own, and what the old owner still writes is refused.';
+
+CREATE FUNCTION orchestrator_private.confirm_received(p_client orchestrator_private.pull_client) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.confirm_received(p_client orchestrator_private.pull_client) IS 'The client''s list has what it was given: it runs.';
 
 CREATE FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) RETURNS integer
     LANGUAGE plpgsql
@@ -2086,6 +2314,12 @@ CREATE FUNCTION orchestrator_private.end_stalls() RETURNS bigint[]
 
 COMMENT ON FUNCTION orchestrator_private.end_stalls() IS 'Forget stalls that are over; returns the streams that are heard again.';
 
+CREATE FUNCTION orchestrator_private.end_work(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_how text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.end_work(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_how text) IS 'The client has ended its work on a stream: completed, failed or cancelled.';
+
 CREATE FUNCTION orchestrator_private.ended_preparations(p_timed_out boolean, p_limit integer) RETURNS SETOF bigint
     LANGUAGE sql
     AS …;
@@ -2254,6 +2488,12 @@ CREATE FUNCTION orchestrator_private.findings_presence() RETURNS TABLE(severity 
 
 COMMENT ON FUNCTION orchestrator_private.findings_presence() IS 'Findings: instances that are late, lost, flapping, cut off, wrong about the time, or out of step.';
 
+CREATE FUNCTION orchestrator_private.findings_pull() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_pull() IS 'Findings: what clients that ask for their streams cannot give up or be given.';
+
 CREATE FUNCTION orchestrator_private.findings_record() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
     AS …;
@@ -2308,6 +2548,12 @@ CREATE FUNCTION orchestrator_private.finish_handoffs() RETURNS jsonb
 
 COMMENT ON FUNCTION orchestrator_private.finish_handoffs() IS 'Job finish_handoffs: end hand-overs that their owners have not confirmed in time.';
 
+CREATE FUNCTION orchestrator_private.first_answer(p_client orchestrator_private.pull_client, p_list_length bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.first_answer(p_client orchestrator_private.pull_client, p_list_length bigint) IS 'Decide what a client that has just begun is to run. False: not yet.';
+
 CREATE FUNCTION orchestrator_private.fleet_fingerprint() RETURNS text
     LANGUAGE sql
     AS …;
@@ -2320,6 +2566,12 @@ CREATE FUNCTION orchestrator_private.free_at(p_stream_id bigint) RETURNS timesta
 
 COMMENT ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) IS 'From when a stream without an owner may be given to an instance: now, or later while an instance that it was taken from may still be running it.';
 
+CREATE FUNCTION orchestrator_private.give_back(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_entries bigint, p_reason text, p_is_final boolean) RETURNS bigint[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.give_back(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_entries bigint, p_reason text, p_is_final boolean) IS 'These streams are not this client''s any more, and neither are so many entries of its list. Final: when nothing is left, it has said goodbye.';
+
 CREATE FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -2331,6 +2583,12 @@ CREATE FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_id
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) IS 'Ask the owners of these streams to stop, so that the next ones can have them; or, where nothing need be lost, the next ones to prepare (make_before_break).';
+
+CREATE FUNCTION orchestrator_private.has_own_number(p_stream orchestrator_private.stream) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.has_own_number(p_stream orchestrator_private.stream) IS 'Whether clients that speak HTTP can be given this stream: its id in its source is a number that no other has.';
 
 CREATE FUNCTION orchestrator_private.heartbeat_slow_path(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) RETURNS record
     LANGUAGE plpgsql
@@ -2377,6 +2635,18 @@ CREATE FUNCTION orchestrator_private.http_buckets(p_bounds double precision[], p
 
 COMMENT ON FUNCTION orchestrator_private.http_buckets(p_bounds double precision[], p_counts bigint[]) IS 'How many observations were at most each of a histogram''s bounds.';
 
+CREATE FUNCTION orchestrator_private.http_client_name(p_request jsonb, p_names text[]) RETURNS text
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_client_name(p_request jsonb, p_names text[]) IS 'The name that a request speaks in: the first of these keys that it has.';
+
+CREATE FUNCTION orchestrator_private.http_client_of(p_name text) RETURNS orchestrator_private.pull_client
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_client_of(p_name text) IS 'The client of this name; null when none has registered.';
+
 CREATE FUNCTION orchestrator_private.http_commands(p_instance_id text, p_count bigint) RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
@@ -2388,12 +2658,6 @@ CREATE FUNCTION orchestrator_private.http_confirm(p_session orchestrator_private
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.http_confirm(p_session orchestrator_private.http_session, p_count bigint) IS 'The client says how many streams it has (null: it does not say): whether that confirms what it was told.';
-
-CREATE FUNCTION orchestrator_private.http_count(p_request jsonb, p_dialect text) RETURNS bigint
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.http_count(p_request jsonb, p_dialect text) IS 'How many streams a beat says that the instance has; null when it does not say.';
 
 CREATE FUNCTION orchestrator_private.http_dialect(p_request jsonb, p_dialect text) RETURNS text
     LANGUAGE sql
@@ -2431,6 +2695,35 @@ CREATE FUNCTION orchestrator_private.http_hear(p_session orchestrator_private.ht
 
 COMMENT ON FUNCTION orchestrator_private.http_hear(p_session orchestrator_private.http_session, p_stream_ids bigint[], p_count bigint) IS 'Understand what a beat says of its streams: which, or how many, or nothing.';
 
+CREATE TABLE orchestrator_private.setting (
+    name text NOT NULL,
+    kind text NOT NULL,
+    value text NOT NULL,
+    default_value text NOT NULL,
+    minimum text,
+    maximum text,
+    allowed text[],
+    unit text,
+    description text NOT NULL,
+    changed_at timestamp with time zone,
+    changed_by text,
+    CONSTRAINT kind_of_setting_is_known CHECK ((kind = ANY (ARRAY['interval'::text, 'integer'::text, 'number'::text, 'text'::text, 'boolean'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.setting IS 'One setting: typed, bounded, described. The only home of these values.';
+
+CREATE FUNCTION orchestrator_private.setting_interval(p_name text) RETURNS interval
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.setting_interval(p_name text) IS 'A setting of kind interval.';
+
+CREATE FUNCTION orchestrator_private.http_hold_for() RETURNS double precision
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_hold_for() IS 'After how many seconds an answer that is held is looked at again.';
+
 CREATE FUNCTION orchestrator_private.http_ids(p_request jsonb, p_name text, p_required boolean) RETURNS bigint[]
     LANGUAGE plpgsql
     AS …;
@@ -2443,7 +2736,7 @@ CREATE FUNCTION orchestrator_private.http_instance_id(p_request jsonb, p_name te
 
 COMMENT ON FUNCTION orchestrator_private.http_instance_id(p_request jsonb, p_name text) IS 'The id of the instance that a request speaks for.';
 
-CREATE FUNCTION orchestrator_private.http_instance_rows() RETURNS TABLE(instance_id text, status text, max_streams integer, streams integer, load_percentage numeric, may_have_streams boolean, processed bigint, errors bigint, performance numeric, cpu_usage real, memory_usage real, registered_at timestamp with time zone, last_heartbeat timestamp with time zone, location text, version text, streams_changed_at timestamp with time zone, beats bigint, missed integer, last_sent timestamp with time zone)
+CREATE FUNCTION orchestrator_private.http_instance_rows() RETURNS TABLE(instance_id text, status text, max_streams integer, streams integer, load_percentage numeric, may_have_streams boolean, processed bigint, errors bigint, performance numeric, cpu_usage real, memory_usage real, registered_at timestamp with time zone, last_heartbeat timestamp with time zone, location text, version text, streams_changed_at timestamp with time zone, beats bigint, missed integer, last_sent timestamp with time zone, may_be_moved boolean)
     LANGUAGE sql
     AS …;
 
@@ -2461,6 +2754,30 @@ CREATE FUNCTION orchestrator_private.http_interval() RETURNS interval
 
 COMMENT ON FUNCTION orchestrator_private.http_interval() IS 'How often an instance that hears of changes with its beats only should beat.';
 
+CREATE FUNCTION orchestrator_private.http_ip_of(p_address text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_ip_of(p_address text) IS 'The ip of an address that a registration named.';
+
+CREATE FUNCTION orchestrator_private.http_loose_number(p_value jsonb) RETURNS numeric
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_loose_number(p_value jsonb) IS 'A number that a client sent, in whichever form; null when it is none.';
+
+CREATE FUNCTION orchestrator_private.http_loose_ids(p_value jsonb) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_loose_ids(p_value jsonb) IS 'The numbers of streams that a client sent, as numbers or as texts, each once; what is none is left out.';
+
+CREATE FUNCTION orchestrator_private.http_loose_report(p_request jsonb, p_load bigint) RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_loose_report(p_request jsonb, p_load bigint) IS 'A beat in the words of heartbeat, from the spellings of all clients in the field.';
+
 CREATE FUNCTION orchestrator_private.http_moment(p_request jsonb, p_name text) RETURNS timestamp with time zone
     LANGUAGE plpgsql
     AS …;
@@ -2471,7 +2788,7 @@ CREATE FUNCTION orchestrator_private.http_names(p_request jsonb, p_name text) RE
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.http_names(p_request jsonb, p_name text) IS 'Names out of a request; null when there are none.';
+COMMENT ON FUNCTION orchestrator_private.http_names(p_request jsonb, p_name text) IS 'Names out of a request; null when it has no such key, and none of them when the list is empty.';
 
 CREATE FUNCTION orchestrator_private.http_note_added(p_instance_id text, p_stream_ids bigint[]) RETURNS void
     LANGUAGE sql
@@ -2503,17 +2820,35 @@ CREATE FUNCTION orchestrator_private.http_own(p_instance_id text) RETURNS bigint
 
 COMMENT ON FUNCTION orchestrator_private.http_own(p_instance_id text) IS 'The streams that an instance should be running.';
 
-CREATE FUNCTION orchestrator_private.http_registration(p_request jsonb, p_dialect text) RETURNS jsonb
+CREATE FUNCTION orchestrator_private.http_port_of(p_address text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_port_of(p_address text) IS 'The port of an address that a registration named.';
+
+CREATE FUNCTION orchestrator_private.http_refusal(p_title text, p_hint text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_refusal(p_title text, p_hint text) IS 'The body of an answer that refuses and is recorded nevertheless.';
+
+CREATE FUNCTION orchestrator_private.http_register_client(p_request jsonb, p_dialect text, p_peer text, p_waited interval) RETURNS TABLE(status integer, body jsonb, asked jsonb)
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.http_registration(p_request jsonb, p_dialect text) IS 'A registration in any dialect, in the words of register_instance.';
+COMMENT ON FUNCTION orchestrator_private.http_register_client(p_request jsonb, p_dialect text, p_peer text, p_waited interval) IS 'Read the registration of a client that asks for its streams; or what it is answered while another process has its name.';
+
+CREATE FUNCTION orchestrator_private.http_registration(p_request jsonb) RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_registration(p_request jsonb) IS 'A registration in the manual''s dialect, in the words of register_instance.';
 
 CREATE FUNCTION orchestrator_private.http_report(p_request jsonb, p_count bigint) RETURNS jsonb
-    LANGUAGE plpgsql
+    LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.http_report(p_request jsonb, p_count bigint) IS 'A beat in any dialect, in the words of heartbeat.';
+COMMENT ON FUNCTION orchestrator_private.http_report(p_request jsonb, p_count bigint) IS 'A beat in the manual''s dialect, in the words of heartbeat.';
 
 CREATE FUNCTION orchestrator_private.http_series() RETURNS jsonb
     LANGUAGE sql
@@ -2521,17 +2856,29 @@ CREATE FUNCTION orchestrator_private.http_series() RETURNS jsonb
 
 COMMENT ON FUNCTION orchestrator_private.http_series() IS 'What is measured and does not belong to one instance, by the part of GET /metrics and by name.';
 
+CREATE FUNCTION orchestrator_private.http_server_is_away() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_server_is_away() IS 'Alert: clients live that can only be heard by an HTTP server, and none has been there for a while.';
+
+CREATE FUNCTION orchestrator_private.http_server_present() RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.http_server_present() IS 'An HTTP server is there, and was away if none has said so for http_absence.';
+
 CREATE FUNCTION orchestrator_private.http_session_of(p_instance_id text) RETURNS orchestrator_private.http_session
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.http_session_of(p_instance_id text) IS 'The session of an instance whose last registration came over HTTP; else OR103, upon which a client registers.';
 
-CREATE FUNCTION orchestrator_private.http_speaker(p_request jsonb, p_dialect text) RETURNS orchestrator_private.http_session
+CREATE FUNCTION orchestrator_private.http_speaker(p_request jsonb) RETURNS orchestrator_private.http_session
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.http_speaker(p_request jsonb, p_dialect text) IS 'The session of the instance that a request of this dialect names.';
+COMMENT ON FUNCTION orchestrator_private.http_speaker(p_request jsonb) IS 'The session of the instance that a request names.';
 
 CREATE FUNCTION orchestrator_private.http_stream_counts() RETURNS TABLE(total bigint, active bigint, inactive bigint, assigned bigint, running bigint, releasing bigint, waiting bigint)
     LANGUAGE sql
@@ -2617,11 +2964,29 @@ CREATE FUNCTION orchestrator_private.is_name(p_text text) RETURNS boolean
 
 COMMENT ON FUNCTION orchestrator_private.is_name(p_text text) IS 'Whether an instance or a source may be called so: 1 to 48 letters, digits, dots, underscores and dashes, a letter or digit first.';
 
+CREATE FUNCTION orchestrator_private.is_pull_client_here(p_client orchestrator_private.pull_client, p_peer text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_pull_client_here(p_client orchestrator_private.pull_client, p_peer text) IS 'Whether words from this network address may be the client''s own. Where all clients share one address it proves nothing.';
+
+CREATE FUNCTION orchestrator_private.is_own_sign(p_client orchestrator_private.pull_client, p_peer text, p_load bigint) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_own_sign(p_client orchestrator_private.pull_client, p_peer text, p_load bigint) IS 'Whether a beat from this address, which speaks of so many streams, is this client''s own.';
+
 CREATE FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) IS 'Whether a beat tells of progress with any stream.';
+
+CREATE FUNCTION orchestrator_private.is_too_early(p_client orchestrator_private.pull_client) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_too_early(p_client orchestrator_private.pull_client) IS 'Whether others are to be waited for before a client that has just begun is answered. Asked again and again, so it takes no lock.';
 
 CREATE FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) RETURNS boolean
     LANGUAGE sql
@@ -2652,6 +3017,18 @@ CREATE FUNCTION orchestrator_private.known_source(p_source text) RETURNS orchest
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.known_source(p_source text) IS 'The source of that name; refuses unknown ones (OR107) and ''manual'' (OR101).';
+
+CREATE FUNCTION orchestrator_private.last_sign(p_client orchestrator_private.pull_client) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.last_sign(p_client orchestrator_private.pull_client) IS 'When the client was last heard.';
+
+CREATE FUNCTION orchestrator_private.later_answer(p_client orchestrator_private.pull_client) RETURNS bigint[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.later_answer(p_client orchestrator_private.pull_client) IS 'What a client that asks again is given: its share if it starts whatever it is given, else one stream, which shows whether it does.';
 
 CREATE FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -2776,6 +3153,12 @@ CREATE FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name) IS 'Whether a login may speak for the instances of another one: it is the same, or an administrator.';
+
+CREATE FUNCTION orchestrator_private.may_be_given_more(p_client orchestrator_private.pull_client) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.may_be_given_more(p_client orchestrator_private.pull_client) IS 'Whether there is something to decide about an ask that is not the first one. Nearly always there is not.';
 
 CREATE FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.report) RETURNS boolean
     LANGUAGE sql
@@ -2921,6 +3304,12 @@ CREATE FUNCTION orchestrator_private.no_driver() RETURNS TABLE(code text, subjec
 
 COMMENT ON FUNCTION orchestrator_private.no_driver() IS 'Alert: jobs of the database have been due for no_driver_alert, and no driver runs them. Opened by a beat, as no job can.';
 
+CREATE FUNCTION orchestrator_private.note_beat(p_client orchestrator_private.pull_client, p_load bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_beat(p_client orchestrator_private.pull_client, p_load bigint) IS 'A beat that is the client''s own. It runs what its list holds, whatever was decided meanwhile, so what of that is free or with a worker becomes its own again.';
+
 CREATE FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -2939,6 +3328,12 @@ CREATE FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents 
 
 COMMENT ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) IS 'Count these incidents by their patterns: [{"function", "sqlstate", "message", "detail", "occurrences", "first_seen_at", "last_seen_at"}]. No more than 10,000 patterns are kept.';
 
+CREATE FUNCTION orchestrator_private.note_pull_registered(p_instance_id text, p_name text, p_dialect text, p_address text, p_peer text, p_capacity bigint) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_pull_registered(p_instance_id text, p_name text, p_dialect text, p_address text, p_peer text, p_capacity bigint) IS 'A client has registered: the answer to its next ask is the first of its life.';
+
 CREATE FUNCTION orchestrator_private.note_recovery() RETURNS jsonb
     LANGUAGE sql
     AS …;
@@ -2950,6 +3345,18 @@ CREATE FUNCTION orchestrator_private.note_silence() RETURNS void
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.note_silence() IS 'A station at fault that is silent fails on.';
+
+CREATE FUNCTION orchestrator_private.note_stranger(p_name text, p_peer text, p_load bigint) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_stranger(p_name text, p_peer text, p_load bigint) IS 'A client spoke that has not registered.';
+
+CREATE FUNCTION orchestrator_private.note_stray(p_instance_id text, p_peer text, p_load bigint) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_stray(p_instance_id text, p_peer text, p_load bigint) IS 'Words in this client''s name were not its own.';
 
 CREATE FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
@@ -2981,6 +3388,12 @@ CREATE FUNCTION orchestrator_private.notify_watchers_of_row() RETURNS trigger
 
 COMMENT ON FUNCTION orchestrator_private.notify_watchers_of_row() IS 'Something changed that people watch.';
 
+CREATE FUNCTION orchestrator_private.numbers_of(p_stream_ids bigint[]) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.numbers_of(p_stream_ids bigint[]) IS 'The numbers by which clients know these streams, in order.';
+
 CREATE FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) RETURNS void
     LANGUAGE sql
     AS …;
@@ -2999,6 +3412,12 @@ CREATE FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, 
 
 COMMENT ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) IS 'Begin a decision and its record.';
 
+CREATE FUNCTION orchestrator_private.open_streams(p_instance_id text) RETURNS TABLE(stream_id bigint, since timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.open_streams(p_instance_id text) IS 'Streams that no living instance has and this one could take, in the order in which it is to take them.';
+
 CREATE FUNCTION orchestrator_private.other_loads(p_detail jsonb, p_from text, p_to text) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     AS …;
@@ -3010,6 +3429,18 @@ CREATE FUNCTION orchestrator_private.others_are_alive(p_instance_ids text[]) RET
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.others_are_alive(p_instance_ids text[]) IS 'Whether at least as many others are alive as were lost here together: when most are lost, it was not them.';
+
+CREATE FUNCTION orchestrator_private.others_are_awaited(p_client orchestrator_private.pull_client) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.others_are_awaited(p_client orchestrator_private.pull_client) IS 'Whether another client has registered and not asked yet, or belongs to the fleet that begins anew and is not there yet.';
+
+CREATE FUNCTION orchestrator_private.others_may_take_more(p_client orchestrator_private.pull_client) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.others_may_take_more(p_client orchestrator_private.pull_client) IS 'Whether another client is asking that would start whatever it is given.';
 
 CREATE FUNCTION orchestrator_private.overdue_handovers(p_limit integer) RETURNS SETOF bigint
     LANGUAGE sql
@@ -3069,7 +3500,7 @@ CREATE FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean 
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean) IS 'Instances that may be given streams: their weight under the present strategy, planned load and the ceiling that it may reach.';
+COMMENT ON FUNCTION orchestrator_private.placeable_instances(p_on_probation boolean) IS 'Instances that may be given streams at any time: their weight under the present strategy, planned load and the ceiling that it may reach.';
 
 CREATE FUNCTION orchestrator_private.planned_loads() RETURNS jsonb
     LANGUAGE sql
@@ -3088,6 +3519,48 @@ CREATE FUNCTION orchestrator_private.probations_over() RETURNS TABLE(instance_id
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.probations_over() IS 'Instances whose probation is over, or whose past is to be forgotten.';
+
+CREATE FUNCTION orchestrator_private.pull_ask(p_client orchestrator_private.pull_client, p_asked bigint, p_waited interval, OUT outcome text, OUT stream_ids bigint[]) RETURNS record
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.pull_ask(p_client orchestrator_private.pull_client, p_asked bigint, p_waited interval, OUT outcome text, OUT stream_ids bigint[]) IS 'Answer an ask of this client: what it is told, or that it has to wait (hold, busy). p_asked: the number that it asks for, null when it names none. p_waited: how long it has waited already.';
+
+CREATE FUNCTION orchestrator_private.pull_claimants(p_instance_id text) RETURNS TABLE(instance_id text, capacity integer, is_there boolean)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.pull_claimants(p_instance_id text) IS 'All that have a claim to a share of the streams, besides and with this client.';
+
+CREATE FUNCTION orchestrator_private.pull_clients_lost(p_watched text[]) RETURNS TABLE(instance_id text, rule text, last_beat_at timestamp with time zone, session_lost_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.pull_clients_lost(p_watched text[]) IS 'Those of these clients that are to be declared lost now, and by which rule.';
+
+CREATE FUNCTION orchestrator_private.pull_instance_id(p_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.pull_instance_id(p_name text) IS 'The id of the instance that a client''s own name stands for.';
+
+CREATE FUNCTION orchestrator_private.pull_share(p_instance_id text) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.pull_share(p_instance_id text) IS 'How many streams are a client''s by its part of the capacity of all.';
+
+CREATE FUNCTION orchestrator_private.pull_silence_trust() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.pull_silence_trust() IS 'From when on the silence of such clients is to be believed, as things are now; null: always.';
+
+CREATE FUNCTION orchestrator_private.pull_states(p_now timestamp with time zone) RETURNS TABLE(instance_id text, heard_at timestamp with time zone, limit_at timestamp with time zone, is_silent boolean, is_ghost boolean, owned integer)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.pull_states(p_now timestamp with time zone) IS 'The living clients that ask for their streams: when each was heard, when its silence is over long, whether it is silent at all, whether it was never heard after its answer.';
 
 CREATE FUNCTION orchestrator_private.purge_decisions(p_before timestamp with time zone, p_most integer, OUT decisions integer, OUT movements integer) RETURNS record
     LANGUAGE plpgsql
@@ -3311,6 +3784,18 @@ CREATE FUNCTION orchestrator_private.return_of(p_instance_id text) RETURNS text
 
 COMMENT ON FUNCTION orchestrator_private.return_of(p_instance_id text) IS 'Why a settlement is asked for when a lost instance returns: one that kept its streams needs no new share.';
 
+CREATE FUNCTION orchestrator_private.rival_of(p_client orchestrator_private.pull_client, p_address text, p_peer text) RETURNS text
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.rival_of(p_client orchestrator_private.pull_client, p_address text, p_peer text) IS 'Whether another process lives under this client''s name: it asks, or beats; null when there is none.';
+
+CREATE FUNCTION orchestrator_private.rivals_for_a_name() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.rivals_for_a_name() IS 'Alert, for each client: another process wants its name, or speaks in it.';
+
 CREATE FUNCTION orchestrator_private.sample_activity(p_now timestamp with time zone) RETURNS void
     LANGUAGE sql
     AS …;
@@ -3376,29 +3861,6 @@ CREATE FUNCTION orchestrator_private.sessions_checksum() RETURNS bigint
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.sessions_checksum() IS 'Changes with the session locks, with who holds them and with each that is taken, and costs a fraction of comparing them with the instances.';
-
-CREATE TABLE orchestrator_private.setting (
-    name text NOT NULL,
-    kind text NOT NULL,
-    value text NOT NULL,
-    default_value text NOT NULL,
-    minimum text,
-    maximum text,
-    allowed text[],
-    unit text,
-    description text NOT NULL,
-    changed_at timestamp with time zone,
-    changed_by text,
-    CONSTRAINT kind_of_setting_is_known CHECK ((kind = ANY (ARRAY['interval'::text, 'integer'::text, 'number'::text, 'text'::text, 'boolean'::text])))
-);
-
-COMMENT ON TABLE orchestrator_private.setting IS 'One setting: typed, bounded, described. The only home of these values.';
-
-CREATE FUNCTION orchestrator_private.setting_interval(p_name text) RETURNS interval
-    LANGUAGE sql STABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.setting_interval(p_name text) IS 'A setting of kind interval.';
 
 CREATE FUNCTION orchestrator_private.setting_is_right(p_setting orchestrator_private.setting) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -3514,11 +3976,29 @@ CREATE FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_priv
 
 COMMENT ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) IS 'What an alert says of failures in a row.';
 
+CREATE FUNCTION orchestrator_private.streams_above_shares(p_instance_id text, p_most bigint) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.streams_above_shares(p_instance_id text, p_most bigint) IS 'Streams that workers have beyond their shares and could hand over to this client, so many at most; none while balancing is paused.';
+
+CREATE FUNCTION orchestrator_private.streams_heard_twice() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.streams_heard_twice() IS 'Alert, for each client that came back running what another one was given meanwhile: neither can be told.';
+
 CREATE FUNCTION orchestrator_private.streams_like(p_text text, p_limit integer) RETURNS TABLE(stream_id bigint, place integer)
     LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.streams_like(p_text text, p_limit integer) IS 'Streams whose name begins with or holds a text in lower case, or whose address holds it; in this order.';
+
+CREATE FUNCTION orchestrator_private.streams_numbered(p_numbers bigint[]) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.streams_numbered(p_numbers bigint[]) IS 'The streams that clients know by these numbers; numbers that name none are left out.';
 
 CREATE FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) RETURNS bigint[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -3531,6 +4011,18 @@ CREATE FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_cons
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) IS 'Its interval; after failures twice as long with each, up to ten minutes.';
+
+CREATE FUNCTION orchestrator_private.take_back_remembered(p_client orchestrator_private.pull_client, p_rule text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.take_back_remembered(p_client orchestrator_private.pull_client, p_rule text) IS 'What a client''s own list may hold becomes its own again: at once where no living instance has it, by hand-over from a worker. Whether some is still on its way. What another client has stays there.';
+
+CREATE FUNCTION orchestrator_private.take_streams(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_rule text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.take_streams(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_rule text) IS 'Give a client these open streams, in one decision.';
 
 CREATE FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) RETURNS TABLE(target text)
     LANGUAGE sql
@@ -3568,6 +4060,12 @@ CREATE FUNCTION orchestrator_private.transaction_started_at() RETURNS timestamp 
 
 COMMENT ON FUNCTION orchestrator_private.transaction_started_at() IS 'When this transaction began.';
 
+CREATE FUNCTION orchestrator_private.unassign_from_pull_clients(p_decision_id bigint, p_instance_ids text[], p_reason text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.unassign_from_pull_clients(p_decision_id bigint, p_instance_ids text[], p_reason text) IS 'What no worker could take of lost clients that ask for their streams waits for the next ask: their own lists remember it for them.';
+
 CREATE FUNCTION orchestrator_private.unexplained_difference(p_instance_id text, p_streams bigint[], p_epochs bigint[]) RETURNS jsonb
     LANGUAGE sql
     AS …;
@@ -3602,13 +4100,13 @@ CREATE FUNCTION orchestrator_private.waiting_reasons() RETURNS TABLE(reason text
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.waiting_reasons() IS 'Why each waiting stream waits: no instance, no ability, no room, refused, or room (it could be placed).';
+COMMENT ON FUNCTION orchestrator_private.waiting_reasons() IS 'Why each waiting stream waits: no instance, no ability, no room, no ask (a client that asks for its streams has room, and may only be given one at a time until it begins anew), refused, or room (it could be placed).';
 
 CREATE FUNCTION orchestrator_private.waiting_streams() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.waiting_streams() IS 'Alert: streams have waited for a minute.';
+COMMENT ON FUNCTION orchestrator_private.waiting_streams() IS 'Alert: streams have waited for streams_waiting_alert.';
 
 CREATE FUNCTION orchestrator_private.waiting_with_room() RETURNS TABLE(requirement_id integer, room bigint)
     LANGUAGE sql STABLE
@@ -3922,6 +4420,8 @@ CREATE TABLE orchestrator_private.controller (
     recovery_ended_at timestamp with time zone,
     recovery_detail jsonb,
     recovery_event_id uuid,
+    pull_cold_since timestamp with time zone,
+    pull_trusted_from timestamp with time zone,
     CONSTRAINT there_is_only_one CHECK (only_one)
 );
 
@@ -3932,6 +4432,10 @@ COMMENT ON COLUMN orchestrator_private.controller.silence_trusted_from IS 'No in
 COMMENT ON COLUMN orchestrator_private.controller.recovery_since IS 'Since when recovery mode is on (balancing frozen, failover never); null when it is off.';
 
 COMMENT ON COLUMN orchestrator_private.controller.recovery_event_id IS 'What switched recovery mode on last.';
+
+COMMENT ON COLUMN orchestrator_private.controller.pull_cold_since IS 'When a client that asks for its streams began while no instance had any: the others of its fleet are awaited.';
+
+COMMENT ON COLUMN orchestrator_private.controller.pull_trusted_from IS 'Most clients that ask for their streams fell silent together: before this moment the silence of none is believed.';
 
 CREATE TABLE orchestrator_private.settle_request (
     settle_request_id bigint NOT NULL,
@@ -4085,7 +4589,7 @@ CREATE VIEW orchestrator.instances AS
     l.outgoing,
     round(((100.0 * (l.owned)::numeric) / (i.max_streams)::numeric), 1) AS load_percentage,
         CASE
-            WHEN (i.is_living AND (i.status <> 'draining'::text) AND (i.standing_order IS NULL)) THEN round(LEAST((((sum(l.owned) OVER ())::numeric * (i.max_streams)::numeric) / (NULLIF(sum(i.max_streams) FILTER (WHERE (i.is_living AND (i.status <> 'draining'::text) AND (i.standing_order IS NULL))) OVER (), 0))::numeric), (i.max_streams)::numeric), 1)
+            WHEN ((i.placement = 'push'::text) AND i.is_living AND (i.status <> 'draining'::text) AND (i.standing_order IS NULL)) THEN round(LEAST((((sum(l.owned) FILTER (WHERE ((i.placement = 'push'::text) OR (NOT i.is_living))) OVER ())::numeric * (i.max_streams)::numeric) / (NULLIF(sum(i.max_streams) FILTER (WHERE ((i.placement = 'push'::text) AND i.is_living AND (i.status <> 'draining'::text) AND (i.standing_order IS NULL))) OVER (), 0))::numeric), (i.max_streams)::numeric), 1)
             ELSE (0)::numeric
         END AS fair_share,
     h.beat_at AS last_heartbeat,
@@ -4116,12 +4620,13 @@ CREATE VIEW orchestrator.instances AS
     h.breaker_opened,
     i.crashes,
     i.losses,
-    i.probation_until
+    i.probation_until,
+    i.placement
    FROM ((orchestrator_private.instance i
      JOIN orchestrator_private.instance_load l ON ((i.instance_id = l.instance_id)))
      JOIN orchestrator_private.heartbeat h ON ((i.instance_id = h.instance_id)));
 
-COMMENT ON VIEW orchestrator.instances IS 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself.';
+COMMENT ON VIEW orchestrator.instances IS 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, whose streams cannot be moved while it lives and which has no fair share.';
 
 CREATE VIEW orchestrator.job_runs AS
  SELECT job_run_id,
@@ -4264,7 +4769,8 @@ CREATE VIEW orchestrator.sources AS
         CASE
             WHEN ((s.kind = 'postgresql'::text) AND s.enabled) THEN COALESCE((s.last_attempt_at + orchestrator_private.sync_pause(s.sync_interval, s.consecutive_failures)), s.created_at)
             ELSE NULL::timestamp with time zone
-        END AS next_sync_at
+        END AS next_sync_at,
+    s.serves_http
    FROM (orchestrator_private.source s
      LEFT JOIN ( SELECT stream.source,
             (count(*))::integer AS streams,
@@ -4272,7 +4778,7 @@ CREATE VIEW orchestrator.sources AS
            FROM orchestrator_private.stream
           GROUP BY stream.source) c ON ((s.source = c.source)));
 
-COMMENT ON VIEW orchestrator.sources IS 'Where streams come from: address (never a password), column map, interval, number of streams, and the last synchronisation, good or bad.';
+COMMENT ON VIEW orchestrator.sources IS 'Where streams come from: address (never a password), column map, interval, number of streams, whether it serves clients that speak HTTP, and the last synchronisation, good or bad.';
 
 CREATE TABLE orchestrator_private.stall (
     stream_id bigint NOT NULL,
@@ -4368,13 +4874,14 @@ CREATE VIEW orchestrator.streams AS
     s.external_id,
     s.metadata,
     s.created_at,
-    s.updated_at
+    s.updated_at,
+    s.number
    FROM (((orchestrator_private.stream s
      JOIN orchestrator_private.assignment a ON ((s.stream_id = a.stream_id)))
      JOIN orchestrator_private.requirement r ON ((s.requirement_id = r.requirement_id)))
      LEFT JOIN orchestrator_private.instance i ON ((a.instance_id = i.instance_id)));
 
-COMMENT ON VIEW orchestrator.streams IS 'Every station: what it is and who hears it now. state: idle (not active), waiting (no living instance has room or the ability; instance_id then names the lost instance, if any, that keeps the stream until another else can take it), assigned, running, releasing.';
+COMMENT ON VIEW orchestrator.streams IS 'Every station: what it is and who hears it now. state: idle (not active), waiting (no living instance has room or the ability; instance_id then names the lost instance, if any, that keeps the stream until another else can take it), assigned, running, releasing. number: its id in its source as a number, by which clients that speak HTTP know it.';
 
 CREATE TABLE orchestrator_private.activity_sample (
     instance_id text NOT NULL,
@@ -4496,6 +5003,21 @@ CREATE TABLE orchestrator_private.failure_count (
 
 COMMENT ON TABLE orchestrator_private.failure_count IS 'Failures in each ten seconds, by whom they happened to. Reporters: an instance id, driver:NAME, job:NAME, source:NAME.';
 
+CREATE TABLE orchestrator_private.http_presence (
+    is_the_only_one boolean DEFAULT true NOT NULL,
+    seen_at timestamp with time zone,
+    returned_at timestamp with time zone,
+    CONSTRAINT there_is_only_one_presence CHECK (is_the_only_one)
+);
+
+COMMENT ON TABLE orchestrator_private.http_presence IS 'Whether clients that speak HTTP can be heard. A row of its own: it is written every few seconds, and no decision may wait for that.';
+
+COMMENT ON COLUMN orchestrator_private.http_presence.is_the_only_one IS 'Always true: the key of the only row.';
+
+COMMENT ON COLUMN orchestrator_private.http_presence.seen_at IS 'When an HTTP server of this fleet last said that it is there; null when none ever did.';
+
+COMMENT ON COLUMN orchestrator_private.http_presence.returned_at IS 'When one was there again after none had been.';
+
 CREATE TABLE orchestrator_private.http_stream (
     instance_id text NOT NULL,
     stream_id bigint NOT NULL,
@@ -4575,6 +5097,25 @@ ALTER TABLE orchestrator_private.plan ALTER COLUMN plan_id ADD GENERATED ALWAYS 
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE orchestrator_private.pull_memory (
+    instance_id text NOT NULL,
+    stream_id bigint NOT NULL,
+    given_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.pull_memory IS 'What a client''s own list may hold: each stream that an answer named to it and that it has not given back. It outlives loss and restarts, as the client''s file does.';
+
+CREATE TABLE orchestrator_private.pull_stranger (
+    name text NOT NULL,
+    peer text,
+    load bigint,
+    seen_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.pull_stranger IS 'Clients that spoke and have not registered here: what they run is not known.';
+
+COMMENT ON COLUMN orchestrator_private.pull_stranger.load IS 'How many streams it said it has; null when it did not say.';
 
 CREATE TABLE orchestrator_private.refusal (
     stream_id bigint NOT NULL,
@@ -4742,6 +5283,9 @@ ALTER TABLE ONLY orchestrator_private.fleet_sample
 ALTER TABLE ONLY orchestrator_private.heartbeat
     ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (instance_id);
 
+ALTER TABLE ONLY orchestrator_private.http_presence
+    ADD CONSTRAINT http_presence_pkey PRIMARY KEY (is_the_only_one);
+
 ALTER TABLE ONLY orchestrator_private.http_session
     ADD CONSTRAINT http_session_pkey PRIMARY KEY (instance_id);
 
@@ -4780,6 +5324,15 @@ ALTER TABLE ONLY orchestrator_private.plan_move
 
 ALTER TABLE ONLY orchestrator_private.plan
     ADD CONSTRAINT plan_pkey PRIMARY KEY (plan_id);
+
+ALTER TABLE ONLY orchestrator_private.pull_client
+    ADD CONSTRAINT pull_client_pkey PRIMARY KEY (instance_id);
+
+ALTER TABLE ONLY orchestrator_private.pull_memory
+    ADD CONSTRAINT pull_memory_pkey PRIMARY KEY (instance_id, stream_id);
+
+ALTER TABLE ONLY orchestrator_private.pull_stranger
+    ADD CONSTRAINT pull_stranger_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY orchestrator_private.refusal
     ADD CONSTRAINT refusal_pkey PRIMARY KEY (stream_id, instance_id);
@@ -4873,11 +5426,15 @@ CREATE INDEX movement_by_decision ON orchestrator_private.movement USING btree (
 
 CREATE INDEX movement_by_time ON orchestrator_private.movement USING btree (moved_at);
 
+CREATE INDEX pull_memory_by_stream ON orchestrator_private.pull_memory USING btree (stream_id);
+
 CREATE INDEX repair_by_time ON orchestrator_private.repair USING btree (found_at);
 
 CREATE INDEX repair_open ON orchestrator_private.repair USING btree (instance_id) WHERE (repaired_at IS NULL);
 
 CREATE INDEX stall_by_instance ON orchestrator_private.stall USING btree (instance_id);
+
+CREATE INDEX stream_by_number ON orchestrator_private.stream USING btree (number) WHERE (number IS NOT NULL);
 
 CREATE INDEX withdrawal_by_stream ON orchestrator_private.withdrawal USING btree (stream_id);
 
@@ -4946,6 +5503,15 @@ ALTER TABLE ONLY orchestrator_private.plan_move
 
 ALTER TABLE ONLY orchestrator_private.movement
     ADD CONSTRAINT movement_by_a_decision FOREIGN KEY (decision_id) REFERENCES orchestrator_private.decision(decision_id);
+
+ALTER TABLE ONLY orchestrator_private.pull_client
+    ADD CONSTRAINT pull_client_is_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.pull_memory
+    ADD CONSTRAINT pull_memory_of_a_client FOREIGN KEY (instance_id) REFERENCES orchestrator_private.pull_client(instance_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.pull_memory
+    ADD CONSTRAINT pull_memory_of_a_stream FOREIGN KEY (stream_id) REFERENCES orchestrator_private.stream(stream_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY orchestrator_private.refusal
     ADD CONSTRAINT refusal_by_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
@@ -5065,9 +5631,13 @@ REVOKE ALL ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation 
 GRANT ALL ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) TO orchestrator_worker;
-GRANT ALL ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text, p_address text, p_waited interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text, p_address text, p_waited interval) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text, p_address text, p_waited interval) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_assignments() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_assignments() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.http_assignments() TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) TO orchestrator_reader;
@@ -5081,9 +5651,9 @@ REVOKE ALL ON FUNCTION orchestrator.http_health(p_version text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.http_health(p_version text) TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.http_health(p_version text) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text) TO orchestrator_worker;
-GRANT ALL ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text, p_address text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text, p_address text) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text, p_address text) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.http_instance(p_request jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.http_instance(p_request jsonb) TO orchestrator_reader;
@@ -5097,24 +5667,52 @@ REVOKE ALL ON FUNCTION orchestrator.http_metrics() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.http_metrics() TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.http_metrics() TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.http_present() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_present() TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.http_present() TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.http_rebalance(p_request jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.http_rebalance(p_request jsonb) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text) TO orchestrator_worker;
-GRANT ALL ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text, p_waited interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text, p_waited interval) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text, p_waited interval) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.http_release_streams(p_request jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.http_release_streams(p_request jsonb) TO orchestrator_worker;
-GRANT ALL ON FUNCTION orchestrator.http_release_streams(p_request jsonb) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.http_release_streams(p_request jsonb, p_address text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_release_streams(p_request jsonb, p_address text) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.http_release_streams(p_request jsonb, p_address text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_remove_instance(p_request jsonb, p_address text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_remove_instance(p_request jsonb, p_address text) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.http_remove_instance(p_request jsonb, p_address text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_source_test() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_source_test() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.http_source_test() TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.http_status() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.http_status() TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.http_status() TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.http_streams() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_streams() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.http_streams() TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.http_streams_status() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.http_streams_status() TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.http_streams_status() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_update_stream(p_request jsonb, p_address text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_update_stream(p_request jsonb, p_address text) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.http_update_stream(p_request jsonb, p_address text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_worker_metrics() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_worker_metrics() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.http_worker_metrics() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.http_workers() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.http_workers() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.http_workers() TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_worker;
@@ -5213,6 +5811,9 @@ GRANT ALL ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean
 REVOKE ALL ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.serve_source(p_source text, p_serves_http boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.serve_source(p_source text, p_serves_http boolean) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text, p_enabled boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text, p_enabled boolean) TO orchestrator_admin;
 
@@ -5280,6 +5881,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.apply_what_if_changes(p_without text
 
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.ask_workers_for(p_client orchestrator_private.pull_client, p_most bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) FROM PUBLIC;
@@ -5287,6 +5890,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.assignment_event(p_from_state text, 
 REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_private.job, OUT result jsonb, OUT error jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.authorize_instance(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.authorize_name(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) FROM PUBLIC;
 
@@ -5299,6 +5904,8 @@ GRANT INSERT ON TABLE orchestrator.stream_staging TO orchestrator_admin;
 REVOKE ALL ON FUNCTION orchestrator_private.batch_rows(p_batch uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, p_keep_vanished boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.begin_cold_start(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.begin_probation(p_instance_id text) FROM PUBLIC;
 
@@ -5317,6 +5924,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.call_off_preparations(p_stream_ids b
 REVOKE ALL ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.candidates(p_stream_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.capacities_out_of_range() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.capacity_of(p_given jsonb) FROM PUBLIC;
 
@@ -5368,6 +5977,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_what_if(p_without text[], p_wi
 
 REVOKE ALL ON FUNCTION orchestrator_private.claim_job(p_outside boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.clients_with_unknown_lists() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer, p_least_moves integer, p_keep boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.close_repairs(p_instance_id text) FROM PUBLIC;
@@ -5377,6 +5988,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_i
 REVOKE ALL ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.confirm_preparations(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.confirm_received(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) FROM PUBLIC;
 
@@ -5438,6 +6051,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.end_probations() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.end_stalls() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.end_work(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_how text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.ended_preparations(p_timed_out boolean, p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.error_rates() FROM PUBLIC;
@@ -5494,6 +6109,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.findings_jobs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_presence() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.findings_pull() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.findings_record() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_schema() FROM PUBLIC;
@@ -5512,13 +6129,19 @@ REVOKE ALL ON FUNCTION orchestrator_private.findings_waiting() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.finish_handoffs() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.first_answer(p_client orchestrator_private.pull_client, p_list_length bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.fleet_fingerprint() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.give_back(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_entries bigint, p_reason text, p_is_final boolean) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.has_own_number(p_stream orchestrator_private.stream) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.heartbeat_slow_path(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) FROM PUBLIC;
 
@@ -5530,11 +6153,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.http_adopt(p_session orchestrator_pr
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_buckets(p_bounds double precision[], p_counts bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.http_client_name(p_request jsonb, p_names text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_client_of(p_name text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.http_commands(p_instance_id text, p_count bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_confirm(p_session orchestrator_private.http_session, p_count bigint) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.http_count(p_request jsonb, p_dialect text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_dialect(p_request jsonb, p_dialect text) FROM PUBLIC;
 
@@ -5548,6 +6173,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.http_fleet_row() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_hear(p_session orchestrator_private.http_session, p_stream_ids bigint[], p_count bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.setting_interval(p_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_hold_for() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.http_ids(p_request jsonb, p_name text, p_required boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_instance_id(p_request jsonb, p_name text) FROM PUBLIC;
@@ -5557,6 +6186,14 @@ REVOKE ALL ON FUNCTION orchestrator_private.http_instance_rows() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.http_integer(p_request jsonb, p_name text, p_minimum bigint, p_maximum bigint, p_required boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_interval() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_ip_of(p_address text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_loose_number(p_value jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_loose_ids(p_value jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_loose_report(p_request jsonb, p_load bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_moment(p_request jsonb, p_name text) FROM PUBLIC;
 
@@ -5572,15 +6209,25 @@ REVOKE ALL ON FUNCTION orchestrator_private.http_number(p_request jsonb, p_name 
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_own(p_instance_id text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.http_registration(p_request jsonb, p_dialect text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.http_port_of(p_address text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_refusal(p_title text, p_hint text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_register_client(p_request jsonb, p_dialect text, p_peer text, p_waited interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_registration(p_request jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_report(p_request jsonb, p_count bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_series() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.http_server_is_away() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.http_server_present() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.http_session_of(p_instance_id text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.http_speaker(p_request jsonb, p_dialect text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.http_speaker(p_request jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_stream_counts() FROM PUBLIC;
 
@@ -5610,7 +6257,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_name(p_text text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.is_pull_client_here(p_client orchestrator_private.pull_client, p_peer text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_own_sign(p_client orchestrator_private.pull_client, p_peer text, p_load bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_too_early(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) FROM PUBLIC;
 
@@ -5621,6 +6274,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.jobs_waiting() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.known_instance(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.known_source(p_source text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.last_sign(p_client orchestrator_private.pull_client) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.later_answer(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) FROM PUBLIC;
 
@@ -5657,6 +6314,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM
 REVOKE ALL ON FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.may_be_given_more(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.report) FROM PUBLIC;
 
@@ -5708,15 +6367,23 @@ REVOKE ALL ON FUNCTION orchestrator_private.no_active_instance() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.no_driver() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.note_beat(p_client orchestrator_private.pull_client, p_load bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.note_pull_registered(p_instance_id text, p_name text, p_dialect text, p_address text, p_peer text, p_capacity bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.note_recovery() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_silence() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.note_stranger(p_name text, p_peer text, p_load bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.note_stray(p_instance_id text, p_peer text, p_load bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
@@ -5728,15 +6395,23 @@ REVOKE ALL ON FUNCTION orchestrator_private.notify_watchers() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.notify_watchers_of_row() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.numbers_of(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.open_streams(p_instance_id text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.other_loads(p_detail jsonb, p_from text, p_to text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.others_are_alive(p_instance_ids text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.others_are_awaited(p_client orchestrator_private.pull_client) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.others_may_take_more(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.overdue_handovers(p_limit integer) FROM PUBLIC;
 
@@ -5763,6 +6438,20 @@ REVOKE ALL ON FUNCTION orchestrator_private.planned_loads() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.prepare_commands(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.probations_over() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.pull_ask(p_client orchestrator_private.pull_client, p_asked bigint, p_waited interval, OUT outcome text, OUT stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.pull_claimants(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.pull_clients_lost(p_watched text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.pull_instance_id(p_name text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.pull_share(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.pull_silence_trust() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.pull_states(p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.purge_decisions(p_before timestamp with time zone, p_most integer, OUT decisions integer, OUT movements integer) FROM PUBLIC;
 
@@ -5838,6 +6527,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.resolve_contradictions(p_decision_id
 
 REVOKE ALL ON FUNCTION orchestrator_private.return_of(p_instance_id text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.rival_of(p_client orchestrator_private.pull_client, p_address text, p_peer text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.rivals_for_a_name() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.sample_activity(p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.sample_fleet() FROM PUBLIC;
@@ -5859,8 +6552,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.session_lock_key(p_instance_id text,
 REVOKE ALL ON FUNCTION orchestrator_private.sessions_changed() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.sessions_checksum() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.setting_interval(p_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.setting_is_right(p_setting orchestrator_private.setting) FROM PUBLIC;
 
@@ -5896,13 +6587,23 @@ REVOKE ALL ON FUNCTION orchestrator_private.stray_locks() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.streak_condition(p_streak orchestrator_private.failure_streak) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.streams_above_shares(p_instance_id text, p_most bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.streams_heard_twice() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.streams_like(p_text text, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.streams_numbered(p_numbers bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.take_back_remembered(p_client orchestrator_private.pull_client, p_rule text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.take_streams(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_rule text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.targets_to_tell(p_targets text[]) FROM PUBLIC;
 
@@ -5915,6 +6616,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.thresholds() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.timing_settings() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.transaction_started_at() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.unassign_from_pull_clients(p_decision_id bigint, p_instance_ids text[], p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.unexplained_difference(p_instance_id text, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 

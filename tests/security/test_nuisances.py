@@ -358,17 +358,17 @@ _ABSURD: dict[str, list[dict[str, Any]]] = {
         {"p_report": '{"cpu_usage": 1e131071}'},
         {"p_report": '{"timestamp": "infinity"}'},
     ],
-    "http_heartbeat": [{"p_request": json.dumps({**Target.request("own-http", []), "current_streams": _MANY})}],
+    "http_heartbeat": [
+        {"p_request": json.dumps({**Target.request("own-http", []), "current_streams": _MANY}), "p_dialect": "main"}
+    ],
     "http_register": [
-        {"p_request": json.dumps({**Target.request("own-http", []), "version": _LONG})},
+        {"p_request": json.dumps({**Target.request("own-http", []), "version": _LONG}), "p_dialect": "main"},
         {
             "p_request": json.dumps({**Target.request("own-http", []), "capabilities": ["audio_fingerprinting"] * 101}),
             "p_dialect": "main",
         },
-        {"p_request": json.dumps({**Target.request("own-http", []), "max_streams": 10**30})},
+        {"p_request": json.dumps({**Target.request("own-http", []), "max_streams": 10**30}), "p_dialect": "main"},
     ],
-    "http_release_streams": [{"p_request": json.dumps({**Target.request("own-http", []), "stream_ids": _MANY})}],
-    "http_diagnostic": [{"p_request": json.dumps({**Target.request("own-http", []), "local_streams": _MANY})}],
 }
 
 

@@ -12,9 +12,11 @@ from tests.lint.test_catalog import WORKER
 from tests.security.target import ADDRESS, OWN, VICTIM, VICTIM_OVER_HTTP, Connection, Target, undone
 
 ANOTHERS = "OR106"
-OVER_HTTP = sorted(function for function in WORKER if function.startswith("http_"))
+OVER_HTTP = sorted(function for function in WORKER - {"http_present"} if function.startswith("http_"))
 OF_ONE_S_OWN = {"detach_session"}  # it gives back what the calling session holds, and nothing else
-BY_ID = sorted(WORKER - set(OVER_HTTP) - {"assert_current", "is_current", "lock_holders"} - OF_ONE_S_OWN)
+BY_ID = sorted(
+    WORKER - set(OVER_HTTP) - {"http_present", "assert_current", "is_current", "lock_holders"} - OF_ONE_S_OWN
+)
 
 
 def _refusal(target: Target, conn: Connection, function: str, arguments: dict[str, Any]) -> str | None:

@@ -157,7 +157,7 @@ def test_missing_columns_are_named_with_those_that_exist(fleet: Fleet, external:
     with pytest.raises(UnusableSource) as refused:
         fleet.sync()
     detail = refused.value.detail or {}
-    assert detail["missing"] == {"external_id": "id or index", "url": "url"}
+    assert detail["missing"] == {"external_id": "index or id", "url": "url"}
     assert detail["columns"] == ["codigo", "link"]
     assert "--column external_id=COLUMN --column url=COLUMN" in (refused.value.hint or "")
 
