@@ -2,7 +2,8 @@
 
 A handler runs per stream; `Worker` keeps the set of running handlers equal to what the database says. Read `worker`
 (the face), `protocol` (the steps), `departure` (leaving), `assignments` and `supervisor` (the handlers), `calls` and
-`connection`; `many` is for many workers in one process.
+`connection`; `many` is for many workers in one process, `resilient_worker_client` and `host_streams` for hosts that
+were written for an older client.
 """
 
 from worker_shim.connection import Refused

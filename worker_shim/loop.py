@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from worker_shim.clock import clock
+
+T = TypeVar("T")
 
 
 class Loop:
@@ -32,6 +35,15 @@ class Loop:
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the worker has ended
                 self._loop.call_soon_threadsafe(function, *arguments)
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Run a coroutine in the loop, from any thread. Its result raises RuntimeError while there is no loop."""
+        if self._loop is not None and not self._loop.is_closed():
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        work.close()
+        refused: concurrent.futures.Future[T] = concurrent.futures.Future()
+        refused.set_exception(RuntimeError("the worker does not run"))
+        return refused
 
     async def pause(self, seconds: float, is_enough: Callable[[], bool]) -> None:
         """Wait so long; `is_enough` is asked when the worker is woken, and may end the wait."""

@@ -77,6 +77,7 @@ class Protocol:
         loop: Loop,
     ) -> None:
         self.renewals = Renewals()
+        self.unbroken_since = clock()  # the last connection or registration
         self._registration = registration
         self._wait_for_id_until = clock() + wait_for_id
         self._member = member
@@ -103,6 +104,7 @@ class Protocol:
 
     async def connected(self) -> None:
         """The connection is a new one."""
+        self.unbroken_since = clock()
         self.beats.at_once()
         await self._attach()
 
@@ -169,6 +171,7 @@ class Protocol:
         if self._assignments.is_stopping:
             return  # it was isolated meanwhile
         self._member.incarnation = row["incarnation"]
+        self.unbroken_since = clock()
         self.beats.interval = row["heartbeat_interval"].total_seconds()
         self._accept(sent)
         self._attempts = 0

@@ -6,6 +6,7 @@ What it does meanwhile is in `protocol`, how it leaves in `departure`.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 import os
 import signal
@@ -21,6 +22,7 @@ from orchestrator.redact import redact_error
 from worker_shim.assignments import Assignments
 from worker_shim.beats import Beats
 from worker_shim.calls import Member
+from worker_shim.clock import clock
 from worker_shim.connection import Listener
 from worker_shim.departure import Departure, Manners, OnExit
 from worker_shim.handlers import as_handler
@@ -123,6 +125,37 @@ class Worker:
     def streams(self) -> frozenset[Stream]:
         """The streams held at this moment."""
         return frozenset(self._assignments.supervisor.held.copy().values())
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the orchestrator knows this worker, as far as it has heard."""
+        return self._member.incarnation is not None
+
+    @property
+    def unbroken(self) -> float:
+        """Seconds since it last connected or registered."""
+        return clock() - self._protocol.unbroken_since
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection to the database that is not known to be lost."""
+        return self._member.listener.connected
+
+    def release(self, stream_ids: Sequence[int], reason: str = "released") -> concurrent.futures.Future[None]:
+        """Give streams back whose handlers hear nothing any more; others get them at once. From any thread.
+
+        The handlers are ended then. The result raises psycopg.Error, OSError or RuntimeError (the worker does not run)
+        when nothing was given back.
+        """
+
+        async def release() -> None:
+            await self._member.ask("release_streams", streams=list(stream_ids), reason=reason)
+            for stream_id in stream_ids:
+                self._assignments.supervisor.stop(stream_id, tell=False)
+            self._protocol.beats.at_once()
+            self._loop.wake.set()
+
+        return self._loop.submit(release())
 
     def processed(self, count: int = 1) -> None:
         """Count work done, from any thread."""

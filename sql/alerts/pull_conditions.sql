@@ -38,7 +38,7 @@ as $function$
     join {{ private }}.pull_client as c on c.instance_id = m.instance_id and not c.is_fresh and not c.has_left
     join {{ private }}.instance as i on i.instance_id = m.instance_id and i.is_living
     join {{ private }}.assignment as a on a.stream_id = m.stream_id and a.instance_id <> m.instance_id
-    join {{ private }}.instance as o on o.instance_id = a.instance_id and o.is_living and o.placement = 'pull'
+    join {{ private }}.instance as o on o.instance_id = a.instance_id and o.is_living and o.keeps_streams
     join {{ private }}.stream as s on s.stream_id = m.stream_id
     group by m.instance_id
 $function$;

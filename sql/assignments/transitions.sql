@@ -146,10 +146,10 @@ begin
     where a.stream_id = c.stream_id
         and c.stream_id is not null
         and c.to_id is not null
-        -- a client that asks for its streams would go on with what was taken from it
+        -- it would go on with what was taken from it
         and not exists (
             select from {{ private }}.instance as i
-            where i.instance_id = a.instance_id and i.placement = 'pull' and i.is_living
+            where i.instance_id = a.instance_id and i.keeps_streams and i.is_living
         );
     get diagnostics v_asked = row_count;
     return v_asked;

@@ -47,11 +47,17 @@ begin
         select a.next_instance_id
         from {{ private }}.assignment as a where a.decision_id = p_decision_id and a.releasing_since is not null
     ),
+    keeping as (
+        select i.instance_id from {{ private }}.instance as i where i.instance_id = any(p_instance_ids) and i.keeps_streams
+    ),
     candidate as (
         select
             p.instance_id, p.weight, p.planned, p.ceiling,
-            -- an instance that received streams in this decision donates none
-            case when p.instance_id in (select g.instance_id from given as g) then 0 else coalesce(m.movable, 0) end as movable
+            -- an instance that received streams in this decision donates none, nor does one that would hear on
+            case
+                when p.instance_id in (select g.instance_id from given as g union all select k.instance_id from keeping as k) then 0
+                else coalesce(m.movable, 0)
+            end as movable
         from {{ private }}.placeable_instances() as p
         left join (
             select r.instance_id, sum(r.movable)::integer as movable
@@ -240,7 +246,7 @@ begin
             from {{ private }}.requirement_load as l
             join {{ private }}.instance as i on
                 i.instance_id = l.instance_id and i.location is distinct from v_requirement.region and i.status <> 'inactive'
-                    and i.placement = 'push'
+                    and not i.keeps_streams
             join {{ private }}.assignment as a on a.instance_id = l.instance_id and a.requirement_id = l.requirement_id
             where l.requirement_id = v_requirement.requirement_id
                 and l.movable > 0
@@ -311,7 +317,7 @@ as $function$
             and (a.state in ('assigned', 'running') or a.waiting_since <= {{ private }}.now())
             and not exists (
                 select from {{ private }}.instance as i
-                where i.instance_id = a.instance_id and (i.status = 'inactive' or (i.placement = 'pull' and i.is_living))
+                where i.instance_id = a.instance_id and (i.status = 'inactive' or (i.keeps_streams and i.is_living))
             )
             and not exists (
                 select from {{ private }}.refusal as f

@@ -65,9 +65,9 @@ as $function$
             'external_id', (select s.external_id from {{ private }}.stream as s where s.stream_id = (p_assignment).stream_id),
             'pinned_to', (p_assignment).pinned_to,
             'cannot_be_moved', (
-                select 'its owner is a client that asks for its streams and stops none: stop its process and recreate its container'
+                select 'its owner stops no stream: stop its process, and recreate its container if it is an HTTP client'
                 from {{ private }}.instance as i
-                where i.instance_id = (p_assignment).instance_id and i.placement = 'pull' and i.is_living
+                where i.instance_id = (p_assignment).instance_id and i.keeps_streams and i.is_living
             )
         ))
         -- a waiting stream is told why of all instances; a held one, which others could have it

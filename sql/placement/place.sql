@@ -244,7 +244,7 @@ as $function$
     cross join lateral (select i.status = 'draining' or i.standing_order is not null) as d(is_draining)
     -- what a lost instance still holds cannot be asked for (owners_of_orphans)
     where i.is_living
-        and i.placement = 'push'
+        and not i.keeps_streams
         and l.owned - l.outgoing > case when d.is_draining then 0 else i.max_streams end
     order by i.instance_id
 $function$;

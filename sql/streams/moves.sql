@@ -18,8 +18,8 @@ begin
         when v_assignment.waiting_since > {{ private }}.now() then 'the instance that the stream was taken from may still be running it'
         when exists (
             select from {{ private }}.instance as o
-            where o.instance_id = v_assignment.instance_id and o.placement = 'pull' and o.is_living and o.instance_id <> p_instance_id
-        ) then 'its owner is a client that asks for its streams and stops none: stop its process and recreate its container'
+            where o.instance_id = v_assignment.instance_id and o.keeps_streams and o.is_living and o.instance_id <> p_instance_id
+        ) then 'its owner stops no stream: stop its process, and recreate its container if it is an HTTP client'
         when i.placement = 'pull' then 'the instance is given streams at its own ask only'
         when p.instance_id is null then 'the instance gets no streams now: it is '
             || case when i.suspended_until is not null then 'suspended' when i.standing_order = 'drain' then 'draining'

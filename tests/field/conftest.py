@@ -3,9 +3,10 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,13 +95,14 @@ def make_world(
         servers: int = SCENARIO_SERVERS,
         factor: float = SCENARIO_FACTOR,
         first_stream_id: int = FIRST_STREAM_ID,
+        column_map: Mapping[str, Any] | None = None,
     ) -> World:
         make_table(empty_database, indexes, ids)
         world = World(database, empty_database, indexes, factor, tmp_path)
         worlds.append(world)
         world.start(
             servers=servers,
-            column_map={"external_id": "index"} if ids is not None else None,
+            column_map=column_map or ({"external_id": "index"} if ids is not None else None),
             first_stream_id=first_stream_id,
         )
         return world

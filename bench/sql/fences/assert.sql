@@ -1,0 +1,1 @@
+select {{ fence }}.assert_current(%(stream)s, %(epoch)s)

@@ -1,0 +1,3 @@
+insert into public.{{ table }} (station, artist, title, heard_at, stream_id, epoch)
+select 'Radio of the north', 'The Artists', 'A song with a title', now(), %(stream)s, %(epoch)s
+where {{ fence }}.is_current(%(stream)s, %(epoch)s)
