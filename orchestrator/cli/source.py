@@ -60,6 +60,23 @@ def source() -> None:
     help="A sync that would lose more of its streams is refused.  [default: 0.2]",
 )
 @click.option("--enabled/--disabled", default=None, help="Whether it is read by itself.")
+@click.option(
+    "--heartbeats",
+    metavar="[TABLE]",
+    is_flag=False,
+    flag_value="server_heartbeats",
+    help="Read the rows that clients write of themselves into its database, as a second sign of life. Without TABLE: "
+    "server_heartbeats.",
+)
+@click.option("--no-heartbeats", is_flag=True, help="Do so no more.")
+@click.option(
+    "--music-log",
+    metavar="[TABLE]",
+    is_flag=False,
+    flag_value="music_log",
+    help="Read what clients recognised, as a witness of who hears what. Without TABLE: music_log.",
+)
+@click.option("--no-music-log", is_flag=True, help="Do so no more.")
 @options.common
 def add(
     target: options.Target,
@@ -70,6 +87,10 @@ def add(
     interval: str | None,
     max_removed_part: float | None,
     enabled: bool | None,
+    heartbeats: str | None,
+    no_heartbeats: bool,
+    music_log: str | None,
+    no_music_log: bool,
 ) -> None:
     """Add a PostgreSQL table as a source, or change what is given of the one called NAME.
 
@@ -93,6 +114,8 @@ def add(
         sync_interval=interval,
         max_removed_part=None if max_removed_part is None else Decimal(str(max_removed_part)),
         enabled=enabled,
+        heartbeats="" if no_heartbeats else heartbeats,
+        music_log="" if no_music_log else music_log,
     )
 
 

@@ -29,6 +29,7 @@ from orchestrator.database.retry import ANSWERS, PAUSE_SECONDS, Round, attempt
 from orchestrator.driver.environment import StartOptions
 from orchestrator.driver.job_runs import JobRun, Performance, report
 from orchestrator.driver.outside import OutsideJobs
+from orchestrator.driver.redis_signs import RedisSigns
 from orchestrator.driver.start import add_source, apply_environment, tell_health
 from orchestrator.driver.trouble import logged, tell_who_holds_locks
 from orchestrator.errors import CallerMistake, Contention, DatabaseUnavailable, OrchestratorError, class_of
@@ -89,6 +90,7 @@ class Driver:
             connect=self._connect,
             environment=self._environment,
             delivery=self._delivery,
+            redis_signs=RedisSigns(self._options.redis),
             note_failure=self._note_failure,
         )
         # A driver is back within some 15 s of its database.

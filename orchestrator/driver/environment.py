@@ -6,8 +6,9 @@ starts (`StartOptions`). A variable that is empty counts as not set: compose fil
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from urllib.parse import unquote
 
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
@@ -28,6 +29,27 @@ class WantedSetting:
 
 
 @dataclass(frozen=True)
+class RedisOptions:
+    """Where older dashboards look, and under which names. The url may hold a password."""
+
+    url: str = field(repr=False)
+    key_prefix: str = "smf:server"
+    channel: str = "smf:server_heartbeats"
+    ttl_seconds: int = 120
+
+    def key(self, server_id: str) -> str:
+        return f"{self.key_prefix.rstrip(':')}:{server_id}"
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must not be quoted of the url: its login and its options, as they stand there and as they are meant."""
+        address = self.url.partition("://")[2]
+        login, _, _ = address.rpartition("@")
+        parts = [*login.split(":", 1)[1:], *re.findall(r"(?i)[?&]password=([^&#]*)", address)]
+        return frozenset({*parts, *map(unquote, parts)} - {""})
+
+
+@dataclass(frozen=True)
 class StartOptions:
     """How a driver starts; timeouts in seconds, None for no limit."""
 
@@ -37,6 +59,7 @@ class StartOptions:
     app_startup_timeout: float | None = None
     exponential_backoff: bool = True
     max_workers: int = 4
+    redis: RedisOptions | None = None
 
 
 def wanted_settings(environment: Mapping[str, str], *, heartbeat_interval: timedelta) -> list[WantedSetting]:
@@ -76,6 +99,18 @@ def start_options(environment: Mapping[str, str]) -> StartOptions:
         app_startup_timeout=_seconds(present, "APP_STARTUP_TIMEOUT"),
         exponential_backoff=_boolean(present, "EXPONENTIAL_BACKOFF", default.exponential_backoff),
         max_workers=_whole_number(present, "MAX_WORKERS", default.max_workers, minimum=1),
+        redis=_redis_options(present),
+    )
+
+
+def _redis_options(present: Mapping[str, str]) -> RedisOptions | None:
+    if "REDIS_URL" not in present:
+        return None
+    return RedisOptions(
+        url=present["REDIS_URL"],
+        key_prefix=present.get("REDIS_KEY_PREFIX", RedisOptions.key_prefix),
+        channel=present.get("REDIS_CHANNEL", RedisOptions.channel),
+        ttl_seconds=_whole_number(present, "REDIS_HEARTBEAT_TTL_SECS", RedisOptions.ttl_seconds, minimum=1),
     )
 
 

@@ -1,4 +1,4 @@
-"""The jobs that need the outside world: reading sources, and delivering alerts."""
+"""The jobs that need the outside world: reading sources and their witnesses, delivering alerts, telling Redis."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from orchestrator.alerts.delivery import Delivery
 from orchestrator.database import db
 from orchestrator.database.retry import Round, attempt
 from orchestrator.driver.job_runs import JobRun
+from orchestrator.driver.redis_signs import RedisSigns
 from orchestrator.driver.trouble import described, logged
 from orchestrator.errors import OrchestratorError, UnknownName
 from orchestrator.logs.log import get_logger
@@ -26,12 +27,14 @@ class OutsideJobs:
         connect: Callable[[str], db.Connection],
         environment: Mapping[str, str],
         delivery: Delivery,
+        redis_signs: RedisSigns,
         note_failure: Callable[[OrchestratorError], None],
     ) -> None:
         """`connect` makes a connection for a purpose; `note_failure` hears of a result that could not be handed in."""
         self._connect = connect
         self._environment = environment
         self._delivery = delivery
+        self._redis_signs = redis_signs
         self._note_failure = note_failure
 
     def run(self, run: JobRun) -> None:
@@ -65,12 +68,17 @@ class OutsideJobs:
     def _do(self, run: JobRun, conn: db.Connection) -> dict[str, Any] | None:
         """What a job does in the outside world, and returns as its result (None: nothing to do)."""
         from orchestrator.sources.sync import sync_due
+        from orchestrator.sources.witnesses import read_witnesses
 
         if run.job == "sync_source":
             results = sync_due(conn, environment=self._environment, event_id=run.event_id)
             return {"sources": [result.as_dict() for result in results]} if results else None
         if run.job == "deliver_alerts":
             return self._delivery.deliver(conn)
+        if run.job == "read_witnesses":
+            return read_witnesses(conn, environment=self._environment)
+        if run.job == "write_redis":
+            return self._redis_signs.write(conn)
         raise UnknownName(
             f"this driver does not know the job {run.job}",
             hint="the database is newer than this program: upgrade it, or disable the job",

@@ -46,7 +46,7 @@ def read_table(
     """Copy the table of a source (a row of `sources_due`) to `rows`, in the columns of the staging table; how many."""
     count = told = 0
     with reading(row, environment) as conn:
-        relation, columns = _find_table(conn, row["table_name"])
+        relation, columns = find_table(conn, row["table_name"])
         mapping = map_columns(columns, row["column_map"], table_name=row["table_name"])
         with conn.cursor().copy(copy_from_table(relation, mapping, batch)) as copy:
             for chunk in copy:
@@ -117,7 +117,7 @@ def _login(parts: Mapping[str, Any]) -> tuple[Any, ...]:
     return parts.get("host"), str(parts.get("port", 5432)), parts.get("user"), parts.get("hostaddr")
 
 
-def _find_table(conn: psycopg.Connection[Any], table_name: str) -> tuple[sql.Identifier, list[Column]]:
+def find_table(conn: psycopg.Connection[Any], table_name: str) -> tuple[sql.Identifier, list[Column]]:
     """The table of that name, as the catalog spells it ("streams", or "schema.streams"), and its columns."""
     found = conn.execute(
         """

@@ -62,7 +62,7 @@ as $function$
             'waits_because', w.text,
             'requires', (select nullif(r.capabilities, '{}') from {{ private }}.requirement as r where r.requirement_id = (p_assignment).requirement_id),
             'source', (select s.source from {{ private }}.stream as s where s.stream_id = (p_assignment).stream_id),
-            'external_id', (select s.external_id from {{ private }}.stream as s where s.stream_id = (p_assignment).stream_id),
+            'external_id', (select {{ private }}.redact(s.external_id) from {{ private }}.stream as s where s.stream_id = (p_assignment).stream_id),
             'pinned_to', (p_assignment).pinned_to,
             'cannot_be_moved', (
                 select 'its owner stops no stream: stop its process, and recreate its container if it is an HTTP client'

@@ -8,7 +8,7 @@
 --   source_stale          it was not synchronised for long
 --   source_shrinking      a synchronisation would lose too many streams, and is refused
 --   history_not_purged    history is older than it may be
--- Reads     job, source, decision, assignment, instance, setting
+-- Reads     job, source, witness, decision, assignment, instance, setting
 
 create or replace function {{ private }}.findings_jobs()
     returns table (severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
@@ -59,6 +59,9 @@ as $function$
         a.repair
     from alone as a
     where a.last_started_at is null
+        -- what nobody has asked for need not run
+        and a.job <> 'write_redis'
+        and (a.job <> 'read_witnesses' or exists (select from {{ private }}.witness))
     union all
     select case when s.is_vital and s.consecutive_failures > 2 then 'critical' else 'warning' end, 'job_failing', 'job ' || s.job,
         'it failed ' || s.consecutive_failures || ' times in a row: ' || coalesce(s.last_result ->> 'message', 'no message'),

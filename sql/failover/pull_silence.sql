@@ -4,7 +4,9 @@
 --   ghost      it was given streams and has not been heard since, for http_ghost_timeout
 -- Silence is not believed while no HTTP server is there, nor for http_absence_grace after that or after an error that the client was
 -- answered; and not for http_silence_grace when most of them fell silent together: then it is the network, or a proxy.
--- Reads     pull_client, instance, instance_load, controller, http_presence
+-- A row that the client has written of itself into the production database since it fell silent here, and that says that it hears
+-- something, puts either off: until heartbeats_timeout after the last such row.
+-- Reads     pull_client, instance, instance_load, controller, http_presence, witnessed_client
 -- Writes    http_presence
 
 create or replace function {{ private }}.pull_states(p_now timestamptz)
@@ -16,15 +18,19 @@ as $function$
             {{ private }}.setting_interval('http_ask_rhythm') as rhythm,
             {{ private }}.setting_interval('http_ask_timeout') as ask,
             {{ private }}.setting_interval('http_beat_timeout') as beat,
-            {{ private }}.setting_interval('http_ghost_timeout') as ghost
+            {{ private }}.setting_interval('http_ghost_timeout') as ghost,
+            {{ private }}.setting_interval('heartbeats_timeout') as written
     )
     select
         c.instance_id, h.heard_at,
-        h.heard_at + case when c.is_asking then l.ask else l.beat end,
+        greatest(h.heard_at + case when c.is_asking then l.ask else l.beat end, w.believed_until),
         -- longer than it ever is between two words
         h.heard_at < p_now - case when c.is_asking then l.rhythm else l.beat * 0.8 end,
         -- the very ask that was answered was its last word
-        coalesce(c.answered_at >= greatest(c.asked_at, c.beat_at) and c.answered_at <= p_now - l.ghost, false),
+        coalesce(
+            c.answered_at >= greatest(c.asked_at, c.beat_at) and c.answered_at <= p_now - l.ghost and coalesce(w.believed_until <= p_now, true),
+            false
+        ),
         o.owned
     from {{ private }}.pull_client as c
     join {{ private }}.instance as i on i.instance_id = c.instance_id and i.placement = 'pull' and i.is_living
@@ -34,6 +40,14 @@ as $function$
     cross join lateral (
         select greatest(c.asked_at, c.beat_at, c.registered_at, k.silence_counts_from) as heard_at
     ) as h
+    cross join lateral (
+        -- one that died wrote its last row before, or in the few seconds after its last word
+        select max(r.signed_at) + l.written as believed_until
+        from {{ private }}.witnessed_client as r
+        where r.instance_id = c.instance_id
+            and r.signed_at > h.heard_at + l.rhythm
+            and (coalesce(r.processing, 1) > 0 or o.owned = 0)
+    ) as w
 $function$;
 comment on function {{ private }}.pull_states(timestamptz) is 'The living clients that ask for their streams: when each was heard, when its silence is over long, whether it is silent at all, whether it was never heard after its answer.';
 

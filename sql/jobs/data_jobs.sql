@@ -15,7 +15,9 @@ from (
     ('sample_fleet', '30 seconds', 'sample_fleet', 'database', interval '30 seconds', 'Remembers the fleet in one row, for its history over time.'),
     ('purge_history', '17 3 * * *', 'purge_history', 'database', interval '30 seconds', 'Deletes history older than history_retention.'),
     ('sync_source', '5 seconds', 'sync_source', 'driver', interval '5 minutes', 'Synchronises the sources that are due.'),
-    ('deliver_alerts', '5 seconds', 'deliver_alerts', 'driver', interval '20 seconds', 'Delivers alerts that were opened or closed.')
+    ('deliver_alerts', '5 seconds', 'deliver_alerts', 'driver', interval '20 seconds', 'Delivers alerts that were opened or closed.'),
+    ('read_witnesses', '10 seconds', 'read_witnesses', 'driver', interval '1 minute', 'Reads what clients wrote of themselves into the databases of sources that say so.'),
+    ('write_redis', '60 seconds', 'write_redis', 'driver', interval '30 seconds', 'Tells older dashboards of each living instance, through Redis, where REDIS_URL is set.')
 ) as j(job, schedule, function_name, runs_in, timeout, description)
 on conflict (job) do update
 set function_name = excluded.function_name, runs_in = excluded.runs_in, description = excluded.description;

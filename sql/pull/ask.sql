@@ -291,14 +291,14 @@ begin
     if (p_client).registered_at > v_now - v_wait
         or exists (select from {{ private }}.pull_client as c where c.is_fresh and c.registered_at > v_now - v_wait)
     then
-        return '{}';
+        return array[]::bigint[];
     end if;
     select count(*) into v_held from {{ private }}.assignment as a where a.instance_id = v_id;
     v_room := coalesce(
         (select greatest(i.max_streams - v_held, 0) from {{ private }}.instance as i where i.instance_id = v_id and i.standing_order is null), 0
     );
     if v_room = 0 then
-        return '{}';
+        return array[]::bigint[];
     end if;
     select array_agg(o.stream_id order by o.place), min(o.since) into v_stream_ids, v_oldest
     from (select w.*, row_number() over () as place from {{ private }}.open_streams(v_id) as w limit v_room) as o;

@@ -49,6 +49,7 @@ from (
     ('http_rival_alert', 'interval', '10 minutes', '1 second', '1 day', null, null, 'An alert about a second process under a client''s name stays open for so long after it was last heard.'),
     ('http_memory', 'interval', '1 day', '1 minute', '30 days', null, null, 'For how long after its loss what a client was given is remembered as its own.'),
     ('http_fleet_memory', 'interval', '1 hour', '1 second', '1 day', null, null, 'When a fleet begins anew, the clients that were heard within so long before are awaited.'),
+    ('heartbeats_timeout', 'interval', '90 seconds', '1 second', '1 hour', null, null, 'A client that is silent over HTTP and writes rows of itself into the production database is not lost before so long after the last one; it writes one a minute.'),
     ('history_retention', 'interval', '30 days', '1 hour', '3650 days', null, null, 'How long decisions, movements, job runs and closed alerts are kept.')
 ) as s(name, kind, default_value, minimum, maximum, allowed, unit, description)
 on conflict (name) do update

@@ -17,7 +17,15 @@ select
     s.last_error,
     s.consecutive_failures,
     case when s.kind = 'postgresql' and s.enabled then coalesce(s.last_attempt_at + {{ private }}.sync_pause(s.sync_interval, s.consecutive_failures), s.created_at) end as next_sync_at,
-    s.serves_http
+    s.serves_http,
+    (
+        select jsonb_object_agg(w.witness, jsonb_build_object(
+            'table_name', w.table_name, 'last_success_at', w.last_success_at, 'last_error', w.last_error,
+            'consecutive_failures', w.consecutive_failures
+        ))
+        from {{ private }}.witness as w
+        where w.source = s.source
+    ) as witnesses
 from {{ private }}.source as s
 left join (
     select
@@ -28,5 +36,5 @@ left join (
     group by stream.source
 ) as c on s.source = c.source;
 
-comment on view {{ api }}.sources is 'Where streams come from: address (never a password), column map, interval, number of streams, whether it serves clients that speak HTTP, and the last synchronisation, good or bad.';
+comment on view {{ api }}.sources is 'Where streams come from: address (never a password), column map, interval, number of streams, whether it serves clients that speak HTTP, its witnesses (tables beside it that tell of clients) and how they were last read, and the last synchronisation, good or bad.';
 grant select on {{ api }}.sources to {{ reader }}, {{ admin }};

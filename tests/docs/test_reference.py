@@ -34,7 +34,8 @@ _PREPARED = """
         'driver:host:4712', '[{{"function": "run_next_job", "message": "gone", "count": 9, "consecutive": 9}}]'
     );
     select from {api}.claim_alert_deliveries('{{ops}}', 'driver:host:4711');
-    select from {api}.add_source('production', 'host=production.example.org dbname=radio', 'streams');
+    select from {api}.add_source('production', 'host=production.example.org dbname=radio', 'streams',
+        p_heartbeats => 'server_heartbeats', p_music_log => 'music_log');
     select from {api}.add_source('night');
     insert into {api}.stream_staging (batch, line, external_id, name, url)
     values ('6f1c8a52-3c7e-4c44-9d0e-0a8f5b1c2d3e', 1, 'n1', 'Night 1', 'http://night.example.org/1');

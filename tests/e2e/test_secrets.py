@@ -75,6 +75,7 @@ class System:
             "ORCHESTRATOR_API_KEYS_FILE": str(directory / "keys"),
             "ORCHESTRATOR_ALERT_URL_MAIL": "mailto://user:hush-smtp@127.0.0.1:1?from=a@example.org&to=b@example.org",
             "ORCHESTRATOR_ALERT_URL_CHAT": "gotify://127.0.0.1:1/hush-gotify-token",
+            "REDIS_URL": "redis://user:hush-redis@127.0.0.1:1/0",
             "ORCHESTRATOR_ALERT_URL_BAD": "nonsense://hush-bad-address/hush",
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}

@@ -62,6 +62,7 @@ READER = {
     "is_current",
     "lock_holders",
     "metrics",
+    "signs_of_life",
 }
 ADMIN = (
     WORKER
@@ -85,7 +86,10 @@ ADMIN = (
         "readmit_instance",
         "rebalance",
         "record_failures",
+        "record_heartbeats",
+        "record_music",
         "record_sync_failure",
+        "record_witness_failure",
         "remove_alert_target",
         "remove_instance",
         "remove_source",
@@ -106,6 +110,7 @@ ADMIN = (
         "undrain_instance",
         "unpin_stream",
         "what_if",
+        "witnesses_due",
     }
 )
 GRANTED = {"admin": ADMIN, "worker": WORKER, "reader": READER}

@@ -19,6 +19,7 @@ FLOORS = (
     "sources",
     "handover",
     "pull",
+    "signs",
     "balancing",
     "jobs",
     "alerts",

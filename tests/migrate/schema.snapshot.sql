@@ -55,13 +55,13 @@ acknowledged_by: the login that acknowledged it.
 Raises: OR107.
 Example: select * from orchestrator.acknowledge_alert(1);';
 
-CREATE FUNCTION orchestrator.add_source(p_source text, p_conninfo text DEFAULT NULL::text, p_table_name text DEFAULT NULL::text, p_column_map jsonb DEFAULT NULL::jsonb, p_sync_interval interval DEFAULT NULL::interval, p_max_removed_part numeric DEFAULT NULL::numeric, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(source text, kind text, created boolean)
+CREATE FUNCTION orchestrator.add_source(p_source text, p_conninfo text DEFAULT NULL::text, p_table_name text DEFAULT NULL::text, p_column_map jsonb DEFAULT NULL::jsonb, p_sync_interval interval DEFAULT NULL::interval, p_max_removed_part numeric DEFAULT NULL::numeric, p_enabled boolean DEFAULT NULL::boolean, p_heartbeats text DEFAULT NULL::text, p_music_log text DEFAULT NULL::text) RETURNS TABLE(source text, kind text, created boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean) IS 'Add a source of streams, or change the one of that name. A source is a table of another PostgreSQL, or (without an address) a list whose batches are brought by hand. Null leaves a value as it is.
+COMMENT ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean, p_heartbeats text, p_music_log text) IS 'Add a source of streams, or change the one of that name. A source is a table of another PostgreSQL, or (without an address) a list whose batches are brought by hand. Null leaves a value as it is.
 p_source: the name of the source.
 p_conninfo: where the PostgreSQL is, as a libpq connection string without a password.
 p_table_name: the table there, with its schema if need be.
@@ -69,6 +69,8 @@ p_column_map: columns that have other names than the known ones: {"name": "nome"
 p_sync_interval: the time between two readings; 60 seconds for a new source.
 p_max_removed_part: the largest part of its streams (0 to 1) that one reading may remove; 0.2 for a new source.
 p_enabled: whether it is read; true for a new source.
+p_heartbeats: the table in its database that clients write a row of themselves into (server_heartbeats), to be read as a second sign of life; an empty text ends it.
+p_music_log: the table in its database that clients write what they recognised into (music_log), to be read as a witness of who hears what; an empty text ends it.
 source: the name of the source.
 kind: postgresql or list.
 created: true when it is new.
@@ -653,7 +655,7 @@ p_request: worker_instance_id, stream_id and status: processing, completed, fail
 p_address: where the client calls from.
 status: the HTTP status.
 body: the JSON answer.
-Raises: OR101, OR103, OR106, OR301, 55P03.
+Raises: OR101, OR106, 55P03.
 Example: select * from orchestrator.http_update_stream(''{"worker_instance_id": "worker-1", "stream_id": "1", "status": "completed"}'');';
 
 CREATE FUNCTION orchestrator.http_worker_metrics() RETURNS TABLE(status integer, body jsonb)
@@ -895,6 +897,36 @@ recovery: whether recovery mode is on.
 Raises: OR101.
 Example: select * from orchestrator.record_failures(''driver:host:4711'', ''[{"function": "run_next_job", "sqlstate": "08006", "message": "server closed the connection"}]'');';
 
+CREATE FUNCTION orchestrator.record_heartbeats(p_source text, p_rows jsonb, p_read_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(clients integer, signs integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.record_heartbeats(p_source text, p_rows jsonb, p_read_at timestamp with time zone) IS 'Take the rows that clients wrote of themselves into the production database. One that was written anew is a sign of life: its client is not declared lost for its silence over HTTP before heartbeats_timeout has passed since then. It registers nothing and brings nothing back. The number of streams that a client says it hears is kept beside that of the books.
+p_source: the source in whose database the table is.
+p_rows: an array of {"server_id", "last_heartbeat", "age" (seconds, by that database''s clock), "status", "ip_address", "processing", "first_answer"}, each client once.
+p_read_at: the moment of reading, as witnesses_due returned it; null: now.
+clients: how many of the rows are of clients that have registered here.
+signs: how many of those are signs of life.
+Raises: OR101.
+Example: select * from orchestrator.record_heartbeats(''production'', ''[{"server_id": "server-1", "last_heartbeat": "2026-03-01T12:00:00Z", "age": 4.2, "status": "ONLINE", "processing": 20}]'');';
+
+CREATE FUNCTION orchestrator.record_music(p_source text, p_rows jsonb, p_last_id bigint, p_read_at timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(stations integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.record_music(p_source text, p_rows jsonb, p_last_id bigint, p_read_at timestamp with time zone) IS 'Take what instances have written into music_log since the last reading: a witness of who hears what, for diagnose().
+p_source: the source in whose database the table is.
+p_rows: an array of {"name": the station, "written_by": the instance, by its own name}.
+p_last_id: the newest id in the table; null when it is empty.
+p_read_at: the moment of reading, as witnesses_due returned it; null: now.
+stations: how many stations were written.
+Raises: OR101.
+Example: select * from orchestrator.record_music(''production'', ''[{"name": "Radio 1", "written_by": "server-1"}]'', 4711);';
+
 CREATE FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid DEFAULT NULL::uuid) RETURNS TABLE(consecutive_failures integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -908,6 +940,20 @@ p_event_id: the event id of the job run that this is a part of.
 consecutive_failures: failures of this source in a row.
 Raises: OR101, OR107.
 Example: select * from orchestrator.record_sync_failure(''production'', ''{"code": "08001", "message": "could not connect"}'');';
+
+CREATE FUNCTION orchestrator.record_witness_failure(p_source text, p_witness text, p_error jsonb) RETURNS TABLE(consecutive_failures integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.record_witness_failure(p_source text, p_witness text, p_error jsonb) IS 'Record that a witness of a source could not be read, and why. No instance is lost for it, and no alert opened. No row: there is no such witness any more.
+p_source: the source.
+p_witness: heartbeats or music_log.
+p_error: {"code", "message", "detail", "hint"}, without a password.
+consecutive_failures: failures of this witness in a row.
+Raises: OR101.
+Example: select * from orchestrator.record_witness_failure(''production'', ''heartbeats'', ''{"code": "08001", "message": "could not connect"}'');';
 
 CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[] DEFAULT NULL::text[], p_version text DEFAULT NULL::text, p_location text DEFAULT NULL::text, p_lease interval DEFAULT NULL::interval, p_takeover boolean DEFAULT false, p_metadata jsonb DEFAULT '{}'::jsonb, p_stop_within interval DEFAULT NULL::interval) RETURNS TABLE(instance_id text, incarnation bigint, status text, channel text, heartbeat_interval interval, heartbeat_timeout interval, assigned_streams integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1208,6 +1254,22 @@ event_id: the id of the event, for explain_event.
 Raises: OR101, OR102, 55P03.
 Example: select * from orchestrator.set_stream_active(1, false);';
 
+CREATE FUNCTION orchestrator.signs_of_life() RETURNS TABLE(server_id text, last_ts bigint, ip_address text, processing_streams integer, processing_stream_names text[], cpu_percent double precision, memory_percent double precision)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.signs_of_life() IS 'Return each living instance as older dashboards know it from Redis, workers too. A driver writes these there each minute, where REDIS_URL is set.
+server_id: its name, as it says it itself.
+last_ts: when it was last heard, in whole seconds since 1970.
+ip_address: where it is, as far as that is known.
+processing_streams: how many streams it hears by the books.
+processing_stream_names: their names.
+cpu_percent: how busy its host is, as it said last; null when it did not say.
+memory_percent: how much memory is used there, the same.
+Example: select server_id, processing_streams from orchestrator.signs_of_life();';
+
 CREATE FUNCTION orchestrator.sources_due(p_source text DEFAULT NULL::text) RETURNS TABLE(source text, conninfo text, table_name text, column_map jsonb, read_at timestamp with time zone, network_timeout interval, consecutive_failures integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1314,6 +1376,23 @@ moves: moves in all.
 least_moves: the least number of moves that reaches the same loads.
 Raises: OR101, OR103, 55P03.
 Example: select instance_id, change, streams_before, streams_after from orchestrator.what_if(p_without => ''{fingerv7-002}'');';
+
+CREATE FUNCTION orchestrator.witnesses_due() RETURNS TABLE(source text, witness text, conninfo text, table_name text, after_id bigint, read_at timestamp with time zone, network_timeout interval, consecutive_failures integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.witnesses_due() IS 'Return the tables beside the stations of sources that are to be read now, for what they tell of clients. One that failed is left alone for longer each time, up to ten minutes.
+source: the name of the source.
+witness: heartbeats or music_log.
+conninfo: where it is, without a password.
+table_name: the table there.
+after_id: of music_log only rows beyond this id are new; null: none is, only the newest id is wanted.
+read_at: the moment of reading, which is handed back with what was read.
+network_timeout: how long a network operation may take.
+consecutive_failures: failures of this witness in a row.
+Example: select source, witness, table_name from orchestrator.witnesses_due();';
 
 CREATE FUNCTION orchestrator_private.abandon_deliveries() RETURNS void
     LANGUAGE sql
@@ -1461,6 +1540,7 @@ CREATE TABLE orchestrator_private.instance (
     is_living boolean GENERATED ALWAYS AS ((status <> ALL (ARRAY['inactive'::text, 'removed'::text]))) STORED NOT NULL,
     is_placeable boolean GENERATED ALWAYS AS ((status = ANY (ARRAY['registered'::text, 'active'::text, 'recovering'::text]))) STORED NOT NULL,
     placement text DEFAULT 'push'::text NOT NULL,
+    keeps_streams boolean GENERATED ALWAYS AS (((placement = 'pull'::text) OR COALESCE(((metadata -> 'keeps_streams'::text) = 'true'::jsonb), false))) STORED NOT NULL,
     CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
     CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
     CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
@@ -1513,6 +1593,8 @@ COMMENT ON COLUMN orchestrator_private.instance.is_living IS 'Whether its status
 COMMENT ON COLUMN orchestrator_private.instance.is_placeable IS 'Whether its status lets it be given streams: it is there, not late and not draining. A standing order, a suspension or a probation may still keep them away.';
 
 COMMENT ON COLUMN orchestrator_private.instance.placement IS 'How it is given streams. push: whenever a decision is made, and it hears of it. pull: in the answer to its own ask only; what it has cannot be moved while it lives.';
+
+COMMENT ON COLUMN orchestrator_private.instance.keeps_streams IS 'It hears on what is taken from it: a client that is given streams in the answer to its own ask only, or a worker that said so when it registered (metadata key "keeps_streams"). Nothing is moved off it while it lives.';
 
 CREATE FUNCTION orchestrator_private.any_instance_is_placeable() RETURNS boolean
     LANGUAGE sql STABLE
@@ -2482,6 +2564,12 @@ CREATE FUNCTION orchestrator_private.findings_jobs() RETURNS TABLE(severity text
 
 COMMENT ON FUNCTION orchestrator_private.findings_jobs() IS 'Findings: jobs that no driver runs, that are late, fail, or are switched off.';
 
+CREATE FUNCTION orchestrator_private.findings_music() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_music() IS 'Findings: what music_log tells of who hears what.';
+
 CREATE FUNCTION orchestrator_private.findings_presence() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
     AS …;
@@ -2541,6 +2629,12 @@ CREATE FUNCTION orchestrator_private.findings_waiting() RETURNS TABLE(severity t
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.findings_waiting() IS 'Findings: streams that wait, by reason.';
+
+CREATE FUNCTION orchestrator_private.findings_witnesses() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_witnesses() IS 'Findings: clients whose own count differs from the books, and witnesses that cannot be read.';
 
 CREATE FUNCTION orchestrator_private.finish_handoffs() RETURNS jsonb
     LANGUAGE plpgsql
@@ -2993,6 +3087,33 @@ CREATE FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) IS 'Whether a worker may well differ from its assignments, because it has not heard of them or is at it (p_has_moved: its digest is another than at its last beat).';
+
+CREATE TABLE orchestrator_private.witness (
+    source text NOT NULL,
+    witness text NOT NULL,
+    table_name text NOT NULL,
+    last_attempt_at timestamp with time zone,
+    last_success_at timestamp with time zone,
+    last_error jsonb,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    watched_since timestamp with time zone,
+    last_row_id bigint,
+    CONSTRAINT witness_has_a_table CHECK ((table_name ~ '[^[:space:]]'::text)),
+    CONSTRAINT witness_is_known CHECK ((witness = ANY (ARRAY['heartbeats'::text, 'music_log'::text])))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE orchestrator_private.witness IS 'A table beside the stations of a source that tells of the clients: heartbeats (a row for each, every minute) or music_log (what each recognised). One that cannot be read tells nothing.';
+
+COMMENT ON COLUMN orchestrator_private.witness.watched_since IS 'Since when it has been read without a gap.';
+
+COMMENT ON COLUMN orchestrator_private.witness.last_row_id IS 'The newest row of music_log that was seen.';
+
+CREATE FUNCTION orchestrator_private.is_watched(p_witness orchestrator_private.witness, p_at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_watched(p_witness orchestrator_private.witness, p_at timestamp with time zone) IS 'Whether a reading at this time follows the last one without a gap.';
 
 CREATE FUNCTION orchestrator_private.is_weekday(p_day timestamp without time zone, p_weekdays integer[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -3652,6 +3773,12 @@ CREATE FUNCTION orchestrator_private.record_sync(p_source text, p_batch uuid, p_
 
 COMMENT ON FUNCTION orchestrator_private.record_sync(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) IS 'Records a sync that succeeded and clears the staging table.';
 
+CREATE FUNCTION orchestrator_private.record_witness(p_source text, p_witness text, p_read_at timestamp with time zone) RETURNS orchestrator_private.witness
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.record_witness(p_source text, p_witness text, p_read_at timestamp with time zone) IS 'A witness was read. The row as it was before; null when this reading does not count.';
+
 CREATE FUNCTION orchestrator_private.recount_loads() RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -3861,6 +3988,12 @@ CREATE FUNCTION orchestrator_private.sessions_checksum() RETURNS bigint
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.sessions_checksum() IS 'Changes with the session locks, with who holds them and with each that is taken, and costs a fraction of comparing them with the instances.';
+
+CREATE FUNCTION orchestrator_private.set_witness(p_source text, p_witness text, p_table_name text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.set_witness(p_source text, p_witness text, p_table_name text) IS 'Let a table of a source''s database be read as this witness; an empty name ends it, null leaves it.';
 
 CREATE FUNCTION orchestrator_private.setting_is_right(p_setting orchestrator_private.setting) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -4192,6 +4325,12 @@ CREATE FUNCTION orchestrator_private.without_progress() RETURNS TABLE(instance_i
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.without_progress() IS 'Instances that beat, have streams to hear and hear nothing.';
+
+CREATE FUNCTION orchestrator_private.witness_pause(p_witness text, p_consecutive_failures integer) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.witness_pause(p_witness text, p_consecutive_failures integer) IS 'How long a witness is left alone after an attempt: longer with each failure, up to ten minutes.';
 
 CREATE FUNCTION orchestrator_private.write_batch(p_source text, p_batch uuid, p_changed bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -4770,7 +4909,10 @@ CREATE VIEW orchestrator.sources AS
             WHEN ((s.kind = 'postgresql'::text) AND s.enabled) THEN COALESCE((s.last_attempt_at + orchestrator_private.sync_pause(s.sync_interval, s.consecutive_failures)), s.created_at)
             ELSE NULL::timestamp with time zone
         END AS next_sync_at,
-    s.serves_http
+    s.serves_http,
+    ( SELECT jsonb_object_agg(w.witness, jsonb_build_object('table_name', w.table_name, 'last_success_at', w.last_success_at, 'last_error', w.last_error, 'consecutive_failures', w.consecutive_failures)) AS jsonb_object_agg
+           FROM orchestrator_private.witness w
+          WHERE (w.source = s.source)) AS witnesses
    FROM (orchestrator_private.source s
      LEFT JOIN ( SELECT stream.source,
             (count(*))::integer AS streams,
@@ -4778,7 +4920,7 @@ CREATE VIEW orchestrator.sources AS
            FROM orchestrator_private.stream
           GROUP BY stream.source) c ON ((s.source = c.source)));
 
-COMMENT ON VIEW orchestrator.sources IS 'Where streams come from: address (never a password), column map, interval, number of streams, whether it serves clients that speak HTTP, and the last synchronisation, good or bad.';
+COMMENT ON VIEW orchestrator.sources IS 'Where streams come from: address (never a password), column map, interval, number of streams, whether it serves clients that speak HTTP, its witnesses (tables beside it that tell of clients) and how they were last read, and the last synchronisation, good or bad.';
 
 CREATE TABLE orchestrator_private.stall (
     stream_id bigint NOT NULL,
@@ -5244,6 +5386,45 @@ CREATE TABLE orchestrator_private.withdrawal (
 
 COMMENT ON TABLE orchestrator_private.withdrawal IS 'A stream that was taken from a live instance without its word (a removed or deactivated stream, a forced hand-over), until it confirms that it has stopped.';
 
+CREATE TABLE orchestrator_private.witnessed_client (
+    source text NOT NULL,
+    instance_id text NOT NULL,
+    last_heartbeat timestamp with time zone NOT NULL,
+    advanced_at timestamp with time zone,
+    signed_at timestamp with time zone,
+    ip_address text,
+    ip_since timestamp with time zone,
+    processing bigint,
+    first_answer bigint,
+    differing_rows integer DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE orchestrator_private.witnessed_client IS 'What the row of a client in the production database said when it was last read.';
+
+COMMENT ON COLUMN orchestrator_private.witnessed_client.last_heartbeat IS 'As it stands in the row, by whatever clock wrote it. Only whether it advances counts.';
+
+COMMENT ON COLUMN orchestrator_private.witnessed_client.advanced_at IS 'When a reading last found the row written anew.';
+
+COMMENT ON COLUMN orchestrator_private.witnessed_client.signed_at IS 'When it was last written as a sign of life, by our clock: the moment of reading less its age by the production database''s clock.';
+
+COMMENT ON COLUMN orchestrator_private.witnessed_client.ip_address IS 'The address in the first row that the client wrote after its registration. A row with another one is another process''s.';
+
+COMMENT ON COLUMN orchestrator_private.witnessed_client.processing IS 'How many streams it says that it hears.';
+
+COMMENT ON COLUMN orchestrator_private.witnessed_client.first_answer IS 'How many streams it says that the first answer of its life had.';
+
+COMMENT ON COLUMN orchestrator_private.witnessed_client.differing_rows IS 'So many rows in a row have said another number of streams than the books.';
+
+CREATE TABLE orchestrator_private.witnessed_station (
+    source text NOT NULL,
+    name text NOT NULL,
+    written_by text NOT NULL,
+    written_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.witnessed_station IS 'When an instance last wrote a station into music_log, by our clock at the reading. Kept for a day.';
+
 ALTER TABLE ONLY orchestrator_private.activity_sample
     ADD CONSTRAINT activity_sample_pkey PRIMARY KEY (instance_id, sampled_at);
 
@@ -5382,6 +5563,15 @@ ALTER TABLE ONLY orchestrator_private.stream
 ALTER TABLE ONLY orchestrator_private.withdrawal
     ADD CONSTRAINT withdrawal_pkey PRIMARY KEY (instance_id, stream_id);
 
+ALTER TABLE ONLY orchestrator_private.witness
+    ADD CONSTRAINT witness_pkey PRIMARY KEY (source, witness);
+
+ALTER TABLE ONLY orchestrator_private.witnessed_client
+    ADD CONSTRAINT witnessed_client_pkey PRIMARY KEY (instance_id, source);
+
+ALTER TABLE ONLY orchestrator_private.witnessed_station
+    ADD CONSTRAINT witnessed_station_pkey PRIMARY KEY (source, name, written_by);
+
 CREATE INDEX stream_staging_by_batch ON orchestrator.stream_staging USING btree (batch);
 
 CREATE INDEX alert_by_event ON orchestrator_private.alert USING btree (event_id);
@@ -5437,6 +5627,10 @@ CREATE INDEX stall_by_instance ON orchestrator_private.stall USING btree (instan
 CREATE INDEX stream_by_number ON orchestrator_private.stream USING btree (number) WHERE (number IS NOT NULL);
 
 CREATE INDEX withdrawal_by_stream ON orchestrator_private.withdrawal USING btree (stream_id);
+
+CREATE INDEX witnessed_client_by_source ON orchestrator_private.witnessed_client USING btree (source);
+
+CREATE INDEX witnessed_station_by_time ON orchestrator_private.witnessed_station USING btree (source, written_at);
 
 CREATE TRIGGER check_inserted_assignments AFTER INSERT ON orchestrator_private.assignment REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.check_assignment_transition();
 
@@ -5543,6 +5737,18 @@ ALTER TABLE ONLY orchestrator_private.stream
 ALTER TABLE ONLY orchestrator_private.withdrawal
     ADD CONSTRAINT withdrawal_of_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY orchestrator_private.witness
+    ADD CONSTRAINT witness_in_a_source FOREIGN KEY (source) REFERENCES orchestrator_private.source(source) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.witnessed_client
+    ADD CONSTRAINT witnessed_client_in_a_source FOREIGN KEY (source) REFERENCES orchestrator_private.source(source) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.witnessed_client
+    ADD CONSTRAINT witnessed_client_is_one FOREIGN KEY (instance_id) REFERENCES orchestrator_private.pull_client(instance_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.witnessed_station
+    ADD CONSTRAINT witnessed_station_in_a_source FOREIGN KEY (source) REFERENCES orchestrator_private.source(source) ON DELETE CASCADE;
+
 GRANT USAGE ON SCHEMA orchestrator TO orchestrator_admin;
 GRANT USAGE ON SCHEMA orchestrator TO orchestrator_worker;
 GRANT USAGE ON SCHEMA orchestrator TO orchestrator_reader;
@@ -5554,8 +5760,8 @@ GRANT ALL ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation
 REVOKE ALL ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean, p_heartbeats text, p_music_log text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean, p_heartbeats text, p_music_log text) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) TO orchestrator_admin;
@@ -5762,8 +5968,17 @@ GRANT ALL ON FUNCTION orchestrator.rebalance(p_reason text) TO orchestrator_admi
 REVOKE ALL ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.record_heartbeats(p_source text, p_rows jsonb, p_read_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.record_heartbeats(p_source text, p_rows jsonb, p_read_at timestamp with time zone) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.record_music(p_source text, p_rows jsonb, p_last_id bigint, p_read_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.record_music(p_source text, p_rows jsonb, p_last_id bigint, p_read_at timestamp with time zone) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.record_witness_failure(p_source text, p_witness text, p_error jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.record_witness_failure(p_source text, p_witness text, p_error jsonb) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) TO orchestrator_worker;
@@ -5826,6 +6041,10 @@ GRANT ALL ON FUNCTION orchestrator.set_setting(p_name text, p_value text) TO orc
 REVOKE ALL ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.signs_of_life() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.signs_of_life() TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.signs_of_life() TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.sources_due(p_source text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.sources_due(p_source text) TO orchestrator_admin;
 
@@ -5844,6 +6063,9 @@ GRANT ALL ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) TO orchestra
 
 REVOKE ALL ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_capacity jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_capacity jsonb) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.witnesses_due() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.witnesses_due() TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator_private.abandon_deliveries() FROM PUBLIC;
 
@@ -6107,6 +6329,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.findings_history() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_jobs() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.findings_music() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.findings_presence() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_pull() FROM PUBLIC;
@@ -6126,6 +6350,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.findings_sources() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.findings_streams() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_waiting() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.findings_witnesses() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.finish_handoffs() FROM PUBLIC;
 
@@ -6266,6 +6492,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_progress(p_progressing integer, p
 REVOKE ALL ON FUNCTION orchestrator_private.is_too_early(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_watched(p_witness orchestrator_private.witness, p_at timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_weekday(p_day timestamp without time zone, p_weekdays integer[]) FROM PUBLIC;
 
@@ -6483,6 +6711,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.record_stream_failures(p_instance_id
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_sync(p_source text, p_batch uuid, p_read_at timestamp with time zone, p_change jsonb, p_reconnected integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.record_witness(p_source text, p_witness text, p_read_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.recount_loads() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.recovery_is_on() FROM PUBLIC;
@@ -6552,6 +6782,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.session_lock_key(p_instance_id text,
 REVOKE ALL ON FUNCTION orchestrator_private.sessions_changed() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.sessions_checksum() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.set_witness(p_source text, p_witness text, p_table_name text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.setting_is_right(p_setting orchestrator_private.setting) FROM PUBLIC;
 
@@ -6660,6 +6892,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.withdraw_changed(p_source text, p_go
 REVOKE ALL ON FUNCTION orchestrator_private.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.without_progress() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.witness_pause(p_witness text, p_consecutive_failures integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.write_batch(p_source text, p_batch uuid, p_changed bigint[]) FROM PUBLIC;
 

@@ -1,5 +1,7 @@
 """A client that asks for its streams, as the SQL sees it: it says what a test lets it say."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any

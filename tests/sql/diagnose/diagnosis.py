@@ -45,6 +45,7 @@ SEVERITIES = {
         ("critical", "warning"),
     ),
     "balancing_paused": ("warning", "info"),
+    "nothing_written": ("warning", "info"),
 }
 
 
