@@ -70,6 +70,7 @@ class KeptDatabase:
         self.tests = 0
         self._idle: dict[str | None, list[db.Connection]] = {}
         self._conn = db.connect(dsn, schema=names.api, application_name="kept")
+        self._conn.execute("set jit = off")  # the look at the catalog would be compiled anew each time
         if with_clock:
             Clock(self._conn).install()
         self._conn.execute(self._restoring())
