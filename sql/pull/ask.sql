@@ -427,7 +427,13 @@ begin
         end,
         is_asking = c.is_asking or not c.is_fresh and c.asked_at > v_now - {{ private }}.setting_interval('http_ask_rhythm'),
         answered_at = case when cardinality(stream_ids) > 0 then v_now else c.answered_at end,
-        list_length = v_list + cardinality(stream_ids),
+        list_length = case
+            when v_client.is_fresh then v_list + cardinality(stream_ids)
+            -- some clients add to their lists what they have already, others do not
+            when v_is_short then least(v_list + cardinality(stream_ids), cardinality(stream_ids))
+            -- not what it shows: it may count a stream still whose end it has just told
+            else c.list_length + cardinality(stream_ids)
+        end,
         kind = v_client.kind,
         probed_at = case
             when v_client.is_fresh then null

@@ -250,6 +250,27 @@ class TestGivingBack:
         client.beat()
         assert client.ask() == [5, 6]
 
+    def test_an_ask_that_crosses_the_end_of_work_starves_it_of_nothing(self, stations: Fleet) -> None:
+        client = _client(stations)
+        client.start()
+        client.live(12)
+        for number in range(6):
+            request = {"worker_instance_id": "a", "stream_id": str(number), "status": "completed"}
+            client.call("http_update_stream", request=request)
+            again = client.ask()  # it counts the stream still
+            client.own.remove(number)
+            assert again == [number]
+        assert client.booked == {*client.own} == {*range(10)}
+
+    def test_what_it_has_forgotten_is_given_again(self, stations: Fleet) -> None:
+        client = _client(stations)
+        client.start()
+        client.live(12)
+        client.own = client.own[:4]  # its words about the others were lost
+        assert {*client.ask_unheard()} == {*range(10)}
+        client.own = [*range(10)]  # it skips what it works on
+        assert client.ask() == []
+
     def test_they_go_to_a_worker_that_has_room(self, stations: Fleet) -> None:
         client = _client(stations)
         client.start()
