@@ -3,7 +3,8 @@
 -- plan is not counted.
 -- A decision that a stream's present state still points to is kept.
 -- Locks     the rows that it deletes; none that a decision or a beat waits for
--- Writes    decision, movement, job_run, alert, alert_delivery, failure_streak, plan, repair, refusal, fleet_sample
+-- Writes    decision, movement, job_run, alert, alert_delivery, failure_streak, plan, repair, refusal, fleet_sample,
+--           pull_stranger, pull_memory
 
 create or replace function {{ private }}.purge_decisions(p_before timestamptz, p_most integer, out decisions integer, out movements integer)
     language plpgsql volatile
@@ -86,6 +87,13 @@ begin
     where greatest(f.refused_at, f.until) < {{ private }}.now() - interval '1 day';
     get diagnostics v_deleted = row_count;
     v_result := v_result || jsonb_build_object('refusals', v_deleted);
+    -- few, and of no use any more
+    delete from {{ private }}.pull_stranger as s where s.seen_at < {{ private }}.now() - interval '1 day';
+    delete from {{ private }}.pull_memory as m
+    using {{ private }}.instance as i
+    where i.instance_id = m.instance_id
+        and not i.is_living
+        and greatest(m.given_at, i.status_changed_at) < {{ private }}.now() - {{ private }}.setting_interval('http_memory');
     if not exists (select from jsonb_each_text(v_result) as r where r.value <> '0') then
         return null;
     end if;

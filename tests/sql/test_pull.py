@@ -467,6 +467,20 @@ class TestNumbers:
         assert "number_missing" in {row["code"] for row in stations.admin("diagnose")}
 
 
+def test_what_is_of_no_use_any_more_is_purged(stations: Fleet) -> None:
+    client = _client(stations)
+    client.start()
+    _client(stations, "nobody-knows").beat(40)
+    stations.pass_time("2 minutes")
+    assert client.booked == set()
+    rows = "select (select count(*) from {p}.pull_memory) + (select count(*) from {p}.pull_stranger)"
+    stations.run("purge_history")
+    assert stations.value(rows) == 11
+    stations.clock.advance("25 hours")
+    stations.run("purge_history")
+    assert stations.value(rows) == 0
+
+
 def test_a_stranger_that_beats_is_answered_and_told_of(stations: Fleet) -> None:
     client = _client(stations, "nobody-knows")
     client.beat(40)
