@@ -104,3 +104,20 @@ create table {{ private }}.pull_stranger (
 );
 comment on table {{ private }}.pull_stranger is 'Clients that spoke and have not registered here: what they run is not known.';
 comment on column {{ private }}.pull_stranger.load is 'How many streams it said it has; null when it did not say.';
+
+-- Those that are there go on as what they are: nothing is taken from them, and they are not lost for beats that they never sent.
+insert into {{ private }}.pull_client (
+    instance_id, name, dialect, address, capacity, registered_at, is_fresh, beat_at, list_length
+)
+select s.instance_id, s.instance_id, s.dialect, s.address, i.max_streams, s.registered_at, false, h.beat_at, l.owned
+from {{ private }}.http_session as s
+inner join {{ private }}.instance as i on s.instance_id = i.instance_id and s.incarnation = i.incarnation
+inner join {{ private }}.heartbeat as h on s.instance_id = h.instance_id
+inner join {{ private }}.instance_load as l on s.instance_id = l.instance_id
+where s.dialect in ('server', 'worker') and i.status <> 'removed';
+update {{ private }}.instance set placement = 'pull'
+where instance_id in (select c.instance_id from {{ private }}.pull_client as c);
+insert into {{ private }}.pull_memory (instance_id, stream_id, given_at)
+select a.instance_id, a.stream_id, now()
+from {{ private }}.assignment as a
+inner join {{ private }}.pull_client as c on a.instance_id = c.instance_id;

@@ -425,7 +425,7 @@ begin
             when v_has_memory then 0
             else greatest(v_list, 0)
         end,
-        is_asking = c.is_asking or not c.is_fresh and c.asked_at > v_now - {{ private }}.setting_interval('http_ask_rhythm'),
+        is_asking = c.is_asking or not c.is_fresh and coalesce(c.asked_at > v_now - {{ private }}.setting_interval('http_ask_rhythm'), false),
         answered_at = case when cardinality(stream_ids) > 0 then v_now else c.answered_at end,
         list_length = case
             when v_client.is_fresh then v_list + cardinality(stream_ids)

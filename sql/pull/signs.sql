@@ -30,7 +30,7 @@ create or replace function {{ private }}.note_beat(p_client {{ private }}.pull_c
 as $function$
 declare
     v_now timestamptz := {{ private }}.now();
-    v_has_paused boolean := (p_client).asked_at < v_now - {{ private }}.setting_interval('http_ask_rhythm');
+    v_has_paused boolean := coalesce((p_client).asked_at < v_now - {{ private }}.setting_interval('http_ask_rhythm'), true);
 begin
     update {{ private }}.pull_client as c
     set
