@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import socket
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 
 from orchestrator.lab.waiting import wait_until
 
-PASSWORD = "hush/5@:ecret"
+# planted: with the characters that an address has to encode
+PASSWORD = "hush/5@:" + secrets.token_hex(4)
 
 
 def free_port() -> int:
@@ -32,7 +35,7 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        return f"redis://:hush%2F5%40%3Aecret@127.0.0.1:{self.port}/0"
+        return f"redis://:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
         program = shutil.which("redis-server")

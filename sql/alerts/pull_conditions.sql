@@ -17,7 +17,7 @@ as $function$
         format('a process at %s speaks as %s, which is at %s', coalesce(c.stray_address, 'the same address'), c.name, concat_ws(' from ', c.address, c.peer)),
         jsonb_build_object('has_it', c.address, 'from', c.peer, 'speaks_from', c.stray_address, 'says_it_has', c.stray_load, 'at', c.stray_at)
     from {{ private }}.pull_client as c
-    join {{ private }}.instance as i on i.instance_id = c.instance_id and i.is_living
+    join {{ private }}.instance as i on i.instance_id = c.instance_id and i.placement = 'pull' and i.is_living
     where c.stray_at > {{ private }}.now() - {{ private }}.setting_interval('http_rival_alert') and c.stray_at > c.registered_at
         and not coalesce(c.rival_at > c.registered_at and c.rival_at > {{ private }}.now() - {{ private }}.setting_interval('http_rival_alert'), false)
 $function$;
@@ -36,7 +36,7 @@ as $function$
         )
     from {{ private }}.pull_memory as m
     join {{ private }}.pull_client as c on c.instance_id = m.instance_id and not c.is_fresh and not c.has_left
-    join {{ private }}.instance as i on i.instance_id = m.instance_id and i.is_living
+    join {{ private }}.instance as i on i.instance_id = m.instance_id and i.placement = 'pull' and i.is_living
     join {{ private }}.assignment as a on a.stream_id = m.stream_id and a.instance_id <> m.instance_id
     join {{ private }}.instance as o on o.instance_id = a.instance_id and o.is_living and o.keeps_streams
     join {{ private }}.stream as s on s.stream_id = m.stream_id
@@ -57,7 +57,7 @@ as $function$
         and s.load > 0
         and not exists (
             select from {{ private }}.pull_client as c
-            join {{ private }}.instance as i on i.instance_id = c.instance_id and i.is_living
+            join {{ private }}.instance as i on i.instance_id = c.instance_id and i.placement = 'pull' and i.is_living
             where c.instance_id = {{ private }}.pull_instance_id(s.name)
         )
     union all
@@ -66,7 +66,7 @@ as $function$
         format('%s came with a list of %s streams that it was not given here: recreate its container', c.name, c.came_with),
         jsonb_build_object('address', c.address, 'from', c.peer, 'list_length', c.came_with)
     from {{ private }}.pull_client as c
-    join {{ private }}.instance as i on i.instance_id = c.instance_id and i.is_living
+    join {{ private }}.instance as i on i.instance_id = c.instance_id and i.placement = 'pull' and i.is_living
     where c.came_with > 0
 $function$;
 comment on function {{ private }}.clients_with_unknown_lists() is 'Alert, for each client whose own list holds streams that it was not given here: what it runs is not known.';
@@ -93,7 +93,7 @@ as $function$
         format('%s says that it takes %s streams; %s are given to it at most', c.name, c.capacity, i.max_streams),
         jsonb_build_object('said', c.capacity, 'taken_for', i.max_streams)
     from {{ private }}.pull_client as c
-    join {{ private }}.instance as i on i.instance_id = c.instance_id and i.is_living
+    join {{ private }}.instance as i on i.instance_id = c.instance_id and i.placement = 'pull' and i.is_living
     where c.capacity not between 1 and 1000
 $function$;
 comment on function {{ private }}.capacities_out_of_range() is 'Alert, for each client whose capacity is none that an instance can have.';

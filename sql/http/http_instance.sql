@@ -28,7 +28,7 @@ begin
     cross join (
         -- the manual's dialect knows our own ids
         select to_jsonb(case
-            when exists (select from {{ private }}.pull_client as c where c.instance_id = v_instance_id)
+            when exists (select from {{ private }}.instance as w where w.instance_id = v_instance_id and w.placement = 'pull')
                 then {{ private }}.numbers_of({{ private }}.http_own(v_instance_id))
             else {{ private }}.http_own(v_instance_id)
         end) as numbers

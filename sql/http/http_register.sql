@@ -109,7 +109,6 @@ begin
             end,
             p_metadata => jsonb_build_object('http', jsonb_build_object('dialect', v_dialect, 'address', v_address, 'name', v_asked ->> 'name'))
         ) as r;
-        perform {{ private }}.http_note_registered(v_registered.instance_id, v_registered.incarnation, v_dialect, v_address);
     end if;
     if v_dialect <> 'main' then
         update {{ private }}.instance as i set placement = 'pull' where i.instance_id = v_asked ->> 'instance_id' and i.placement <> 'pull';
@@ -118,6 +117,7 @@ begin
         );
     end if;
     if v_dialect = 'main' then
+        perform {{ private }}.http_note_registered(v_registered.instance_id, v_registered.incarnation, v_dialect, v_address);
         return query select 200, jsonb_build_object(
             'status', 'registered',
             'instance_id', v_registered.instance_id,

@@ -213,6 +213,27 @@ class TestNothingIsTaken:
         assert ("name_in_use", "a") in _codes(stations)
 
 
+    def test_not_by_words_of_the_manuals_dialect(self, stations: Fleet) -> None:
+        client = _client(stations)
+        client.start()
+        client.live(6)
+        with refused("OR103"):
+            client.call("http_heartbeat", request={"instance_id": "a", "current_streams": []})
+        assert client.booked == {*range(10)}
+
+    def test_one_that_listens_by_now_is_no_such_client_any_more(self, stations: Fleet) -> None:
+        client = _client(stations)
+        client.start()
+        client.live(6)
+        client.release(*client.own)
+        stations.register("a", 5)
+        other = _client(stations, "b", 2)
+        other.start()
+        wrong = {code for code, _ in _codes(stations)}
+        assert wrong & {"heard_twice", "client_list_unknown", "client_capacity"} == set()
+        assert stations.instance("a")["placement"] == "push"
+
+
 class TestGivingBack:
     def test_all_of_it_is_its_goodbye(self, stations: Fleet) -> None:
         client = _client(stations)
