@@ -202,5 +202,5 @@ def test_a_redis_that_takes_the_connection_and_says_nothing_is_left_after_five_s
 
 def test_without_a_url_nothing_is_asked_of_the_database(database: Database) -> None:
     with capture_logs() as logs:
-        assert RedisSigns(None).write(None) is None  # type: ignore[arg-type]
+        assert RedisSigns(None).write(None) is None  # type: ignore[arg-type]  # it looks at no connection then
     assert logs == []

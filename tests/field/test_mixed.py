@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -17,6 +18,10 @@ STEPS = 12
 pytestmark = pytest.mark.scenario
 
 
+def _lives(process: subprocess.Popen[bytes]) -> bool:
+    return process.poll() is None
+
+
 @pytest.fixture
 def shims(world: World) -> Iterator[list[str]]:
     """Two workers of our own, which could have every station between them."""
@@ -29,7 +34,7 @@ def shims(world: World) -> Iterator[list[str]]:
             cwd=ROOT, stderr=(world.within / f"{name}.err").open("w"),
         )  # fmt: skip
         processes.append(process)
-        world.judge.watch(name, notes.with_suffix(".heard"), lambda process=process: process.poll() is None)  # type: ignore[misc]
+        world.judge.watch(name, notes.with_suffix(".heard"), partial(_lives, process))
     yield ["shim-1", "shim-2"]
     for process in processes:
         process.kill()

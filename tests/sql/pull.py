@@ -72,9 +72,9 @@ class PullClient:
 
     def ask_unheard(self, **more: Any) -> list[int]:
         """The answer does not arrive."""
-        keys = {"worker_id": self.name, "capacity": str(self.asked)}
+        keys: dict[str, Any] = {"worker_id": self.name, "capacity": str(self.asked)}
         if self.dialect == "server":
-            keys = {"server_id": self.name, "requested_count": self.asked}  # type: ignore[dict-item]
+            keys = {"server_id": self.name, "requested_count": self.asked}
         status, body = self.held("http_assign_streams", request=keys | more, dialect=self.dialect)
         assert status == 200, body
         ids: list[int] = body["assigned_streams"]

@@ -212,7 +212,6 @@ class TestNothingIsTaken:
         assert client.own == [*range(10)]
         assert ("name_in_use", "a") in _codes(stations)
 
-
     def test_not_by_words_of_the_manuals_dialect(self, stations: Fleet) -> None:
         client = _client(stations)
         client.start()
