@@ -224,10 +224,11 @@ class TestNothingIsTaken:
         client = _client(stations)
         client.start()
         client.live(6)
-        client.release(*client.own)
-        stations.register("a", 5)
+        stations.pass_time("2 minutes")
+        assert client.booked == set(), "it is lost, and its list is remembered"
         other = _client(stations, "b", 2)
-        other.start()
+        assert len(other.start()) == 10
+        stations.register("a", 5)
         wrong = {code for code, _ in _codes(stations)}
         assert wrong & {"heard_twice", "client_list_unknown", "client_capacity"} == set()
         assert stations.instance("a")["placement"] == "push"
