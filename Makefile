@@ -24,8 +24,9 @@ demo: $(VENV)/demo.stamp  ## the whole system on real audio, about a minute (DEM
 test: $(VENV)/dev.stamp  ## all tests but the scenarios, on the embedded PostgreSQL 18
 	$(PYTEST) -m "not scenario"
 
-scenarios: $(VENV)/dev.stamp  ## what programs in the field live through, in real time, half an hour
-	ORCHESTRATOR_FIELD_FACTOR=1 $(BIN)/pytest -q -n 12 --dist loadgroup -m scenario tests/field
+scenarios: $(VENV)/dev.stamp  ## what programs in the field live through, in real time, half an hour; build/scenarios.txt has who heard what
+	@mkdir -p build && rm -f build/scenarios.txt
+	ORCHESTRATOR_FIELD_FACTOR=1 ORCHESTRATOR_FIELD_ACCOUNTS=build/scenarios.txt $(BIN)/pytest -q -n 12 --dist loadgroup -m scenario tests/field
 
 scenarios-quick: $(VENV)/dev.stamp  ## the same, twenty times as fast, a few minutes
 	$(BIN)/pytest -q -n 6 --dist loadgroup -m scenario tests/field

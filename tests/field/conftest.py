@@ -21,6 +21,8 @@ FACTOR = 60.0
 PROGRAMS_START = 15.0
 """Real seconds that tests of the doubles grant on top, for a busy machine to start programs in."""
 SCENARIO_SERVERS = int(os.environ.get("ORCHESTRATOR_FIELD_SERVERS", "1"))
+ACCOUNTS = Path(os.environ["ORCHESTRATOR_FIELD_ACCOUNTS"]) if "ORCHESTRATOR_FIELD_ACCOUNTS" in os.environ else None
+"""Where each scenario writes what ran where and for how long."""
 SCENARIO_FACTOR = float(os.environ.get("ORCHESTRATOR_FIELD_FACTOR", "20"))
 
 
@@ -81,7 +83,12 @@ MakeWorld = Callable[..., World]
 
 @pytest.fixture
 def make_world(
-    server: Server, database: Database, empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    database: Database,
+    empty_database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Iterator[MakeWorld]:
     """The product, started: `indexes` of the stations, `ids` for the newer table, how many `servers`."""
     worlds: list[World] = []
@@ -109,6 +116,9 @@ def make_world(
 
     yield make
     for world in worlds:
+        if ACCOUNTS is not None:
+            with ACCOUNTS.open("a") as file:
+                file.write(f"{request.node.name} {world.judge.account()}\n")
         world.end()
         world.field.check()
 

@@ -153,6 +153,21 @@ class Judge:
 
     # -- what was ------------------------------------------------------------------------------------------------------
 
+    def account(self) -> str:
+        """What ran where and for how long, in one line: a process, its stations at the end of all it ever had, their time."""
+        until = self.now()
+        parts = []
+        for label, process in self.processes.items():
+            process.look()
+            spans = [part for span in process.spans if (part := span.overlap(self.since, until))]
+            heard = sum(end - start for start, end in spans) * self.factor
+            ever = len(self.ever_heard(label))
+            parts.append(f"{label} {len(process.open)} of {ever} stations, {heard / 60:.0f} station-minutes")
+        return (
+            f"{(until - self.since) * self.factor:.0f} s: {'; '.join(parts)}; a station at most "
+            f"{self.longest_silence():.1f} s by none, {self.longest_twice():.1f} s by two"
+        )
+
     def longest_twice(self, *, since: float | None = None, until: float | None = None) -> float:
         """For how long at a stretch a station was heard by more than one process."""
         return max((self._longest(index, 2, None, since, until) for index in self._ever()), default=0.0)
