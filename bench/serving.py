@@ -56,7 +56,7 @@ def main(rounds: int, seconds: float, clients: str) -> None:
     click.echo(
         f"{'clients':>8} {'HTTP/s':>8} {'SQL/s':>8} {'HTTP : SQL':>11} {'µs CPU of serve':>16} {'of PostgreSQL':>14}"
     )
-    with server() as measured, measured.clone(measured.prepare(_SIZE), _SIZE) as fleet, _serving(fleet) as (port, pid):
+    with server() as measured, measured.clone(measured.prepare(_SIZE), _SIZE) as fleet, serving(fleet) as (port, pid):
         _put_in_step(fleet, port)
         postmaster = psutil.Process(fleet.conn.info.backend_pid).ppid()
         for number in (int(each) for each in clients.split(",")):
@@ -74,7 +74,7 @@ def main(rounds: int, seconds: float, clients: str) -> None:
 
 
 @contextmanager
-def _serving(fleet: MeasuredFleet) -> Iterator[tuple[int, int]]:
+def serving(fleet: MeasuredFleet) -> Iterator[tuple[int, int]]:
     """`orchestrator serve` on this database: its port and process id."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -186,17 +186,17 @@ def _run(beats: Callable[[list[str]], Iterator[None]], clients: int, seconds: fl
         results.join_thread()
         os._exit(0)
 
-    before = _cpu(answering)
+    before = cpu_seconds(answering)
     processes = [context.Process(target=client, args=(number,)) for number in range(clients)]
     for process in processes:
         process.start()
     done = sum(results.get() for _ in processes)
     for process in processes:
         process.join()
-    return Round(done, seconds, _cpu(answering) - before)
+    return Round(done, seconds, cpu_seconds(answering) - before)
 
 
-def _cpu(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Seconds that this process and its children, also those that have ended, have been on a CPU."""
     process = psutil.Process(pid)
     running = 0.0

@@ -102,3 +102,16 @@ def readmit(target: options.Target, instance_id: str) -> None:
 def capacity(target: options.Target, instance_id: str, max_streams: int) -> None:
     """Change how many streams an instance may have (1 to 1000)."""
     answer.act_and_show(target, "set_capacity", instance_id=instance_id, max_streams=max_streams)
+
+
+@instance.command()
+@click.argument("instance_id", shell_complete=completion.instances)
+@click.argument("kind", type=click.Choice(("learned", "plain", "first_answer_only", "comparing")))
+@options.common
+def kind(target: options.Target, instance_id: str, kind: str) -> None:
+    """Say what an HTTP client does with an answer, instead of learning it from what it does.
+
+    plain starts what any answer names; first_answer_only starts its first answer, and one stream of a later one at
+    most; comparing is plain and stops what GET /instances/ID does not show any more, so that its streams can be moved.
+    """
+    answer.act_and_show(target, "set_client_kind", instance_id=instance_id, kind=kind)

@@ -9,18 +9,18 @@ create or replace function {{ private }}.findings_pull()
     language sql volatile
 as $function$
     with client as materialized (
-        select i.instance_id, i.max_streams, i.status = 'draining' or i.standing_order is not null as is_draining, l.owned
+        select i.instance_id, i.max_streams, i.status = 'draining' or i.standing_order is not null as is_draining, l.owned, i.keeps_streams
         from {{ private }}.instance as i
         join {{ private }}.instance_load as l on l.instance_id = i.instance_id
         where i.placement = 'pull' and i.is_living
     ),
     unmovable as (
-        select c.instance_id, c.owned as streams, 'it is being drained' as why from client as c where c.is_draining and c.owned > 0
+        select c.instance_id, c.owned as streams, 'it is being drained' as why from client as c where c.keeps_streams and c.is_draining and c.owned > 0
         union all
-        select c.instance_id, c.owned - c.max_streams, 'it has more than max_streams' from client as c where c.owned > c.max_streams
+        select c.instance_id, c.owned - c.max_streams, 'it has more than max_streams' from client as c where c.keeps_streams and c.owned > c.max_streams
         union all
         select a.instance_id, count(*), 'they are pinned to others'
-        from {{ private }}.assignment as a join client as c on c.instance_id = a.instance_id
+        from {{ private }}.assignment as a join client as c on c.instance_id = a.instance_id and c.keeps_streams
         where a.pinned_to is not null and a.pinned_to <> a.instance_id
         group by a.instance_id
     ),

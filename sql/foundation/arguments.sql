@@ -35,7 +35,7 @@ begin
             message = 'bad argument',
             detail = jsonb_build_object('argument', p_name, 'given', case
                 when pg_column_size(p_given) > 10000 or length(p_given::text) > 10000 then to_jsonb('too long to be said again'::text)
-                else p_given
+                else {{ private }}.redact_json(p_given) -- the server's log keeps it
             end)::text,
             hint = p_hint;
     end if;

@@ -47,6 +47,20 @@ end
 $function$;
 comment on function {{ private }}.lock_decisions() is 'Become the only one who changes who owns what, until the end of the transaction; waits as long as lock_timeout allows (55P03).';
 
+create or replace function {{ private }}.could_lock_decisions()
+    returns boolean
+    language plpgsql volatile
+as $function$
+begin
+    perform {{ private }}.lock_decisions();
+    return true;
+exception
+    when lock_not_available then
+        return false;
+end
+$function$;
+comment on function {{ private }}.could_lock_decisions() is 'lock_decisions() for what can be done without it when a decision takes longer than lock_timeout allows.';
+
 create or replace function {{ private }}.lock_decisions_shared()
     returns void
     language plpgsql volatile

@@ -13,59 +13,67 @@ as $function$
 declare
     v_dialect text := coalesce(p_dialect, 'server');
     v_name text := {{ private }}.http_client_name(p_request, array[case v_dialect when 'worker' then 'worker_id' else 'server_id' end, 'instance_id']);
-    v_client {{ private }}.pull_client := {{ private }}.http_client_of(v_name);
-    v_instance {{ private }}.instance;
+    v_instance_id text := {{ private }}.pull_instance_id(v_name);
     v_asked bigint := {{ private }}.http_loose_number(coalesce(
         p_request -> 'capacity', p_request -> 'requested_count', p_request -> 'requested_streams'
     ))::bigint;
-    v_answer record;
+    v_client {{ private }}.pull_client;
+    v_instance {{ private }}.instance;
+    v_outcome text := {{ private }}.ordinary_ask(v_instance_id, p_address, v_asked);
+    v_stream_ids bigint[] := '{}';
     v_stations jsonb;
 begin
-    perform {{ private }}.authorize_name({{ private }}.pull_instance_id(v_name));
-    select i.* into v_instance from {{ private }}.instance as i where i.instance_id = v_client.instance_id;
-    if v_instance.instance_id is null or v_instance.status = 'removed' then
-        select 'no_streams' as outcome, '{}'::bigint[] as stream_ids into v_answer;
-        perform {{ private }}.note_stranger(v_name, p_address, null);
-    elsif not {{ private }}.is_pull_client_here(v_client, p_address) then
-        select 'no_streams' as outcome, '{}'::bigint[] as stream_ids into v_answer;
-        perform {{ private }}.note_stray(v_client.instance_id, p_address, v_client.capacity - v_asked);
-    else
-        if v_instance.is_living and v_instance.status <> 'warning' then
-            update {{ private }}.heartbeat as h set beat_at = {{ private }}.now() where h.instance_id = v_client.instance_id;
+    if v_outcome is null then
+        perform {{ private }}.authorize_name(v_instance_id);
+        v_client := {{ private }}.http_client_of(v_name);
+        select i.* into v_instance from {{ private }}.instance as i where i.instance_id = v_client.instance_id;
+        if v_instance.instance_id is null or v_instance.status = 'removed' then
+            v_outcome := 'no_streams';
+            perform {{ private }}.note_stranger(v_name, p_address, null);
+        elsif not {{ private }}.is_pull_client_here(v_client, p_address) then
+            v_outcome := 'no_streams';
+            perform {{ private }}.note_stray(v_client.instance_id, p_address, v_client.capacity - v_asked);
         else
-            perform h.action from {{ api }}.heartbeat(v_client.instance_id, v_instance.incarnation, null, '{}') as h;
-        end if;
-        begin
-            select a.* into v_answer from {{ private }}.pull_ask(v_client, v_asked, p_waited) as a;
-        exception
-            when lock_not_available then
-                select case when p_waited < {{ private }}.setting_interval('http_hold') then 'hold' else 'busy' end as outcome, '{}'::bigint[] as stream_ids
-                into v_answer;
-        end;
-        if v_answer.outcome = 'hold' then
-            return query select 102, jsonb_build_object('hold_for', {{ private }}.http_hold_for());
-            return;
-        elsif v_answer.outcome = 'busy' then
-            return query select 503, {{ private }}.http_refusal('not yet decided', 'ask again');
-            return;
+            begin
+                -- no connection is kept by asks that wait for a long decision: they come back
+                perform set_config('lock_timeout', '250ms', true);
+                if v_instance.status not in ('active', 'draining') or v_instance.suspended_until is not null then
+                    perform {{ private }}.lock_decisions(); -- the decision lock comes first
+                    perform h.action from {{ api }}.heartbeat(v_client.instance_id, v_instance.incarnation, null, '{}') as h;
+                end if;
+                select a.outcome, a.stream_ids into v_outcome, v_stream_ids from {{ private }}.pull_ask(v_client, v_asked, p_waited) as a;
+            exception
+                when lock_not_available then
+                    v_outcome := case when p_waited < {{ private }}.setting_interval('http_hold') then 'hold' else 'busy' end;
+                    update {{ private }}.heartbeat as h set beat_at = {{ private }}.now() where h.instance_id = v_client.instance_id;
+            end;
+            if v_outcome = 'hold' then
+                return query select 102, jsonb_build_object('hold_for', {{ private }}.http_hold_for());
+                return;
+            elsif v_outcome = 'busy' then
+                return query select 503, {{ private }}.http_refusal('not yet decided', 'ask again');
+                return;
+            end if;
         end if;
     end if;
-    select coalesce(
-        jsonb_agg(jsonb_build_object('stream_id', s.number::text, 'id', s.number, 'stream_url', s.url, 'url', s.url, 'name', s.name) order by s.number), '[]'
-    )
-    into v_stations
-    from {{ private }}.stream as s where s.stream_id = any(v_answer.stream_ids);
+    if v_dialect = 'worker' and v_stream_ids <> '{}' then
+        select jsonb_agg(
+            jsonb_build_object('stream_id', s.number::text, 'id', s.number, 'stream_url', s.url, 'url', s.url, 'name', s.name) order by s.number
+        )
+        into v_stations
+        from {{ private }}.stream as s where s.stream_id = any(v_stream_ids);
+    end if;
     return query select 200, jsonb_build_object(
-        'status', v_answer.outcome,
+        'status', v_outcome,
         'success', true,
-        'assigned_streams', to_jsonb({{ private }}.numbers_of(v_answer.stream_ids)),
-        'count', cardinality(v_answer.stream_ids),
-        'message', case v_answer.outcome
+        'assigned_streams', to_jsonb({{ private }}.numbers_of(v_stream_ids)),
+        'count', cardinality(v_stream_ids),
+        'message', case v_outcome
             when 'assigned' then 'start these'
             when 'no_capacity' then 'the instance has as many streams as it can hold'
             else 'no stream waits for this instance'
         end
-    ) || case v_dialect when 'worker' then jsonb_build_object('streams', v_stations) else '{}' end;
+    ) || case v_dialect when 'worker' then jsonb_build_object('streams', coalesce(v_stations, '[]')) else '{}' end;
 end
 $function$;
 comment on function {{ api }}.http_assign_streams(jsonb, text, text, interval) is

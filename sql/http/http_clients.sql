@@ -27,12 +27,18 @@ comment on function {{ private }}.http_client_name(jsonb, text[]) is 'The name t
 
 create or replace function {{ private }}.http_client_of(p_name text)
     returns {{ private }}.pull_client
-    language sql stable
+    language plpgsql stable
 as $function$
-    select c.*
+declare
+    v_client {{ private }}.pull_client;
+begin
+    -- each ask and each beat does this: a plan of its own is kept here, and in a function in SQL is made anew
+    select c.* into v_client
     from {{ private }}.pull_client as c
     join {{ private }}.instance as i on i.instance_id = c.instance_id and i.placement = 'pull'
-    where c.instance_id = {{ private }}.pull_instance_id(p_name)
+    where c.instance_id = {{ private }}.pull_instance_id(p_name);
+    return v_client;
+end
 $function$;
 comment on function {{ private }}.http_client_of(text) is 'The client of this name; null when none has registered.';
 
@@ -114,7 +120,14 @@ create or replace function {{ private }}.http_hold_for()
     returns double precision
     language sql stable
 begin atomic
-    select greatest(0.02, least(extract(epoch from {{ private }}.setting_interval('http_remainder_wait')) / 20, 1))::double precision;
+    -- when those that register together have all come; after that there is no moment to wait for, so often is enough
+    select greatest(0.02, least(1.0, coalesce(
+        (
+            select nullif(greatest(extract(epoch from max(c.registered_at) + {{ private }}.setting_interval('settle_window') - {{ private }}.now()), 0), 0)
+            from {{ private }}.pull_client as c where c.is_fresh
+        ),
+        extract(epoch from {{ private }}.setting_interval('http_remainder_wait')) / 10
+    )))::double precision;
 end;
 comment on function {{ private }}.http_hold_for() is 'After how many seconds an answer that is held is looked at again.';
 

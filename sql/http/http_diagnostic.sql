@@ -10,7 +10,7 @@ as $function$
 declare
     v_name text := {{ private }}.http_client_name(p_request, array['server_id', 'worker_instance_id', 'instance_id']);
     v_instance_id text := {{ private }}.pull_instance_id(v_name);
-    v_own bigint[] := {{ private }}.numbers_of({{ private }}.http_own(v_instance_id));
+    v_own bigint[] := {{ private }}.numbers_of({{ private }}.own_streams(v_instance_id));
     v_local bigint[] := {{ private }}.http_loose_ids(p_request -> 'local_streams');
     v_count bigint := coalesce(
         {{ private }}.http_loose_number(p_request -> 'local_stream_count')::bigint,

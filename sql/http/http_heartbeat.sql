@@ -3,7 +3,8 @@
 -- the decision lock, when there is something to confirm; when a decision holds that for long, the beat counts all the same and the next
 -- one confirms.
 -- A client that asks for its streams is answered 200 whatever it is: it takes anything else for an outage, and registers for nothing.
--- Locks     decision (when something is confirmed); instance; its heartbeat row; at last http_stream, pull_client
+-- Locks     decision (when something is confirmed, or a client that asks is back); instance; its heartbeat row; at last http_stream,
+--           pull_client
 -- Writes    http_stream; pull_client, pull_stranger; what heartbeat, acknowledge and report_streams write
 -- Notifies  the next owners of what is confirmed as stopped
 -- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
@@ -17,7 +18,10 @@ declare
     v_dialect text := {{ private }}.http_dialect(p_request, p_dialect);
     v_name text;
     v_client {{ private }}.pull_client;
-    v_incarnation bigint;
+    v_instance {{ private }}.instance;
+    v_is_new boolean;
+    v_may_decide boolean := true;
+    v_has_stopped boolean;
     v_session {{ private }}.http_session;
     v_stream_ids bigint[];
     v_count bigint;
@@ -30,16 +34,25 @@ begin
         )::bigint;
         perform {{ private }}.authorize_name({{ private }}.pull_instance_id(v_name));
         v_client := {{ private }}.http_client_of(v_name);
-        select i.incarnation into v_incarnation
+        select i.* into v_instance
         from {{ private }}.instance as i where i.instance_id = v_client.instance_id and i.status <> 'removed';
-        if v_incarnation is null then
+        if v_instance.instance_id is null then
             perform {{ private }}.note_stranger(v_name, p_address, v_count);
         elsif not {{ private }}.is_own_sign(v_client, p_address, v_count) then
             perform {{ private }}.note_stray(v_client.instance_id, p_address, v_count);
         else
-            perform h.action
-            from {{ api }}.heartbeat(v_client.instance_id, v_incarnation, null, {{ private }}.http_loose_report(p_request, v_count)) as h;
-            perform {{ private }}.note_beat(v_client, v_count);
+            v_report := {{ private }}.http_loose_report(p_request, v_count);
+            v_is_new := v_instance.status not in ('active', 'draining') or v_instance.suspended_until is not null;
+            if v_is_new then
+                -- it is decided on when it is back, and the decision lock comes first
+                v_may_decide := {{ private }}.could_lock_decisions();
+                perform h.action from {{ api }}.heartbeat(v_client.instance_id, v_instance.incarnation, null, v_report) as h;
+            end if;
+            v_has_stopped := v_may_decide and {{ private }}.decide_on_beat(v_client, v_count);
+            if not v_is_new then
+                perform h.action from {{ api }}.heartbeat(v_client.instance_id, v_instance.incarnation, null, v_report) as h;
+            end if;
+            perform {{ private }}.note_beat(v_client, case when v_has_stopped then v_count end);
         end if;
         return query select 200, jsonb_build_object(
             'success', true, 'status', case v_dialect when 'server' then 'heartbeat_updated' else 'acknowledged' end,

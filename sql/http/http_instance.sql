@@ -29,8 +29,8 @@ begin
         -- the manual's dialect knows our own ids
         select to_jsonb(case
             when exists (select from {{ private }}.instance as w where w.instance_id = v_instance_id and w.placement = 'pull')
-                then {{ private }}.numbers_of({{ private }}.http_own(v_instance_id))
-            else {{ private }}.http_own(v_instance_id)
+                then {{ private }}.numbers_of({{ private }}.own_streams(v_instance_id))
+            else {{ private }}.own_streams(v_instance_id)
         end) as numbers
     ) as o
     where i.instance_id = v_instance_id

@@ -51,16 +51,6 @@ as $function$
 $function$;
 comment on function {{ private }}.http_digest(text) is 'The digest of what an HTTP instance runs, as far as it has confirmed it.';
 
-create or replace function {{ private }}.http_own(p_instance_id text)
-    returns bigint[]
-    language sql volatile
-as $function$
-    select coalesce(array_agg(a.stream_id order by a.stream_id), '{}')
-    from {{ private }}.assignment as a
-    where a.instance_id = p_instance_id and a.state <> 'releasing'
-$function$;
-comment on function {{ private }}.http_own(text) is 'The streams that an instance should be running.';
-
 create or replace function {{ private }}.http_difference(p_instance_id text)
     returns table (action text, stream_id bigint, epoch bigint)
     language sql volatile
@@ -134,7 +124,7 @@ begin
     set incarnation = excluded.incarnation, dialect = excluded.dialect, address = excluded.address, registered_at = excluded.registered_at;
     -- a new process has nothing; one that only registers again may still run what it had
     delete from {{ private }}.http_stream as r
-    where r.instance_id = p_instance_id and r.stream_id = any({{ private }}.http_own(p_instance_id));
+    where r.instance_id = p_instance_id and r.stream_id = any({{ private }}.own_streams(p_instance_id));
     update {{ private }}.http_stream as r
     set state = 'stray', unconfirmed_beats = 0
     where r.instance_id = p_instance_id;

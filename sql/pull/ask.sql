@@ -6,8 +6,10 @@
 -- The first answer of a client's life names all that it is to run: what its list may hold already, and its share of what waits. It is not
 -- told of more before it asks again, and a client that is not known to start more than its first answer is tried with one stream.
 -- How many it asks for does not count: what it holds is in the books, and that number only tells how long its list is.
--- Locks     decision; instance, assignment rows (by id); at last pull_client, pull_memory
--- Writes    pull_client, pull_memory, controller; assignment, decision, movement when it is given streams
+-- Locks     decision; instance, assignment rows (by id); heartbeat row; at last pull_client, pull_memory
+-- Nearly every ask is an ordinary one: the list is as it was told, and there is nothing to give. It is one statement, which also finds out
+-- whether it is one (ordinary_ask); only what it leaves goes the long way (pull_ask).
+-- Writes    heartbeat, pull_client, pull_memory, controller; assignment, decision, movement when it is given streams
 
 create or replace function {{ private }}.open_streams(p_instance_id text)
     returns table (stream_id bigint, since timestamptz)
@@ -73,7 +75,7 @@ as $function$
         join {{ private }}.pull_client as c on c.instance_id = m.instance_id
         join {{ private }}.instance_load as l on l.instance_id = m.instance_id
         where m.instance_id <> (p_client).instance_id
-            and ((c.is_fresh and c.asked_at >= c.registered_at) or (c.kind = 'plain' and c.is_asking and l.owned < m.capacity))
+            and ((c.is_fresh and c.asked_at >= c.registered_at) or (c.kind in ('plain', 'comparing') and c.is_asking and l.owned < m.capacity))
     )
 $function$;
 comment on function {{ private }}.others_may_take_more({{ private }}.pull_client) is 'Whether another client is asking that would start whatever it is given.';
@@ -114,7 +116,7 @@ begin
     select
         array_agg(a.stream_id order by a.stream_id) filter (where a.state = 'waiting' or owner.status = 'inactive'),
         array_agg(a.stream_id order by a.stream_id) filter (
-            where owner.placement = 'push' and owner.is_living and a.next_instance_id is distinct from (p_client).instance_id
+            where not owner.keeps_streams and owner.is_living and a.next_instance_id is distinct from (p_client).instance_id
         )
     into v_open, v_lent
     from {{ private }}.pull_memory as m
@@ -138,7 +140,7 @@ create or replace function {{ private }}.streams_above_shares(p_instance_id text
     returns bigint[]
     language sql stable
 as $function$
-    -- what workers have beyond their own shares; they can be asked to hand it over
+    -- what those that stop streams have beyond their own shares; they can be asked to hand it over
     with claim as materialized (
         select sum(c.capacity) as capacity from {{ private }}.pull_claimants(p_instance_id) as c
     ),
@@ -150,7 +152,7 @@ as $function$
         from {{ private }}.instance as w
         join {{ private }}.assignment as a on a.instance_id = w.instance_id
         cross join claim as c
-        where w.placement = 'push' and w.is_placeable
+        where not w.keeps_streams and w.is_placeable and w.instance_id <> p_instance_id
     )
     select coalesce(array_agg(h.stream_id), '{}')
     from (
@@ -168,7 +170,7 @@ as $function$
     ) as h
     where not exists (select from {{ private }}.controller as k where k.paused_at is not null or k.recovery_since is not null)
 $function$;
-comment on function {{ private }}.streams_above_shares(text, bigint) is 'Streams that workers have beyond their shares and could hand over to this client, so many at most; none while balancing is paused.';
+comment on function {{ private }}.streams_above_shares(text, bigint) is 'Streams that workers, and clients that stop what is taken from them, have beyond their shares and could hand over to this client, so many at most; none while balancing is paused.';
 
 create or replace function {{ private }}.ask_workers_for(p_client {{ private }}.pull_client, p_most bigint)
     returns boolean
@@ -302,7 +304,7 @@ begin
     end if;
     select array_agg(o.stream_id order by o.place), min(o.since) into v_stream_ids, v_oldest
     from (select w.*, row_number() over () as place from {{ private }}.open_streams(v_id) as w limit v_room) as o;
-    if (p_client).kind = 'plain' then
+    if (p_client).kind in ('plain', 'comparing') then
         v_want := case when v_oldest < v_now - v_wait then v_room else greatest({{ private }}.pull_share(v_id) - v_held, 0) end;
     else
         v_want := case when v_oldest < v_now - v_wait or not {{ private }}.others_may_take_more(p_client) then 1 else 0 end;
@@ -355,6 +357,72 @@ end
 $function$;
 comment on function {{ private }}.confirm_received({{ private }}.pull_client) is 'The client''s list has what it was given: it runs.';
 
+create or replace function {{ private }}.kind_by_ask(p_client {{ private }}.pull_client, p_list_length bigint)
+    returns text
+    language sql immutable
+begin atomic
+    -- it asks again after it was tried with one more
+    select case
+        when (p_client).probed_at is not null and not (p_client).is_fresh and not (p_client).kind_is_set
+            and p_list_length >= (p_client).list_length
+            then 'plain'
+        else (p_client).kind
+    end;
+end;
+comment on function {{ private }}.kind_by_ask({{ private }}.pull_client, bigint) is 'What this ask shows the client to be.';
+
+create or replace function {{ private }}.is_short_of(p_client {{ private }}.pull_client, p_list_length bigint)
+    returns boolean
+    language sql stable
+as $function$
+    select not (p_client).is_fresh
+        and p_list_length < (p_client).list_length
+        and exists (select from {{ private }}.assignment as a where a.instance_id = (p_client).instance_id)
+$function$;
+comment on function {{ private }}.is_short_of({{ private }}.pull_client, bigint) is 'Whether the client''s list lacks what it was told.';
+
+create or replace function {{ private }}.ordinary_ask(p_instance_id text, p_peer text, p_asked bigint)
+    returns text
+    language plpgsql volatile
+as $function$
+declare
+    v_now timestamptz := {{ private }}.now();
+    v_outcome text;
+begin
+    with heard as (
+        update {{ private }}.heartbeat as h
+        set beat_at = v_now
+        from {{ private }}.pull_client as c
+        join {{ private }}.instance as i on i.instance_id = c.instance_id
+        join {{ private }}.instance_load as l on l.instance_id = c.instance_id
+        where c.instance_id = p_instance_id
+            and h.instance_id = c.instance_id
+            -- it may speak, and speaks from where it is
+            and i.placement = 'pull'
+            and i.status in ('active', 'draining')
+            and i.suspended_until is null
+            and {{ private }}.may_act_for(session_user, i.owner_role)
+            and {{ private }}.is_pull_client_here(c, p_peer)
+            -- its words are no news
+            and not c.is_fresh
+            and not c.has_left
+            and coalesce(c.capacity - p_asked, c.list_length) = c.list_length
+            and (c.probed_at is null or c.kind is not null)
+            and l.outgoing = 0
+            and not exists (select from {{ private }}.assignment as a where a.instance_id = c.instance_id and a.state = 'assigned')
+            and not {{ private }}.may_be_given_more(c)
+        returning h.instance_id, case when l.owned >= i.max_streams then 'no_capacity' else 'no_streams' end as outcome
+    )
+    update {{ private }}.pull_client as c
+    set asked_at = v_now, is_asking = c.is_asking or coalesce(c.asked_at > v_now - {{ private }}.setting_interval('http_ask_rhythm'), false)
+    from heard as h
+    where c.instance_id = h.instance_id
+    returning h.outcome into v_outcome;
+    return v_outcome;
+end
+$function$;
+comment on function {{ private }}.ordinary_ask(text, text, bigint) is 'Answer an ask that says nothing new and can be given nothing: no_capacity or no_streams. Null: it is no such ask, and nothing was done.';
+
 create or replace function {{ private }}.pull_ask(
     p_client {{ private }}.pull_client, p_asked bigint, p_waited interval, out outcome text, out stream_ids bigint[]
 )
@@ -365,42 +433,45 @@ declare
     v_now timestamptz := {{ private }}.now();
     v_client {{ private }}.pull_client := p_client;
     v_list bigint := coalesce((p_client).capacity - p_asked, (p_client).list_length);
-    v_is_short boolean;
+    v_is_short boolean := false;
     v_is_full boolean;
     v_is_ready boolean := true;
-    v_has_memory boolean;
+    v_has_memory boolean := true;
+    v_has_stopped boolean := false;
 begin
     stream_ids := '{}';
-    if v_client.probed_at is not null and not v_client.is_fresh and not v_client.kind_is_set and v_list >= v_client.list_length then
-        v_client.kind := 'plain'; -- it asks again after it was tried with one more
-    end if;
-    v_is_short := not v_client.is_fresh and v_list < v_client.list_length and exists (
-        select from {{ private }}.assignment as a where a.instance_id = v_id
-    );
+    v_client.kind := {{ private }}.kind_by_ask(v_client, v_list);
     if v_client.has_left then
         null;
     elsif v_client.is_fresh and v_client.asked_at >= v_client.registered_at and {{ private }}.is_too_early(v_client) then
         v_is_ready := false; -- it was looked at once, and nothing has come that it could wait for no longer
-    elsif v_client.is_fresh or v_is_short or {{ private }}.may_be_given_more(v_client) then
+    elsif v_client.is_fresh or {{ private }}.is_short_of(v_client, v_list) or {{ private }}.may_be_given_more(v_client) then
         perform {{ private }}.lock_decisions();
-        -- another try of the same ask may have been answered meanwhile
-        select c.is_fresh into v_client.is_fresh from {{ private }}.pull_client as c where c.instance_id = v_id;
-        if v_client.is_fresh then
+        -- another try of the same ask may have been answered meanwhile, or its goodbye, which it sends last, came before
+        select c.* into v_client from {{ private }}.pull_client as c where c.instance_id = v_id;
+        v_client.kind := {{ private }}.kind_by_ask(v_client, v_list);
+        v_has_stopped := not v_client.is_fresh and {{ private }}.confirm_stopped(v_client, v_list);
+        if v_has_stopped then
+            v_client.list_length := v_list;
+        end if;
+        v_is_short := {{ private }}.is_short_of(v_client, v_list);
+        if v_client.has_left then
+            null;
+        elsif not exists (select from {{ private }}.instance as i where i.instance_id = v_id and i.is_living) then
+            v_is_ready := false; -- lost just now: it comes back with the next look
+        elsif v_client.is_fresh then
             v_is_ready := {{ private }}.first_answer(v_client, v_list);
             if v_is_ready then
-                stream_ids := array(
-                    select a.stream_id from {{ private }}.assignment as a where a.instance_id = v_id order by a.stream_id
-                );
+                stream_ids := {{ private }}.own_streams(v_id);
             end if;
         elsif v_is_short then
             -- the last answer did not arrive, or it has lost track: what it knows of already, it runs already
-            stream_ids := array(
-                select a.stream_id from {{ private }}.assignment as a where a.instance_id = v_id order by a.stream_id
-            );
+            stream_ids := {{ private }}.own_streams(v_id);
         else
             stream_ids := {{ private }}.later_answer(v_client);
         end if;
     end if;
+    update {{ private }}.heartbeat as h set beat_at = v_now where h.instance_id = v_id;
     if not v_is_ready then
         outcome := case when p_waited < {{ private }}.setting_interval('http_hold') then 'hold' else 'busy' end;
         update {{ private }}.pull_client as c
@@ -409,10 +480,14 @@ begin
         return;
     end if;
 
-    v_has_memory := exists (select from {{ private }}.pull_memory as m where m.instance_id = v_id);
-    insert into {{ private }}.pull_memory (instance_id, stream_id, given_at)
-    select v_id, u.stream_id, v_now from unnest(stream_ids) as u(stream_id)
-    on conflict (instance_id, stream_id) do nothing;
+    if v_client.is_fresh then
+        v_has_memory := exists (select from {{ private }}.pull_memory as m where m.instance_id = v_id);
+    end if;
+    if stream_ids <> '{}' then
+        insert into {{ private }}.pull_memory (instance_id, stream_id, given_at)
+        select v_id, u.stream_id, v_now from unnest(stream_ids) as u(stream_id)
+        on conflict (instance_id, stream_id) do nothing;
+    end if;
     if not v_client.is_fresh and not v_is_short then
         perform {{ private }}.confirm_received(v_client);
     end if;
@@ -428,7 +503,7 @@ begin
         is_asking = c.is_asking or not c.is_fresh and coalesce(c.asked_at > v_now - {{ private }}.setting_interval('http_ask_rhythm'), false),
         answered_at = case when cardinality(stream_ids) > 0 then v_now else c.answered_at end,
         list_length = case
-            when v_client.is_fresh then v_list + cardinality(stream_ids)
+            when v_client.is_fresh or v_has_stopped then v_list + cardinality(stream_ids)
             -- some clients add to their lists what they have already, others do not
             when v_is_short then least(v_list + cardinality(stream_ids), cardinality(stream_ids))
             -- not what it shows: it may count a stream still whose end it has just told

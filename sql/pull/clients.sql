@@ -62,6 +62,16 @@ as $function$
 $function$;
 comment on function {{ private }}.pull_claimants(text) is 'All that have a claim to a share of the streams, besides and with this client.';
 
+create or replace function {{ private }}.own_streams(p_instance_id text)
+    returns bigint[]
+    language sql volatile
+as $function$
+    select coalesce(array_agg(a.stream_id order by a.stream_id), '{}')
+    from {{ private }}.assignment as a
+    where a.instance_id = p_instance_id and a.state <> 'releasing'
+$function$;
+comment on function {{ private }}.own_streams(text) is 'The streams that an instance should be running.';
+
 create or replace function {{ private }}.authorize_name(p_instance_id text)
     returns void
     language plpgsql stable

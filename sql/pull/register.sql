@@ -4,7 +4,7 @@
 --   in_use      it asks all the time
 --   busy        it only beats, and may yet turn out to be gone
 -- Reads     instance
--- Writes    pull_client, pull_memory, refusal
+-- Writes    pull_client, pull_memory, refusal, instance
 
 create or replace function {{ private }}.rival_of(p_client {{ private }}.pull_client, p_address text, p_peer text)
     returns text
@@ -45,8 +45,17 @@ begin
         has_left = false,
         is_asking = false,
         probed_at = null,
-        -- another container may hold another program
-        kind = case when c.kind_is_set or (c.address, c.peer) is not distinct from (excluded.address, excluded.peer) then c.kind end;
+        -- another container may hold another program, and another dialect is one
+        kind = case
+            when c.dialect = excluded.dialect
+                and (c.kind_is_set or (c.address, c.peer) is not distinct from (excluded.address, excluded.peer))
+                then c.kind
+        end,
+        kind_is_set = c.kind_is_set and c.dialect = excluded.dialect;
+    update {{ private }}.instance as i
+    set stops_streams = false
+    from {{ private }}.pull_client as c
+    where i.instance_id = p_instance_id and i.stops_streams and c.instance_id = i.instance_id and c.kind is distinct from 'comparing';
     -- what it gave back it may have again
     delete from {{ private }}.refusal as f where f.instance_id = p_instance_id;
     delete from {{ private }}.pull_memory as m

@@ -9,7 +9,7 @@ begin
     raise exception using
         errcode = 'OR108',
         message = 'the setting cannot have this value',
-        detail = jsonb_build_object('name', p_name, 'value', p_value, 'why', p_why)::text,
+        detail = jsonb_build_object('name', p_name, 'value', {{ private }}.redact(p_value), 'why', p_why)::text,
         hint = p_hint;
 end
 $function$;

@@ -74,7 +74,7 @@ def test_the_logins_are_made_once_get_the_passwords_of_now_and_may_do_their_work
     known = []
     try:
         for number in range(2):
-            passwords = {f"{name}_PASSWORD": f"hush-{number}'\"{name}" for name in LOGINS.values()}
+            passwords = {f"{name}_PASSWORD": f"unsaid-{number}'\"{name}" for name in LOGINS.values()}
             subprocess.run(
                 [*command, f"--file={DEPLOY / 'logins.sql'}"],
                 env={**os.environ, **passwords, "PGOPTIONS": "-c log_statement=all -c log_min_duration_statement=0"},
@@ -102,7 +102,7 @@ def test_the_logins_are_made_once_get_the_passwords_of_now_and_may_do_their_work
         }
         log = Path(server.host) / "log"
         if log.exists():
-            assert "hush-" not in log.read_text()
+            assert "unsaid-" not in log.read_text()
     finally:
         for login in LOGINS:
             conn.execute(f"drop role if exists {login}")

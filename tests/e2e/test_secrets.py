@@ -57,7 +57,7 @@ class System:
     """One database with a worker's, a driver's and a server's processes, none of which may tell what it knows."""
 
     def __init__(self, database: Database, server: Server, directory: Path, findings: Findings) -> None:
-        self.database, self.directory, self.findings = database, directory, findings
+        self.database, self.server, self.directory, self.findings = database, server, directory, findings
         self.parts = conninfo_to_dict(database.dsn)
         self.with_password = make_conninfo(database.dsn, password="hush-dsn")
         password_file = directory / "pgpass"
@@ -323,6 +323,10 @@ def test_no_secret_reaches_a_log_an_error_a_process_list_or_the_record(system: S
             system.processes[name].wait(60)
     for log in logs:
         system.findings.look(log.name, log.read_text())
+    of_the_server = Path(system.server.host) / "log"
+    if of_the_server.exists():
+        lines = of_the_server.read_text(errors="replace").splitlines()
+        system.findings.look("PostgreSQL's log", "\n".join(line for line in lines if f"@{conn.info.dbname} " in line))
 
     assert system.findings.looked_at > 70
     assert not system.findings.found, "\n".join(system.findings.found)

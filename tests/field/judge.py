@@ -154,7 +154,7 @@ class Judge:
     # -- what was ------------------------------------------------------------------------------------------------------
 
     def account(self) -> str:
-        """What ran where and for how long, in one line: a process, its stations at the end of all it ever had, their time."""
+        """What ran where and for how long, in one line: its stations at the end, all it ever had, their time."""
         until = self.now()
         parts = []
         for label, process in self.processes.items():

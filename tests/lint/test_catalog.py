@@ -103,6 +103,7 @@ ADMIN = (
         "serve_source",
         "set_alert_target",
         "set_capacity",
+        "set_client_kind",
         "set_setting",
         "set_stream_active",
         "sources_due",

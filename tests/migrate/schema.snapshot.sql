@@ -1223,6 +1223,21 @@ assigned_streams: streams that it has.
 Raises: OR101, OR103, 55P03.
 Example: select * from orchestrator.set_capacity(''fingerv7-001'', 80);';
 
+CREATE FUNCTION orchestrator.set_client_kind(p_instance_id text, p_kind text) RETURNS TABLE(instance_id text, kind text, can_be_moved boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.set_client_kind(p_instance_id text, p_kind text) IS 'Say what a client that asks for its streams over HTTP does with an answer. What nobody has said is learned from what it does. Streams of a comparing client can be moved while it lives; those of every other stay until it gives them back or ends.
+p_instance_id: the instance.
+p_kind: plain: starts what any answer names. first_answer_only: starts its first answer, and one stream of a later one at most. comparing: plain, and looks every half minute which streams are its own and stops the others; only the plain host of the server module does so, and the old host looks the same and does not. learned: forget what was said.
+instance_id: the instance.
+kind: what is taken for true now.
+can_be_moved: whether its streams can be moved while it lives.
+Raises: OR101, OR103, 55P03.
+Example: select * from orchestrator.set_client_kind(''server-1'', ''comparing'');';
+
 CREATE FUNCTION orchestrator.set_setting(p_name text, p_value text) RETURNS TABLE(name text, old_value text, value text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1540,7 +1555,8 @@ CREATE TABLE orchestrator_private.instance (
     is_living boolean GENERATED ALWAYS AS ((status <> ALL (ARRAY['inactive'::text, 'removed'::text]))) STORED NOT NULL,
     is_placeable boolean GENERATED ALWAYS AS ((status = ANY (ARRAY['registered'::text, 'active'::text, 'recovering'::text]))) STORED NOT NULL,
     placement text DEFAULT 'push'::text NOT NULL,
-    keeps_streams boolean GENERATED ALWAYS AS (((placement = 'pull'::text) OR COALESCE(((metadata -> 'keeps_streams'::text) = 'true'::jsonb), false))) STORED NOT NULL,
+    stops_streams boolean DEFAULT false NOT NULL,
+    keeps_streams boolean GENERATED ALWAYS AS ((((placement = 'pull'::text) AND (NOT stops_streams)) OR COALESCE(((metadata -> 'keeps_streams'::text) = 'true'::jsonb), false))) STORED NOT NULL,
     CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
     CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
     CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
@@ -1594,7 +1610,9 @@ COMMENT ON COLUMN orchestrator_private.instance.is_placeable IS 'Whether its sta
 
 COMMENT ON COLUMN orchestrator_private.instance.placement IS 'How it is given streams. push: whenever a decision is made, and it hears of it. pull: in the answer to its own ask only; what it has cannot be moved while it lives.';
 
-COMMENT ON COLUMN orchestrator_private.instance.keeps_streams IS 'It hears on what is taken from it: a client that is given streams in the answer to its own ask only, or a worker that said so when it registered (metadata key "keeps_streams"). Nothing is moved off it while it lives.';
+COMMENT ON COLUMN orchestrator_private.instance.stops_streams IS 'An administrator has said that this client, which asks for its streams, stops what is taken from it.';
+
+COMMENT ON COLUMN orchestrator_private.instance.keeps_streams IS 'It hears on what is taken from it: a client that is given streams in the answer to its own ask only, unless an administrator has said that it stops what is taken from it; or a worker that said so when it registered (metadata key "keeps_streams"). Nothing is moved off it while it lives.';
 
 CREATE FUNCTION orchestrator_private.any_instance_is_placeable() RETURNS boolean
     LANGUAGE sql STABLE
@@ -1668,7 +1686,7 @@ CREATE TABLE orchestrator_private.pull_client (
     stray_at timestamp with time zone,
     stray_load bigint,
     CONSTRAINT dialect_of_a_pull_client_is_known CHECK ((dialect = ANY (ARRAY['server'::text, 'worker'::text]))),
-    CONSTRAINT kind_of_client_is_known CHECK ((kind = ANY (ARRAY['plain'::text, 'first_answer_only'::text])))
+    CONSTRAINT kind_of_client_is_known CHECK ((kind = ANY (ARRAY['plain'::text, 'first_answer_only'::text, 'comparing'::text])))
 )
 WITH (fillfactor='50');
 
@@ -1696,7 +1714,7 @@ COMMENT ON COLUMN orchestrator_private.pull_client.list_length IS 'How many entr
 
 COMMENT ON COLUMN orchestrator_private.pull_client.came_with IS 'The length of the list that it began this life with, where none of it was given here.';
 
-COMMENT ON COLUMN orchestrator_private.pull_client.kind IS 'plain: starts what any answer names. first_answer_only: starts the streams of its first answer, and one of a later one at most. Null: not known yet.';
+COMMENT ON COLUMN orchestrator_private.pull_client.kind IS 'plain: starts what any answer names. first_answer_only: starts the streams of its first answer, and one of a later one at most. comparing: plain, and stops what is not its own any more, which only an administrator can say. Null: not known yet.';
 
 COMMENT ON COLUMN orchestrator_private.pull_client.kind_is_set IS 'An administrator has said so; otherwise it was learned from what the client did.';
 
@@ -2196,6 +2214,12 @@ CREATE FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p_stream
 
 COMMENT ON FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) IS 'These streams run under these epochs; returns how many are this instance''s.';
 
+CREATE FUNCTION orchestrator_private.confirm_stopped(p_client orchestrator_private.pull_client, p_load bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.confirm_stopped(p_client orchestrator_private.pull_client, p_load bigint) IS 'A client that compares its list with the books has as many streams as these leave it: whatever else it had it has stopped. Whether that is news.';
+
 CREATE FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[]) RETURNS integer
     LANGUAGE plpgsql
     AS …;
@@ -2213,6 +2237,12 @@ CREATE FUNCTION orchestrator_private.continue_event(p_event_id uuid) RETURNS voi
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.continue_event(p_event_id uuid) IS 'What happens in this transaction belongs to an event that began in another one; null: to its own.';
+
+CREATE FUNCTION orchestrator_private.could_lock_decisions() RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.could_lock_decisions() IS 'lock_decisions() for what can be done without it when a decision takes longer than lock_timeout allows.';
 
 CREATE FUNCTION orchestrator_private.count_assignments() RETURNS trigger
     LANGUAGE plpgsql
@@ -2353,6 +2383,12 @@ CREATE FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_finding
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_findings jsonb) IS 'How the fleet is, in a word: healthy, degraded or unhealthy.';
+
+CREATE FUNCTION orchestrator_private.decide_on_beat(p_client orchestrator_private.pull_client, p_load bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.decide_on_beat(p_client orchestrator_private.pull_client, p_load bigint) IS 'What a beat decides that is the client''s own. It runs what its list holds, whatever was decided meanwhile, so what of that is free or with a worker becomes its own again. Whether its list is as long as it says from now on.';
 
 CREATE FUNCTION orchestrator_private.detail_of_event(p_kind text, p_id bigint) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -2736,7 +2772,7 @@ CREATE FUNCTION orchestrator_private.http_client_name(p_request jsonb, p_names t
 COMMENT ON FUNCTION orchestrator_private.http_client_name(p_request jsonb, p_names text[]) IS 'The name that a request speaks in: the first of these keys that it has.';
 
 CREATE FUNCTION orchestrator_private.http_client_of(p_name text) RETURNS orchestrator_private.pull_client
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.http_client_of(p_name text) IS 'The client of this name; null when none has registered.';
@@ -2908,12 +2944,6 @@ CREATE FUNCTION orchestrator_private.http_number(p_request jsonb, p_name text, p
 
 COMMENT ON FUNCTION orchestrator_private.http_number(p_request jsonb, p_name text, p_minimum numeric, p_maximum numeric) IS 'A number out of a request, within bounds.';
 
-CREATE FUNCTION orchestrator_private.http_own(p_instance_id text) RETURNS bigint[]
-    LANGUAGE sql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.http_own(p_instance_id text) IS 'The streams that an instance should be running.';
-
 CREATE FUNCTION orchestrator_private.http_port_of(p_address text) RETURNS integer
     LANGUAGE sql IMMUTABLE
     AS …;
@@ -3076,6 +3106,12 @@ CREATE FUNCTION orchestrator_private.is_progress(p_progressing integer, p_proces
 
 COMMENT ON FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) IS 'Whether a beat tells of progress with any stream.';
 
+CREATE FUNCTION orchestrator_private.is_short_of(p_client orchestrator_private.pull_client, p_list_length bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_short_of(p_client orchestrator_private.pull_client, p_list_length bigint) IS 'Whether the client''s list lacks what it was told.';
+
 CREATE FUNCTION orchestrator_private.is_too_early(p_client orchestrator_private.pull_client) RETURNS boolean
     LANGUAGE plpgsql STABLE
     AS …;
@@ -3126,6 +3162,12 @@ CREATE FUNCTION orchestrator_private.jobs_waiting() RETURNS SETOF orchestrator_p
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.jobs_waiting() IS 'Jobs of the database that have waited so long that there might be no driver.';
+
+CREATE FUNCTION orchestrator_private.kind_by_ask(p_client orchestrator_private.pull_client, p_list_length bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.kind_by_ask(p_client orchestrator_private.pull_client, p_list_length bigint) IS 'What this ask shows the client to be.';
 
 CREATE FUNCTION orchestrator_private.known_instance(p_instance_id text) RETURNS orchestrator_private.instance
     LANGUAGE plpgsql
@@ -3425,11 +3467,11 @@ CREATE FUNCTION orchestrator_private.no_driver() RETURNS TABLE(code text, subjec
 
 COMMENT ON FUNCTION orchestrator_private.no_driver() IS 'Alert: jobs of the database have been due for no_driver_alert, and no driver runs them. Opened by a beat, as no job can.';
 
-CREATE FUNCTION orchestrator_private.note_beat(p_client orchestrator_private.pull_client, p_load bigint) RETURNS void
+CREATE FUNCTION orchestrator_private.note_beat(p_client orchestrator_private.pull_client, p_list_length bigint) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.note_beat(p_client orchestrator_private.pull_client, p_load bigint) IS 'A beat that is the client''s own. It runs what its list holds, whatever was decided meanwhile, so what of that is free or with a worker becomes its own again.';
+COMMENT ON FUNCTION orchestrator_private.note_beat(p_client orchestrator_private.pull_client, p_list_length bigint) IS 'A beat that is the client''s own. p_list_length: how long its list is known to be now; null when that is not news.';
 
 CREATE FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) RETURNS void
     LANGUAGE plpgsql
@@ -3539,6 +3581,12 @@ CREATE FUNCTION orchestrator_private.open_streams(p_instance_id text) RETURNS TA
 
 COMMENT ON FUNCTION orchestrator_private.open_streams(p_instance_id text) IS 'Streams that no living instance has and this one could take, in the order in which it is to take them.';
 
+CREATE FUNCTION orchestrator_private.ordinary_ask(p_instance_id text, p_peer text, p_asked bigint) RETURNS text
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.ordinary_ask(p_instance_id text, p_peer text, p_asked bigint) IS 'Answer an ask that says nothing new and can be given nothing: no_capacity or no_streams. Null: it is no such ask, and nothing was done.';
+
 CREATE FUNCTION orchestrator_private.other_loads(p_detail jsonb, p_from text, p_to text) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     AS …;
@@ -3574,6 +3622,12 @@ CREATE FUNCTION orchestrator_private.overdue_job() RETURNS TABLE(job text, overd
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.overdue_job() IS 'The job of the database that is overdue for longest, when that is so long that no driver can be there (no_driver_alert).';
+
+CREATE FUNCTION orchestrator_private.own_streams(p_instance_id text) RETURNS bigint[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.own_streams(p_instance_id text) IS 'The streams that an instance should be running.';
 
 CREATE FUNCTION orchestrator_private.owners_of_orphans() RETURNS TABLE(instance_id text)
     LANGUAGE sql STABLE
@@ -4113,7 +4167,7 @@ CREATE FUNCTION orchestrator_private.streams_above_shares(p_instance_id text, p_
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.streams_above_shares(p_instance_id text, p_most bigint) IS 'Streams that workers have beyond their shares and could hand over to this client, so many at most; none while balancing is paused.';
+COMMENT ON FUNCTION orchestrator_private.streams_above_shares(p_instance_id text, p_most bigint) IS 'Streams that workers, and clients that stop what is taken from them, have beyond their shares and could hand over to this client, so many at most; none while balancing is paused.';
 
 CREATE FUNCTION orchestrator_private.streams_heard_twice() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -6035,6 +6089,9 @@ GRANT ALL ON FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_sev
 REVOKE ALL ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.set_client_kind(p_instance_id text, p_kind text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.set_client_kind(p_instance_id text, p_kind text) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.set_setting(p_name text, p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.set_setting(p_name text, p_value text) TO orchestrator_admin;
 
@@ -6215,11 +6272,15 @@ REVOKE ALL ON FUNCTION orchestrator_private.confirm_received(p_client orchestrat
 
 REVOKE ALL ON FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.confirm_stopped(p_client orchestrator_private.pull_client, p_load bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.confirmed_digest(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.continue_event(p_event_id uuid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.could_lock_decisions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_assignments() FROM PUBLIC;
 
@@ -6258,6 +6319,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.dashboard_instances(p_limit integer)
 REVOKE ALL ON FUNCTION orchestrator_private.dashboard_jobs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_findings jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.decide_on_beat(p_client orchestrator_private.pull_client, p_load bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.detail_of_event(p_kind text, p_id bigint) FROM PUBLIC;
 
@@ -6433,8 +6496,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.http_note_removed(p_instance_id text
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_number(p_request jsonb, p_name text, p_minimum numeric, p_maximum numeric) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.http_own(p_instance_id text) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.http_port_of(p_address text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_refusal(p_title text, p_hint text) FROM PUBLIC;
@@ -6489,6 +6550,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_own_sign(p_client orchestrator_pr
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.is_short_of(p_client orchestrator_private.pull_client, p_list_length bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.is_too_early(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_under_way(p_instance_id text, p_changed_at timestamp with time zone, p_last_beat_at timestamp with time zone, p_has_moved boolean) FROM PUBLIC;
@@ -6498,6 +6561,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_watched(p_witness orchestrator_pr
 REVOKE ALL ON FUNCTION orchestrator_private.is_weekday(p_day timestamp without time zone, p_weekdays integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.jobs_waiting() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.kind_by_ask(p_client orchestrator_private.pull_client, p_list_length bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.known_instance(p_instance_id text) FROM PUBLIC;
 
@@ -6595,7 +6660,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.no_active_instance() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.no_driver() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.note_beat(p_client orchestrator_private.pull_client, p_load bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.note_beat(p_client orchestrator_private.pull_client, p_list_length bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) FROM PUBLIC;
 
@@ -6633,6 +6698,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger
 
 REVOKE ALL ON FUNCTION orchestrator_private.open_streams(p_instance_id text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.ordinary_ask(p_instance_id text, p_peer text, p_asked bigint) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.other_loads(p_detail jsonb, p_from text, p_to text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.others_are_alive(p_instance_ids text[]) FROM PUBLIC;
@@ -6644,6 +6711,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.others_may_take_more(p_client orches
 REVOKE ALL ON FUNCTION orchestrator_private.overdue_handovers(p_limit integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.overdue_job() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.own_streams(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.owners_of_orphans() FROM PUBLIC;
 

@@ -29,6 +29,8 @@ ROLES = ("worker", "reader", "admin", "unprivileged", "outsider")
 
 VICTIM, VICTIM_OVER_HTTP = "victim-1", "victim-http"
 OWN, OWN_OVER_HTTP = "own-1", "own-http"
+VICTIM_BY_MANUAL, OWN_BY_MANUAL = "victim-manual", "own-manual"
+"""Over HTTP too, in the dialect of the manual, which is commanded and does not ask."""
 ADDRESS = "192.0.2.1"
 
 Row = dict[str, Any]
@@ -262,7 +264,7 @@ def connect(dsn: str) -> Connection:
 
 
 def act(target: Target) -> None:
-    """A fleet in the middle of its life: two workers and two clients over HTTP, of two logins."""
+    """A fleet in the middle of its life: two workers and four clients over HTTP, of two logins."""
     admin = target.logins["admin"]
     target.call(admin, "set_setting", {"p_name": "settle_window", "p_value": "0 seconds"})
     for role, instance_id, over_http in (
@@ -275,7 +277,10 @@ def act(target: Target) -> None:
         target.call(conn, "attach_session", {"p_instance_id": instance_id, "p_incarnation": row["incarnation"]})
         request = json.dumps(target.request(over_http, []))
         target.call(conn, "http_register", {"p_request": request, "p_address": ADDRESS})
-        target.incarnations[over_http] = 1
+        by_manual = {"victim": VICTIM_BY_MANUAL, "worker": OWN_BY_MANUAL}[role]
+        request = json.dumps(target.request(by_manual, []))
+        target.call(conn, "http_register", {"p_request": request, "p_dialect": "main", "p_address": ADDRESS})
+        target.incarnations |= {over_http: 1, by_manual: 1}
     for number in range(1, 13):
         target.call(admin, "add_stream", {"p_url": f"http://radio.example.org/{number}"})
     target.call(admin, "add_source", {"p_source": "a-list"})

@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from tests.driver.processes import DriverProcess, wait_until
-from tests.security.target import OWN, VICTIM, Connection, Target, code_of, connect, undone
+from tests.security.target import OWN, OWN_BY_MANUAL, VICTIM, Connection, Target, code_of, connect, undone
 from tests.shim.support import Fleet, Recorder, in_step, until
 
 LIE = "orchestrator:migrate"
@@ -359,15 +359,17 @@ _ABSURD: dict[str, list[dict[str, Any]]] = {
         {"p_report": '{"timestamp": "infinity"}'},
     ],
     "http_heartbeat": [
-        {"p_request": json.dumps({**Target.request("own-http", []), "current_streams": _MANY}), "p_dialect": "main"}
+        {"p_request": json.dumps({**Target.request(OWN_BY_MANUAL, []), "current_streams": _MANY}), "p_dialect": "main"}
     ],
     "http_register": [
-        {"p_request": json.dumps({**Target.request("own-http", []), "version": _LONG}), "p_dialect": "main"},
+        {"p_request": json.dumps({**Target.request(OWN_BY_MANUAL, []), "version": _LONG}), "p_dialect": "main"},
         {
-            "p_request": json.dumps({**Target.request("own-http", []), "capabilities": ["audio_fingerprinting"] * 101}),
+            "p_request": json.dumps(
+                {**Target.request(OWN_BY_MANUAL, []), "capabilities": ["audio_fingerprinting"] * 101}
+            ),
             "p_dialect": "main",
         },
-        {"p_request": json.dumps({**Target.request("own-http", []), "max_streams": 10**30}), "p_dialect": "main"},
+        {"p_request": json.dumps({**Target.request(OWN_BY_MANUAL, []), "max_streams": 10**30}), "p_dialect": "main"},
     ],
 }
 

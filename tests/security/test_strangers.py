@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from tests.lint.test_catalog import WORKER
-from tests.security.target import ADDRESS, OWN, VICTIM, VICTIM_OVER_HTTP, Connection, Target, undone
+from tests.security.target import ADDRESS, OWN, VICTIM, VICTIM_BY_MANUAL, VICTIM_OVER_HTTP, Connection, Target, undone
 
 ANOTHERS = "OR106"
 OVER_HTTP = sorted(function for function in WORKER - {"http_present"} if function.startswith("http_"))
@@ -59,9 +59,9 @@ def test_what_concerns_the_calling_session_does_nothing_to_another(target: Targe
 @pytest.mark.parametrize("function", OVER_HTTP)
 def test_nor_over_http(target: Target, function: str) -> None:
     before = target.snapshot()
-    request = Target.request(VICTIM_OVER_HTTP, [1, 2])
     dialects = ["main", "server", "worker"] if "p_dialect" in target.arguments(function) else [None]
     for dialect in dialects:
+        request = Target.request(VICTIM_BY_MANUAL if dialect == "main" else VICTIM_OVER_HTTP, [1, 2])
         arguments = {"p_request": json.dumps(request)} | ({"p_dialect": dialect} if dialect else {})
         if "p_address" in target.arguments(function):
             arguments["p_address"] = ADDRESS  # the right one makes no difference

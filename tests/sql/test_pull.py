@@ -514,3 +514,90 @@ def test_one_that_comes_with_a_list_that_was_not_given_here_is_told_of(stations:
     client.own = [5, 6, 7]
     client.start()
     assert ("client_list_unknown", "a") in _codes(stations)
+
+
+class TestOneThatCompares:
+    """An administrator has said that the host stops what GET /instances/{id} does not show any more."""
+
+    @pytest.fixture
+    def host(self, stations: Fleet) -> PullClient:
+        host = _client(stations, "s", dialect="server")
+        host.start()
+        host.beat()
+        assert stations.one("set_client_kind", instance_id="s", kind="comparing")["can_be_moved"]
+        stations.register("worker", 20)
+        return host
+
+    def compare(self, host: PullClient) -> None:
+        row = host.fleet.one("http_instance", request={"server_id": host.name})
+        host.own = row["body"]["data"]["assigned_streams"]
+
+    def keeps_streams(self, stations: Fleet) -> bool:
+        return bool(
+            stations.query("select keeps_streams from {p}.instance where instance_id = 's'")[0]["keeps_streams"]
+        )
+
+    @pytest.mark.parametrize("says_so", ["beat", "ask"])
+    def test_gives_up_what_is_moved_off_it(self, stations: Fleet, host: PullClient, says_so: str) -> None:
+        stream_id = stations.streams_of("s")[0]
+        stations.admin("move_stream", stream_id=stream_id, instance_id="worker")
+        host.beat()
+        assert stations.loads() == {"s": 10, "worker": 0}  # it does not know yet
+        self.compare(host)
+        assert len(host.own) == 9
+        getattr(host, says_so)()
+        assert stations.loads() == {"s": 9, "worker": 1}
+        stations.clock.advance("30 seconds")
+        host.beat()
+        stations.settle()
+        assert stations.loads() == {"s": 9, "worker": 1}  # it does not want it back
+        stations.check_counts()
+
+    def test_has_lost_what_it_did_not_give_up_in_time(self, stations: Fleet, host: PullClient) -> None:
+        """It compares every half minute, and a hand-over may not wait for that."""
+        stations.admin("move_stream", stream_id=stations.streams_of("s")[0], instance_id="worker")
+        for _ in range(12):
+            stations.pass_time("5 seconds")
+            assert host.ask() == []
+        assert stations.loads() == {"s": 9, "worker": 1}
+        for _ in range(2):
+            host.beat()
+            self.compare(host)
+            stations.clock.advance("30 seconds")
+        host.beat()
+        stations.settle()
+        assert stations.loads() == {"s": 9, "worker": 1}
+
+    def test_is_drained(self, stations: Fleet, host: PullClient) -> None:
+        stations.admin("drain_instance", instance_id="s")
+        stations.settle()
+        self.compare(host)
+        host.beat()
+        assert stations.loads()["worker"] == 10
+
+    @pytest.mark.parametrize("kind", ["learned", "plain", "first_answer_only"])
+    def test_no_other_kind_can_be_moved(self, stations: Fleet, host: PullClient, kind: str) -> None:
+        assert not stations.one("set_client_kind", instance_id="s", kind=kind)["can_be_moved"]
+        with refused("OR405"):
+            stations.admin("move_stream", stream_id=stations.streams_of("s")[0], instance_id="worker")
+
+    def test_is_what_it_was_after_a_restart_and_not_with_another_program(
+        self, stations: Fleet, host: PullClient
+    ) -> None:
+        host.own = []
+        host.start()
+        assert not self.keeps_streams(stations)
+        other = _client(stations, "s", dialect="worker")
+        other.start()
+        assert self.keeps_streams(stations)
+
+    def test_only_of_clients_that_can(self, stations: Fleet, host: PullClient) -> None:
+        _client(stations, "a", dialect="worker").register()
+        for instance_id, kind, code in (
+            ("a", "comparing", "OR101"),
+            ("worker", "plain", "OR101"),
+            ("nobody", "plain", "OR103"),
+            ("s", "odd", "OR101"),
+        ):
+            with refused(code):
+                stations.one("set_client_kind", instance_id=instance_id, kind=kind)
