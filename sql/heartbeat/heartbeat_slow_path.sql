@@ -12,7 +12,7 @@ declare
     v_instance {{ private }}.instance := {{ private }}.authorize_instance(p_instance_id, p_incarnation);
     v_seen record;
 begin
-    if v_instance.status not in ('active', 'draining') or v_instance.suspended_until is not null or p_report.status = 'draining' then
+    if {{ private }}.is_changed_by_a_beat(v_instance) or p_report.status = 'draining' then
         perform {{ private }}.apply_status_event(v_instance, p_report);
     end if;
 

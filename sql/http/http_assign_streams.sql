@@ -37,7 +37,7 @@ begin
             begin
                 -- no connection is kept by asks that wait for a long decision: they come back
                 perform set_config('lock_timeout', '250ms', true);
-                if v_instance.status not in ('active', 'draining') or v_instance.suspended_until is not null then
+                if {{ private }}.is_changed_by_a_beat(v_instance) then
                     perform {{ private }}.lock_decisions(); -- the decision lock comes first
                     perform h.action from {{ api }}.heartbeat(v_client.instance_id, v_instance.incarnation, null, '{}') as h;
                 end if;

@@ -42,7 +42,7 @@ begin
             perform {{ private }}.note_stray(v_client.instance_id, p_address, v_count);
         else
             v_report := {{ private }}.http_loose_report(p_request, v_count);
-            v_is_new := v_instance.status not in ('active', 'draining') or v_instance.suspended_until is not null;
+            v_is_new := {{ private }}.is_changed_by_a_beat(v_instance);
             if v_is_new then
                 -- it is decided on when it is back, and the decision lock comes first
                 v_may_decide := {{ private }}.could_lock_decisions();

@@ -2,6 +2,14 @@
 -- Reads     instance_transition
 -- Raises    OR901 the step is not in the table
 
+create or replace function {{ private }}.is_changed_by_a_beat(p_instance {{ private }}.instance)
+    returns boolean
+    language sql immutable
+begin atomic
+    select (p_instance).status not in ('active', 'draining') or (p_instance).suspended_until is not null;
+end;
+comment on function {{ private }}.is_changed_by_a_beat({{ private }}.instance) is 'Whether the next beat changes this instance: it is new, late, lost, recovering or suspended.';
+
 create or replace function {{ private }}.step_instance(p_instance_id text, p_event text)
     returns text
     language plpgsql volatile

@@ -339,24 +339,6 @@ as $function$
 $function$;
 comment on function {{ private }}.may_be_given_more({{ private }}.pull_client) is 'Whether there is something to decide about an ask that is not the first one. Nearly always there is not.';
 
-create or replace function {{ private }}.confirm_received(p_client {{ private }}.pull_client)
-    returns void
-    language plpgsql volatile
-as $function$
-declare
-    v_stream_ids bigint[];
-    v_epochs bigint[];
-begin
-    select array_agg(a.stream_id), array_agg(a.epoch) into v_stream_ids, v_epochs
-    from {{ private }}.assignment as a where a.instance_id = (p_client).instance_id and a.state = 'assigned';
-    if v_stream_ids is not null then
-        perform {{ private }}.lock_decisions_shared();
-        perform {{ private }}.confirm_starts((p_client).instance_id, v_stream_ids, v_epochs);
-    end if;
-end
-$function$;
-comment on function {{ private }}.confirm_received({{ private }}.pull_client) is 'The client''s list has what it was given: it runs.';
-
 create or replace function {{ private }}.kind_by_ask(p_client {{ private }}.pull_client, p_list_length bigint)
     returns text
     language sql immutable
@@ -399,8 +381,7 @@ begin
             and h.instance_id = c.instance_id
             -- it may speak, and speaks from where it is
             and i.placement = 'pull'
-            and i.status in ('active', 'draining')
-            and i.suspended_until is null
+            and not {{ private }}.is_changed_by_a_beat(i)
             and {{ private }}.may_act_for(session_user, i.owner_role)
             and {{ private }}.is_pull_client_here(c, p_peer)
             -- its words are no news

@@ -46,7 +46,7 @@ as $function$
         -- one that was given streams and never spoke again is none
         else i.is_living and i.standing_order is null and not c.has_left
             and (c.is_fresh or c.answered_at is null or greatest(c.asked_at, c.beat_at) > c.answered_at
-                or c.answered_at > {{ private }}.now() - {{ private }}.setting_interval('http_ghost_timeout') / 4)
+                or c.answered_at > {{ private }}.now() - {{ private }}.setting_interval('http_ask_rhythm'))
     end
     union all
     select i.instance_id, i.max_streams, false

@@ -27,33 +27,6 @@ as $function$
 $function$;
 comment on function {{ private }}.note_stray(text, text, bigint) is 'Words in this client''s name were not its own.';
 
-create or replace function {{ private }}.confirm_stopped(p_client {{ private }}.pull_client, p_load bigint)
-    returns boolean
-    language plpgsql volatile
-as $function$
-declare
-    v_id text := (p_client).instance_id;
-    v_own bigint[];
-begin
-    if (p_client).kind is distinct from 'comparing' then
-        return false;
-    end if;
-    v_own := {{ private }}.own_streams(v_id);
-    if p_load <> cardinality(v_own) or not exists (
-        select from {{ private }}.pull_memory as m where m.instance_id = v_id and m.stream_id <> all(v_own)
-    ) then
-        return false;
-    end if;
-    perform {{ private }}.lock_decisions();
-    perform {{ private }}.confirm_stops(v_id, array(
-        select a.stream_id from {{ private }}.assignment as a where a.instance_id = v_id and a.state = 'releasing' order by a.stream_id
-    ));
-    delete from {{ private }}.pull_memory as m where m.instance_id = v_id and m.stream_id <> all(v_own);
-    return true;
-end
-$function$;
-comment on function {{ private }}.confirm_stopped({{ private }}.pull_client, bigint) is 'A client that compares its list with the books has as many streams as these leave it: whatever else it had it has stopped. Whether that is news.';
-
 create or replace function {{ private }}.decide_on_beat(p_client {{ private }}.pull_client, p_load bigint)
     returns boolean
     language plpgsql volatile

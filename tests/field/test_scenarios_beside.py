@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from orchestrator.database import db
 from tests.field import scripts
 from tests.field.conftest import MakeWorld
 from tests.field.launcher import ROOT, Client
@@ -226,3 +227,21 @@ def test_20_a_worker_of_our_own_stands_in_until_the_client_is_back(world: World,
     world.judge.wait_for_exactly_one(within=60)
     assert again.hears == heard
     world.judge.wait_for(lambda: world.booked("a") == heard, within=5, what="the books say so")
+
+
+def test_18_one_that_is_known_to_compare_gives_up_what_is_moved(world: World, shim: str) -> None:
+    """Its host runs what its list holds, and looks every half minute."""
+    world.query("update {p}.setting set value = %s where name = 'handoff_timeout'", f"{90 / world.factor} seconds")
+    client = world.field.start("S", "a", max_streams=60)
+    client.wait_until_begun()
+    world.judge.wait_for_exactly_one(within=60)
+    world.judge.pass_time(20)
+    heard = set(client.hears)
+    assert heard
+    db.call(world.admin, "set_client_kind", instance_id="a", kind="comparing")
+    db.call(world.admin, "drain_instance", instance_id="a")
+    world.judge.wait_for(lambda: len(world.judge.hears(shim)) == 60, within=90, what="the shim hears all")
+    world.judge.pass_time(120)
+    assert not client.hears
+    assert not world.judge.wrong()
+    assert world.judge.longest_twice() == 0

@@ -61,7 +61,7 @@ def test_the_statuses_that_live_or_can_be_given_streams_are_spelled_out_nowhere(
     # what a beat may do at once, and which events the status of an instance sends on, are other questions
     assert spelled == {
         "dashboard/dashboard_parts.sql", "diagnosis/findings_database.sql", "heartbeat/heartbeat.sql",
-        "heartbeat/heartbeat_slow_path.sql", "heartbeat/status_events.sql",
+        "heartbeat/status_events.sql", "instances/state_machine.sql",
     }  # fmt: skip
     three = rf"in \(\s*'({STATUSES})',\s*'({STATUSES})',\s*'({STATUSES})'"
     assert _sql_files_with(three) == {"heartbeat/status_events.sql"}

@@ -3076,6 +3076,12 @@ CREATE FUNCTION orchestrator_private.is_alone(p_instance_id text) RETURNS boolea
 
 COMMENT ON FUNCTION orchestrator_private.is_alone(p_instance_id text) IS 'Whether a stream of this owner has no living owner: then an instance on probation is better than none.';
 
+CREATE FUNCTION orchestrator_private.is_changed_by_a_beat(p_instance orchestrator_private.instance) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_changed_by_a_beat(p_instance orchestrator_private.instance) IS 'Whether the next beat changes this instance: it is new, late, lost, recovering or suspended.';
+
 CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
     LANGUAGE sql STABLE
     AS …;
@@ -6539,6 +6545,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.instances_on_probation() FROM PUBLIC
 REVOKE ALL ON FUNCTION orchestrator_private.is_alive(p_instance orchestrator_private.instance) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_alone(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_changed_by_a_beat(p_instance orchestrator_private.instance) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
 
