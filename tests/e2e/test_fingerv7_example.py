@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,6 +59,7 @@ class Stage:
         self.hosts: list[Host] = []
         self.admin = database.connect("admin")
         db.call(self.admin, "set_setting", name="settle_window", value="0 seconds")
+        db.call(self.admin, "set_setting", name="heartbeat_interval", value="1 second")
         with ledger.connect(results, "install") as conn:
             ledger.install_fence(conn)
         with psycopg.connect(results) as plain:
@@ -108,6 +110,17 @@ class Stage:
 
         wait_until(runs, seconds=40, what=f"{host.name} runs {streams}")
 
+    def wait_until_it_has_heard(self, host: Host, samples: int) -> None:
+        """As many more of all stations together, as its beats say."""
+
+        def heard() -> int:
+            assert host.popen.poll() is None, host.log.read_text()
+            [row] = db.view(self.admin, "instances", where={"instance_id": host.name})
+            return int(row["processed_count"] or 0)
+
+        enough = heard() + samples
+        wait_until(lambda: heard() >= enough, seconds=60, what=f"{host.name} has heard {samples} samples")
+
     def end(self) -> None:
         for popen in (*(host.popen for host in self.hosts), self.radio):
             if popen.poll() is None:
@@ -125,17 +138,30 @@ def stage(database: Database, empty_database: str, tmp_path: Path) -> Iterator[S
     stage.end()
 
 
+def _path(sampler: str, empty: Path) -> str:
+    if sampler == "by hand":
+        return str(empty)
+    if shutil.which("ffmpeg") is None:
+        assert os.environ.get("CI") != "true", "CI has ffmpeg"
+        pytest.skip("ffmpeg is not installed")
+    return os.environ["PATH"]
+
+
 @pytest.mark.slow
-def test_the_example_hears_writes_through_the_fence_and_leaves_with_nothing_lost_or_written_twice(stage: Stage) -> None:
-    first = stage.start("first")
+@pytest.mark.parametrize("sampler", ["ffmpeg", "by hand"])
+def test_the_example_hears_writes_through_the_fence_and_leaves_with_nothing_lost_or_written_twice(
+    stage: Stage, tmp_path: Path, sampler: str
+) -> None:
+    path = _path(sampler, tmp_path)
+    first = stage.start("first", PATH=path)
     stage.wait_until_it_runs(first, STATIONS)
-    time.sleep(2.5)  # two samples of each
-    second = stage.start("second")
+    stage.wait_until_it_has_heard(first, 2 * STATIONS)
+    second = stage.start("second", PATH=path)
     stage.wait_until_it_runs(second, STATIONS // 2)  # what the first one gives is written when it stops
 
     assert first.terminate() < STOP_SECONDS
     stage.wait_until_it_runs(second, STATIONS)
-    time.sleep(2.5)
+    stage.wait_until_it_has_heard(second, 2 * STATIONS)
     assert second.terminate() < STOP_SECONDS
 
     written = {host.name: stage.rows(host.name) for host in (first, second)}
