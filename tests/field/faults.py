@@ -27,6 +27,7 @@ class Way:
         self._ports = list(ports)
         self._lock = threading.Lock()
         self._away = False
+        self._cut_off: set[str] = set()
         self._refused_tries = 0
         self._tries: Counter[tuple[str, str, str]] = Counter()
         self._turn = 0
@@ -51,8 +52,13 @@ class Way:
         """The server is away: each connection is closed without an answer."""
         self._away = True
 
+    def cut_off(self, address: str) -> None:
+        """The same for one address alone."""
+        self._cut_off.add(address)
+
     def heal(self) -> None:
         self._away = False
+        self._cut_off.clear()
 
     def refuse_first_tries(self, tries: int) -> None:
         """503 to so many tries of each call, which the next one after them passes; 0 for none."""
@@ -68,6 +74,9 @@ class Way:
         self._server.shutdown()
         self._server.server_close()
 
+    def _is_cut(self, handler: BaseHTTPRequestHandler) -> bool:
+        return self._away or handler.client_address[0] in self._cut_off
+
     def _refuses(self, handler: BaseHTTPRequestHandler) -> bool:
         if not self._refused_tries:
             return False
@@ -78,7 +87,7 @@ class Way:
 
     def _pass(self, handler: BaseHTTPRequestHandler) -> None:
         content = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        if self._away:
+        if self._is_cut(handler):
             handler.close_connection = True
             return
         if self._refuses(handler):
@@ -92,7 +101,7 @@ class Way:
             except (OSError, http.client.HTTPException):
                 handler.close_connection = True
                 return
-        if self._away:  # what was under way is not answered either
+        if self._is_cut(handler):  # what was under way is not answered either
             handler.close_connection = True
             return
         try:

@@ -4,13 +4,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
 
 from orchestrator.database import db
 from tests.field import scripts
-from tests.field.conftest import MakeWorld
+from tests.field.conftest import SCENARIO_FACTOR, MakeWorld
 from tests.field.launcher import ROOT, Client
 from tests.field.world import World
 
@@ -195,8 +196,8 @@ def test_19_a_reset_leaves_nothing_but_what_lives_elsewhere(world: World) -> Non
     assert scripts.reset(world.way.url) == []
 
 
-@pytest.fixture
-def shim(world: World) -> Iterator[str]:
+@contextmanager
+def _shim(world: World) -> Iterator[str]:
     """A worker of our own with 60 places, as the judge calls it."""
     notes = world.within / "shim"
     with (world.within / "shim.err").open("w") as errors:
@@ -206,9 +207,17 @@ def shim(world: World) -> Iterator[str]:
             cwd=ROOT, stderr=errors,
         )  # fmt: skip
     world.judge.watch("shim", notes.with_suffix(".heard"), lambda: process.poll() is None)
-    yield "shim"
-    process.kill()
-    process.wait()
+    try:
+        yield "shim"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def shim(world: World) -> Iterator[str]:
+    with _shim(world) as label:
+        yield label
 
 
 def test_20_a_worker_of_our_own_stands_in_until_the_client_is_back(world: World, shim: str) -> None:
@@ -245,3 +254,30 @@ def test_18_one_that_is_known_to_compare_gives_up_what_is_moved(world: World, sh
     assert not client.hears
     assert not world.judge.wrong()
     assert world.judge.longest_twice() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_read", [True, False])
+def test_10_one_that_writes_of_itself_beside_a_cut_line_is_not_lost(make_world: MakeWorld, is_read: bool) -> None:
+    """Its rows of server_heartbeats are read every ten seconds, however fast the clients' time runs."""
+    world = make_world(factor=min(SCENARIO_FACTOR, 2))
+    world.query("update {p}.setting set value = %s where name = 'http_ask_timeout'", f"{80 / world.factor} seconds")
+    if is_read:
+        world.add_source(heartbeats="server_heartbeats")
+    a = _one(world, "R", max_streams=40, hears=40)
+    others = [
+        world.field.start("R", name, max_streams=10, address=address)
+        for name, address in (("b", "127.0.0.3"), ("c", "127.0.0.4"))
+    ]
+    for client in others:
+        client.wait_until_begun()
+    world.judge.wait_for_exactly_one(within=30)
+    world.judge.pass_time(75)  # two of its rows have been read
+    with _shim(world):
+        world.way.cut_off("127.0.0.2")
+        since = world.judge.now()
+        world.judge.pass_time(130)
+        world.way.heal()
+        world.judge.pass_time(60)
+        assert (world.judge.longest_twice(since=since) == 0) == is_read
+    assert len(a.hears) == 40

@@ -31,10 +31,10 @@ FIRST_STREAM_ID = 1001
 
 SCALED = (
     "disconnect_grace", "handoff_timeout", "heartbeat_interval", "heartbeat_timeout", "heartbeat_warning",
-    "http_absence", "http_absence_grace", "http_ask_rhythm", "http_ask_timeout", "http_beat_timeout",
-    "http_fleet_memory", "http_ghost_timeout", "http_hold", "http_memory", "http_remainder_wait", "http_silence_grace",
-    "probation_time", "rebalance_cooldown", "refusal_time", "restart_grace", "settle_window", "stall_timeout",
-    "streams_waiting_alert",
+    "heartbeats_timeout", "http_absence", "http_absence_grace", "http_ask_rhythm", "http_ask_timeout",
+    "http_beat_timeout", "http_fleet_memory", "http_ghost_timeout", "http_hold", "http_memory",
+    "http_remainder_wait", "http_silence_grace", "probation_time", "rebalance_cooldown", "refusal_time",
+    "restart_grace", "settle_window", "stall_timeout", "streams_waiting_alert",
 )  # fmt: skip
 
 _STREAMS = """
@@ -104,14 +104,7 @@ class World:
         self.query("alter table {p}.stream alter column stream_id restart with " + str(first_stream_id))
         scale_windows(self.database, self.factor)
         options = {"column_map": dict(column_map)} if column_map else {}
-        db.call(
-            self.admin,
-            "add_source",
-            source="field",
-            conninfo=without_password(self.table),
-            table_name="streams",
-            **options,
-        )
+        self.add_source(**options)
         sync(self.admin, "field")
         self.driver = DriverProcess(self.database.dsn, self.database.names.api, self.within / "driver.log")
         self._open.callback(self.driver.end)
@@ -124,6 +117,16 @@ class World:
         self.judge = Judge(self.indexes, self.factor)
         self.field = Field(self.judge, self.within, url=self.way.url, table=("--dsn", self.table))
         self._open.callback(self.field.end)
+
+    def add_source(self, **options: Any) -> None:
+        db.call(
+            self.admin,
+            "add_source",
+            source="field",
+            conninfo=without_password(self.table),
+            table_name="streams",
+            **options,
+        )
 
     def serve(self) -> HttpServer:
         log = self.within / f"server-{len(self.servers)}.log"
