@@ -75,6 +75,8 @@ def session_settings(timeouts: Timeouts, *, server_version: int | None = None) -
         "tcp_user_timeout": watch["tcp_user_timeout"],
         # a killed client's statement ends, even while it waits for a lock
         "client_connection_check_interval": "2000",
+        # our views' plans look dear and are not: to compile them takes several times as long as to run them
+        "jit": "off",
         "statement_timeout": _limit(timeouts.statement_timeout),
         "lock_timeout": _limit(timeouts.lock_timeout),
         "idle_in_transaction_session_timeout": _limit(timeouts.idle_in_transaction_session_timeout),

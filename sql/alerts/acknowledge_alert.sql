@@ -6,6 +6,7 @@ create or replace function {{ api }}.acknowledge_alert(p_alert_id bigint)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 begin
     update {{ private }}.alert as a

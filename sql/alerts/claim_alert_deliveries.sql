@@ -13,6 +13,7 @@ create or replace function {{ api }}.claim_alert_deliveries(p_targets text[], p_
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_by text := coalesce(p_driver, {{ private }}.actor());

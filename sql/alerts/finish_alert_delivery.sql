@@ -8,6 +8,7 @@ create or replace function {{ api }}.finish_alert_delivery(p_target text, p_driv
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_now timestamptz := {{ private }}.now();

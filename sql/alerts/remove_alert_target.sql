@@ -7,6 +7,7 @@ create or replace function {{ api }}.remove_alert_target(p_target text)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 #variable_conflict use_column
 declare

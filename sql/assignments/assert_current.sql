@@ -7,6 +7,7 @@ create or replace function {{ api }}.assert_current(p_stream_id bigint, p_epoch 
     returns void
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
+    set jit = off
 as $function$
 begin
     if not {{ api }}.is_current(p_stream_id, p_epoch) then

@@ -4,6 +4,7 @@ create or replace function {{ api }}.is_current(p_stream_id bigint, p_epoch bigi
     returns boolean
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
+    set jit = off
 as $function$
 begin
     return exists (

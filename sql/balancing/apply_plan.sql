@@ -8,6 +8,7 @@ create or replace function {{ api }}.apply_plan(p_plan_id bigint)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_decision_id bigint;

@@ -6,6 +6,7 @@ create or replace function {{ api }}.end_recovery()
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_now timestamptz := {{ private }}.now();

@@ -7,6 +7,7 @@ create or replace function {{ api }}.pause_balancing(p_reason text default null)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 begin
     perform {{ private }}.lock_decisions();

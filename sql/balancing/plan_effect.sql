@@ -9,6 +9,7 @@ create or replace function {{ api }}.plan_effect(p_plan_id bigint)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 #variable_conflict use_column
 declare

@@ -7,6 +7,7 @@ create or replace function {{ api }}.resume_balancing()
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_controller {{ private }}.controller;

@@ -11,6 +11,7 @@ create or replace function {{ api }}.what_if(p_without text[] default '{}', p_wi
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_before jsonb;

@@ -7,6 +7,7 @@ create or replace function {{ api }}.http_dashboard(p_diagnosis jsonb default nu
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_now timestamptz := {{ private }}.now();

@@ -8,6 +8,7 @@ create or replace function {{ api }}.diagnose()
     returns table (severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     language sql volatile security definer
     set search_path = pg_catalog, pg_temp
+    set jit = off
 as $function$
     select f.severity, f.code, f.subject, f.finding, f.evidence, f.recommendation, f.repair
     from {{ private }}.all_findings() as f

@@ -11,6 +11,7 @@ create or replace function {{ api }}.explain_instance(p_instance_id text)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 begin
     if not exists (select from {{ private }}.instance as i where i.instance_id = p_instance_id) then

@@ -12,6 +12,7 @@ create or replace function {{ api }}.explain_stream(p_stream_id bigint)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 begin
     if not exists (select from {{ private }}.assignment as a where a.stream_id = p_stream_id)

@@ -6,6 +6,7 @@ create or replace function {{ api }}.lock_holders()
     )
     language sql volatile security definer
     set search_path = pg_catalog, pg_temp
+    set jit = off
 begin atomic
     select
         h.lock, h.mode, h.pid, a.usename::text, a.application_name, a.state, {{ private }}.now() - a.xact_start,

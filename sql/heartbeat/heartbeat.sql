@@ -14,6 +14,7 @@ create or replace function {{ api }}.heartbeat(
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_report {{ private }}.report := {{ private }}.read_report(p_report);

@@ -12,6 +12,7 @@ create or replace function {{ api }}.report_streams(
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 begin
     return query select r.* from {{ private }}.reconcile(p_instance_id, p_incarnation, p_streams, p_epochs) as r;

@@ -13,6 +13,7 @@ create or replace function {{ api }}.http_heartbeat(p_request jsonb, p_dialect t
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_dialect text := {{ private }}.http_dialect(p_request, p_dialect);

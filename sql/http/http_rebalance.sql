@@ -8,6 +8,7 @@ create or replace function {{ api }}.http_rebalance(p_request jsonb default '{}'
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_reason text := {{ private }}.http_text(p_request, 'reason');

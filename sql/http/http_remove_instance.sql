@@ -7,6 +7,7 @@ create or replace function {{ api }}.http_remove_instance(p_request jsonb, p_add
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_name text := {{ private }}.http_client_name(p_request, array['server_id']);

@@ -9,6 +9,7 @@ create or replace function {{ api }}.http_update_stream(p_request jsonb, p_addre
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_name text := {{ private }}.http_client_name(p_request, array['worker_instance_id', 'instance_id', 'worker_id', 'server_id']);

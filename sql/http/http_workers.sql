@@ -5,6 +5,7 @@ create or replace function {{ api }}.http_workers()
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 begin
     return query

@@ -7,6 +7,7 @@ create or replace function {{ api }}.record_failures(p_reporter text, p_failures
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 begin
     perform {{ private }}.require_argument(

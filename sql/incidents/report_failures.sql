@@ -7,6 +7,7 @@ create or replace function {{ api }}.report_failures(p_instance_id text, p_incar
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 begin
     perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);

@@ -7,6 +7,7 @@ create or replace function {{ api }}.attach_session(p_instance_id text, p_incarn
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_key bigint := {{ private }}.session_lock_key(p_instance_id, p_incarnation);

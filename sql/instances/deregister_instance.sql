@@ -8,6 +8,7 @@ create or replace function {{ api }}.deregister_instance(p_instance_id text, p_i
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_decision {{ private }}.decision;

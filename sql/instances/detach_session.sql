@@ -8,6 +8,7 @@ create or replace function {{ api }}.detach_session(p_instance_id text, p_incarn
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 begin
     perform {{ private }}.require_argument('p_instance_id', p_instance_id is not null, null, 'the id of an instance');

@@ -23,6 +23,7 @@ create or replace function {{ api }}.register_instance(
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_known {{ private }}.instance;

@@ -8,6 +8,7 @@ create or replace function {{ api }}.remove_instance(p_instance_id text, p_reaso
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_instance {{ private }}.instance;

@@ -8,6 +8,7 @@ create or replace function {{ api }}.suspend_instance(p_instance_id text, p_inca
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_until timestamptz := {{ private }}.now() + p_for;

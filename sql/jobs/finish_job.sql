@@ -7,6 +7,7 @@ create or replace function {{ api }}.finish_job(p_job_run_id bigint, p_error jso
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_run {{ private }}.job_run;

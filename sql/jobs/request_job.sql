@@ -8,6 +8,7 @@ create or replace function {{ api }}.request_job(p_job text)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 begin
     return query

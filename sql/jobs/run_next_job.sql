@@ -12,6 +12,7 @@ create or replace function {{ api }}.run_next_job(p_driver text default null, p_
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_started_at timestamptz := {{ private }}.now();

@@ -8,6 +8,7 @@ create or replace function {{ api }}.schedule_job(p_job text, p_schedule text de
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 begin
     if not exists (select from {{ private }}.job as j where j.job = p_job) then

@@ -8,6 +8,7 @@ create or replace function {{ api }}.metrics()
     language sql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
     select
         s.metric, s.kind, s.unit, s.help, s.labels, case when s.kind <> 'histogram' then s.value end,

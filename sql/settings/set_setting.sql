@@ -7,6 +7,7 @@ create or replace function {{ api }}.set_setting(p_name text, p_value text)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_setting {{ private }}.setting;

@@ -11,6 +11,7 @@ create or replace function {{ api }}.record_heartbeats(p_source text, p_rows jso
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_timeout interval := {{ private }}.setting_interval('heartbeats_timeout');

@@ -7,6 +7,7 @@ create or replace function {{ api }}.record_music(p_source text, p_rows jsonb, p
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_read_at timestamptz := least(p_read_at, {{ private }}.now()); -- null: now

@@ -18,6 +18,7 @@ create or replace function {{ api }}.add_source(
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 #variable_conflict use_column
 declare

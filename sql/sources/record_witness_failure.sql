@@ -6,6 +6,7 @@ create or replace function {{ api }}.record_witness_failure(p_source text, p_wit
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 #variable_conflict use_column
 begin

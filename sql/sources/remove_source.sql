@@ -8,6 +8,7 @@ create or replace function {{ api }}.remove_source(p_source text, p_remove_strea
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_stream_ids bigint [];

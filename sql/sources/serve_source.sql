@@ -7,6 +7,7 @@ create or replace function {{ api }}.serve_source(p_source text, p_serves_http b
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 begin
     perform {{ private }}.require_argument('p_serves_http', p_serves_http is not null, null, 'true or false');

@@ -11,6 +11,7 @@ create or replace function {{ api }}.sources_due(p_source text default null)
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 #variable_conflict use_column
 declare

@@ -23,6 +23,7 @@ create or replace function {{ api }}.sync_streams(
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_source {{ private }}.source := {{ private }}.known_source(p_source);

@@ -10,6 +10,7 @@ create or replace function {{ api }}.witnesses_due()
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 #variable_conflict use_column
 declare

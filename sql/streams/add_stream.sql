@@ -15,6 +15,7 @@ create or replace function {{ api }}.add_stream(
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_stream_id bigint;

@@ -9,6 +9,7 @@ create or replace function {{ api }}.pin_stream(p_stream_id bigint, p_instance_i
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_assignment {{ private }}.assignment;

@@ -8,6 +8,7 @@ create or replace function {{ api }}.set_stream_active(p_stream_id bigint, p_act
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
+    set jit = off
 as $function$
 declare
     v_assignment {{ private }}.assignment;

@@ -25,6 +25,7 @@ CREATE FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigin
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts (with their epochs) and stops, and report failures, in batches. A confirmed stop ends a hand-over: the next owner gets the stream at once. What does not concern this instance any more is counted as ignored.
@@ -45,6 +46,7 @@ CREATE FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) RETURNS TABLE(
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) IS 'Say that a person has seen an alert. It is not reminded of any more.
@@ -59,6 +61,7 @@ CREATE FUNCTION orchestrator.add_source(p_source text, p_conninfo text DEFAULT N
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean, p_heartbeats text, p_music_log text) IS 'Add a source of streams, or change the one of that name. A source is a table of another PostgreSQL, or (without an address) a list whose batches are brought by hand. Null leaves a value as it is.
@@ -81,6 +84,7 @@ CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::te
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) IS 'Add a station. It is given to an instance at once when one has room.
@@ -102,6 +106,7 @@ CREATE FUNCTION orchestrator.apply_plan(p_plan_id bigint) RETURNS TABLE(decision
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) IS 'Make a planned rebalance, exactly as it was shown. It is refused when instances, capacities or assignments have changed since.
@@ -117,6 +122,7 @@ Example: select * from orchestrator.apply_plan(1);';
 CREATE FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) IS 'Refuse (OR302) unless this epoch still owns the stream. For a writer of results in this database.
@@ -129,6 +135,7 @@ CREATE FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bi
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) IS 'Tie this connection to the instance. When the connection ends, the orchestrator notices within a second. Not behind a pooler in transaction mode.
@@ -142,6 +149,7 @@ CREATE FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver t
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) IS 'Claim all that one of these targets is yet to be told, to be sent as one message. No rows: there is nothing to send now. Commit the claim before sending, and end it with finish_alert_delivery.
@@ -168,6 +176,7 @@ CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnati
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) IS 'Say goodbye. The instance leaves and its streams move at once.
@@ -182,6 +191,7 @@ CREATE FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bi
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) IS 'Untie this connection from the instance, as if the connection had ended.
@@ -194,6 +204,7 @@ Example: select * from orchestrator.detach_session(''fingerv7-001'', 1);';
 CREATE FUNCTION orchestrator.diagnose() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.diagnose() IS 'Say what is wrong, on what evidence, and what repairs it, the worst first. No rows: there is nothing to do.
@@ -210,6 +221,7 @@ CREATE FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text DE
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) IS 'Empty an instance without losing a second of its streams. It gets nothing new and hands over what it has, as others have room. Holds until undrain_instance.
@@ -226,6 +238,7 @@ CREATE FUNCTION orchestrator.end_recovery() RETURNS TABLE(recovery_since timesta
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.end_recovery() IS 'End recovery mode by hand. What fails from now on can switch it on again.
@@ -237,6 +250,7 @@ CREATE FUNCTION orchestrator.explain_event(p_event_id text) RETURNS TABLE(event_
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.explain_event(p_event_id text) IS 'Tell the story of one event id in the order in which it happened: the run of a job, decisions, moves (a row for each pair of instances), alerts and their deliveries.
@@ -256,6 +270,7 @@ CREATE FUNCTION orchestrator.explain_instance(p_instance_id text) RETURNS TABLE(
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.explain_instance(p_instance_id text) IS 'Tell the life of an instance, latest first: what it is now, then registrations, losses, drains, late beats, repairs, alerts, and each decision with the streams that it gained and lost. At most two hundred rows.
@@ -278,6 +293,7 @@ CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Say which instance has a stream and why, or why it waits and what excludes each candidate; then each change of hands before, the latest first, at most two hundred.
@@ -301,6 +317,7 @@ CREATE FUNCTION orchestrator.find_streams(p_text text, p_limit integer DEFAULT 2
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.find_streams(p_text text, p_limit integer) IS 'Find streams by their id, by their id in their source where that is a number, or by a part of their name or address in any case, the best matches first.
@@ -319,6 +336,7 @@ CREATE FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb, p_unknown boolean) IS 'End a claim: the message was sent, or failed and is tried again (after 10 s, doubling up to 10 minutes, for a day), or went out without an answer and is not sent twice.
@@ -337,6 +355,7 @@ CREATE FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb DEFAU
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) IS 'End a job that this driver claimed, with an error or a result.
@@ -352,6 +371,7 @@ CREATE FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation b
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) IS 'Return the full set of streams that the instance should be running. Streams that it was asked to hand over are not among them.
@@ -370,6 +390,7 @@ CREATE FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigi
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) IS 'Return what the instance has to start, to stop and to prepare: all that it has not confirmed yet. It is a read, for the moment after a notification.
@@ -388,6 +409,7 @@ CREATE FUNCTION orchestrator.health() RETURNS TABLE(component text, status text,
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.health() IS 'Check connectivity, integrity and timeliness, a row per component. The whole is as well as its worst row.
@@ -402,6 +424,7 @@ CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint,
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'Say that an instance is alive, and what it runs. The answer is what repairs the difference to what it should run; no rows: there is none.
@@ -422,6 +445,7 @@ CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text, p_address text, p_waited interval) IS 'Answer POST /streams/assign and GET /api/streams/assign: a client asks for streams. The first answer after its registration names all that it is to run; how many it asks for does not count.
@@ -438,6 +462,7 @@ CREATE FUNCTION orchestrator.http_assignments() RETURNS TABLE(status integer, bo
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_assignments() IS 'Answer GET /streams/assignments: which instance has which stream, by the ids of the source.
@@ -449,6 +474,7 @@ CREATE FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb DEFAULT NULL::json
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) IS 'Answer GET /: all that the dashboard shows, in one round trip.
@@ -462,6 +488,7 @@ CREATE FUNCTION orchestrator.http_diagnostic(p_request jsonb) RETURNS TABLE(stat
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) IS 'Answer POST /diagnostic: what the instance has and should not have, and what it should have and has not. Nothing changes.
@@ -475,6 +502,7 @@ CREATE FUNCTION orchestrator.http_health(p_version text DEFAULT NULL::text) RETU
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_health(p_version text) IS 'Answer GET /health. The status is 200 even when something is unhealthy; probes that go by the status ask /readyz.
@@ -487,6 +515,7 @@ CREATE FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text DEFA
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text, p_address text) IS 'Answer POST /heartbeat and POST /api/heartbeat: a beat over HTTP. In the manual''s dialect it also confirms what earlier answers commanded. One in the name of a client that asks for its streams counts only when it is that client''s own.
@@ -502,6 +531,7 @@ CREATE FUNCTION orchestrator.http_instance(p_request jsonb) RETURNS TABLE(status
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_instance(p_request jsonb) IS 'Answer GET /instances/{server_id}: one instance and its streams, by their ids in their source. A stream that it is asked to hand over is not among them any more.
@@ -515,6 +545,7 @@ CREATE FUNCTION orchestrator.http_instances() RETURNS TABLE(status integer, body
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_instances() IS 'Answer GET /instances: every instance that was not removed, and a summary.
@@ -526,6 +557,7 @@ CREATE FUNCTION orchestrator.http_metrics() RETURNS TABLE(status integer, body j
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_metrics() IS 'Answer GET /metrics as JSON.
@@ -537,6 +569,7 @@ CREATE FUNCTION orchestrator.http_present() RETURNS TABLE(again_in double precis
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_present() IS 'Say that an HTTP server is there and clients can speak.
@@ -547,6 +580,7 @@ CREATE FUNCTION orchestrator.http_rebalance(p_request jsonb DEFAULT '{}'::jsonb)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_rebalance(p_request jsonb) IS 'Answer POST /rebalance: rebalance now, and say what moved or why nothing did.
@@ -560,6 +594,7 @@ CREATE FUNCTION orchestrator.http_register(p_request jsonb, p_address text DEFAU
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text, p_waited interval) IS 'Answer POST /register and POST /api/workers/register: an instance that only speaks HTTP comes to life, or comes back. A client that asks for its streams and whose name another process has is held, and refused when that one is still there after http_hold.
@@ -576,6 +611,7 @@ CREATE FUNCTION orchestrator.http_release_streams(p_request jsonb, p_address tex
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_release_streams(p_request jsonb, p_address text) IS 'Answer POST /streams/release: a client gives streams back; they go to workers with room, or to clients that ask. When it gives back all that it has, it has said goodbye.
@@ -590,6 +626,7 @@ CREATE FUNCTION orchestrator.http_remove_instance(p_request jsonb, p_address tex
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_remove_instance(p_request jsonb, p_address text) IS 'Answer DELETE /instances/{server_id}: the client says goodbye, and its streams go to others.
@@ -604,6 +641,7 @@ CREATE FUNCTION orchestrator.http_source_test() RETURNS TABLE(status integer, bo
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_source_test() IS 'Answer GET /postgres/test: whether the stations could be read from their database when that was last tried.
@@ -615,6 +653,7 @@ CREATE FUNCTION orchestrator.http_status() RETURNS TABLE(status integer, body js
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_status() IS 'Answer GET /status: the fleet at a glance, in the words of the server_id dialect.
@@ -626,6 +665,7 @@ CREATE FUNCTION orchestrator.http_streams() RETURNS TABLE(status integer, body j
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_streams() IS 'Answer GET /streams: how many stations there are, and the first ten.
@@ -637,6 +677,7 @@ CREATE FUNCTION orchestrator.http_streams_status() RETURNS TABLE(status integer,
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_streams_status() IS 'Answer GET /streams/status: which instance has what, and what was decided last.
@@ -648,6 +689,7 @@ CREATE FUNCTION orchestrator.http_update_stream(p_request jsonb, p_address text 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_update_stream(p_request jsonb, p_address text) IS 'Answer POST /api/streams/update: a client says how its work on a stream stands. What it has ended is due again.
@@ -662,6 +704,7 @@ CREATE FUNCTION orchestrator.http_worker_metrics() RETURNS TABLE(status integer,
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_worker_metrics() IS 'Answer GET /api/metrics: the fleet at a glance. Rates are percentages.
@@ -673,6 +716,7 @@ CREATE FUNCTION orchestrator.http_workers() RETURNS TABLE(status integer, body j
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_workers() IS 'Answer GET /api/workers: every instance that was not removed.
@@ -683,6 +727,7 @@ Example: select * from orchestrator.http_workers();';
 CREATE FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) IS 'Say whether this epoch still owns the stream. It reads one row and takes no lock.
@@ -741,6 +786,7 @@ COMMENT ON VIEW orchestrator_private.fleet_lock IS 'Locks of this database in th
 CREATE FUNCTION orchestrator.lock_holders() RETURNS TABLE(lock text, mode text, pid integer, login text, application_name text, state text, transaction_age interval, waiting integer)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.lock_holders() IS 'Say whose locks make others wait: who holds the decision lock, or locks on this system''s tables. At most ten rows, the ones that most wait for first.
@@ -758,6 +804,7 @@ CREATE FUNCTION orchestrator.metrics() RETURNS TABLE(name text, kind text, unit 
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.metrics() IS 'Return everything that is measured, a row per series.
@@ -777,6 +824,7 @@ CREATE FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text,
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) IS 'Move one stream to one instance: by hand-over while its owner lives, at once when it waits. No rows: it is there already.
@@ -795,6 +843,7 @@ CREATE FUNCTION orchestrator.pause_balancing(p_reason text DEFAULT NULL::text) R
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.pause_balancing(p_reason text) IS 'Freeze balancing. Failover, placement and drains go on.
@@ -809,6 +858,7 @@ CREATE FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text D
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text) IS 'Pin a stream to an instance. Balancing leaves it there. When the instance is lost, the stream fails over like any other, and goes home when the instance is back.
@@ -824,6 +874,7 @@ CREATE FUNCTION orchestrator.plan_effect(p_plan_id bigint) RETURNS TABLE(instanc
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.plan_effect(p_plan_id bigint) IS 'Say what a plan would do to each instance, while the fleet is still as it was planned for.
@@ -843,6 +894,7 @@ CREATE FUNCTION orchestrator.plan_rebalance() RETURNS TABLE(plan_id bigint, stre
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.plan_rebalance() IS 'Plan a rebalance: each move that rebalance() would make now. No rows: there is nothing to do. It is done and taken back, so the plan cannot differ from the deed. plan_effect sums it up, apply_plan makes it.
@@ -858,6 +910,7 @@ CREATE FUNCTION orchestrator.readmit_instance(p_instance_id text) RETURNS TABLE(
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.readmit_instance(p_instance_id text) IS 'Let an instance that was removed register again.
@@ -871,6 +924,7 @@ CREATE FUNCTION orchestrator.rebalance(p_reason text DEFAULT 'manual'::text) RET
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.rebalance(p_reason text) IS 'Place what waits and bring every instance to its fair share, now.
@@ -887,6 +941,7 @@ CREATE FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) IS 'Record which calls of a driver, or of another program of an administrator, failed.
@@ -901,6 +956,7 @@ CREATE FUNCTION orchestrator.record_heartbeats(p_source text, p_rows jsonb, p_re
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.record_heartbeats(p_source text, p_rows jsonb, p_read_at timestamp with time zone) IS 'Take the rows that clients wrote of themselves into the production database. One that was written anew is a sign of life: its client is not declared lost for its silence over HTTP before heartbeats_timeout has passed since then. It registers nothing and brings nothing back. The number of streams that a client says it hears is kept beside that of the books.
@@ -916,6 +972,7 @@ CREATE FUNCTION orchestrator.record_music(p_source text, p_rows jsonb, p_last_id
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.record_music(p_source text, p_rows jsonb, p_last_id bigint, p_read_at timestamp with time zone) IS 'Take what instances have written into music_log since the last reading: a witness of who hears what, for diagnose().
@@ -931,6 +988,7 @@ CREATE FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid) IS 'Record that a source could not be synchronised, and why. Its streams stay as they are.
@@ -945,6 +1003,7 @@ CREATE FUNCTION orchestrator.record_witness_failure(p_source text, p_witness tex
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.record_witness_failure(p_source text, p_witness text, p_error jsonb) IS 'Record that a witness of a source could not be read, and why. No instance is lost for it, and no alert opened. No row: there is no such witness any more.
@@ -959,6 +1018,7 @@ CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) IS 'Register an instance, or its return. Within the grace the same name gets the same streams: a different process under new epochs, the same process (metadata key "process") under those that it had.
@@ -985,6 +1045,7 @@ CREATE FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation b
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) IS 'Give streams back, having stopped them. They go to others at once and do not return for refusal_time; what no other can take waits.
@@ -1001,6 +1062,7 @@ CREATE FUNCTION orchestrator.remove_alert_target(p_target text) RETURNS TABLE(ta
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.remove_alert_target(p_target text) IS 'Remove a target for alerts, with what it was told and is yet to be told.
@@ -1014,6 +1076,7 @@ CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text D
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) IS 'Remove an instance for good. Its streams move at once, so drain it first to lose nothing. It may not register again until readmit_instance.
@@ -1030,6 +1093,7 @@ CREATE FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boole
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean) IS 'Remove a source. While it has streams this is refused (OR406), unless they are to be removed with it.
@@ -1043,6 +1107,7 @@ CREATE FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text DEF
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) IS 'Remove a station for good. The instance that has it stops.
@@ -1058,6 +1123,7 @@ CREATE FUNCTION orchestrator.repair_record() RETURNS TABLE(subject text, code te
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.repair_record() IS 'Set the record right where diagnose says that it is wrong: missing rows, counters and digests that differ from a recount, rows that contradict each other. No rows: nothing was wrong.
@@ -1071,6 +1137,7 @@ CREATE FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation b
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) IS 'Report which calls of a worker failed since the last report, also those that failed because the database could not be reached.
@@ -1086,6 +1153,7 @@ CREATE FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bi
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Reconcile with the full set of what the instance runs. What it runs is confirmed, what it was asked to stop and does not run is handed over, and the answer brings it in step. What differed without a reason is in the view repairs.
@@ -1106,6 +1174,7 @@ CREATE FUNCTION orchestrator.request_job(p_job text) RETURNS TABLE(job text, nex
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.request_job(p_job text) IS 'Make a job due now, and wake a driver for it.
@@ -1119,6 +1188,7 @@ CREATE FUNCTION orchestrator.resume_balancing() RETURNS TABLE(was_paused_at time
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.resume_balancing() IS 'Balance again, beginning with what has become unfair meanwhile.
@@ -1131,6 +1201,7 @@ CREATE FUNCTION orchestrator.run_due_jobs() RETURNS TABLE(job text, outcome text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.run_due_jobs() IS 'Run every job that is due, in one call, a row for each. For psql and pg_cron; jobs that need the outside world are left to a driver.
@@ -1146,6 +1217,7 @@ CREATE FUNCTION orchestrator.run_next_job(p_driver text DEFAULT NULL::text, p_ou
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) IS 'Run the most overdue job, record it, and say when the next one is due. One job is one transaction.
@@ -1165,6 +1237,7 @@ CREATE FUNCTION orchestrator.schedule_job(p_job text, p_schedule text DEFAULT NU
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) IS 'Change when a job runs, and whether it does. Null leaves a value as it is.
@@ -1182,6 +1255,7 @@ CREATE FUNCTION orchestrator.serve_source(p_source text, p_serves_http boolean) 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.serve_source(p_source text, p_serves_http boolean) IS 'Say whether clients that speak HTTP may be given the stations of a source, by their ids in it. Two sources that know different stations by one number cannot both serve them.
@@ -1196,6 +1270,7 @@ CREATE FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text, p_enabled boolean) IS 'Add a target for alerts, or change it. Its address stands in the environment of the drivers, as ORCHESTRATOR_ALERT_URL_<TARGET>. Null leaves a value as it is.
@@ -1212,6 +1287,7 @@ CREATE FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams inte
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) IS 'Change how many streams an instance may have, until it registers with another number. What it holds above that is handed over.
@@ -1227,6 +1303,7 @@ CREATE FUNCTION orchestrator.set_client_kind(p_instance_id text, p_kind text) RE
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.set_client_kind(p_instance_id text, p_kind text) IS 'Say what a client that asks for its streams over HTTP does with an answer. What nobody has said is learned from what it does. Streams of a comparing client can be moved while it lives; those of every other stay until it gives them back or ends.
@@ -1242,6 +1319,7 @@ CREATE FUNCTION orchestrator.set_setting(p_name text, p_value text) RETURNS TABL
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.set_setting(p_name text, p_value text) IS 'Change one setting. Its bounds and the inequalities between settings are checked; a change that breaks one is refused (OR108) and changes nothing.
@@ -1257,6 +1335,7 @@ CREATE FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active bool
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) IS 'Switch a station off (it is taken from its owner) or on (it is placed again).
@@ -1273,6 +1352,7 @@ CREATE FUNCTION orchestrator.signs_of_life() RETURNS TABLE(server_id text, last_
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.signs_of_life() IS 'Return each living instance as older dashboards know it from Redis, workers too. A driver writes these there each minute, where REDIS_URL is set.
@@ -1289,6 +1369,7 @@ CREATE FUNCTION orchestrator.sources_due(p_source text DEFAULT NULL::text) RETUR
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.sources_due(p_source text) IS 'Return the tables that are to be read now, or the one named. A source that failed is left alone for longer each time, up to ten minutes.
@@ -1307,6 +1388,7 @@ CREATE FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) IS 'Keep the streams of this instance for it until it registers again, for a planned restart.
@@ -1321,6 +1403,7 @@ CREATE FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force b
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean, p_event_id uuid) IS 'Make the streams of a source equal to a staged batch, in one merge: new rows become waiting streams, changed ones are updated, inactive ones taken from their owners, vanished ones removed. A new address gets a new epoch. Rows without a usable address are skipped and leave their streams as they are.
@@ -1347,6 +1430,7 @@ CREATE FUNCTION orchestrator.undrain_instance(p_instance_id text) RETURNS TABLE(
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.undrain_instance(p_instance_id text) IS 'End a drain. The instance may have streams again.
@@ -1360,6 +1444,7 @@ CREATE FUNCTION orchestrator.unpin_stream(p_stream_id bigint) RETURNS TABLE(stre
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) IS 'Let balancing move a stream again.
@@ -1373,6 +1458,7 @@ CREATE FUNCTION orchestrator.what_if(p_without text[] DEFAULT '{}'::text[], p_wi
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_capacity jsonb) IS 'Say what would become of the streams without some instances, with new ones, or with other capacities. Nothing is changed: it is done and taken back.
@@ -1396,6 +1482,7 @@ CREATE FUNCTION orchestrator.witnesses_due() RETURNS TABLE(source text, witness 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
+    SET jit TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.witnesses_due() IS 'Return the tables beside the stations of sources that are to be read now, for what they tell of clients. One that failed is left alone for longer each time, up to ten minutes.
