@@ -1,8 +1,8 @@
 """A database that many tests of one process use one after the other, with the sessions that they left warm.
 
 A new session reads the catalog and compiles every function that it calls, which takes several times as long as what
-most tests do then. So a test leaves its rows, and they are taken out again; its sessions are made as new and stay.
-Where it leaves anything else (a function made anew, statistics, a setting of the database), the database goes.
+most tests do then. So a test leaves its rows, and what it added, and they are taken out again; its sessions are made as
+new and stay. Where it leaves anything else (a function changed, statistics, a setting of the database), the database goes.
 """
 
 from collections.abc import Callable, Iterator
@@ -61,6 +61,19 @@ from (
 """
 
 
+# The tables, views and functions that came later than a moment, as what takes them out.
+_NEWER = """
+select format('drop %%s if exists %%s cascade', o.kind, o.name) as removal
+from (
+    select case r.relkind when 'r' then 'table' when 'v' then 'view' else 'sequence' end, r.oid::regclass::text, r.oid
+    from pg_class as r where r.relkind in ('r', 'v', 'S') and r.relpersistence <> 't'
+    union all select 'routine', p.oid::regprocedure::text, p.oid from pg_proc as p
+    where p.pronamespace not in (select n.oid from pg_namespace as n where n.nspname ~ '^pg_temp')
+) as o(kind, name, oid)
+where o.oid > %s
+"""
+
+
 class KeptDatabase:
     """One clone of the migrated template, with the clock that stands still or without."""
 
@@ -70,11 +83,12 @@ class KeptDatabase:
         self.tests = 0
         self._idle: dict[str | None, list[db.Connection]] = {}
         self._conn = db.connect(dsn, schema=names.api, application_name="kept")
-        self._conn.execute("set jit = off")  # the look at the catalog would be compiled anew each time
         if with_clock:
             Clock(self._conn).install()
         self._conn.execute(self._restoring())
         self._catalog = self._fingerprint()
+        newest = "select max(oid) as oid from (select oid from pg_class union all select oid from pg_proc) as o"
+        self._newest = self._conn.execute(newest).fetchall()[0]["oid"]
 
     @contextmanager
     def database(self) -> Iterator[Database]:
@@ -99,7 +113,10 @@ class KeptDatabase:
                 [kept],
             )
             if self._fingerprint() != self._catalog:
-                return False
+                for newer in self._conn.execute(_NEWER, [self._newest]).fetchall():
+                    self._conn.execute(newer["removal"])
+                if self._fingerprint() != self._catalog:
+                    return False
             self._conn.execute("select pg_temp.restore()")
         except psycopg.OperationalError:  # its server was ended
             return False

@@ -20,7 +20,7 @@ from tests.sql.pull import add_numbered, numbers
 @pytest.fixture
 def stations(fleet: Fleet) -> Fleet:
     """Six stations, 0 to 5, whose numbers are not our ids."""
-    fleet.query("alter table {p}.stream alter column stream_id restart with 1001")
+    fleet.query("select setval(pg_get_serial_sequence('{p}.stream', 'stream_id'), 1000)")
     add_numbered(fleet, *range(6))
     return fleet
 

@@ -16,7 +16,7 @@ def session(database: Database) -> Callable[[], Session]:
 @pytest.fixture
 def fleet(database: Database, clock: Clock) -> Iterator[LawfulFleet]:
     """A fleet whose every step is followed by the laws, and whose clock stands still."""
-    fleet = LawfulFleet(database, database.connect(), clock, least=True)
+    fleet = LawfulFleet(database, database.connect(), clock, least=True, is_empty=True)
     yield fleet
     fleet.look_again()
     fleet.close()

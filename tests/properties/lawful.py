@@ -20,6 +20,9 @@ truncate {private}.assignment, {private}.stream, {private}.instance, {private}.h
     {private}.alert, {private}.alert_delivery, {private}.repair, {private}.stall, {private}.station_fault,
     {private}.failure_count, {private}.failure_streak, {private}.incident_pattern, {private}.activity_sample,
     {api}.stream_staging restart identity cascade;
+"""
+_AS_NEW = """
+delete from {private}.settle_request;
 delete from {private}.source where source <> 'manual';
 update {private}.controller set paused_at = null, paused_by = null, paused_reason = null, last_balanced_at = null,
     sessions_trusted_from = null, silence_counts_from = null, silence_trusted_from = null,
@@ -66,7 +69,10 @@ class Worker:
 class LawfulFleet:
     """The database, its clock and the workers. Each call is followed by the laws."""
 
-    def __init__(self, database: Database, conn: db.Connection, clock: Clock, *, least: bool) -> None:
+    def __init__(
+        self, database: Database, conn: db.Connection, clock: Clock, *, least: bool, is_empty: bool = False
+    ) -> None:
+        """`is_empty`: nobody used the database before. To empty it makes tables that are others to the catalog."""
         self.database = database
         self.conn = conn
         self.clock = clock
@@ -77,7 +83,7 @@ class LawfulFleet:
         self.nothing_to_repair = True
         self._unsure: set[str] = set()
         self._processes = 0
-        self.execute(_EMPTY)
+        self.execute(_AS_NEW if is_empty else _EMPTY + _AS_NEW)
         self.now: Snapshot = look(conn)
 
     def execute(self, text: Any, parameters: Any = None) -> list[db.Row]:

@@ -33,7 +33,7 @@ where schemaname = %s and relname in ('assignment', 'movement')
 @pytest.fixture(params=["no statistics", "statistics"])
 def fleet(request: pytest.FixtureRequest, database: Database, clock: Clock) -> LawfulFleet:
     conn = database.connect()
-    fleet = LawfulFleet(database, conn, clock, least=True)
+    fleet = LawfulFleet(database, conn, clock, least=True, is_empty=True)
     for number in range(INSTANCES):
         db.call(conn, "register_instance", instance_id=f"fv-{number}", max_streams=150)
     fleet.execute(_FILL.replace("{streams}", str(STREAMS)))

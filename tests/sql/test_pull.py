@@ -9,7 +9,7 @@ from tests.sql.pull import PullClient, add_numbered, numbers
 @pytest.fixture
 def stations(fleet: Fleet) -> Fleet:
     """Ten stations, 0 to 9, whose numbers are not our ids."""
-    fleet.query("alter table {p}.stream alter column stream_id restart with 1001")
+    fleet.query("select setval(pg_get_serial_sequence('{p}.stream', 'stream_id'), 1000)")
     add_numbered(fleet, *range(10))
     return fleet
 
