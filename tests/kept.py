@@ -184,7 +184,7 @@ class KeptDatabase:
             if conn.info.transaction_status not in (TransactionStatus.IDLE, TransactionStatus.INTRANS):
                 raise psycopg.OperationalError("it is in the middle of something")
             conn.rollback()
-            conn.autocommit = True
+            conn.autocommit, conn.isolation_level, conn.read_only, conn.deferrable = True, None, None, None
             [row] = _last(conn.execute(_AS_NEW))
             if row["channels"]:
                 raise psycopg.OperationalError("it listens")

@@ -38,7 +38,7 @@ select jsonb_build_object(
         select coalesce(jsonb_agg(distinct f.stream_id), '[]') from {private}.refusal as f where f.until > {private}.now()
     ),
     'faulted', (select coalesce(jsonb_agg(f.stream_id), '[]') from {private}.station_fault as f),
-    'decisions', (select coalesce(jsonb_agg(to_jsonb(d)), '[]') from {private}.decision as d),
+    'decisions', (select coalesce(jsonb_agg(to_jsonb(d) order by d.decision_id), '[]') from {private}.decision as d),
     'movements', (select coalesce(jsonb_agg(to_jsonb(m) order by m.stream_id, m.epoch), '[]') from {private}.movement as m),
     'repairs', (
         select coalesce(jsonb_agg(to_jsonb(r)), '[]') from {private}.repair as r where not r.difference ? 'claimed_of_others'
