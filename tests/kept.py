@@ -1,8 +1,9 @@
 """A database that many tests of one process use one after the other, with the sessions that they left warm.
 
 A new session reads the catalog and compiles every function that it calls, which takes several times as long as what
-most tests do then. So a test leaves its rows, and what it added, and they are taken out again; its sessions are made as
-new and stay. Where it leaves anything else (a function changed, statistics, a setting of the database), the database goes.
+most tests do then. So a test leaves its rows, and what it added, and they are taken out again; its sessions are made
+as new and stay. Where it leaves anything else (a function changed, statistics, a setting of the database), the database
+goes.
 """
 
 from collections.abc import Callable, Iterator
