@@ -119,7 +119,7 @@ class KeptDatabase:
                 if self._fingerprint() != self._catalog:
                     return False
             self._conn.execute("select pg_temp.restore()")
-        except psycopg.OperationalError:  # its server was ended
+        except psycopg.Error:  # its server was ended, or what was added belongs to an extension
             return False
         return True
 

@@ -21,7 +21,7 @@ declare
     v_client {{ private }}.pull_client;
     v_instance {{ private }}.instance;
     v_outcome text := {{ private }}.ordinary_ask(v_instance_id, p_address, v_asked);
-    v_stream_ids bigint[] := '{}';
+    v_stream_ids bigint[] := array[]::bigint[];
     v_stations jsonb;
 begin
     if v_outcome is null then
