@@ -388,7 +388,7 @@ begin
             and not c.is_fresh
             and not c.has_left
             and coalesce(c.capacity - p_asked, c.list_length) = c.list_length
-            and (c.probed_at is null or c.kind is not null)
+            and {{ private }}.kind_by_ask(c, c.list_length) is not distinct from c.kind
             and l.outgoing = 0
             and not exists (select from {{ private }}.assignment as a where a.instance_id = c.instance_id and a.state = 'assigned')
             and not {{ private }}.may_be_given_more(c)

@@ -166,6 +166,17 @@ class TestMoreThanTheFirstAnswer:
         assert ("streams_waiting", "") in _codes(stations)
         assert {*b.start()} == {*range(10)}
 
+    def test_one_that_was_slow_to_ask_again_gets_the_rest_after_all(self, stations: Fleet) -> None:
+        a, b = self._two(stations)
+        a.release(*a.own)
+        assert len(b.ask()) == 1
+        stations.clock.advance("20 seconds")
+        b.beat()  # taken for one that asks no more
+        stations.clock.advance("3 seconds")
+        given = [*b.ask(), *b.ask()]
+        assert len(given) == 4
+        assert b.booked == {*range(10)}
+
     def test_the_dialect_that_cannot_be_told_apart_gets_no_more_in_its_life(self, stations: Fleet) -> None:
         a, b = self._two(stations, "server")
         a.release(*map(str, a.own))
