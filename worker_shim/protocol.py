@@ -23,6 +23,7 @@ from worker_shim.calls import Member, Row
 from worker_shim.clock import clock
 from worker_shim.connection import Refused
 from worker_shim.departure import Departure
+from worker_shim.identity import Identity
 from worker_shim.loop import Loop
 from worker_shim.retry import STALE, UNWANTED, Breaker, backoff
 from worker_shim.stream import digest
@@ -79,6 +80,7 @@ class Protocol:
         self.renewals = Renewals()
         self.unbroken_since = clock()  # the last connection or registration
         self._registration = registration
+        self._identity = Identity()
         self._wait_for_id_until = clock() + wait_for_id
         self._member = member
         self.beats = beats
@@ -167,7 +169,9 @@ class Protocol:
 
     async def _register(self) -> None:
         sent = clock()
-        (row,) = await self._member.calls.call("register_instance", **self._registration)
+        identity = self._identity.as_metadata()
+        metadata = {**identity, **self._registration["metadata"], "process": identity["process"]}
+        (row,) = await self._member.calls.call("register_instance", **{**self._registration, "metadata": metadata})
         if self._assignments.is_stopping:
             return  # it was isolated meanwhile
         self._member.incarnation = row["incarnation"]

@@ -8,11 +8,8 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import logging
-import os
 import signal
-import socket
 import threading
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import FrameType
@@ -98,14 +95,7 @@ class Worker:
             "version": version,
             "location": location,
             "lease": timedelta(seconds=lease) if lease is not None else None,
-            # The process is what may register again under this id; a restarted program is another one.
-            "metadata": {
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                **(metadata or {}),
-                "make_before_break": make_before_break,
-                "process": str(uuid.uuid4()),
-            },
+            "metadata": {**(metadata or {}), "make_before_break": make_before_break},
         }
         if isolation is not None:
             registration["stop_within"] = timedelta(seconds=isolation.stop_within)
