@@ -68,7 +68,9 @@ begin
                     and i.suspended_until is null
                     and v_report.status is distinct from 'draining'
                     -- it is in step, and was
-                    and (p_digest is null or (p_digest = l.digest and l.outgoing = 0))
+                    and (p_digest is null or (
+                        p_digest = l.digest and l.outgoing = 0 and {{ private }}.is_count_of(v_report.current_streams, l.owned, i.metadata)
+                    ))
                     and h.attempts = 0
                     and i.lost_by_decision_id is null
                 )
@@ -105,6 +107,11 @@ begin
 
     if not v_in_step then
         return query select c.* from {{ private }}.commands_for(p_instance_id, v_is_explained) as c;
+        if not found and not v_is_explained then
+            -- It has what is not known here, and owns nothing that could be said: an answer without a row would say that all is well. What
+            -- it has not cannot be stopped, so it reports all that it has.
+            return query select 'remove', 0::bigint, 0::bigint, null::text, null::text, null::jsonb;
+        end if;
     end if;
 
     -- what it should know
@@ -120,7 +127,7 @@ p_instance_id: the instance.
 p_incarnation: its incarnation, as register_instance returned it.
 p_digest: the digest of what it runs, a signed 64-bit integer; null says nothing about it.
 p_report: what else it knows, all keys optional: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage and memory_usage (percent), last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for" (seconds)}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).
-action: add, remove, restart (a silent stream), prepare (hear the stream without being its owner yet, acknowledge a start when it is heard, and stop preparing what is not named any more) or notice.
+action: add, remove (of stream 0, which nobody has: what is reported is not known here, and report_streams is to tell it in full), restart (a silent stream), prepare (hear the stream without being its owner yet, acknowledge a start when it is heard, and stop preparing what is not named any more) or notice.
 stream_id: the stream; null for a notice.
 epoch: the epoch under which to start or stop it; for prepare the one that it is going to have.
 name: the name of the station; only for add and prepare.

@@ -11,6 +11,7 @@ as $function$
 declare
     v_instance {{ private }}.instance := {{ private }}.authorize_instance(p_instance_id, p_incarnation);
     v_seen record;
+    v_counts boolean;
 begin
     if {{ private }}.is_changed_by_a_beat(v_instance) or p_report.status = 'draining' then
         perform {{ private }}.apply_status_event(v_instance, p_report);
@@ -24,8 +25,9 @@ begin
     where l.instance_id = p_instance_id;
     attempts := v_seen.attempts;
     -- a stream may have to go before the worker has heard of it: no digest tells, and the next owner waits for its word
-    in_step := p_digest is null or (p_digest = v_seen.digest and v_seen.outgoing = 0);
-    is_explained := p_digest in (v_seen.digest, {{ private }}.confirmed_digest(p_instance_id));
+    v_counts := {{ private }}.is_count_of(p_report.current_streams, v_seen.owned, v_instance.metadata);
+    in_step := p_digest is null or (p_digest = v_seen.digest and v_seen.outgoing = 0 and v_counts);
+    is_explained := case when p_digest = v_seen.digest then v_counts else p_digest = {{ private }}.confirmed_digest(p_instance_id) end;
     if not in_step then
         if is_explained then
             attempts := 0;

@@ -38,6 +38,15 @@ end
 $function$;
 comment on function {{ private }}.check_stalled(jsonb) is 'A data exception when the list of streams that a beat reports as silent cannot be read.';
 
+create or replace function {{ private }}.is_count_of(p_said integer, p_owned integer, p_metadata jsonb)
+    returns boolean
+    language sql immutable
+begin atomic
+    -- a digest can be made equal on purpose; over HTTP the digest is reckoned here, from what was confirmed, and the number is the client's
+    select p_said is null or p_said = p_owned or coalesce(p_metadata ? 'http', false);
+end;
+comment on function {{ private }}.is_count_of(integer, integer, jsonb) is 'Whether the number of streams that a worker says it runs fits what it owns.';
+
 create or replace function {{ private }}.read_report(p_report jsonb)
     returns {{ private }}.report
     language plpgsql stable

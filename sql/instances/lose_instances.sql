@@ -1,6 +1,6 @@
 -- How an instance loses its streams: by silence, by its goodbye, by an administrator.
 -- Locks     instance; stream and assignment rows (by id); callers that lose instances hold the decision lock
--- Writes    instance, assignment, decision, movement, metric_count
+-- Writes    instance, assignment, withdrawal, decision, movement, metric_count
 
 create or replace function {{ private }}.unassign_from_pull_clients(p_decision_id bigint, p_instance_ids text[], p_reason text)
     returns void
@@ -40,6 +40,13 @@ declare
 begin
     perform i.instance_id from {{ private }}.instance as i where i.instance_id = any(p_instance_ids) order by i.instance_id for no key update;
     perform {{ private }}.step_instance(u.instance_id, p_event) from unnest(p_instance_ids) as u(instance_id);
+    -- what an earlier loss took, and none of these has stopped yet by its word, is not forgotten for this one
+    insert into {{ private }}.withdrawal as w (instance_id, stream_id, epoch, withdrawn_at)
+    select m.from_instance_id, m.stream_id, m.epoch - 1, m.moved_at
+    from {{ private }}.instance as i
+    join {{ private }}.movement as m on m.decision_id = i.lost_by_decision_id and m.from_instance_id = i.instance_id
+    where i.instance_id = any(p_instance_ids) and i.lost_by_decision_id is not null
+    on conflict (instance_id, stream_id) do update set epoch = greatest(w.epoch, excluded.epoch);
     v_counts_as_loss := p_event = 'lost' and {{ private }}.others_are_alive(p_instance_ids);
     update {{ private }}.instance as i
     set

@@ -432,7 +432,7 @@ p_instance_id: the instance.
 p_incarnation: its incarnation, as register_instance returned it.
 p_digest: the digest of what it runs, a signed 64-bit integer; null says nothing about it.
 p_report: what else it knows, all keys optional: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage and memory_usage (percent), last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for" (seconds)}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).
-action: add, remove, restart (a silent stream), prepare (hear the stream without being its owner yet, acknowledge a start when it is heard, and stop preparing what is not named any more) or notice.
+action: add, remove (of stream 0, which nobody has: what is reported is not known here, and report_streams is to tell it in full), restart (a silent stream), prepare (hear the stream without being its owner yet, acknowledge a start when it is heard, and stop preparing what is not named any more) or notice.
 stream_id: the stream; null for a notice.
 epoch: the epoch under which to start or stop it; for prepare the one that it is going to have.
 name: the name of the station; only for add and prepare.
@@ -3168,6 +3168,12 @@ CREATE FUNCTION orchestrator_private.is_changed_by_a_beat(p_instance orchestrato
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.is_changed_by_a_beat(p_instance orchestrator_private.instance) IS 'Whether the next beat changes this instance: it is new, late, lost, recovering or suspended.';
+
+CREATE FUNCTION orchestrator_private.is_count_of(p_said integer, p_owned integer, p_metadata jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_count_of(p_said integer, p_owned integer, p_metadata jsonb) IS 'Whether the number of streams that a worker says it runs fits what it owns.';
 
 CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
     LANGUAGE sql STABLE
@@ -6634,6 +6640,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_alive(p_instance orchestrator_pri
 REVOKE ALL ON FUNCTION orchestrator_private.is_alone(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_changed_by_a_beat(p_instance orchestrator_private.instance) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_count_of(p_said integer, p_owned integer, p_metadata jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
 

@@ -57,6 +57,20 @@ async def test_a_stream_too_many_and_an_older_epoch_are_put_right(fleet: Fleet) 
         assert fleet.instance(ONE)["incarnation"] == 1
 
 
+async def test_a_worker_that_owns_nothing_stops_what_it_runs(fleet: Fleet) -> None:
+    """As after a restore from before it had anything: there is nothing to tell it by name."""
+    fleet.configure("heartbeat_interval", "1 second")
+    recorder = Recorder()
+    async with fleet.work(ONE, recorder) as worker:
+        await fleet.until(lambda: fleet.query("select 1 from {private}.heartbeat where in_step and beats > 0"))
+        supervisor = worker._assignments.supervisor
+        supervisor.start(Stream(999, 1, "Ghost", "http://ghost/"))
+        await until(lambda: 999 in recorder.running)
+        await fleet.until(lambda: not recorder.running, "the ghost is gone")
+        await fleet.until(lambda: fleet.query("select 1 from {private}.heartbeat where in_step"))
+        assert fleet.instance(ONE)["incarnation"] == 1
+
+
 async def test_a_database_restored_from_a_backup_goes_on_above_the_epochs_that_its_workers_hold(fleet: Fleet) -> None:
     """R3.3: under an older epoch the fence of another database would refuse the owner for ever."""
     (stream_id, *_) = fleet.add_streams(3)

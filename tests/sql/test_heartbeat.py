@@ -164,6 +164,53 @@ def test_what_was_given_away_is_said_only_until_the_worker_is_in_step(fleet: Fle
     assert fleet.query("select instance_id from {p}.instance where lost_by_decision_id is not null") == []
 
 
+@pytest.mark.parametrize("losses", [2, 3])
+def test_what_was_given_away_is_said_through_any_number_of_losses(fleet: Fleet, losses: int) -> None:
+    """It is heard once after each, and the answer does not arrive."""
+    first, second = fleet.start(10, 10, streams=6)
+    had = sorted(first.running)
+    fleet.admin("pause_balancing", reason="night")
+    for _ in range(losses):
+        for _ in range(6):
+            fleet.clock.advance("50 seconds")
+            second.beat()
+        fleet.pass_time("1 second")
+        assert first.status == "inactive"
+        second.obey()
+        lost = first.beat()
+        assert [(row["action"], row["stream_id"]) for row in lost] == [("remove", stream_id) for stream_id in had]
+    first.follow(lost)
+    assert first.beat() == []
+    assert fleet.query("select stream_id from {p}.withdrawal where instance_id = 'fv-1'") == []
+
+
+def test_a_beat_out_of_step_is_never_answered_with_nothing(fleet: Fleet) -> None:
+    """As after a restore: the worker runs what it does not own, owns nothing, and no record says that it ever did."""
+    first, second = fleet.start(10, 10, streams=6)
+    fleet.admin("pause_balancing", reason="night")
+    running = dict(second.running)
+    second.call("deregister_instance")
+    fleet.settle()
+    again = fleet.register("fv-2", 10, process="2")
+    again.running = running
+    commands = again.beat(current_streams=3)
+    assert [(row["action"], row["stream_id"]) for row in commands] == [("remove", 0)]
+    again.acknowledge(stopped=[0])
+    assert {(row["action"], row["stream_id"]) for row in again.report_streams()} == {
+        ("remove", stream_id) for stream_id in running
+    }
+
+
+def test_the_number_that_a_worker_says_counts_beside_its_digest(fleet: Fleet) -> None:
+    """A digest is an exclusive or, and can be made equal on purpose."""
+    [worker] = fleet.start(10, streams=3)
+    fleet.clock.advance("40 seconds")
+    assert worker.beat(current_streams=3) == []
+    assert {row["action"] for row in worker.beat(current_streams=4)} == {"add"}
+    assert fleet.view("repairs")[0]["difference"]["reported_streams"] == 4
+    assert worker.beat(current_streams=3) == []
+
+
 def test_a_beat_of_an_old_incarnation_is_refused(fleet: Fleet) -> None:
     """OR301: the worker must register again."""
     worker = fleet.register("fv-1")
@@ -296,7 +343,7 @@ def test_a_beat_is_one_hot_update(fleet: Fleet) -> None:
     """Design §2: a beat that updated an index would bloat the table."""
     worker = fleet.register("fv-1")
     for _ in range(20):
-        worker.beat(current_streams=1, processed_count=5)
+        worker.beat(current_streams=0, processed_count=5)
     fleet.worker_conn.execute("select pg_stat_force_next_flush()")
     [stats] = fleet.query(
         "select n_tup_upd as updates, n_tup_hot_upd as hot from pg_stat_user_tables "
