@@ -186,7 +186,7 @@ def test_what_was_given_away_is_said_through_any_number_of_losses(fleet: Fleet, 
 
 def test_a_beat_out_of_step_is_never_answered_with_nothing(fleet: Fleet) -> None:
     """As after a restore: the worker runs what it does not own, owns nothing, and no record says that it ever did."""
-    first, second = fleet.start(10, 10, streams=6)
+    _, second = fleet.start(10, 10, streams=6)
     fleet.admin("pause_balancing", reason="night")
     running = dict(second.running)
     second.call("deregister_instance")
