@@ -35,18 +35,23 @@ as $function$
 declare
     v_decision_id bigint := {{ private }}.open_decision(p_rule, p_trigger, p_reason, p_detail || jsonb_build_object('instances', to_jsonb(p_instance_ids)));
     v_counts_as_loss boolean;
+    v_earlier record;
     v_kept integer;
     v_decision {{ private }}.decision;
 begin
     perform i.instance_id from {{ private }}.instance as i where i.instance_id = any(p_instance_ids) order by i.instance_id for no key update;
     perform {{ private }}.step_instance(u.instance_id, p_event) from unnest(p_instance_ids) as u(instance_id);
-    -- what an earlier loss took, and none of these has stopped yet by its word, is not forgotten for this one
-    insert into {{ private }}.withdrawal as w (instance_id, stream_id, epoch, withdrawn_at)
-    select m.from_instance_id, m.stream_id, m.epoch - 1, m.moved_at
-    from {{ private }}.instance as i
-    join {{ private }}.movement as m on m.decision_id = i.lost_by_decision_id and m.from_instance_id = i.instance_id
-    where i.instance_id = any(p_instance_ids) and i.lost_by_decision_id is not null
-    on conflict (instance_id, stream_id) do update set epoch = greatest(w.epoch, excluded.epoch);
+    for v_earlier in
+        select i.instance_id, i.lost_by_decision_id
+        from {{ private }}.instance as i where i.instance_id = any(p_instance_ids) and i.lost_by_decision_id is not null
+    loop
+        -- what an earlier loss took, and it has not stopped yet by its word, is not forgotten for this one
+        insert into {{ private }}.withdrawal as w (instance_id, stream_id, epoch, withdrawn_at)
+        select m.from_instance_id, m.stream_id, m.epoch - 1, m.moved_at
+        from {{ private }}.movement as m
+        where m.decision_id = v_earlier.lost_by_decision_id and m.from_instance_id = v_earlier.instance_id
+        on conflict (instance_id, stream_id) do update set epoch = greatest(w.epoch, excluded.epoch);
+    end loop;
     v_counts_as_loss := p_event = 'lost' and {{ private }}.others_are_alive(p_instance_ids);
     update {{ private }}.instance as i
     set
