@@ -17,7 +17,12 @@ begin
     )
     select 200, jsonb_build_object(
         'status', (
-            select case when bool_or(s.status = 'unhealthy') then 'unhealthy' when bool_or(s.status = 'degraded') then 'limited' else 'healthy' end
+            -- while others are heard, streams that wait are a limit to those who go by this word, and no reason to go away
+            select case
+                when bool_or(s.status = 'unhealthy' and (s.component <> 'streams' or t.assigned = 0)) then 'unhealthy'
+                when bool_or(s.status <> 'healthy') then 'limited'
+                else 'healthy'
+            end
             from service as s
         ),
         'timestamp', {{ private }}.now(),
@@ -42,7 +47,7 @@ comment on function {{ api }}.http_health(text) is
 'Answer GET /health. The status is 200 even when something is unhealthy; probes that go by the status ask /readyz.
 p_version: the version of the program that answers.
 status: the HTTP status.
-body: status (healthy, limited when a service is degraded, or unhealthy), uptime (seconds), services with their response times (ms), instances and streams by state.
+body: status (healthy; limited when a service is degraded, or streams wait while others are heard; or unhealthy), uptime (seconds), services with their response times (ms), instances and streams by state.
 Example: select * from {{ api }}.http_health(''0.1.0'');';
 revoke all on function {{ api }}.http_health(text) from public;
 grant execute on function {{ api }}.http_health(text) to {{ reader }}, {{ admin }};

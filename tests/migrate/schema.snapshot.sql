@@ -508,7 +508,7 @@ CREATE FUNCTION orchestrator.http_health(p_version text DEFAULT NULL::text) RETU
 COMMENT ON FUNCTION orchestrator.http_health(p_version text) IS 'Answer GET /health. The status is 200 even when something is unhealthy; probes that go by the status ask /readyz.
 p_version: the version of the program that answers.
 status: the HTTP status.
-body: status (healthy, limited when a service is degraded, or unhealthy), uptime (seconds), services with their response times (ms), instances and streams by state.
+body: status (healthy; limited when a service is degraded, or streams wait while others are heard; or unhealthy), uptime (seconds), services with their response times (ms), instances and streams by state.
 Example: select * from orchestrator.http_health(''0.1.0'');';
 
 CREATE FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text DEFAULT NULL::text, p_address text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)

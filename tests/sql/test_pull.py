@@ -612,3 +612,19 @@ class TestOneThatCompares:
         ):
             with refused(code):
                 stations.one("set_client_kind", instance_id=instance_id, kind=kind)
+
+
+@pytest.mark.parametrize(("hosts", "status"), [(1, "limited"), (0, "unhealthy")])
+def test_health_is_limited_where_stations_wait_while_others_are_heard(stations: Fleet, hosts: int, status: str) -> None:
+    """Scripts in the field take any other word for a server that is of no use; health() itself says unhealthy."""
+    clients = [_client(stations, capacity=5)][:hosts]
+    for client in clients:
+        client.start()
+    for _ in range(60):
+        stations.clock.advance("3 seconds")
+        for client in clients:
+            client.ask()
+        stations.query("select {a}.http_present()")
+        stations.run_due_jobs()
+    body = stations.one("http_health", version="1")["body"]
+    assert (body["services"]["streams"]["status"], body["status"]) == ("unhealthy", status)
