@@ -7,6 +7,7 @@ import click
 from psycopg.types.json import Jsonb
 
 from orchestrator.cli import answer, completion, options, output
+from orchestrator.database import db
 
 
 @click.group()
@@ -49,8 +50,9 @@ def now(target: options.Target, reason: str | None) -> None:
 def plan(target: options.Target, without: tuple[str, ...], joining: dict[str, int], capacity: dict[str, int]) -> None:
     """Show what a rebalance would move, and keep it for 'apply'.
 
-    What each instance has before and after, the number of moves beside the least possible, and each move with its
-    reason. With --without, --with and --capacity it tells what would become of another fleet, and keeps nothing.
+    What each instance has before and after, the number of moves beside the least possible, each move with its reason,
+    and what cannot be moved. With --without, --with and --capacity it tells what would become of another fleet, and
+    keeps nothing.
     """
     if without or joining or capacity:
         _what_if(target, {"without": list(without), "with": Jsonb(joining), "capacity": Jsonb(capacity)})
@@ -58,18 +60,42 @@ def plan(target: options.Target, without: tuple[str, ...], joining: dict[str, in
     moves = answer.act(target, "plan_rebalance")
     effect = answer.act(target, "plan_effect", plan_id=moves[0]["plan_id"]) if moves else []
     plan_id = moves[0]["plan_id"] if moves else None
+    with target.connect() as conn:
+        immovable = _immovable(conn)
     if target.json:
         output.as_json_text(
-            {"plan_id": plan_id, "least_moves": _sums(effect)["least_moves"], "instances": effect, "moves": moves}
+            {
+                "plan_id": plan_id,
+                "least_moves": _sums(effect)["least_moves"],
+                "instances": effect,
+                "moves": moves,
+                "cannot_be_moved": immovable,
+            }
         )
         return
+    for row in immovable:
+        click.echo(f"{row['instance_id']}: its {row['streams']} streams cannot be moved: {row['why']}")
     if not moves:
-        click.echo("nothing to move: the load is even")
+        click.echo("nothing to move: " + ("the rest is even" if immovable else "the load is even"))
         return
     columns = ("instance_id", "max_streams", "streams_before", "streams_after", "gained", "lost")
     answer.table([row for row in effect if row["gained"] or row["lost"]], columns, empty="")
     answer.table(moves, ("stream_id", "from_instance_id", "to_instance_id", "why"), title="\nmoves", empty="")
     click.echo(f"\nplan {plan_id}: {_told(effect)}\nto make it: orchestrator rebalance apply {plan_id}")
+
+
+def _immovable(conn: db.Connection) -> list[db.Row]:
+    """The instances that nothing can be moved off, and why."""
+    return [
+        {
+            "instance_id": row["instance_id"],
+            "streams": row["assigned_streams"],
+            "why": "it stops none while it lives"
+            + ("; recreate its container" if row["placement"] == "pull" else "; stop its process"),
+        }
+        for row in db.view(conn, "instances", where={"keeps_streams": True}, order_by=["instance_id"])
+        if row["assigned_streams"] and row["status"] not in ("inactive", "removed")
+    ]
 
 
 def _what_if(target: options.Target, supposed: Mapping[str, Any]) -> None:

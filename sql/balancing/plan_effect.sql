@@ -4,7 +4,7 @@
 create or replace function {{ api }}.plan_effect(p_plan_id bigint)
     returns table (
         instance_id text, max_streams integer, streams_before integer, streams_after integer, gained integer, lost integer,
-        moves integer, least_moves integer
+        moves integer, least_moves integer, immovable integer
     )
     language plpgsql volatile security definer
     set search_path = pg_catalog, pg_temp
@@ -33,7 +33,7 @@ begin
     select
         i.instance_id, i.max_streams, l.owned - l.outgoing + l.incoming,
         l.owned - l.outgoing + l.incoming + coalesce(e.gained, 0) - coalesce(e.lost, 0), coalesce(e.gained, 0), coalesce(e.lost, 0),
-        s.moves, s.least_moves
+        s.moves, s.least_moves, case when i.keeps_streams and i.is_living then l.owned else 0 end
     from {{ private }}.instance as i
     join {{ private }}.instance_load as l on l.instance_id = i.instance_id
     left join effect as e on e.instance_id = i.instance_id
@@ -53,6 +53,7 @@ gained: streams that would come to it.
 lost: streams that would leave it.
 moves: moves of the whole plan.
 least_moves: the least number of moves that reaches the same loads.
+immovable: streams that nothing can move while the instance lives: it would hear on.
 Raises: OR107, OR403.
 Example: select * from {{ api }}.plan_effect(1);';
 revoke all on function {{ api }}.plan_effect(bigint) from public;

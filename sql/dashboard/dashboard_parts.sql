@@ -20,7 +20,7 @@ as $function$
             'load_percentage', s.load_percentage, 'fair_share', s.fair_share,
             'last_heartbeat', s.last_heartbeat,
             'in_step', s.in_step, 'session_lost_at', s.session_lost_at, 'suspended_until', s.suspended_until,
-            'standing_order', s.standing_order, 'placement', s.placement, 'probation_until', s.probation_until, 'stalled_streams', s.stalled_streams,
+            'standing_order', s.standing_order, 'keeps_streams', s.keeps_streams and s.status <> 'inactive', 'probation_until', s.probation_until, 'stalled_streams', s.stalled_streams,
             'cpu_usage', s.cpu_usage, 'memory_usage', s.memory_usage, 'version', s.version, 'location', s.location
         )
         order by s.instance_id

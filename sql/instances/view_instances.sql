@@ -52,8 +52,9 @@ select
     i.crashes,
     i.losses,
     i.probation_until,
-    i.placement
+    i.placement,
+    i.keeps_streams
 from {{ private }}.instance as i
 inner join {{ private }}.instance_load as l on i.instance_id = l.instance_id
 inner join {{ private }}.heartbeat as h on i.instance_id = h.instance_id;
-comment on view {{ api }}.instances is 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, whose streams cannot be moved while it lives and which has no fair share.';
+comment on view {{ api }}.instances is 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, which has no fair share. keeps_streams: it hears on what is taken from it, so its streams cannot be moved while it lives.';

@@ -178,7 +178,7 @@ def test_a_rebalance_is_planned_then_applied_once(cli: Cli, fleet: Fleet) -> Non
     fleet.register("three")
 
     plan = cli("rebalance", "plan", "--json").json
-    assert plan.keys() == {"plan_id", "moves", "least_moves", "instances"}
+    assert plan.keys() == {"plan_id", "moves", "least_moves", "instances", "cannot_be_moved"}
     assert plan["moves"][0].keys() == {"plan_id", "stream_id", "from_instance_id", "to_instance_id", "why"}
     applied = cli("rebalance", "apply", plan["plan_id"], "--json")
     assert applied.json["moves"] == applied.json["least_moves"] == len(plan["moves"])

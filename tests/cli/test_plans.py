@@ -71,3 +71,29 @@ def test_a_stream_that_is_heard_shows_who_else_could_have_it(cli: Cli, fleet: Fl
     other = {"one": "two", "two": "one"}[fleet.owner(stream_id)]
     shown = cli("stream", "explain", stream_id).stdout
     assert shown.split("who else could have it")[1].split()[4] == other
+
+
+def test_a_plan_says_what_cannot_be_moved_and_why(cli: Cli, fleet: Fleet) -> None:
+    fleet.register("keeper", metadata={"keeps_streams": True})
+    fleet.register("http-1")
+    fleet.add_streams(8)
+    fleet.register("three")
+    # as a client that asks for its streams has them
+    fleet.conn.execute(
+        f"update {fleet.conn.names.private}.instance set placement = 'pull' where instance_id = 'http-1'"
+    )
+    streams = {row["instance_id"]: row["assigned_streams"] for row in db.view(fleet.conn, "instances")}
+    shown = cli("rebalance", "plan").stdout.splitlines()
+    assert (
+        f"keeper: its {streams['keeper']} streams cannot be moved: it stops none while it lives; stop its process"
+        in shown
+    )
+    assert (
+        f"http-1: its {streams['http-1']} streams cannot be moved: it stops none while it lives; recreate its container"
+        in shown
+    )
+    told = cli("rebalance", "plan", "--json").json["cannot_be_moved"]
+    assert [row["instance_id"] for row in told] == ["http-1", "keeper"]
+    [first, *_] = cli("rebalance", "plan", "--json").json["moves"]
+    effect = db.call(fleet.conn, "plan_effect", plan_id=first["plan_id"])
+    assert {row["instance_id"] for row in effect if row["immovable"]} == {"http-1", "keeper"}

@@ -870,7 +870,7 @@ event_id: the id of the event, for explain_event.
 Raises: OR101, OR102, OR103, OR405, 55P03.
 Example: select * from orchestrator.pin_stream(1, ''fingerv7-002'');';
 
-CREATE FUNCTION orchestrator.plan_effect(p_plan_id bigint) RETURNS TABLE(instance_id text, max_streams integer, streams_before integer, streams_after integer, gained integer, lost integer, moves integer, least_moves integer)
+CREATE FUNCTION orchestrator.plan_effect(p_plan_id bigint) RETURNS TABLE(instance_id text, max_streams integer, streams_before integer, streams_after integer, gained integer, lost integer, moves integer, least_moves integer, immovable integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -887,6 +887,7 @@ gained: streams that would come to it.
 lost: streams that would leave it.
 moves: moves of the whole plan.
 least_moves: the least number of moves that reaches the same loads.
+immovable: streams that nothing can move while the instance lives: it would hear on.
 Raises: OR107, OR403.
 Example: select * from orchestrator.plan_effect(1);';
 
@@ -4913,12 +4914,13 @@ CREATE VIEW orchestrator.instances AS
     i.crashes,
     i.losses,
     i.probation_until,
-    i.placement
+    i.placement,
+    i.keeps_streams
    FROM ((orchestrator_private.instance i
      JOIN orchestrator_private.instance_load l ON ((i.instance_id = l.instance_id)))
      JOIN orchestrator_private.heartbeat h ON ((i.instance_id = h.instance_id)));
 
-COMMENT ON VIEW orchestrator.instances IS 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, whose streams cannot be moved while it lives and which has no fair share.';
+COMMENT ON VIEW orchestrator.instances IS 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, which has no fair share. keeps_streams: it hears on what is taken from it, so its streams cannot be moved while it lives.';
 
 CREATE VIEW orchestrator.job_runs AS
  SELECT job_run_id,
