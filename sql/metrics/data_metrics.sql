@@ -45,7 +45,7 @@ defined as (
         ('orchestrator_instance_info', 'instance', 'gauge', null, array['instance_id', 'status', 'version', 'location'], null, 'Always 1: what an instance says of itself, and its status.'),
         ('orchestrator_instance_streams', 'instance', 'gauge', 'streams', array['instance_id'], null, 'Streams that an instance has.'),
         ('orchestrator_instance_max_streams', 'instance', 'gauge', 'streams', array['instance_id'], null, 'Streams that an instance may have.'),
-        ('orchestrator_instance_immovable_streams', 'instance', 'gauge', 'streams', array['instance_id'], null, 'Streams of a client that asks for its streams, which no decision can move while it lives.'),
+        ('orchestrator_instance_immovable_streams', 'instance', 'gauge', 'streams', array['instance_id'], null, 'Streams of an instance that stops none, which no decision can move while it lives.'),
         ('orchestrator_instance_load_ratio', 'instance', 'gauge', 'ratio', array['instance_id'], null, 'The part of an instance''s capacity that is used.'),
         ('orchestrator_instance_silence_seconds', 'instance', 'gauge', 'seconds', array['instance_id'], null, 'How long ago an instance beat.'),
         ('orchestrator_instance_cpu_ratio', 'instance', 'gauge', 'ratio', array['instance_id'], null, 'What an instance uses of its CPUs, as it says.'),

@@ -28,7 +28,7 @@ as $function$
         ('orchestrator_beats_missed_total', who.labels, h.missed),
         ('orchestrator_instance_streams', who.labels, l.owned),
         ('orchestrator_instance_max_streams', who.labels, i.max_streams),
-        ('orchestrator_instance_immovable_streams', who.labels, case when i.placement = 'pull' and i.keeps_streams and i.is_living then l.owned end),
+        ('orchestrator_instance_immovable_streams', who.labels, case when i.keeps_streams and i.is_living then l.owned end),
         ('orchestrator_instance_load_ratio', who.labels, l.owned / i.max_streams::double precision),
         ('orchestrator_instance_silence_seconds', who.labels, extract(epoch from n.now - h.beat_at)),
         ('orchestrator_instance_cpu_ratio', who.labels, h.cpu_usage / 100),
