@@ -75,6 +75,8 @@ class Worker:
     def obey(self, **report: Any) -> list[Row]:
         """Beat, follow, and see that the next beat finds it in step; returns the first commands."""
         commands = self.beat(**report)
+        if [row["stream_id"] for row in commands] == [0]:
+            commands = self.report_streams()  # nobody has that one: it says all that it has, as worker_shim does
         if commands:
             self.follow(commands)
         return commands
