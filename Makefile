@@ -29,7 +29,7 @@ scenarios: $(VENV)/dev.stamp  ## what programs in the field live through, in rea
 	ORCHESTRATOR_FIELD_FACTOR=1 ORCHESTRATOR_FIELD_ACCOUNTS=build/scenarios.txt $(BIN)/pytest -q -n 12 --dist loadgroup -m scenario tests/field
 
 scenarios-quick: $(VENV)/dev.stamp  ## the same, twenty times as fast, a few minutes
-	$(BIN)/pytest -q -n 6 --dist loadgroup -m scenario tests/field
+	$(BIN)/pytest -q -n 4 --dist loadgroup -m scenario tests/field
 
 test-other: $(VENV)/dev.stamp  ## the tests of the SQL under another schema name, on Debian's PostgreSQL 15 where it is installed
 	@if [ -x $(POSTGRES_15)/initdb ]; then \
