@@ -6,9 +6,9 @@
 -- The first answer of a client's life names all that it is to run: what its list may hold already, and its share of what waits. It is not
 -- told of more before it asks again, and a client that is not known to start more than its first answer is tried with one stream.
 -- How many it asks for does not count: what it holds is in the books, and that number only tells how long its list is.
--- Locks     decision; instance, assignment rows (by id); heartbeat row; at last pull_client, pull_memory
 -- Nearly every ask is an ordinary one: the list is as it was told, and there is nothing to give. It is one statement, which also finds out
 -- whether it is one (ordinary_ask); only what it leaves goes the long way (pull_ask).
+-- Locks     decision; instance, assignment rows (by id); heartbeat row; at last pull_client, pull_memory
 -- Writes    heartbeat, pull_client, pull_memory, controller; assignment, decision, movement when it is given streams
 
 create or replace function {{ private }}.open_streams(p_instance_id text)

@@ -6,13 +6,17 @@
 
 create or replace function {{ private }}.is_own_sign(p_client {{ private }}.pull_client, p_peer text, p_load bigint)
     returns boolean
-    language sql immutable
+    language sql stable
 begin atomic
     -- a process that has just begun has nothing, one that runs has something
     select {{ private }}.is_pull_client_here(p_client, p_peer)
         and (
             p_load is null or (p_client).is_fresh or (p_client).has_left or (p_client).kind = 'comparing'
             or (p_load > 0) = ((p_client).list_length > 0)
+            -- the module that compares takes the number of the books for its own: none, after it was lost
+            or ((p_client).dialect = 'server' and p_load = 0 and not exists (
+                select from {{ private }}.assignment as a where a.instance_id = (p_client).instance_id
+            ))
         );
 end;
 comment on function {{ private }}.is_own_sign({{ private }}.pull_client, text, bigint) is 'Whether a beat from this address, which speaks of so many streams, is this client''s own.';

@@ -3195,7 +3195,7 @@ CREATE FUNCTION orchestrator_private.is_pull_client_here(p_client orchestrator_p
 COMMENT ON FUNCTION orchestrator_private.is_pull_client_here(p_client orchestrator_private.pull_client, p_peer text) IS 'Whether words from this network address may be the client''s own. Where all clients share one address it proves nothing.';
 
 CREATE FUNCTION orchestrator_private.is_own_sign(p_client orchestrator_private.pull_client, p_peer text, p_load bigint) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql STABLE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.is_own_sign(p_client orchestrator_private.pull_client, p_peer text, p_load bigint) IS 'Whether a beat from this address, which speaks of so many streams, is this client''s own.';

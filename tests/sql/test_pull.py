@@ -628,3 +628,22 @@ def test_health_is_limited_where_stations_wait_while_others_are_heard(stations: 
         stations.run_due_jobs()
     body = stations.one("http_health", version="1")["body"]
     assert (body["services"]["streams"]["status"], body["status"]) == ("unhealthy", status)
+
+
+def test_a_server_that_was_lost_and_has_compared_is_heard(stations: Fleet) -> None:
+    """It takes over that it has none, and its beats say so: they are its own, or it would be lost again and again."""
+    worker = stations.register("worker", 20)
+    host = _client(stations, "s", dialect="server")
+    host.start()
+    host.beat()
+    had = len(host.booked)
+    assert had
+    for _ in range(12):
+        stations.pass_time("10 seconds")
+        worker.obey()
+    assert host.booked == set()
+    host.own = []  # GET /instances/s says so
+    host.beat()
+    assert stations.instance("s")["status"] in ("recovering", "active")
+    stations.settle()
+    assert len(worker.running) == 10
