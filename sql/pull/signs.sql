@@ -11,7 +11,7 @@ begin atomic
     -- a process that has just begun has nothing, one that runs has something
     select {{ private }}.is_pull_client_here(p_client, p_peer)
         and (
-            p_load is null or (p_client).is_fresh or (p_client).has_left or (p_client).kind = 'comparing'
+            p_load is null or (p_client).is_fresh or (p_client).has_left or (p_client).kind is not distinct from 'comparing'
             or (p_load > 0) = ((p_client).list_length > 0)
             -- the module that compares takes the number of the books for its own: none, after it was lost
             or ((p_client).dialect = 'server' and p_load = 0 and not exists (

@@ -647,3 +647,14 @@ def test_a_server_that_was_lost_and_has_compared_is_heard(stations: Fleet) -> No
     assert stations.instance("s")["status"] in ("recovering", "active")
     stations.settle()
     assert len(worker.running) == 10
+
+
+@pytest.mark.parametrize("dialect", ["server", "worker"])
+def test_a_beat_of_none_is_not_that_of_one_that_has_some(stations: Fleet, dialect: str) -> None:
+    """A container made anew beats under the name from where the old one did, and has nothing."""
+    client = _client(stations, dialect=dialect)
+    client.start()
+    client.beat()
+    client.beat(load=0)
+    [row] = stations.query("select stray_load from {p}.pull_client")
+    assert row["stray_load"] == 0
