@@ -93,7 +93,7 @@ def test_nothing_is_held_by_what_waits_for_the_decision_lock(
     speak: Callable[[Session, PullClient], tuple[int, Any]],
     was: str,
 ) -> None:
-    """Whoever decides may want the rows of this very client; two that wait for each other end as a deadlock."""
+    """A decision may want the rows of this very client; two that wait for each other end as a deadlock."""
     if was == "lost":
         _lose(stations, client)
     else:
