@@ -3,7 +3,6 @@
 import io
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
@@ -43,30 +42,34 @@ def watch(
     """
     reader = _Reader(connect, read)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the screen has to be put back
-    stop = _on_interrupt()
+    interrupt = _Interrupt()
     try:
         if as_json:
-            _print_each(reader, lambda page: output.as_json_text(page, one_line=True), every, stop, as_json=True)
-        elif not output.is_terminal() or not _watch_on_terminal(reader, show, title, every, stop):
-            _print_each(reader, _and_an_empty_line(show), every, stop, as_json=False)
+            _print_each(reader, lambda page: output.as_json_text(page, one_line=True), every, interrupt, as_json=True)
+        elif not output.is_terminal() or not _watch_on_terminal(reader, show, title, every, interrupt):
+            _print_each(reader, _and_an_empty_line(show), every, interrupt, as_json=False)
     except KeyboardInterrupt:
         pass  # which is how it ends
     finally:
         reader.close()
 
 
-def _on_interrupt() -> threading.Event:
-    """Set by Ctrl-C, which interrupts what runs as ever. Where that goes unheard (Python ignores what is raised while
-    it tidies up), the watch ends with its next page. A shell that starts this in the background would have SIGINT
-    ignored."""
-    stop = threading.Event()
+class _Interrupt:
+    """Whether Ctrl-C was pressed, which interrupts what runs as ever. Where that goes unheard (Python ignores what is
+    raised while it tidies up), the watch ends with its next page. A shell that starts this in the background would have
+    SIGINT ignored.
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+    A plain flag: the handler runs between any two steps of this thread, so a lock that it took (as an Event does) might
+    be one that the thread holds already."""
+
+    came = False
+
+    def __init__(self) -> None:
+        signal.signal(signal.SIGINT, self._interrupt)
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        self.came = True
         raise KeyboardInterrupt
-
-    signal.signal(signal.SIGINT, interrupt)
-    return stop
 
 
 def _and_an_empty_line(show: Callable[[Page], None]) -> Callable[[Page], None]:
@@ -99,10 +102,10 @@ class _Reader:
 
 
 def _print_each(
-    reader: _Reader, show: Callable[[Any], object], every: float, stop: threading.Event, *, as_json: bool
+    reader: _Reader, show: Callable[[Any], object], every: float, interrupt: _Interrupt, *, as_json: bool
 ) -> None:
     """For a pipe: page after page; an error is told on standard error in between."""
-    while not stop.is_set():
+    while not interrupt.came:
         try:
             page = reader.page()
         except OrchestratorError as error:
@@ -112,7 +115,7 @@ def _print_each(
         else:
             show(page)
         sys.stdout.flush()
-        stop.wait(every)
+        time.sleep(every)
 
 
 @dataclass
@@ -143,7 +146,7 @@ def _clock(at: float) -> str:
 
 
 def _watch_on_terminal(
-    reader: _Reader, show: Callable[[Any], None], title: str, every: float, stop: threading.Event
+    reader: _Reader, show: Callable[[Any], None], title: str, every: float, interrupt: _Interrupt
 ) -> bool:
     """Redraw in place; False where rich is not installed. The last picture stays on the screen afterwards."""
     try:
@@ -170,10 +173,10 @@ def _watch_on_terminal(
         get_renderable=lambda: drawn(console.height), console=console, screen=True, refresh_per_second=_TICK,
         redirect_stdout=False, redirect_stderr=False,
     ) as live:  # fmt: skip
-        while not stop.is_set():
+        while not interrupt.came:
             _take(reader, show, screen)
             live.refresh()
-            stop.wait(every)
+            time.sleep(every)
     console.print(drawn())
     return True
 
