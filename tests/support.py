@@ -116,17 +116,27 @@ class Clock:
         return moment
 
     def advance(self, by: str | timedelta) -> datetime:
-        """Let time pass, in every session of this database."""
+        """Let time pass, in every session of this database, while somebody looks all the time."""
+        with self.conn.transaction():
+            self.step(by)
+            self.conn.execute(
+                statement("update {private}.job set last_started_at = last_started_at + %s::interval", self.conn.names),
+                [by],
+            )
+        return self.now
+
+    def step(self, by: str | timedelta) -> datetime:
+        """The clock steps, and no time passes. (Of time that passes without a look this cannot be told.)"""
         self.conn.execute(
             statement('update {private}."test_clock" set moment = moment + %s::interval', self.conn.names), [by]
         )
         return self.now
 
     def set(self, moment: datetime | str) -> datetime:
-        self.conn.execute(
-            statement('update {private}."test_clock" set moment = %s::timestamptz', self.conn.names), [moment]
-        )
-        return self.now
+        """Let time pass until a moment."""
+        if isinstance(moment, str):
+            moment = datetime.fromisoformat(moment)
+        return self.advance(moment - self.now)
 
     def install(self) -> None:
         self.conn.execute(

@@ -30,6 +30,7 @@ from orchestrator.driver.environment import StartOptions
 from orchestrator.driver.job_runs import JobRun, Performance, report
 from orchestrator.driver.outside import OutsideJobs
 from orchestrator.driver.redis_signs import RedisSigns
+from orchestrator.driver.server_clock import ServerClock
 from orchestrator.driver.start import add_source, apply_environment, tell_health
 from orchestrator.driver.trouble import logged, tell_who_holds_locks
 from orchestrator.errors import CallerMistake, Contention, DatabaseUnavailable, OrchestratorError, class_of
@@ -73,6 +74,7 @@ class Driver:
         self._outside: set[asyncio.Task[None]] = set()
         self._outside_done = asyncio.Event()  # one ended, and is due again before its claim would have been over
         self._performance = Performance()
+        self._server_clock = ServerClock(self._name)
         self._began = time.monotonic()
         self._reached = False  # the database answered once
         self._started = False  # and everything that belongs to the start is done
@@ -216,8 +218,9 @@ class Driver:
     async def _run_next_job(self, conn: db.AsyncConnection) -> JobRun:
         self._outside_done.clear()
         free = len(self._outside) < self._options.max_workers
+        clock = await self._server_clock.compare(conn)
         began = time.monotonic()
-        [row] = await db.call_async(conn, "run_next_job", driver=self._name, outside=free)
+        [row] = await db.call_async(conn, "run_next_job", driver=self._name, outside=free, clock=clock)
         run = JobRun(**{each.name: row[each.name] for each in fields(JobRun)})
         if run.job is not None:
             self._performance.add(run, time.monotonic() - began)

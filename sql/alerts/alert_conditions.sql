@@ -20,7 +20,7 @@ as $function$
         'no_active_instance', '', 'critical', 'no instance has been active for ' || {{ private }}.setting_text('no_instance_alert'),
         jsonb_build_object('last_active_at', max(h.beat_at), 'waiting', {{ private }}.count_waiting(1000))
     from {{ private }}.heartbeat as h
-    having greatest(max(h.beat_at), case when max(h.beat_at) is not null then {{ private }}.server_started_at() end)
+    having greatest(max(h.beat_at), case when max(h.beat_at) is not null then {{ private }}.on_this_clock({{ private }}.server_started_at()) end)
         <= {{ private }}.now() - {{ private }}.setting_interval('no_instance_alert')
 $function$;
 comment on function {{ private }}.no_active_instance() is 'Alert: no instance has beaten for no_instance_alert.';
@@ -195,6 +195,14 @@ as $function$
 $function$;
 comment on function {{ private }}.instances_on_probation() is 'Alert, for each instance on probation.';
 
+create or replace function {{ private }}.stepped_clock()
+    returns table (code text, subject text, severity text, message text, detail jsonb)
+    language sql volatile
+as $function$
+    select 'clock_stepped', '', 'warning', s.finding, s.detail from {{ private }}.recent_clock_steps() as s
+$function$;
+comment on function {{ private }}.stepped_clock() is 'Alert: the server''s clock stepped within the last hour.';
+
 create or replace function {{ private }}.alert_conditions()
     returns table (code text, subject text, severity text, message text, detail jsonb)
     language sql volatile
@@ -230,5 +238,7 @@ as $function$
     select c.* from {{ private }}.http_server_is_away() as c
     union all
     select c.* from {{ private }}.capacities_out_of_range() as c
+    union all
+    select c.* from {{ private }}.stepped_clock() as c
 $function$;
 comment on function {{ private }}.alert_conditions() is 'What is wrong now, one row per alert that should be open.';

@@ -2,6 +2,7 @@
 --   rights_missing          the owner cannot see other logins' sessions
 --   transaction_long        a transaction has run for longer than transaction_timeout
 --   lock_wait               a session waits for a lock, and who holds it
+--   clock_stepped           the server's clock stepped, or went back and nobody has looked since
 --   notify_queue_filling    a listener holds up the queue of notifications
 --   connections_few         too few connections are left
 --   heartbeat_not_hot       beats cannot be HOT updates
@@ -19,7 +20,7 @@ as $function$
     with session as materialized (
         select
             a.pid, a.datname, a.usesysid, a.usename, a.application_name, a.state, a.wait_event_type, a.wait_event, a.xact_start,
-            {{ private }}.now() - a.xact_start as age,
+            {{ private }}.now() - {{ private }}.on_this_clock(a.xact_start) as age,
             'session ' || a.pid as subject,
             coalesce(nullif(a.application_name, ''), 'a program without a name') || ' of ' || coalesce(a.usename, 'no login') as who,
             -- the process id may be another session's by the time that the repair is typed
@@ -35,9 +36,10 @@ as $function$
         where a.backend_type = 'client backend' and a.pid <> pg_backend_pid()
     ),
     waiting as materialized (
-        select w.pid, {{ private }}.now() - w.waiting_since as waited, w.waits_for
+        select w.pid, {{ private }}.now() - s.waiting_since as waited, w.waits_for
         from {{ private }}.waiting_sessions() as w
-        where w.waiting_since < {{ private }}.now() - interval '1 second'
+        cross join lateral (select {{ private }}.on_this_clock(w.waiting_since)) as s(waiting_since)
+        where s.waiting_since < {{ private }}.now() - interval '1 second'
             and w.pid in (select s.pid from session as s where s.datname = current_database())
     ),
     -- sessions that hold up others and wait for none
@@ -236,3 +238,20 @@ as $function$
         )
 $function$;
 comment on function {{ private }}.findings_schema() is 'Findings: what differs from what migrations have left.';
+
+create or replace function {{ private }}.findings_clock()
+    returns table (severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    language sql volatile
+as $function$
+    select 'warning', 'clock_stepped', 'server', s.finding, s.detail,
+        'Nothing was moved for it. Find out what set the clock: chrony or ntpd should keep it without steps. An hour after the last step this is over.', null
+    from {{ private }}.recent_clock_steps() as s
+    union all
+    select 'critical', 'clock_stepped', 'server',
+        format('the clock of the database server went back by at least %s s, and nobody has looked at the fleet since', round(extract(epoch from w.back), 1)),
+        jsonb_build_object('seconds', - extract(epoch from w.back)),
+        'Start a driver, or run the repair: it puts right what lies ahead of the clock.', 'select * from {{ api }}.run_due_jobs()'
+    from {{ private }}.clock_went_back() as w(back)
+    where w.back is not null
+$function$;
+comment on function {{ private }}.findings_clock() is 'Findings about the clock of the server.';

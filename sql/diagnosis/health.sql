@@ -3,7 +3,7 @@
 --   healthy     nothing to do
 --   degraded    works, but something needs a look
 --   unhealthy   streams are not heard, or the record is wrong
--- Reads     instance, instance_load, assignment, job, source, setting, controller, failure_count
+-- Reads     instance, instance_load, assignment, job, source, setting, controller, failure_count, clock_step
 create or replace function {{ api }}.health()
     returns table (component text, status text, finding text, detail jsonb, response_time interval)
     language plpgsql volatile security definer
@@ -31,6 +31,9 @@ begin
     v_begun := {{ private }}.now();
     return query
     select 'recovery', c.status, c.finding, c.detail, {{ private }}.now() - v_begun from {{ private }}.check_recovery() as c;
+    v_begun := {{ private }}.now();
+    return query
+    select 'clock', c.status, c.finding, c.detail, {{ private }}.now() - v_begun from {{ private }}.check_clock() as c;
 end
 $function$;
 comment on function {{ api }}.health() is

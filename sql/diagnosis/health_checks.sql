@@ -218,3 +218,20 @@ as $function$
     cross join (select {{ private }}.failures_per_minute({{ private }}.now() - interval '1 minute') as failures) as f
 $function$;
 comment on function {{ private }}.check_recovery() is 'Health of the calls: how many fail, and whether that is so many that recovery mode is on.';
+
+create or replace function {{ private }}.check_clock()
+    returns table (status text, finding text, detail jsonb)
+    language sql volatile
+as $function$
+    select
+        case when w.back is not null then 'unhealthy' when s.finding is not null then 'degraded' else 'healthy' end,
+        case
+            when w.back is not null
+                then format('the clock went back by at least %s s, and nobody has looked at the fleet since', round(extract(epoch from w.back), 1))
+            else coalesce(s.finding, 'no step of the clock within an hour')
+        end,
+        coalesce(s.detail, '{}')
+    from (select {{ private }}.clock_went_back() as back) as w
+    left join {{ private }}.recent_clock_steps() as s on true
+$function$;
+comment on function {{ private }}.check_clock() is 'Health of the server''s clock: whether it stepped within an hour.';

@@ -128,16 +128,17 @@ as $function$
             {{ private }}.setting_interval('heartbeat_interval') + {{ private }}.setting_interval('disconnect_grace') as together
     ),
     silent as materialized (
-        select greatest(h.beat_at, c.silence_counts_from) as heard_at, l.together
+        select s.heard_at, l.together
         from {{ private }}.instance as i
         join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
         cross join {{ private }}.controller as c
         cross join limits as l
+        cross join lateral (select {{ private }}.heard_at(h.beat_at, c.silence_counts_from, c.unwatched)) as s(heard_at)
         where i.instance_id = any(p_watched)
             and i.is_living
             and i.placement = 'push'
             and i.suspended_until is null
-            and l.now >= greatest(h.beat_at, c.silence_counts_from) + least(i.lease, l.warning)
+            and l.now >= s.heard_at + least(i.lease, l.warning)
     ),
     latest as (
         select max(s.heard_at) as heard_at from silent as s
@@ -209,7 +210,8 @@ as $function$
     watched as (
         select
             i.instance_id, i.session_lost_at, i.suspended_until, i.lease, h.beat_at,
-            greatest(h.beat_at, c.silence_counts_from) as heard_at, c.sessions_trusted_from, l.now, l.timeout, l.grace
+            {{ private }}.heard_at(h.beat_at, c.silence_counts_from, c.unwatched) as heard_at,
+            {{ private }}.heard_at(h.beat_at, null, c.unwatched) as spoke_at, c.sessions_trusted_from, l.now, l.timeout, l.grace
         from {{ private }}.instance as i
         join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
         cross join {{ private }}.controller as c
@@ -223,12 +225,12 @@ as $function$
     cross join lateral (
         select case
             when w.suspended_until is not null
-                then case when w.now >= w.suspended_until and w.now >= w.beat_at + coalesce(w.lease, '0') then 'suspension over' end
+                then case when w.now >= w.suspended_until and w.now >= w.spoke_at + coalesce(w.lease, '0') then 'suspension over' end
             when w.now >= w.heard_at + coalesce(w.lease, w.timeout) and w.now >= (select {{ private }}.silence_trusted_from()) then 'silence'
             when w.session_lost_at <= w.now - w.grace
                 and w.beat_at <= w.now - w.grace
                 and w.now >= coalesce(w.sessions_trusted_from, '-infinity')
-                and (w.lease is null or w.now >= w.beat_at + w.lease) then 'session lost'
+                and (w.lease is null or w.now >= w.spoke_at + w.lease) then 'session lost'
         end as rule
     ) as r
     where r.rule is not null
@@ -252,7 +254,7 @@ as $function$
     where i.instance_id = any(p_watched)
         and i.is_placeable
         and i.suspended_until is null
-        and greatest(h.beat_at, c.silence_counts_from) <= l.late_since
+        and {{ private }}.heard_at(h.beat_at, c.silence_counts_from, c.unwatched) <= l.late_since
 $function$;
 comment on function {{ private }}.instances_late(text[]) is 'Those of these instances that are to be warned of now.';
 

@@ -38,7 +38,7 @@ as $function$
     cross join {{ private }}.controller as k
     cross join limits as l
     cross join lateral (
-        select greatest(c.asked_at, c.beat_at, c.registered_at, k.silence_counts_from) as heard_at
+        select {{ private }}.heard_at(greatest(c.asked_at, c.beat_at, c.registered_at), k.silence_counts_from, k.unwatched) as heard_at
     ) as h
     cross join lateral (
         -- one that died wrote its last row before, or in the few seconds after its last word

@@ -69,6 +69,7 @@ declare
     v_watched text[] := {{ private }}.watched_instances();
     v_is_known boolean;
 begin
+    perform {{ private }}.note_look();
     -- a look first: nearly always there is nothing, and then no lock is taken
     v_is_known := exists (
         select from {{ private }}.session_watch as w

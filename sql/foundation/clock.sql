@@ -32,3 +32,27 @@ begin atomic
     select c.timeline_id from pg_control_checkpoint() as c;
 end;
 comment on function {{ private }}.server_timeline() is 'The server''s timeline: a change means that a standby was promoted.';
+
+create or replace function {{ private }}.on_this_clock(p_moment timestamptz)
+    returns timestamptz
+    language plpgsql stable
+as $function$
+declare
+    v_moment timestamptz := p_moment;
+    v_step record;
+begin
+    for v_step in
+        select c.step, c.clock_said from {{ private }}.clock_step as c
+        where c.found_at > {{ private }}.now() - interval '2 days'
+        order by c.clock_step_id
+    loop
+        if v_step.step > interval '0' and v_moment <= v_step.clock_said - v_step.step
+            or v_step.step < interval '0' and v_moment > {{ private }}.now()
+        then
+            v_moment := v_moment + v_step.step;
+        end if;
+    end loop;
+    return v_moment;
+end
+$function$;
+comment on function {{ private }}.on_this_clock(timestamptz) is 'A moment that the server itself noted, such as the start of a transaction, by the clock as it goes since its last step.';

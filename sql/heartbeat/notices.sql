@@ -1,7 +1,7 @@
 -- What a beat is told beside its commands, and what it sees while no driver is there to see it.
--- Reads     job, controller, setting
--- Locks     a job's row, unless another session does; alert
--- Writes    alert, alert_delivery (when no driver runs)
+-- Reads     job, controller, setting, pg_stat_activity
+-- Locks     session_watch and a job's row, unless another session does; alert
+-- Writes    alert, alert_delivery, session_watch (when no driver runs)
 
 create or replace function {{ private }}.jobs_waiting()
     returns setof {{ private }}.job
@@ -16,6 +16,32 @@ as $function$
         and j.runs_in = 'database'
 $function$;
 comment on function {{ private }}.jobs_waiting() is 'Jobs of the database that have waited so long that there might be no driver.';
+
+create or replace function {{ private }}.driver_is_missing()
+    returns boolean
+    language plpgsql volatile
+as $function$
+declare
+    v_now timestamptz := {{ private }}.now();
+    v_last timestamptz := (select max(j.last_started_at) from {{ private }}.job as j);
+    v_missed_at timestamptz;
+begin
+    if {{ private }}.drivers_connected() = 0 then
+        return true;
+    end if;
+    -- it may hang; or the clock went forward just now, and it is about to say so
+    select w.driver_missed_at into v_missed_at from {{ private }}.session_watch as w for no key update skip locked;
+    if not found then
+        return false;
+    end if;
+    if v_missed_at > v_last and v_missed_at <= v_now then
+        return v_missed_at <= v_now - interval '5 seconds';
+    end if;
+    update {{ private }}.session_watch as w set driver_missed_at = v_now;
+    return false;
+end
+$function$;
+comment on function {{ private }}.driver_is_missing() is 'No driver is there to run jobs that are long due. Of one that is connected this is known at a second beat, at least 5 s later.';
 
 create or replace function {{ private }}.wanted_interval(p_lease interval)
     returns table (seconds double precision)
@@ -47,6 +73,10 @@ declare
 begin
     if exists (select from {{ private }}.jobs_waiting()) then
         select o.job, o.overdue into v_job, v_overdue from {{ private }}.overdue_job() as o;
+        if v_job is not null and not {{ private }}.driver_is_missing() then
+            v_job := null;
+            v_overdue := null;
+        end if;
         if v_job is not null and not {{ private }}.alert_is_open('no_driver', '') then
             -- a session that holds the job's row runs it after all, or is opening the alert: no beat waits for that
             perform from {{ private }}.job as j where j.job = v_job for no key update skip locked;

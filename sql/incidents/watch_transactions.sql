@@ -44,7 +44,7 @@ create or replace function {{ private }}.long_transactions()
     language sql volatile
 as $function$
     select
-        a.pid, a.usename::text, a.application_name, a.state, {{ private }}.now() - a.xact_start,
+        a.pid, a.usename::text, a.application_name, a.state, {{ private }}.now() - {{ private }}.on_this_clock(a.xact_start),
         {{ private }}.may_end(r.oid),
         coalesce((
             select jsonb_agg(
@@ -68,7 +68,7 @@ as $function$
         -- a migration may take its time, and holds no lock that it had to wait for; not every session that says so is one
         and not (a.application_name = 'orchestrator:migrate' and pg_has_role(a.usesysid, '{{ owner }}', 'member'))
         and a.pid <> pg_backend_pid()
-        and a.xact_start < {{ private }}.now() - {{ private }}.setting_interval('transaction_timeout')
+        and {{ private }}.on_this_clock(a.xact_start) < {{ private }}.now() - {{ private }}.setting_interval('transaction_timeout')
     order by a.xact_start
 $function$;
 comment on function {{ private }}.long_transactions() is 'Transactions that have run for too long, and whom each of them keeps waiting.';

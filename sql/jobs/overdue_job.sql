@@ -9,7 +9,7 @@ as $function$
     select j.job, o.overdue
     from {{ private }}.job as j
     cross join lateral (
-        select {{ private }}.now() - greatest(j.next_run_at, j.claimed_until, {{ private }}.server_started_at()) as overdue
+        select {{ private }}.now() - greatest(j.next_run_at, j.claimed_until, {{ private }}.on_this_clock({{ private }}.server_started_at())) as overdue
     ) as o
     where j.enabled and j.runs_in = 'database' and o.overdue >= {{ private }}.setting_interval('no_driver_alert')
     order by o.overdue desc

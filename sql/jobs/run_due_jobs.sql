@@ -1,6 +1,7 @@
 -- Run every job that is due, in one call: for psql and pg_cron. Jobs that need the outside world are left to a driver.
--- Locks     the jobs' rows; what the jobs lock
+-- Locks     decision (when the clock went back); the jobs' rows; what the jobs lock
 -- Writes    job, job_run, and what the jobs write; failure_count and incident_pattern when one fails
+-- Raises    55P03
 create or replace function {{ api }}.run_due_jobs()
     returns table (job text, outcome text, result jsonb, error jsonb, duration interval, event_id uuid)
     language plpgsql volatile security definer
@@ -30,6 +31,7 @@ result: what it did, as JSON.
 error: why it failed, as JSON.
 duration: how long it took.
 event_id: the id of the event, for explain_event.
+Raises: 55P03.
 Example: select job, outcome, result from {{ api }}.run_due_jobs();';
 revoke all on function {{ api }}.run_due_jobs() from public;
 grant execute on function {{ api }}.run_due_jobs() to {{ admin }};

@@ -74,9 +74,20 @@ create or replace function {{ private }}.http_uptime()
     returns double precision
     language sql volatile
 as $function$
-    select round(extract(epoch from {{ private }}.now() - {{ private }}.server_started_at()))::double precision
+    select round(extract(epoch from {{ private }}.now() - {{ private }}.on_this_clock({{ private }}.server_started_at())))::double precision
 $function$;
 comment on function {{ private }}.http_uptime() is 'For how many seconds the database server, which is the orchestrator, has been up.';
+
+create or replace function {{ private }}.drivers_connected()
+    returns bigint
+    language sql volatile
+as $function$
+    select count(*)
+    from pg_stat_activity as s
+    -- the one connection of a driver that listens; those that it opens for a purpose name that as well
+    where s.datname = current_database() and s.application_name ~ '^orchestrator:run [^ ]+$'
+$function$;
+comment on function {{ private }}.drivers_connected() is 'How many drivers have a connection to this database.';
 
 create or replace function {{ private }}.http_system_row()
     returns table (
@@ -89,12 +100,7 @@ as $function$
         (select count(*) from {{ private }}.alert as a where a.resolved_at is null),
         j.failing,
         j.overdue,
-        (
-            select count(*)
-            from pg_stat_activity as s
-            -- the one connection of a driver that listens; those that it opens for a purpose name that as well
-            where s.datname = current_database() and s.application_name ~ '^orchestrator:run [^ ]+$'
-        ),
+        {{ private }}.drivers_connected(),
         c.paused_at is not null,
         c.recovery_since is not null,
         c.last_balanced_at

@@ -80,6 +80,15 @@ as $function$
 $function$;
 comment on function {{ private }}.sync_pause(interval, integer) is 'Its interval; after failures twice as long with each, up to ten minutes.';
 
+create or replace function {{ private }}.last_read_at(p_source {{ private }}.source)
+    returns timestamptz
+    language sql immutable
+begin atomic
+    -- it was recorded when it was merged, by a moment that moves with the clock
+    select least(((p_source).last_result ->> 'read_at')::timestamptz, (p_source).last_success_at);
+end;
+comment on function {{ private }}.last_read_at({{ private }}.source) is 'When what was last merged had been read.';
+
 -- Record a sync that succeeded, and clear the staging table of its batch and of what was forgotten there.
 -- Writes    source, stream_staging
 create or replace function {{ private }}.record_sync(
@@ -110,7 +119,7 @@ begin
         sync_counts = {{ private }}.count_into(s.sync_counts, 'orchestrator_sync_duration_seconds', array[v_took]),
         sync_sum = s.sync_sum + v_took
     -- a newer reading may have been merged since this one was found to change nothing
-    where s.source = p_source and coalesce((s.last_result ->> 'read_at')::timestamptz <= p_read_at, true);
+    where s.source = p_source and coalesce({{ private }}.last_read_at(s) <= p_read_at, true);
 
     delete from {{ api }}.stream_staging as s
     where s.batch = p_batch or s.staged_at < {{ private }}.now() - interval '1 hour';

@@ -38,7 +38,7 @@ begin
     if v_change.changes > 0 then
         perform {{ private }}.lock_decisions();
         v_source := {{ private }}.known_source(p_source);
-        if v_read_at < (v_source.last_result ->> 'read_at')::timestamptz then
+        if v_read_at < {{ private }}.last_read_at(v_source) then
             delete from {{ api }}.stream_staging as s where s.batch = p_batch;
             return query select 0, 0, 0, 0, 0, 0, 0, 0, true, jsonb '[]';
             return;

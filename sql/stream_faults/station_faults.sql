@@ -48,7 +48,7 @@ create or replace function {{ private }}.failure_moves_left()
 as $function$
     select {{ private }}.setting_number('failure_moves_per_minute')::integer - coalesce(sum(d.moves), 0)::integer
     from {{ private }}.decision as d
-    where d.rule in ('failing stream', 'stalled stream') and d.decided_at > {{ private }}.now() - interval '1 minute'
+    where d.rule in ('failing stream', 'stalled stream') and d.decided_at > {{ private }}.now() - interval '1 minute' and d.decided_at <= {{ private }}.now()
 $function$;
 comment on function {{ private }}.failure_moves_left() is 'How many more streams may be moved for failing now.';
 

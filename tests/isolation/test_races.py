@@ -372,7 +372,7 @@ def test_a_job_that_cannot_have_the_decision_lock_fails_alone(fleet: LawfulFleet
     fleet.join("fv-2", 4)
     fleet.clock.advance("10 seconds")
     fleet.execute("alter function {api}.run_due_jobs() set lock_timeout = '50ms'")
-    fleet.execute("alter function {api}.run_next_job(text, boolean) set lock_timeout = '50ms'")
+    fleet.execute("alter function {api}.run_next_job(text, boolean, timestamptz) set lock_timeout = '50ms'")
     one, two = session(), session()
     with one.transaction():
         one.call("pause_balancing")

@@ -11,6 +11,7 @@ FLOORS = (
     "metrics",
     "settings",
     "assignments",
+    "clock",
     "placement",
     "instances",
     "stream_faults",

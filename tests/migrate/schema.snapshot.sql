@@ -907,6 +907,17 @@ why: the reason of this move.
 Raises: 55P03.
 Example: select * from orchestrator.plan_rebalance();';
 
+CREATE FUNCTION orchestrator.read_clock() RETURNS TABLE(clock timestamp with time zone, stepped interval)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.read_clock() IS 'What the server''s clock says. A driver compares it with a clock of its own that does not step, each time before it asks for a job.
+clock: the time now.
+stepped: all steps of the clock that are known, added up. The clock less this goes steadily, or the clock has stepped anew.
+Example: select clock, stepped from orchestrator.read_clock();';
+
 CREATE FUNCTION orchestrator.readmit_instance(p_instance_id text) RETURNS TABLE(instance_id text, status text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -937,6 +948,22 @@ still_waiting: streams of the whole fleet that wait for an instance now.
 event_id: the id of the event, for explain_event.
 Raises: OR401, 55P03.
 Example: select * from orchestrator.rebalance(''after the upgrade'');';
+
+CREATE FUNCTION orchestrator.record_clock_step(p_step interval, p_within interval, p_stepped interval, p_driver text DEFAULT NULL::text) RETURNS TABLE(recorded boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    SET jit TO 'off'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.record_clock_step(p_step interval, p_within interval, p_stepped interval, p_driver text) IS 'Record that the server''s clock stepped, as a driver has measured against a clock that does not step. Every stored moment that is compared with now moves with the clock, so nothing else happens for it.
+p_step: by how much, less than nothing when it went back.
+p_within: how long ago it was at most.
+p_stepped: what read_clock said when it was measured. When another driver has recorded a step meanwhile, this one is left out.
+p_driver: the name of the caller; else its login.
+recorded: whether it was recorded; else read the clock again.
+Raises: OR101, 55P03.
+Example: select recorded from orchestrator.record_clock_step(''-1 hour'', ''1 second'', ''0'');';
 
 CREATE FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1212,18 +1239,20 @@ result: what it did, as JSON.
 error: why it failed, as JSON.
 duration: how long it took.
 event_id: the id of the event, for explain_event.
+Raises: 55P03.
 Example: select job, outcome, result from orchestrator.run_due_jobs();';
 
-CREATE FUNCTION orchestrator.run_next_job(p_driver text DEFAULT NULL::text, p_outside boolean DEFAULT false) RETURNS TABLE(job text, job_run_id bigint, outcome text, result jsonb, error jsonb, duration interval, next_due_in interval, event_id uuid)
+CREATE FUNCTION orchestrator.run_next_job(p_driver text DEFAULT NULL::text, p_outside boolean DEFAULT false, p_clock timestamp with time zone DEFAULT NULL::timestamp with time zone) RETURNS TABLE(job text, job_run_id bigint, outcome text, result jsonb, error jsonb, duration interval, next_due_in interval, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) IS 'Run the most overdue job, record it, and say when the next one is due. One job is one transaction.
+COMMENT ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean, p_clock timestamp with time zone) IS 'Run the most overdue job, record it, and say when the next one is due. One job is one transaction.
 p_driver: the name of the caller; else its login.
 p_outside: true also claims jobs that need the outside world; the caller does them and calls finish_job.
+p_clock: what the server''s clock said a moment ago, by read_clock, and agreed with a clock of the caller''s that does not step. If it has moved by more than a second since, nothing is run: read it again. Null: the caller has no such clock.
 job: the job; null when none is due.
 job_run_id: its run, for finish_job; null when there was nothing to do.
 outcome: done, nothing, failed or claimed.
@@ -1232,6 +1261,7 @@ error: why it failed, as JSON.
 duration: how long it took.
 next_due_in: how long the caller may sleep.
 event_id: the id of the event, for explain_event; null when nothing was done.
+Raises: 55P03.
 Example: select job, outcome, next_due_in from orchestrator.run_next_job(''driver:host:4711'');';
 
 CREATE FUNCTION orchestrator.schedule_job(p_job text, p_schedule text DEFAULT NULL::text, p_enabled boolean DEFAULT NULL::boolean) RETURNS TABLE(job text, schedule text, enabled boolean, next_run_at timestamp with time zone)
@@ -2109,6 +2139,12 @@ CREATE FUNCTION orchestrator_private.check_batch(p_source text, p_batch uuid) RE
 
 COMMENT ON FUNCTION orchestrator_private.check_batch(p_source text, p_batch uuid) IS 'Refuses a staged batch whose ids are missing or doubled (OR109).';
 
+CREATE FUNCTION orchestrator_private.check_clock() RETURNS TABLE(status text, finding text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_clock() IS 'Health of the server''s clock: whether it stepped within an hour.';
+
 CREATE FUNCTION orchestrator_private.check_failures(p_failures jsonb) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -2259,6 +2295,12 @@ CREATE FUNCTION orchestrator_private.clients_with_unknown_lists() RETURNS TABLE(
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.clients_with_unknown_lists() IS 'Alert, for each client whose own list holds streams that it was not given here: what it runs is not known.';
+
+CREATE FUNCTION orchestrator_private.clock_went_back() RETURNS interval
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.clock_went_back() IS 'How far the clock went back since a job last began, at least; null when nothing says that it did.';
 
 CREATE FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer DEFAULT NULL::integer, p_least_moves integer DEFAULT NULL::integer, p_keep boolean DEFAULT true) RETURNS orchestrator_private.decision
     LANGUAGE plpgsql
@@ -2472,6 +2514,12 @@ CREATE FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_finding
 
 COMMENT ON FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_findings jsonb) IS 'How the fleet is, in a word: healthy, degraded or unhealthy.';
 
+CREATE FUNCTION orchestrator_private.deadline_after_step(p_until timestamp with time zone, p_step interval, p_now timestamp with time zone, p_horizon interval) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE STRICT
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.deadline_after_step(p_until timestamp with time zone, p_step interval, p_now timestamp with time zone, p_horizon interval) IS 'A deadline by the clock as it is now, after a step. It never lies further ahead than its horizon.';
+
 CREATE FUNCTION orchestrator_private.decide_on_beat(p_client orchestrator_private.pull_client, p_load bigint) RETURNS boolean
     LANGUAGE plpgsql
     AS …;
@@ -2495,6 +2543,36 @@ CREATE FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirem
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text) IS 'Give these streams of one requirement to the instances that should have them; live: by hand-over, and what finds no room stays; otherwise now, and what finds no room stays with whoever had it, or waits.';
+
+CREATE FUNCTION orchestrator_private.driver_is_missing() RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.driver_is_missing() IS 'No driver is there to run jobs that are long due. Of one that is connected this is known at a second beat, at least 5 s later.';
+
+CREATE FUNCTION orchestrator_private.drivers_connected() RETURNS bigint
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.drivers_connected() IS 'How many drivers have a connection to this database.';
+
+CREATE FUNCTION orchestrator_private.is_cron(p_schedule text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_cron(p_schedule text) IS 'Whether a schedule has five fields; else it is an interval.';
+
+CREATE FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) IS 'When a job with this schedule is due after a run that was due at a time and has run now.';
+
+CREATE FUNCTION orchestrator_private.due_after_step(p_due timestamp with time zone, p_schedule text, p_step interval, p_now timestamp with time zone, p_within interval) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.due_after_step(p_due timestamp with time zone, p_schedule text, p_step interval, p_now timestamp with time zone, p_within interval) IS 'When a job is due by the clock as it is now, after a step.';
 
 CREATE FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) RETURNS TABLE(instance_id text, gained integer, lost integer)
     LANGUAGE sql IMMUTABLE
@@ -2664,6 +2742,12 @@ CREATE FUNCTION orchestrator_private.findings_capacity() RETURNS TABLE(severity 
 
 COMMENT ON FUNCTION orchestrator_private.findings_capacity() IS 'Findings: whether the fleet is large enough, and would be without its largest instance.';
 
+CREATE FUNCTION orchestrator_private.findings_clock() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_clock() IS 'Findings about the clock of the server.';
+
 CREATE FUNCTION orchestrator_private.findings_connections() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
     AS …;
@@ -2807,6 +2891,12 @@ CREATE FUNCTION orchestrator_private.has_own_number(p_stream orchestrator_privat
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.has_own_number(p_stream orchestrator_private.stream) IS 'Whether clients that speak HTTP can be given this stream: its id in its source is a number that no other has.';
+
+CREATE FUNCTION orchestrator_private.heard_at(p_beat_at timestamp with time zone, p_counts_from timestamp with time zone, p_unwatched tstzmultirange) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.heard_at(p_beat_at timestamp with time zone, p_counts_from timestamp with time zone, p_unwatched tstzmultirange) IS 'From when on an instance counts as silent that was last heard at a time: neither the time before p_counts_from counts nor that in which nobody looked.';
 
 CREATE FUNCTION orchestrator_private.heartbeat_slow_path(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) RETURNS record
     LANGUAGE plpgsql
@@ -3170,6 +3260,12 @@ CREATE FUNCTION orchestrator_private.is_changed_by_a_beat(p_instance orchestrato
 
 COMMENT ON FUNCTION orchestrator_private.is_changed_by_a_beat(p_instance orchestrator_private.instance) IS 'Whether the next beat changes this instance: it is new, late, lost, recovering or suspended.';
 
+CREATE FUNCTION orchestrator_private.is_clock_as_compared(p_clock timestamp with time zone, p_caller text) RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_clock_as_compared(p_clock timestamp with time zone, p_caller text) IS 'Whether the clock goes as it did when the caller compared it a moment ago; a caller that compares nothing (null) has stored moments put right that lie ahead.';
+
 CREATE FUNCTION orchestrator_private.is_count_of(p_said integer, p_owned integer, p_metadata jsonb) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS …;
@@ -3280,6 +3376,12 @@ CREATE FUNCTION orchestrator_private.known_source(p_source text) RETURNS orchest
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.known_source(p_source text) IS 'The source of that name; refuses unknown ones (OR107) and ''manual'' (OR101).';
+
+CREATE FUNCTION orchestrator_private.last_read_at(p_source orchestrator_private.source) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.last_read_at(p_source orchestrator_private.source) IS 'When what was last merged had been read.';
 
 CREATE FUNCTION orchestrator_private.last_sign(p_client orchestrator_private.pull_client) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
@@ -3507,6 +3609,12 @@ CREATE FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id 
 
 COMMENT ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text, p_stay boolean) IS 'Move one stream to the best instance for it; without one it stays (live, or asked to), or waits.';
 
+CREATE FUNCTION orchestrator_private.move_stored_times(p_step interval, p_now timestamp with time zone, p_within interval) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.move_stored_times(p_step interval, p_now timestamp with time zone, p_within interval) IS 'Let every stored moment that is compared with now move with the clock.';
+
 CREATE FUNCTION orchestrator_private.moves_of_event(p_event_id uuid) RETURNS TABLE(at timestamp with time zone, what text, subject text, text text, decision_id bigint, detail jsonb)
     LANGUAGE sql STABLE
     AS …;
@@ -3549,12 +3657,6 @@ CREATE FUNCTION orchestrator_private.next_owners(p_stream_ids bigint[]) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.next_owners(p_stream_ids bigint[]) IS 'The instances that get these streams out of their hand-overs; null where the next owner was lost, drained or filled meanwhile.';
 
-CREATE FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) RETURNS timestamp with time zone
-    LANGUAGE plpgsql IMMUTABLE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) IS 'When a job with this schedule is due after a run that was due at a time and has run now.';
-
 CREATE FUNCTION orchestrator_private.no_active_instance() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
     AS …;
@@ -3584,6 +3686,12 @@ CREATE FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) IS 'An instance cannot hear streams that were on their way to it: their owners keep them, or stop first when they are drained.';
+
+CREATE FUNCTION orchestrator_private.note_look() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_look() IS 'The instances are looked at: of the time since the last look 5 s count as silence, or a little more than was usual lately.';
 
 CREATE FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) RETURNS void
     LANGUAGE plpgsql
@@ -3663,6 +3771,12 @@ CREATE FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_valu
 
 COMMENT ON FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) IS 'Count values into a histogram.';
 
+CREATE FUNCTION orchestrator_private.on_this_clock(p_moment timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.on_this_clock(p_moment timestamp with time zone) IS 'A moment that the server itself noted, such as the start of a transaction, by the clock as it goes since its last step.';
+
 CREATE FUNCTION orchestrator_private.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -3740,6 +3854,12 @@ CREATE FUNCTION orchestrator_private.owners_of_orphans_with_room() RETURNS text[
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.owners_of_orphans_with_room() IS 'Those of them whose streams another could take now; null when there are none.';
+
+CREATE FUNCTION orchestrator_private.past_after_step(p_at timestamp with time zone, p_step interval, p_now timestamp with time zone, p_within interval) RETURNS timestamp with time zone
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.past_after_step(p_at timestamp with time zone, p_step interval, p_now timestamp with time zone, p_within interval) IS 'A moment in the past by the clock as it is now, after a step that came within so long; null: no one knows when, and only what lies ahead is known to be of the time before it.';
 
 CREATE FUNCTION orchestrator_private.pattern_of(p_message text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -3878,6 +3998,12 @@ CREATE FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) RETUR
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) IS 'Bring every instance to its fair target with the least possible moves, by hand-over.';
+
+CREATE FUNCTION orchestrator_private.recent_clock_steps() RETURNS TABLE(finding text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.recent_clock_steps() IS 'The steps of the clock that were found within the last hour, at most ten, in a sentence; no row when there were none.';
 
 CREATE FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE plpgsql
@@ -4233,11 +4359,29 @@ CREATE FUNCTION orchestrator_private.stalls_over() RETURNS TABLE(stream_id bigin
 
 COMMENT ON FUNCTION orchestrator_private.stalls_over() IS 'Stalls that are none any more: the stream changed hands, or its owner beats and names it no longer.';
 
+CREATE FUNCTION orchestrator_private.step_clock(p_step interval, p_within interval, p_found_by text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.step_clock(p_step interval, p_within interval, p_found_by text) IS 'The clock has stepped, within so long before now (null: no one knows when): record it, and let stored moments move with it.';
+
 CREATE FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) RETURNS text
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) IS 'Let an event happen to an instance; returns its new status.';
+
+CREATE FUNCTION orchestrator_private.stepped_clock() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.stepped_clock() IS 'Alert: the server''s clock stepped within the last hour.';
+
+CREATE FUNCTION orchestrator_private.stored_times() RETURNS TABLE(table_name text, column_name text, kind text, horizon text)
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.stored_times() IS 'Every stored moment, and what a step of the server''s clock does to it. A horizon is an expression over its row; of a moment that moves with another, it is the other''s name.';
 
 CREATE FUNCTION orchestrator_private.stray_locks() RETURNS TABLE(pid integer, login text, application_name text, state text, may_end boolean, lock text)
     LANGUAGE sql
@@ -4382,6 +4526,12 @@ CREATE FUNCTION orchestrator_private.unlock_session(p_session_key bigint) RETURN
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.unlock_session(p_session_key bigint) IS 'Untie the calling session from a key; false when it was not tied.';
+
+CREATE FUNCTION orchestrator_private.unwatched_after_step(p_unwatched tstzmultirange, p_step interval, p_now timestamp with time zone, p_within interval) RETURNS tstzmultirange
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.unwatched_after_step(p_unwatched tstzmultirange, p_step interval, p_now timestamp with time zone, p_within interval) IS 'The times in which nobody looked, by the clock as it is now, after a step.';
 
 CREATE FUNCTION orchestrator_private.waiting_reasons() RETURNS TABLE(reason text, requirement_id integer, capabilities text[], stream_id bigint, waiting_since timestamp with time zone)
     LANGUAGE sql
@@ -4586,6 +4736,28 @@ CREATE VIEW orchestrator.assignments AS
 
 COMMENT ON VIEW orchestrator.assignments IS 'Who has which stream now, under which epoch, and what is being handed over to whom. state waiting: its instance is lost, and no other could take it.';
 
+CREATE TABLE orchestrator_private.clock_step (
+    clock_step_id bigint NOT NULL,
+    found_at timestamp with time zone NOT NULL,
+    clock_said timestamp with time zone NOT NULL,
+    step interval NOT NULL,
+    is_measured boolean NOT NULL,
+    found_by text NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.clock_step IS 'Steps of the server''s clock: found_at moves with later steps, clock_said is what the clock said then, after the step. Measured: by a driver, against a clock that does not step; else it went back by at least so much.';
+
+CREATE VIEW orchestrator.clock_steps AS
+ SELECT clock_step_id,
+    found_at,
+    clock_said,
+    step,
+    is_measured,
+    found_by
+   FROM orchestrator_private.clock_step c;
+
+COMMENT ON VIEW orchestrator.clock_steps IS 'Steps of the server''s clock. found_at: when, by the clock as it goes now; clock_said: what it said then, after the step. is_measured: a driver measured it; else the clock went back at least so far.';
+
 CREATE VIEW orchestrator.decisions AS
  SELECT decision_id,
     decided_at,
@@ -4715,6 +4887,9 @@ CREATE TABLE orchestrator_private.controller (
     recovery_event_id uuid,
     pull_cold_since timestamp with time zone,
     pull_trusted_from timestamp with time zone,
+    clock_stepped interval DEFAULT '00:00:00'::interval NOT NULL,
+    unwatched tstzmultirange DEFAULT '{}'::tstzmultirange NOT NULL,
+    looked_every interval,
     CONSTRAINT there_is_only_one CHECK (only_one)
 );
 
@@ -4729,6 +4904,12 @@ COMMENT ON COLUMN orchestrator_private.controller.recovery_event_id IS 'What swi
 COMMENT ON COLUMN orchestrator_private.controller.pull_cold_since IS 'When a client that asks for its streams began while no instance had any: the others of its fleet are awaited.';
 
 COMMENT ON COLUMN orchestrator_private.controller.pull_trusted_from IS 'Most clients that ask for their streams fell silent together: before this moment the silence of none is believed.';
+
+COMMENT ON COLUMN orchestrator_private.controller.clock_stepped IS 'All steps of the clock so far, added up: the clock less this goes steadily.';
+
+COMMENT ON COLUMN orchestrator_private.controller.unwatched IS 'When nobody looked at the instances; silence in these times does not count.';
+
+COMMENT ON COLUMN orchestrator_private.controller.looked_every IS 'How far apart the last two looks at the instances were, when that was longer than 5 s; else null.';
 
 CREATE TABLE orchestrator_private.settle_request (
     settle_request_id bigint NOT NULL,
@@ -5198,6 +5379,15 @@ ALTER TABLE orchestrator_private.alert ALTER COLUMN alert_id ADD GENERATED ALWAY
     CACHE 1
 );
 
+ALTER TABLE orchestrator_private.clock_step ALTER COLUMN clock_step_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.clock_step_clock_step_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE orchestrator_private.decision ALTER COLUMN decision_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.decision_decision_id_seq
     START WITH 1
@@ -5503,6 +5693,7 @@ CREATE TABLE orchestrator_private.session_watch (
     is_the_only_one boolean DEFAULT true NOT NULL,
     checksum bigint DEFAULT 0 NOT NULL,
     compared_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    driver_missed_at timestamp with time zone,
     CONSTRAINT there_is_only_one CHECK (is_the_only_one)
 );
 
@@ -5513,6 +5704,8 @@ COMMENT ON COLUMN orchestrator_private.session_watch.is_the_only_one IS 'Always 
 COMMENT ON COLUMN orchestrator_private.session_watch.checksum IS 'Of the keys, of the server processes that held them, and of how often sessions had been attached.';
 
 COMMENT ON COLUMN orchestrator_private.session_watch.compared_at IS 'When that was.';
+
+COMMENT ON COLUMN orchestrator_private.session_watch.driver_missed_at IS 'When a beat found the jobs overdue although a driver is connected: the clock may have stepped, and a later beat will see.';
 
 ALTER TABLE orchestrator_private.settle_request ALTER COLUMN settle_request_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.settle_request_settle_request_id_seq
@@ -5597,6 +5790,9 @@ ALTER TABLE ONLY orchestrator_private.assignment
 
 ALTER TABLE ONLY orchestrator_private.assignment_transition
     ADD CONSTRAINT assignment_transition_pkey PRIMARY KEY (from_state, to_state, event);
+
+ALTER TABLE ONLY orchestrator_private.clock_step
+    ADD CONSTRAINT clock_step_pkey PRIMARY KEY (clock_step_id);
 
 ALTER TABLE ONLY orchestrator_private.controller
     ADD CONSTRAINT controller_pkey PRIMARY KEY (only_one);
@@ -6114,11 +6310,17 @@ GRANT ALL ON FUNCTION orchestrator.plan_effect(p_plan_id bigint) TO orchestrator
 REVOKE ALL ON FUNCTION orchestrator.plan_rebalance() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.plan_rebalance() TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.read_clock() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.read_clock() TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.readmit_instance(p_instance_id text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.readmit_instance(p_instance_id text) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.rebalance(p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.rebalance(p_reason text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.record_clock_step(p_step interval, p_within interval, p_stepped interval, p_driver text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.record_clock_step(p_step interval, p_within interval, p_stepped interval, p_driver text) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) TO orchestrator_admin;
@@ -6175,8 +6377,8 @@ GRANT ALL ON FUNCTION orchestrator.resume_balancing() TO orchestrator_admin;
 REVOKE ALL ON FUNCTION orchestrator.run_due_jobs() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.run_due_jobs() TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean, p_clock timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean, p_clock timestamp with time zone) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) TO orchestrator_admin;
@@ -6321,6 +6523,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_balance() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_batch(p_source text, p_batch uuid) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.check_clock() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.check_failures(p_failures jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_instance_transition() FROM PUBLIC;
@@ -6358,6 +6562,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_what_if(p_without text[], p_wi
 REVOKE ALL ON FUNCTION orchestrator_private.claim_job(p_outside boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.clients_with_unknown_lists() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.clock_went_back() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.close_decision(p_decision_id bigint, p_moves integer, p_least_moves integer, p_keep boolean) FROM PUBLIC;
 
@@ -6421,6 +6627,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.dashboard_jobs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_findings jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.deadline_after_step(p_until timestamp with time zone, p_step interval, p_now timestamp with time zone, p_horizon interval) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.decide_on_beat(p_client orchestrator_private.pull_client, p_load bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.detail_of_event(p_kind text, p_id bigint) FROM PUBLIC;
@@ -6428,6 +6636,16 @@ REVOKE ALL ON FUNCTION orchestrator_private.detail_of_event(p_kind text, p_id bi
 REVOKE ALL ON FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoch bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.driver_is_missing() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.drivers_connected() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_cron(p_schedule text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.due_after_step(p_due timestamp with time zone, p_schedule text, p_step interval, p_now timestamp with time zone, p_within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) FROM PUBLIC;
 
@@ -6485,6 +6703,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.findings_bounds() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_capacity() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.findings_clock() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.findings_connections() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_heartbeats() FROM PUBLIC;
@@ -6532,6 +6752,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p
 REVOKE ALL ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.has_own_number(p_stream orchestrator_private.stream) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.heard_at(p_beat_at timestamp with time zone, p_counts_from timestamp with time zone, p_unwatched tstzmultirange) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.heartbeat_slow_path(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report orchestrator_private.report, OUT in_step boolean, OUT is_explained boolean, OUT attempts smallint) FROM PUBLIC;
 
@@ -6643,6 +6865,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_alone(p_instance_id text) FROM PU
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_changed_by_a_beat(p_instance orchestrator_private.instance) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.is_clock_as_compared(p_clock timestamp with time zone, p_caller text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.is_count_of(p_said integer, p_owned integer, p_metadata jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
@@ -6672,6 +6896,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.kind_by_ask(p_client orchestrator_pr
 REVOKE ALL ON FUNCTION orchestrator_private.known_instance(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.known_source(p_source text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.last_read_at(p_source orchestrator_private.source) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.last_sign(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
@@ -6743,6 +6969,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.movable_assignment(p_stream_id bigin
 
 REVOKE ALL ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_stream_id bigint, p_from text, p_live boolean, p_reason text, p_stay boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.move_stored_times(p_step interval, p_now timestamp with time zone, p_within interval) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.moves_of_event(p_event_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) FROM PUBLIC;
@@ -6759,8 +6987,6 @@ REVOKE ALL ON FUNCTION orchestrator_private.next_due_in(p_outside boolean) FROM 
 
 REVOKE ALL ON FUNCTION orchestrator_private.next_owners(p_stream_ids bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.next_run(p_schedule text, p_was_due timestamp with time zone, p_now timestamp with time zone) FROM PUBLIC;
-
 REVOKE ALL ON FUNCTION orchestrator_private.no_active_instance() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.no_driver() FROM PUBLIC;
@@ -6770,6 +6996,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_beat(p_client orchestrator_priv
 REVOKE ALL ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.note_look() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_patterns(p_reporter text, p_incidents jsonb) FROM PUBLIC;
 
@@ -6797,6 +7025,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.numbers_of(p_stream_ids bigint[]) FR
 
 REVOKE ALL ON FUNCTION orchestrator_private.observe(p_metric text, p_label text, p_values double precision[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.on_this_clock(p_moment timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.open_alert(p_code text, p_subject text, p_severity text, p_message text, p_detail jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.open_decision(p_rule text, p_trigger text, p_reason text, p_detail jsonb) FROM PUBLIC;
@@ -6822,6 +7052,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.own_streams(p_instance_id text) FROM
 REVOKE ALL ON FUNCTION orchestrator_private.owners_of_orphans() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.owners_of_orphans_with_room() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.past_after_step(p_at timestamp with time zone, p_step interval, p_now timestamp with time zone, p_within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.pattern_of(p_message text) FROM PUBLIC;
 
@@ -6868,6 +7100,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.read_report(p_report jsonb) FROM PUB
 REVOKE ALL ON FUNCTION orchestrator_private.reassign_orphaned(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.recent_clock_steps() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
@@ -6987,7 +7221,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.stalls_due() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.stalls_over() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.step_clock(p_step interval, p_within interval, p_found_by text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.stepped_clock() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.stored_times() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.stray_locks() FROM PUBLIC;
 
@@ -7034,6 +7274,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.unknown_instance(p_instance_id text)
 REVOKE ALL ON FUNCTION orchestrator_private.unknown_stream(p_stream_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.unlock_session(p_session_key bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.unwatched_after_step(p_unwatched tstzmultirange, p_step interval, p_now timestamp with time zone, p_within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.waiting_reasons() FROM PUBLIC;
 
@@ -7082,6 +7324,9 @@ GRANT SELECT ON TABLE orchestrator.alerts TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.assignments TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.assignments TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.clock_steps TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.clock_steps TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.decisions TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.decisions TO orchestrator_admin;

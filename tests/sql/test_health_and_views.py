@@ -15,6 +15,7 @@ VIEWS = (
     "alert_targets",
     "alerts",
     "assignments",
+    "clock_steps",
     "decisions",
     "events",
     "failing_stations",
@@ -41,7 +42,7 @@ VIEWS = (
 
 def _health(fleet: Fleet, component: str) -> tuple[str, str, Any]:
     rows = {row["component"]: row for row in fleet.admin("health")}
-    assert rows.keys() == {"integrity", "instances", "streams", "jobs", "sources", "recovery"}
+    assert rows.keys() == {"integrity", "instances", "streams", "jobs", "sources", "recovery", "clock"}
     assert all(row["response_time"] >= timedelta(0) for row in rows.values())
     row = rows[component]
     return row["status"], row["finding"], row["detail"]

@@ -78,16 +78,24 @@ begin atomic
 end;
 comment on function {{ private }}.is_weekday(timestamp, integer[]) is 'Whether a day is one of these cron weekdays.';
 
+create or replace function {{ private }}.is_cron(p_schedule text)
+    returns boolean
+    language sql immutable
+begin atomic
+    select btrim(p_schedule) ~ '^\S+(\s+\S+){4}$';
+end;
+comment on function {{ private }}.is_cron(text) is 'Whether a schedule has five fields; else it is an interval.';
+
 create or replace function {{ private }}.next_run(p_schedule text, p_was_due timestamptz, p_now timestamptz)
     returns timestamptz
     language plpgsql immutable
 as $function$
 begin
-    if cardinality(regexp_split_to_array(btrim(p_schedule), '\s+')) = 5 then
+    if {{ private }}.is_cron(p_schedule) then
         return coalesce({{ private }}.next_cron_time(p_schedule, p_now), 'infinity');
     end if;
-    -- on its beat, but a beat that was missed is not made up for
-    return greatest(p_was_due + p_schedule::interval, p_now + p_schedule::interval / 2);
+    -- on its beat, but a beat that was missed is not made up for; nor is one waited for that a clock said which went back
+    return least(greatest(p_was_due + p_schedule::interval, p_now + p_schedule::interval / 2), p_now + p_schedule::interval);
 end
 $function$;
 comment on function {{ private }}.next_run(text, timestamptz, timestamptz) is 'When a job with this schedule is due after a run that was due at a time and has run now.';
