@@ -28,7 +28,7 @@ as $function$
         h.heard_at < p_now - case when c.is_asking then l.rhythm else l.beat * 0.8 end,
         -- the very ask that was answered was its last word
         coalesce(
-            c.answered_at >= greatest(c.asked_at, c.beat_at) and c.answered_at <= p_now - l.ghost and coalesce(w.believed_until <= p_now, true),
+            c.answered_at >= greatest(c.asked_at, c.beat_at) and {{ private }}.heard_at(c.answered_at, null, k.unwatched) <= p_now - l.ghost and coalesce(w.believed_until <= p_now, true),
             false
         ),
         o.owned
