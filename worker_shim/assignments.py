@@ -45,11 +45,13 @@ class Assignments:
 
     def replace(self, full: Sequence[Row]) -> None:
         """Hold these streams, and no other."""
-        streams = {row["stream_id"]: Stream.of(row) for row in full}
-        for stream_id in self.supervisor.held.keys() - streams.keys():
+        for stream_id in self.supervisor.held.keys() - {row["stream_id"] for row in full}:
             self.supervisor.stop(stream_id)
-        for stream in streams.values():
-            self.supervisor.start(stream)
+        for row in full:
+            if row["adopts"]:
+                self.supervisor.adopt(Stream.of(row))
+            else:
+                self.supervisor.start(Stream.of(row))
 
     def apply(self, commands: Sequence[Row]) -> bool:
         """Carry out what is to be added and removed, removals first; False when all of it was carried out before."""
@@ -60,6 +62,8 @@ class Assignments:
             logger.debug("command action=%s stream_id=%s epoch=%s", command["action"], stream_id, epoch)
             if command["action"] == "add":
                 changed |= self.supervisor.start(Stream.of(command))
+            elif command["action"] == "adopt":
+                changed |= self.supervisor.adopt(Stream.of(command))
             elif held is not None and epoch is not None and held.epoch > epoch:
                 self.acknowledgements.stopped(stream_id)  # an ownership that ended before the present one
             else:
@@ -74,7 +78,7 @@ class Assignments:
 
     def prepare_only(self, commands: Sequence[Row]) -> None:
         """Hear what is to be prepared; what was called off is not named any more, what is ours now is to be added."""
-        named = {row["stream_id"] for row in commands if row["action"] in ("prepare", "add")}
+        named = {row["stream_id"] for row in commands if row["action"] in ("prepare", "add", "adopt")}
         for stream_id in self.supervisor.prepared.keys() - named:
             self.supervisor.prepare_no_more(stream_id)
         self.prepare(commands)

@@ -152,6 +152,8 @@ def program(command: str, stop_timeout: float, progress_from_output: bool = Fals
                 _programs.discard(process.pid)
         raise ProgramEnded(f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}")
 
+    # a running program cannot be told of a newer one
+    vars(handler)["reads_epoch_once"] = "{epoch}" in command or "STREAM_EPOCH" in command
     return handler
 
 

@@ -308,4 +308,4 @@ class Protocol:
 
 
 def _to_apply(answer: Sequence[Row]) -> list[Row]:
-    return [row for row in answer if row["action"] in ("add", "remove")]
+    return [row for row in answer if row["action"] in ("add", "adopt", "remove")]

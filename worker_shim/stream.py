@@ -10,13 +10,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Stream:
-    """A stream given to this worker under one epoch.
+    """A stream given to this worker under an epoch.
 
-    The epoch grows with each change of hands. Write it beside each result: the fence compares it.
+    The epoch grows with each change of hands. Write it beside each result: the fence compares it. It may grow while the
+    handler goes on, when the database has begun a new generation (after a restart, a restore or a promotion): keep the
+    stream beside what waits to be written, and read its epoch when it is. Once the stream is another's it stays.
     """
 
     stream_id: int
-    epoch: int
+    epoch: int = field(hash=False)
     name: str
     url: str
     metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -25,6 +27,10 @@ class Stream:
     def of(cls, row: Mapping[str, Any]) -> Stream:
         """The stream in a row of get_assignments, heartbeat or report_streams."""
         return cls(row["stream_id"], row["epoch"], row["name"], row["url"], row["metadata"] or {})
+
+    def adopt(self, epoch: int) -> None:
+        """From now on the same ownership has this epoch. For the worker alone."""
+        object.__setattr__(self, "epoch", epoch)
 
 
 def digest(streams: Iterable[Stream]) -> int:

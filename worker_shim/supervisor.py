@@ -86,6 +86,22 @@ class Supervisor:
             self._keepers[stream.stream_id] = asyncio.create_task(self._keep(stream.stream_id))
         return True
 
+    def adopt(self, stream: Stream) -> bool:
+        """Hold a stream under a newer epoch, and let its handler go on; else as `start`. False when nothing is new.
+
+        A handler that reads the epoch only when it starts, as a program does, is started anew.
+        """
+        held = self.held.get(stream.stream_id)
+        if held is None or held.epoch >= stream.epoch or not self._may_adopt(held, stream):
+            return self.start(stream)
+        held.adopt(stream.epoch)
+        if self._running.get(stream.stream_id) is held:
+            self._started(held)
+        return True
+
+    def _may_adopt(self, held: Stream, stream: Stream) -> bool:
+        return held.url == stream.url and not getattr(self._handler, "reads_epoch_once", False)
+
     def stop(self, stream_id: int, *, tell: bool = True) -> bool:
         """Let go of a stream; told as stopped when its handler has ended. False when no handler ran."""
         held = self.held.pop(stream_id, None)
@@ -103,6 +119,9 @@ class Supervisor:
         """Run the handler of a stream that is not held yet; `start` makes it held, and its handler goes on."""
         known = self.prepared.get(stream.stream_id)
         if stream.stream_id in self.held or (known and (known.epoch, known.url) == (stream.epoch, stream.url)):
+            return
+        if known and known.epoch < stream.epoch and self._may_adopt(known, stream):
+            known.adopt(stream.epoch)
             return
         self.prepared[stream.stream_id] = stream
         self._owned[stream.stream_id] = asyncio.Event()

@@ -95,7 +95,7 @@ class Worker:
             "version": version,
             "location": location,
             "lease": timedelta(seconds=lease) if lease is not None else None,
-            "metadata": {**(metadata or {}), "make_before_break": make_before_break},
+            "metadata": {**(metadata or {}), "make_before_break": make_before_break, "adopts": True},
         }
         if isolation is not None:
             registration["stop_within"] = timedelta(seconds=isolation.stop_within)

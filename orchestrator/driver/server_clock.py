@@ -35,10 +35,15 @@ class Reading:
 
 
 def step_between(before: Reading, after: Reading) -> float:
-    """By how many seconds the server's clock has stepped at least; 0 when the readings agree."""
-    passed = ((after.clock - after.stepped) - (before.clock - before.stepped)).total_seconds()
+    """By how many seconds the server's clock has stepped at least, and nobody has said so; 0 when the readings agree.
+
+    What others have recorded meanwhile may be this step or one from before the first reading: what is smaller is new.
+    """
     shortest, longest = after.asked - before.answered, after.answered - before.asked
-    return passed - min(max(passed, shortest), longest)
+    passed = (after.clock - before.clock).total_seconds()
+    recorded = (after.stepped - before.stepped).total_seconds()
+    unexplained = (each - min(max(each, shortest), longest) for each in (passed, passed - recorded))
+    return min(unexplained, key=abs)
 
 
 class ServerClock:

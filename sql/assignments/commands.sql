@@ -1,14 +1,31 @@
 -- What a worker has to do to be in step.
 -- Reads     assignment, instance_load, stream, withdrawal, movement
 
+create or replace function {{ private }}.start_action(p_instance {{ private }}.instance, p_assignment {{ private }}.assignment)
+    returns text
+    language sql immutable
+begin atomic
+    select case
+        when (p_assignment).adopted_from is not null and (p_instance).metadata -> 'adopts' = 'true' then 'adopt'
+        else 'add'
+    end;
+end;
+comment on function {{ private }}.start_action({{ private }}.instance, {{ private }}.assignment) is 'How an owner is told of a stream: to start it; or to go on with it under a newer epoch, if it said at registration that it can.';
+
 create or replace function {{ private }}.add_commands(p_instance_id text, p_only_unconfirmed boolean)
     returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     language sql volatile
 as $function$
-    select 'add', a.stream_id, a.epoch, s.name, s.url, s.metadata
+    select {{ private }}.start_action(i, a), a.stream_id, a.epoch, s.name, s.url, s.metadata
     from {{ private }}.assignment as a
     join {{ private }}.stream as s on s.stream_id = a.stream_id
-    where a.instance_id = p_instance_id and (a.state = 'assigned' or (a.state = 'running' and not p_only_unconfirmed))
+    join {{ private }}.instance as i on i.instance_id = a.instance_id
+    where a.instance_id = p_instance_id
+        and (
+            a.state = 'assigned'
+            or (a.state = 'running' and (not p_only_unconfirmed or a.adopted_from is not null))
+            or (a.make_before_break and a.releasing_since is not null and a.adopted_from is not null)
+        )
     order by a.stream_id
 $function$;
 comment on function {{ private }}.add_commands(text, boolean) is 'Streams that an instance should be running: all, or those it has not confirmed.';
@@ -29,7 +46,7 @@ as $function$
     where w.instance_id = p_instance_id and a.instance_id is distinct from p_instance_id
     union all
     -- given to others when it was lost
-    select 'remove', m.stream_id, m.epoch - 1, null, null, null
+    select 'remove', m.stream_id, m.from_epoch, null, null, null
     from {{ private }}.instance as i
     join {{ private }}.movement as m on m.decision_id = i.lost_by_decision_id and m.from_instance_id = i.instance_id
     left join {{ private }}.assignment as a on a.stream_id = m.stream_id
@@ -46,7 +63,7 @@ create or replace function {{ private }}.confirmed_digest(p_instance_id text)
 as $function$
     select coalesce(bit_xor({{ private }}.digest_of(r.stream_id, r.epoch)), 0)
     from (
-        select a.stream_id, a.epoch
+        select a.stream_id, coalesce(a.adopted_from, a.epoch) as epoch
         from {{ private }}.assignment as a
         where a.instance_id = p_instance_id and (a.state = 'running' or (a.state = 'releasing' and a.make_before_break))
         union all

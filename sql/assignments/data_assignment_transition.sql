@@ -25,11 +25,7 @@ values
 ('releasing', 'releasing', 'fall back', 'the next owner did not prepare it in time: the owner is asked to stop'),
 ('releasing', 'running', 'call off', 'the next owner is not to be: its owner keeps it'),
 ('releasing', 'assigned', 'complete', 'its owner has stopped or took too long, or the next one hears it: the next one is the owner'),
-('assigned', 'assigned', 'renew', 'a new process of its owner, or a new url: same owner, new epoch'),
+('assigned', 'assigned', 'renew', 'a new process of its owner, a new url or a new generation: same owner, new epoch'),
 ('running', 'assigned', 'renew', 'a new process of its owner, or a new url: same owner, new epoch'),
-('releasing', 'releasing', 'renew', 'a new url during its hand-over: same owner, new epoch'),
-('idle', 'idle', 'lift', 'a worker holds a later epoch than was given here: above that'),
-('waiting', 'waiting', 'lift', 'a worker holds a later epoch than was given here: above that'),
-('assigned', 'assigned', 'lift', 'a worker holds a later epoch than was given here: above that'),
-('running', 'assigned', 'lift', 'a worker holds a later epoch than was given here: above that'),
-('releasing', 'releasing', 'lift', 'a worker holds a later epoch than was given here: above that');
+('releasing', 'releasing', 'renew', 'a new url during its hand-over, or a new generation: same owner, new epoch'),
+('running', 'running', 'adopt', 'a new generation, or its owner was shown a later epoch: it goes on under a new one');

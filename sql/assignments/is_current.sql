@@ -9,7 +9,8 @@ as $function$
 begin
     return exists (
         select from {{ private }}.assignment as a
-        where a.stream_id = p_stream_id and a.epoch = p_epoch and a.instance_id is not null
+        -- also the one under which its owner runs it that has not heard of the new one yet
+        where a.stream_id = p_stream_id and p_epoch in (a.epoch, a.adopted_from) and a.instance_id is not null
     );
 end
 $function$;

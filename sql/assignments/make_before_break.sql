@@ -13,7 +13,7 @@ create or replace function {{ private }}.prepare_commands(p_instance_id text)
     returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     language sql volatile
 as $function$
-    select 'prepare', a.stream_id, a.epoch + 1, s.name, s.url, s.metadata
+    select 'prepare', a.stream_id, a.next_epoch, s.name, s.url, s.metadata
     from {{ private }}.assignment as a
     join {{ private }}.stream as s on s.stream_id = a.stream_id
     join {{ private }}.instance as i on i.instance_id = a.next_instance_id
@@ -33,7 +33,7 @@ as $function$
         array(
             select a.stream_id
             from {{ private }}.assignment as a
-            join unnest(p_stream_ids, p_epochs) as u(stream_id, epoch) on u.stream_id = a.stream_id and u.epoch = a.epoch + 1
+            join unnest(p_stream_ids, p_epochs) as u(stream_id, epoch) on u.stream_id = a.stream_id and u.epoch = a.next_epoch
             where a.next_instance_id = p_instance_id and a.make_before_break
             order by a.stream_id
         ),
@@ -82,7 +82,7 @@ begin
         join {{ private }}.instance as i on i.instance_id = a.instance_id
         where a.next_instance_id = p_instance_id
             and a.make_before_break
-            and a.epoch + 1 = {{ private }}.as_bigint(f.value -> 'epoch')
+            and a.next_epoch = {{ private }}.as_bigint(f.value -> 'epoch')
         group by a.stream_id, i.status
         order by a.stream_id
     loop

@@ -33,7 +33,7 @@ as $function$
             a.stream_id is null as is_unknown,
             coalesce(a.instance_id = p_instance_id, false) as is_its_own,
             -- it was told to stop, or has yet to hear of the new epoch
-            coalesce(a.state in ('releasing', 'assigned') and a.instance_id = p_instance_id, false)
+            coalesce((a.state in ('releasing', 'assigned') or a.adopted_from is not null) and a.instance_id = p_instance_id, false)
             or exists (
                 select from {{ private }}.withdrawal as w
                 where w.instance_id = p_instance_id and w.stream_id = u.stream_id and w.epoch >= u.epoch
@@ -81,38 +81,45 @@ as $function$
 $function$;
 comment on function {{ private }}.unexplained_difference(text, bigint[], bigint[]) is 'What a full set has too little, too much or under wrong epochs, and nothing under way explains; at most 100 streams of each kind beside their counts, null when there is none.';
 
-create or replace function {{ private }}.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[])
-    returns void
+create or replace function {{ private }}.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[])
+    returns integer
     language plpgsql volatile
 as $function$
 declare
-    v_behind bigint[];
-    v_claimed bigint[];
-    v_furthest bigint;
+    v_latest bigint := extract(epoch from {{ private }}.now() + interval '30 days')::bigint << 20;
+    v_stream_ids bigint[];
+    v_epochs bigint[];
+    v_refused jsonb;
     v_decision_id bigint;
 begin
-    select array_agg(a.stream_id order by a.stream_id), array_agg(u.epoch order by a.stream_id), max(u.epoch - a.epoch)
-    into v_behind, v_claimed, v_furthest
+    select
+        array_agg(a.stream_id order by a.stream_id) filter (where u.epoch <= v_latest),
+        array_agg(u.epoch order by a.stream_id) filter (where u.epoch <= v_latest),
+        jsonb_agg(jsonb_build_object('stream_id', a.stream_id, 'claimed_epoch', u.epoch) order by a.stream_id) filter (where u.epoch > v_latest)
+    into v_stream_ids, v_epochs, v_refused
     from unnest(p_streams, p_epochs) as u(stream_id, epoch)
     join {{ private }}.assignment as a on a.stream_id = u.stream_id
-    where u.epoch > a.epoch;
-    if v_behind is null then
-        return;
+    where u.epoch > a.epoch and a.instance_id = p_instance_id;
+    if v_refused is not null then
+        perform {{ private }}.open_alert(
+            'epoch_refused', p_instance_id, 'warning',
+            p_instance_id || ' claims epochs that lie more than 30 days ahead of the clock', jsonb_build_object('claims', v_refused)
+        );
     end if;
-    perform {{ private }}.require_argument(
-        'p_epochs', v_furthest <= 1000000, to_jsonb(v_furthest), 'no epoch is more than 1000000 ahead of what was given here'
-    );
+    if v_stream_ids is null then
+        return 0;
+    end if;
     v_decision_id := {{ private }}.open_decision(
-        'epoch ahead', 'report_streams', 'a worker holds epochs that were never given here: this database is older than its fleet',
-        jsonb_build_object('instance_id', p_instance_id, 'streams', cardinality(v_behind))
+        'epoch ahead', 'report_streams', 'an owner was shown epochs that are later than its own',
+        jsonb_build_object('instance_id', p_instance_id, 'streams', cardinality(v_stream_ids))
     );
-    perform a.stream_id from {{ private }}.assignment as a where a.stream_id = any(v_behind) order by a.stream_id for update;
     perform {{ private }}.notify_instance(o.instance_id, v_decision_id)
-    from unnest({{ private }}.renew_epochs(v_behind, v_claimed)) as o(instance_id);
+    from unnest({{ private }}.adopt_ownerships(v_stream_ids, v_epochs)) as o(instance_id);
     perform {{ private }}.close_decision(v_decision_id, 0, 0);
+    return cardinality(v_stream_ids);
 end
 $function$;
-comment on function {{ private }}.lift_epochs(text, bigint[], bigint[]) is 'Streams of which a worker holds a later epoch than was ever given here (the database was restored from a backup) stay with their owners under epochs above that, or a fence that has seen it would refuse them for ever.';
+comment on function {{ private }}.go_above(text, bigint[], bigint[]) is 'An owner has been shown these epochs of its own streams, later than they are given here (this database, or its clock, was behind when it took its generation): it gets later ones. Of the streams of others nothing changes. Returns how many were its own.';
 
 create or replace function {{ private }}.record_repair(
     p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb

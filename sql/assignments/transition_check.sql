@@ -1,5 +1,5 @@
 -- Every change of an assignment's state, owner, next owner or epoch is a step that assignment_transition has; a direct update, too.
--- What changed gives the step its name. A change of hands raises the epoch by exactly one, or an old owner would pass the fence.
+-- What changed gives the step its name. A change of hands raises the epoch, or an old owner would pass the fence.
 -- The check runs once per statement. A full join has no nested loop: a plan that was made for one row stays good for thousands.
 -- Reads     assignment_transition
 -- Raises    OR901 the step is not in the table
@@ -14,7 +14,7 @@ as $function$
     select case
         when p_from_id is distinct from p_to_id then
             case
-                when p_epochs is distinct from 1 then null
+                when p_epochs is null or p_epochs < 1 then null
                 when p_to_state = 'idle' then 'withdraw'
                 when p_to_state = 'waiting' then 'unassign'
                 when p_from_id is null then 'place'
@@ -24,8 +24,8 @@ as $function$
         when p_epochs <> 0 then
             case
                 when p_epochs < 0 or p_old_next_id is distinct from p_next_id then null
-                when p_epochs = 1 then 'renew'
-                else 'lift'
+                when p_from_state = 'running' and p_to_state = 'running' then 'adopt'
+                else 'renew'
             end
         when p_from_state <> p_to_state then
             case p_to_state

@@ -8,11 +8,12 @@
 --   hand_over          hand over, redirect
 --   fall_back          fall back
 --   call_off           call off
---   renew_epochs       renew, lift
+--   renew_epochs       renew
+--   adopt_ownerships   adopt, renew
 --   withdraw_streams   withdraw
 -- Every caller holds the decision lock; for confirm_starts and await_restarts a shared one is enough.
 -- Locks     stream and assignment rows (by id)
--- Writes    assignment, movement, withdrawal
+-- Writes    assignment, movement, withdrawal, stall, http_stream
 -- Notifies  the owners that fall_back asks to stop
 
 create or replace function {{ private }}.add_assignments(p_stream_ids bigint[])
@@ -24,7 +25,7 @@ begin
     select
         s.stream_id, s.requirement_id, case when s.active then 'waiting' else 'idle' end, case when s.active then {{ private }}.now() end,
         -- an epoch that was once given out does not come again
-        coalesce((select max(m.epoch) from {{ private }}.movement as m where m.stream_id = s.stream_id), 0)
+        greatest((select max(m.epoch) from {{ private }}.movement as m where m.stream_id = s.stream_id), 0)
     from {{ private }}.stream as s
     where s.stream_id = any(p_stream_ids)
     order by s.stream_id;
@@ -45,6 +46,14 @@ end
 $function$;
 comment on function {{ private }}.activate_streams(bigint[]) is 'Let those of these streams that are active and idle wait for an instance, from the moment on at which they may be given to one.';
 
+create or replace function {{ private }}.epoch_after(p_epoch bigint, p_next_epoch bigint, p_least bigint)
+    returns bigint
+    language sql immutable
+begin atomic
+    select greatest(p_epoch + 1, p_next_epoch + 1, p_least);
+end;
+comment on function {{ private }}.epoch_after(bigint, bigint, bigint) is 'An epoch that was never given: above the last one, above any under which an instance prepares, and of this generation at least.';
+
 create or replace function {{ private }}.give_streams(
     p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text
 )
@@ -52,6 +61,7 @@ create or replace function {{ private }}.give_streams(
     language plpgsql volatile
 as $function$
 declare
+    v_least bigint := {{ private }}.least_number();
     v_given integer;
 begin
     with change as (
@@ -59,12 +69,24 @@ begin
         from unnest(p_stream_ids, p_from, p_to) as u(stream_id, from_id, to_id)
         where u.stream_id is not null and (u.from_id is not null or u.to_id is not null)
     ),
+    held as (
+        select a.stream_id, a.epoch
+        from {{ private }}.assignment as a
+        where a.stream_id in (select c.stream_id from change as c)
+        order by a.stream_id
+        for no key update
+    ),
     changed as (
         update {{ private }}.assignment as a
         set
             instance_id = c.to_id,
             next_instance_id = null,
-            epoch = a.epoch + 1,
+            -- who prepared it under an epoch gets it under that one
+            epoch = case
+                when a.make_before_break and a.releasing_since is not null and c.to_id = a.next_instance_id then a.next_epoch
+                else {{ private }}.epoch_after(a.epoch, a.next_epoch, v_least)
+            end,
+            adopted_from = null,
             state = case when c.to_id is null then 'waiting' else 'assigned' end,
             -- the end of a hand-over belongs to the decision that began it
             decision_id = coalesce(p_decision_id, a.decision_id),
@@ -72,11 +94,14 @@ begin
             waiting_since = case when c.to_id is null then {{ private }}.now() end,
             releasing_since = null
         from change as c
+        join held as h on h.stream_id = c.stream_id
         where a.stream_id = c.stream_id
-        returning a.stream_id, a.epoch, a.decision_id, c.from_id, a.instance_id as to_id
+        returning a.stream_id, a.epoch, a.decision_id, c.from_id, a.instance_id as to_id, h.epoch as from_epoch
     )
-    insert into {{ private }}.movement (stream_id, epoch, decision_id, from_instance_id, to_instance_id, reason, moved_at)
-    select c.stream_id, c.epoch, c.decision_id, c.from_id, c.to_id, p_reason, {{ private }}.now()
+    insert into {{ private }}.movement (stream_id, epoch, decision_id, from_instance_id, to_instance_id, reason, moved_at, from_epoch)
+    select
+        c.stream_id, c.epoch, c.decision_id, c.from_id, c.to_id, p_reason, {{ private }}.now(),
+        case when c.from_id is not null then c.from_epoch end
     from changed as c;
     get diagnostics v_given = row_count;
     return v_given;
@@ -102,9 +127,11 @@ begin
     ),
     changed as (
         update {{ private }}.assignment as a
-        set state = 'running'
+        set
+            state = case when a.state = 'assigned' then 'running' else a.state end,
+            adopted_from = null
         from confirmed as c
-        where a.stream_id = c.stream_id and a.state = 'assigned'
+        where a.stream_id = c.stream_id and (a.state = 'assigned' or a.adopted_from is not null)
     )
     select count(*) into v_confirmed from confirmed;
     return v_confirmed;
@@ -130,6 +157,7 @@ create or replace function {{ private }}.hand_over(p_decision_id bigint, p_strea
 as $function$
 declare
     v_asked integer;
+    v_least bigint := {{ private }}.least_number();
     v_make_before_break boolean := {{ private }}.setting_text('handoff_mode') = 'make_before_break';
 begin
     update {{ private }}.assignment as a
@@ -141,7 +169,12 @@ begin
         -- an owner that does not run the stream yet, or was asked to stop already, has nothing to go on with
         make_before_break = v_make_before_break
             and (a.state = 'running' or (a.state = 'releasing' and a.make_before_break))
-            and {{ private }}.makes_before_break(a.instance_id, c.to_id)
+            and {{ private }}.makes_before_break(a.instance_id, c.to_id),
+        -- no two instances prepare under one epoch
+        next_epoch = case
+            when v_make_before_break and a.next_instance_id is distinct from c.to_id then {{ private }}.epoch_after(a.epoch, a.next_epoch, v_least)
+            else a.next_epoch
+        end
     from unnest(p_stream_ids, p_to) as c(stream_id, to_id)
     where a.stream_id = c.stream_id
         and c.stream_id is not null
@@ -205,12 +238,19 @@ create or replace function {{ private }}.renew_epochs(
     language plpgsql volatile
 as $function$
 declare
+    v_least bigint := {{ private }}.least_number();
     v_owners text[];
 begin
     with renewed as (
         update {{ private }}.assignment as a
         set
-            epoch = greatest(a.epoch, u.epoch) + 1,
+            epoch = {{ private }}.epoch_after(greatest(a.epoch, u.epoch), a.next_epoch, v_least),
+            adopted_from = null,
+            next_epoch = case
+                when a.make_before_break and a.releasing_since is not null
+                    then {{ private }}.epoch_after(greatest(a.epoch, u.epoch), a.next_epoch, v_least) + 1
+                else a.next_epoch
+            end,
             state = case a.state when 'running' then 'assigned' else a.state end,
             assigned_at = case when a.instance_id is not null then {{ private }}.now() end,
             -- a hand-over belongs to the decision that began it
@@ -225,11 +265,60 @@ end
 $function$;
 comment on function {{ private }}.renew_epochs(bigint[], bigint[], bigint) is 'New epochs for the same owners, who start these streams anew; above those that are given, if any are. Hand-overs go on. Returns the owners.';
 
+create or replace function {{ private }}.adopt_ownerships(p_stream_ids bigint[], p_run_under bigint[] default null)
+    returns text[]
+    language plpgsql volatile
+as $function$
+declare
+    v_least bigint := {{ private }}.least_number();
+    v_owners text[];
+begin
+    with held as (
+        select
+            a.stream_id, coalesce(u.epoch, a.adopted_from, a.epoch) as run_under,
+            {{ private }}.epoch_after(greatest(a.epoch, u.epoch), a.next_epoch, v_least) as epoch,
+            -- over HTTP nobody knows epochs: what is its own runs under the present one
+            i.placement = 'push' and not coalesce(i.metadata ? 'http', false) as knows_epochs
+        from unnest(p_stream_ids, p_run_under) as u(stream_id, epoch)
+        join {{ private }}.assignment as a on a.stream_id = u.stream_id
+        join {{ private }}.instance as i on i.instance_id = a.instance_id
+        order by a.stream_id
+        for no key update of a
+    ),
+    adopted as (
+        update {{ private }}.assignment as a
+        set
+            epoch = h.epoch,
+            adopted_from = case when h.knows_epochs then h.run_under end,
+            next_epoch = case when a.make_before_break and a.releasing_since is not null then h.epoch + 1 else a.next_epoch end
+        from held as h
+        where a.stream_id = h.stream_id
+        returning a.stream_id, a.instance_id, a.next_instance_id, a.epoch
+    ),
+    silent as (
+        update {{ private }}.stall as t set epoch = a.epoch
+        from adopted as a
+        where t.stream_id = a.stream_id and t.instance_id = a.instance_id
+    ),
+    spoken as (
+        update {{ private }}.http_stream as r set epoch = a.epoch
+        from adopted as a
+        where r.stream_id = a.stream_id and r.instance_id = a.instance_id and r.state <> 'taken'
+    )
+    select array_agg(distinct o.instance_id) filter (where o.instance_id is not null) into v_owners
+    from adopted as a
+    cross join lateral (values (a.instance_id), (a.next_instance_id)) as o(instance_id);
+    return coalesce(v_owners, '{}');
+end
+$function$;
+comment on function {{ private }}.adopt_ownerships(bigint[], bigint[]) is 'New epochs for the owners of these streams, who go on with them; above those under which they run them, if any are given. Hand-overs go on. Returns the owners, present and next.';
+
 create or replace function {{ private }}.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text)
     returns integer
     language plpgsql volatile
 as $function$
 declare
+    v_least bigint := {{ private }}.least_number();
     v_withdrawn integer;
 begin
     with held as (
@@ -243,7 +332,8 @@ begin
         update {{ private }}.assignment as a
         set
             instance_id = null, next_instance_id = null, state = 'idle',
-            epoch = a.epoch + (a.instance_id is not null)::integer,
+            epoch = case when a.instance_id is null then a.epoch else {{ private }}.epoch_after(a.epoch, a.next_epoch, v_least) end,
+            adopted_from = null,
             decision_id = coalesce(p_decision_id, a.decision_id),
             assigned_at = null, waiting_since = null, releasing_since = null
         from held as h
@@ -255,8 +345,8 @@ begin
         select c.from_id, c.stream_id, c.old_epoch, {{ private }}.now() from changed as c where c.from_id is not null
         on conflict (instance_id, stream_id) do update set epoch = excluded.epoch, withdrawn_at = excluded.withdrawn_at
     )
-    insert into {{ private }}.movement (stream_id, epoch, decision_id, from_instance_id, to_instance_id, reason, moved_at)
-    select c.stream_id, c.epoch, p_decision_id, c.from_id, null, p_reason, {{ private }}.now()
+    insert into {{ private }}.movement (stream_id, epoch, decision_id, from_instance_id, to_instance_id, reason, moved_at, from_epoch)
+    select c.stream_id, c.epoch, p_decision_id, c.from_id, null, p_reason, {{ private }}.now(), c.old_epoch
     from changed as c
     where c.from_id is not null;
     get diagnostics v_withdrawn = row_count;

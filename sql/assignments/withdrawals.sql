@@ -6,7 +6,7 @@ create or replace function {{ private }}.tell_former_owners(p_decision_id bigint
     language sql volatile
 as $function$
     insert into {{ private }}.withdrawal (instance_id, stream_id, epoch, withdrawn_at)
-    select m.from_instance_id, m.stream_id, m.epoch - 1, m.moved_at
+    select m.from_instance_id, m.stream_id, m.from_epoch, m.moved_at
     from {{ private }}.movement as m
     where m.decision_id = p_decision_id and m.from_instance_id is not null
     on conflict (instance_id, stream_id) do update set epoch = excluded.epoch, withdrawn_at = excluded.withdrawn_at

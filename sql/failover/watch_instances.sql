@@ -16,6 +16,7 @@ create or replace function {{ private }}.something_is_due(p_watched text[])
 as $function$
 begin
     return {{ private }}.server_returned()
+        or {{ private }}.is_same_database() is not true
         or exists (select from {{ private }}.instance as i where i.is_unusual) and (
             exists (select from {{ private }}.instances_forgotten())
             or {{ private }}.owners_of_orphans_with_room() is not null

@@ -43,6 +43,11 @@ as $function$
 begin
     perform {{ private }}.require_read_committed();
     perform pg_advisory_xact_lock({{ private }}.lock_key('decision'));
+    -- what was decided must be there after a crash, whatever the session says
+    if current_setting('synchronous_commit') = 'off' then
+        perform set_config('synchronous_commit', 'local', true);
+    end if;
+    perform {{ private }}.know_database();
 end
 $function$;
 comment on function {{ private }}.lock_decisions() is 'Become the only one who changes who owns what, until the end of the transaction; waits as long as lock_timeout allows (55P03).';
@@ -71,6 +76,18 @@ begin
 end
 $function$;
 comment on function {{ private }}.lock_decisions_shared() is 'Keep decisions out while a worker confirms what it has; many workers may at once. Never followed by lock_decisions() in the same transaction.';
+
+create or replace function {{ private }}.be_sure_of_database()
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    if {{ private }}.is_same_database() is not true then
+        perform {{ private }}.lock_decisions();
+    end if;
+end
+$function$;
+comment on function {{ private }}.be_sure_of_database() is 'For who is about to say or to hear epochs without a decision: if this may be another database than it was, new ones are given first.';
 
 create or replace function {{ private }}.lock_session(p_session_key bigint)
     returns void

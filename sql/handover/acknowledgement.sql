@@ -32,7 +32,7 @@ begin
     v_decides := coalesce(cardinality(p_stopped), 0) + coalesce(jsonb_array_length(p_failed), 0) > 0
         -- what it prepared becomes its own; one that is missed here it says again with its next beat
         or exists (select from {{ private }}.assignment as a where a.next_instance_id = p_instance_id and a.stream_id = any(p_started));
-    if v_decides then
+    if v_decides or {{ private }}.is_same_database() is not true then
         perform {{ private }}.lock_decisions();
     else
         perform {{ private }}.lock_decisions_shared();

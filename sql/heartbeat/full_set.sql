@@ -16,7 +16,7 @@ begin
     perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
 
     v_difference := {{ private }}.unexplained_difference(p_instance_id, p_streams, p_epochs);
-    perform {{ private }}.lift_epochs(p_instance_id, p_streams, p_epochs);
+    perform {{ private }}.go_above(p_instance_id, p_streams, p_epochs);
     perform {{ private }}.confirm_starts(p_instance_id, p_streams, p_epochs);
     perform {{ private }}.confirm_stops(
         p_instance_id,
@@ -42,9 +42,11 @@ begin
     where not exists (
         select from {{ private }}.assignment as a
         where a.stream_id = u.stream_id and a.instance_id = p_instance_id and (a.state <> 'releasing' or a.make_before_break)
+            -- a claim that was refused: it begins anew
+            and u.epoch <= a.epoch
     );
     return query
-    select 'add', s.stream_id, m.epoch, s.name, s.url, s.metadata
+    select {{ private }}.start_action(i, a), s.stream_id, a.epoch, s.name, s.url, s.metadata
     from (
         select a.stream_id, a.epoch
         from {{ private }}.assignment as a
@@ -52,6 +54,8 @@ begin
         except
         select u.stream_id, u.epoch from unnest(p_streams, p_epochs) as u(stream_id, epoch)
     ) as m
+    join {{ private }}.assignment as a on a.stream_id = m.stream_id
+    join {{ private }}.instance as i on i.instance_id = a.instance_id
     join {{ private }}.stream as s on s.stream_id = m.stream_id
     order by s.stream_id;
 end

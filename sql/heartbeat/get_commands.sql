@@ -1,7 +1,8 @@
 -- What an instance has to do to be in step: the commands of a beat, without the beat. A read, so that after a notification nothing
 -- is written, and no commit waited for, before the worker obeys.
+-- Locks     decision (only when this may be another database than it was at the last look)
 -- Reads     assignment, stream, withdrawal, movement
--- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
+-- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
 create or replace function {{ api }}.get_commands(p_instance_id text, p_incarnation bigint)
     returns table (action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     language plpgsql volatile security definer
@@ -10,6 +11,7 @@ create or replace function {{ api }}.get_commands(p_instance_id text, p_incarnat
     set jit = off
 as $function$
 begin
+    perform {{ private }}.be_sure_of_database();
     perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
     return query
     select c.*
@@ -32,7 +34,7 @@ epoch: the epoch under which to start or stop it.
 name: the name of the station; null for remove.
 url: its address; null for remove.
 metadata: what the source knows about it; null for remove.
-Raises: OR101, OR103, OR106, OR301.
+Raises: OR101, OR103, OR106, OR301, 55P03.
 Example: select action, stream_id, epoch, url from {{ api }}.get_commands(''fingerv7-001'', 1);';
 revoke all on function {{ api }}.get_commands(text, bigint) from public;
 grant execute on function {{ api }}.get_commands(text, bigint) to {{ worker }}, {{ admin }};

@@ -1,12 +1,13 @@
--- An instance is alive. One round trip, one HOT update; never the decision lock, never a notification.
+-- An instance is alive. One round trip, one HOT update, never a notification; the decision lock only in the first moment after a start of the server.
 -- Nearly every beat is an ordinary one: in step, with nothing to be told. It is one statement, which also finds out whether
 -- it is one; only what it leaves goes the long way (heartbeat_slow_path), and then the same statement again.
--- Locks     instance (only when its status changes), then its heartbeat row; stream (key share) and stall rows when it
+-- Locks     decision (only when this may be another database than it was at the last look); instance (only when its status
+--           changes), then its heartbeat row; stream (key share) and stall rows when it
 --           names streams that are silent, but for those that are held
 -- Writes    heartbeat; instance and settle_request when the status changes, or a lost instance is in step again; repair when
 --           the digest differs and nothing under way explains it, or no longer does; stall when it names streams that are silent;
 --           alert and alert_delivery when no driver runs
--- Raises    OR101 bad report · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
+-- Raises    OR101 bad report · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
 create or replace function {{ api }}.heartbeat(
     p_instance_id text, p_incarnation bigint, p_digest bigint default null, p_report jsonb default '{}'
 )
@@ -73,6 +74,8 @@ begin
                     ))
                     and h.attempts = 0
                     and i.lost_by_decision_id is null
+                    -- it is told of epochs
+                    and (l.incoming = 0 or {{ private }}.is_same_database())
                 )
             )
         returning
@@ -89,6 +92,7 @@ begin
             perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
             exit;
         end if;
+        perform {{ private }}.be_sure_of_database();
         select b.* into v_in_step, v_is_explained, v_attempts
         from {{ private }}.heartbeat_slow_path(p_instance_id, p_incarnation, p_digest, v_report) as b;
         v_is_heard := true;
@@ -133,7 +137,7 @@ epoch: the epoch under which to start or stop it; for prepare the one that it is
 name: the name of the station; only for add and prepare.
 url: its address; only for add and prepare.
 metadata: what the source knows about it; for a notice heartbeat_interval (seconds, to beat so often from now on), next_beat_in (seconds, when a stream is on its way) and no_driver_for (seconds).
-Raises: OR101, OR103, OR106, OR301.
+Raises: OR101, OR103, OR106, OR301, 55P03.
 Example: select * from {{ api }}.heartbeat(''fingerv7-001'', 1, 0, ''{"current_streams": 0, "cpu_usage": 12.5}'');';
 revoke all on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) from public;
 grant execute on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) to {{ worker }}, {{ admin }};

@@ -47,7 +47,7 @@ begin
     loop
         -- what an earlier loss took, and it has not stopped yet by its word, is not forgotten for this one
         insert into {{ private }}.withdrawal as w (instance_id, stream_id, epoch, withdrawn_at)
-        select m.from_instance_id, m.stream_id, m.epoch - 1, m.moved_at
+        select m.from_instance_id, m.stream_id, m.from_epoch, m.moved_at
         from {{ private }}.movement as m
         where m.decision_id = v_earlier.lost_by_decision_id and m.from_instance_id = v_earlier.instance_id
         on conflict (instance_id, stream_id) do update set epoch = greatest(w.epoch, excluded.epoch);

@@ -187,14 +187,14 @@ begin
     end if;
     update {{ private }}.instance as i
     set
-        incarnation = i.incarnation + 1,
+        incarnation = greatest(i.incarnation + 1, {{ private }}.least_number()),
         -- an administrator may speak for an instance without taking it over
         owner_role = case when p_known.status = 'removed' then session_user else i.owner_role end,
         registered_at = {{ private }}.now()
     where i.instance_id = p_known.instance_id;
     update {{ private }}.heartbeat as h
     set
-        incarnation = p_known.incarnation + 1, beat_at = {{ private }}.now(), digest = 0, in_step = true, status = null,
+        incarnation = (select i.incarnation from {{ private }}.instance as i where i.instance_id = p_known.instance_id), beat_at = {{ private }}.now(), digest = 0, in_step = true, status = null,
         current_streams = null, progressing = null, progress_at = null, stalled = 0, round_trip = null
     where h.instance_id = p_known.instance_id;
     if not p_known.is_living or p_known.status = 'recovering' or (p_known.status = 'draining' and p_known.standing_order is null) then

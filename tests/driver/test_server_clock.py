@@ -29,8 +29,11 @@ BEFORE = _reading(1000, 5.0, 5.1)
         (_reading(4640, 15.0, 75.0), pytest.approx(3570, abs=0.2)),
         # a step that the database knows of is none
         (_reading(4610.05, 15.0, 15.1, stepped=3600), 0),
-        # a restored database does not know of it, and its moments are of the time before
-        (_reading(1010.05, 15.0, 15.1, stepped=-3600), pytest.approx(3600, abs=0.2)),
+        # nor is one from before the first reading, which another driver has recorded since
+        (_reading(1010.05, 15.0, 15.1, stepped=-3600), 0),
+        # one of two that came meanwhile
+        (_reading(4670.05, 15.0, 15.1, stepped=3600), pytest.approx(60, abs=0.2)),
+        (_reading(1070.05, 15.0, 15.1, stepped=-3600), pytest.approx(60, abs=0.2)),
     ],
 )
 def test_a_step_is_what_no_round_trip_explains(after: Reading, step: float) -> None:

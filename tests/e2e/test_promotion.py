@@ -70,6 +70,11 @@ def fleet(pair: Pair, names: Names) -> Iterator[Fleet]:
     fleet.close()
 
 
+def owners(assignments: dict[int, tuple[str | None, int, str]]) -> dict[int, str | None]:
+    """A database that was away begins a new generation: new epochs, and the same owners."""
+    return {stream_id: owner for stream_id, (owner, _, _) in assignments.items()}
+
+
 async def test_a_promoted_standby_moves_nothing_and_stops_no_handler(
     fleet: Fleet, pair: Pair, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -96,7 +101,7 @@ async def test_a_promoted_standby_moves_nothing_and_stops_no_handler(
         await fleet.until(lambda: fleet.sessions() == len(WORKERS), "the return of every worker")
         fleet.drive()
 
-        assert fleet.assignments() == before
+        assert owners(fleet.assignments()) == owners(before)
         assert [recorder.ends for recorder in recorders.values()] == [[], [], []]
         # and the new primary is obeyed
         fleet.add_streams(3)

@@ -367,7 +367,7 @@ next_run_at: when it is due again.
 Raises: OR107.
 Example: select * from orchestrator.finish_job(1, p_result => ''{"sent": 1}'');';
 
-CREATE FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) RETURNS TABLE(stream_id bigint, epoch bigint, state text, name text, url text, metadata jsonb)
+CREATE FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) RETURNS TABLE(stream_id bigint, epoch bigint, state text, name text, url text, metadata jsonb, adopts boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -383,7 +383,8 @@ state: assigned (not confirmed yet) or running.
 name: the name of the station.
 url: its address.
 metadata: what the source knows about it, as JSON.
-Raises: OR101, OR103, OR106, OR301.
+adopts: whether it runs under an older epoch, and its handler goes on under this one.
+Raises: OR101, OR103, OR106, OR301, 55P03.
 Example: select stream_id, epoch, state, name, url from orchestrator.get_assignments(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
@@ -402,7 +403,7 @@ epoch: the epoch under which to start or stop it.
 name: the name of the station; null for remove.
 url: its address; null for remove.
 metadata: what the source knows about it; null for remove.
-Raises: OR101, OR103, OR106, OR301.
+Raises: OR101, OR103, OR106, OR301, 55P03.
 Example: select action, stream_id, epoch, url from orchestrator.get_commands(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.health() RETURNS TABLE(component text, status text, finding text, detail jsonb, response_time interval)
@@ -438,7 +439,7 @@ epoch: the epoch under which to start or stop it; for prepare the one that it is
 name: the name of the station; only for add and prepare.
 url: its address; only for add and prepare.
 metadata: what the source knows about it; for a notice heartbeat_interval (seconds, to beat so often from now on), next_beat_in (seconds, when a stream is on its way) and no_driver_for (seconds).
-Raises: OR101, OR103, OR106, OR301.
+Raises: OR101, OR103, OR106, OR301, 55P03.
 Example: select * from orchestrator.heartbeat(''fingerv7-001'', 1, 0, ''{"current_streams": 0, "cpu_usage": 12.5}'');';
 
 CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text DEFAULT NULL::text, p_address text DEFAULT NULL::text, p_waited interval DEFAULT '00:00:00'::interval) RETURNS TABLE(status integer, body jsonb)
@@ -1563,6 +1564,12 @@ CREATE FUNCTION orchestrator_private.add_missing_rows() RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.add_missing_rows() IS 'Gives every instance its counters and its heartbeat, every stream its assignment.';
 
+CREATE FUNCTION orchestrator_private.adopt_ownerships(p_stream_ids bigint[], p_run_under bigint[] DEFAULT NULL::bigint[]) RETURNS text[]
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.adopt_ownerships(p_stream_ids bigint[], p_run_under bigint[]) IS 'New epochs for the owners of these streams, who go on with them; above those under which they run them, if any are given. Hand-overs go on. Returns the owners, present and next.';
+
 CREATE FUNCTION orchestrator_private.alert_conditions() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
     AS …;
@@ -1977,6 +1984,8 @@ CREATE TABLE orchestrator_private.assignment (
     waiting_since timestamp with time zone,
     releasing_since timestamp with time zone,
     make_before_break boolean DEFAULT false NOT NULL,
+    next_epoch bigint,
+    adopted_from bigint,
     CONSTRAINT a_next_owner_is_another CHECK ((next_instance_id <> instance_id)),
     CONSTRAINT a_next_owner_when_releasing CHECK (((next_instance_id IS NOT NULL) = (state = 'releasing'::text))),
     CONSTRAINT an_owner_when_held CHECK (((instance_id IS NOT NULL) = (state = ANY (ARRAY['assigned'::text, 'running'::text, 'releasing'::text])))),
@@ -1998,6 +2007,10 @@ COMMENT ON COLUMN orchestrator_private.assignment.decision_id IS 'The decision t
 COMMENT ON COLUMN orchestrator_private.assignment.waiting_since IS 'Since when the stream waits for an instance; a moment to come while an instance that it was taken from may still be running it.';
 
 COMMENT ON COLUMN orchestrator_private.assignment.make_before_break IS 'How its hand-over goes, read only while it is releasing. True: the next owner prepares, and the present one goes on until it has. False: the present one was asked to stop.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.next_epoch IS 'The highest epoch under which an instance was told to prepare the stream. It is given to that instance or to none.';
+
+COMMENT ON COLUMN orchestrator_private.assignment.adopted_from IS 'The epoch under which its owner runs it, until it says that it has adopted the present one; null as a rule.';
 
 CREATE TABLE orchestrator_private.stream (
     stream_id bigint NOT NULL,
@@ -2031,11 +2044,23 @@ CREATE FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, 
 
 COMMENT ON FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, p_keep_vanished boolean) IS 'What a staged batch would change: counts, stream ids by kind of change, the first twenty rows that cannot be used.';
 
+CREATE FUNCTION orchestrator_private.be_sure_of_database() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.be_sure_of_database() IS 'For who is about to say or to hear epochs without a decision: if this may be another database than it was, new ones are given first.';
+
 CREATE FUNCTION orchestrator_private.begin_cold_start(p_client orchestrator_private.pull_client) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.begin_cold_start(p_client orchestrator_private.pull_client) IS 'Note when a fleet begins from nothing.';
+
+CREATE FUNCTION orchestrator_private.begin_generation() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.begin_generation() IS 'Give all owners epochs of the new generation.';
 
 CREATE FUNCTION orchestrator_private.begin_probation(p_instance_id text) RETURNS void
     LANGUAGE sql
@@ -2411,11 +2436,14 @@ CREATE TABLE orchestrator_private.movement (
     from_instance_id text,
     to_instance_id text,
     reason text NOT NULL,
-    moved_at timestamp with time zone NOT NULL
+    moved_at timestamp with time zone NOT NULL,
+    from_epoch bigint
 );
 ALTER TABLE ONLY orchestrator_private.movement ALTER COLUMN decision_id SET (n_distinct=-0.01);
 
 COMMENT ON TABLE orchestrator_private.movement IS 'One stream''s change of hands, append-only. It is written when the hands change, so a planned hand-over appears when the owner has let go. to_instance_id is null when it has no owner afterwards.';
+
+COMMENT ON COLUMN orchestrator_private.movement.from_epoch IS 'The epoch of the ownership that ended; null where there was none, and in old rows.';
 
 CREATE FUNCTION orchestrator_private.count_moved(p_decision_id bigint) RETURNS integer
     LANGUAGE sql
@@ -2514,6 +2542,12 @@ CREATE FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_finding
 
 COMMENT ON FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_findings jsonb) IS 'How the fleet is, in a word: healthy, degraded or unhealthy.';
 
+CREATE FUNCTION orchestrator_private.database_fingerprint() RETURNS text
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.database_fingerprint() IS 'Which server and database this is, and since when it has been running.';
+
 CREATE FUNCTION orchestrator_private.deadline_after_step(p_until timestamp with time zone, p_step interval, p_now timestamp with time zone, p_horizon interval) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT
     AS …;
@@ -2609,6 +2643,12 @@ CREATE FUNCTION orchestrator_private.ended_preparations(p_timed_out boolean, p_l
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.ended_preparations(p_timed_out boolean, p_limit integer) IS 'Streams whose next owners have not said within handoff_timeout that they hear them; or (false) whose next owners get nothing any more.';
+
+CREATE FUNCTION orchestrator_private.epoch_after(p_epoch bigint, p_next_epoch bigint, p_least bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.epoch_after(p_epoch bigint, p_next_epoch bigint, p_least bigint) IS 'An epoch that was never given: above the last one, above any under which an instance prepares, and of this generation at least.';
 
 CREATE FUNCTION orchestrator_private.error_rates() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -2879,6 +2919,12 @@ CREATE FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) IS 'Change the owners of these streams now, under a new epoch. A missing new owner leaves the stream waiting. Without a decision the movement belongs to the one that last concerned the stream.';
+
+CREATE FUNCTION orchestrator_private.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[]) IS 'An owner has been shown these epochs of its own streams, later than they are given here (this database, or its clock, was behind when it took its generation): it gets later ones. Of the streams of others nothing changes. Returns how many were its own.';
 
 CREATE FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) RETURNS integer
     LANGUAGE plpgsql
@@ -3302,6 +3348,12 @@ CREATE FUNCTION orchestrator_private.is_progress(p_progressing integer, p_proces
 
 COMMENT ON FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) IS 'Whether a beat tells of progress with any stream.';
 
+CREATE FUNCTION orchestrator_private.is_same_database() RETURNS boolean
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_same_database() IS 'Whether this is the database that it was at the last look; null: it was never looked at.';
+
 CREATE FUNCTION orchestrator_private.is_short_of(p_client orchestrator_private.pull_client, p_list_length bigint) RETURNS boolean
     LANGUAGE sql STABLE
     AS …;
@@ -3365,6 +3417,12 @@ CREATE FUNCTION orchestrator_private.kind_by_ask(p_client orchestrator_private.p
 
 COMMENT ON FUNCTION orchestrator_private.kind_by_ask(p_client orchestrator_private.pull_client, p_list_length bigint) IS 'What this ask shows the client to be.';
 
+CREATE FUNCTION orchestrator_private.know_database() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.know_database() IS 'Take a new generation if this may be another database than it was at the last look. The caller holds the decision lock.';
+
 CREATE FUNCTION orchestrator_private.known_instance(p_instance_id text) RETURNS orchestrator_private.instance
     LANGUAGE plpgsql
     AS …;
@@ -3395,6 +3453,12 @@ CREATE FUNCTION orchestrator_private.later_answer(p_client orchestrator_private.
 
 COMMENT ON FUNCTION orchestrator_private.later_answer(p_client orchestrator_private.pull_client) IS 'What a client that asks again is given: its share if it starts whatever it is given, else one stream, which shows whether it does.';
 
+CREATE FUNCTION orchestrator_private.least_number() RETURNS bigint
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.least_number() IS 'The least epoch and the least incarnation of this generation.';
+
 CREATE FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
@@ -3406,12 +3470,6 @@ CREATE FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_require
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) IS 'Level the loads of these instances by handing over streams of these requirements, at most so many.';
-
-CREATE FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[]) RETURNS void
-    LANGUAGE plpgsql
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[]) IS 'Streams of which a worker holds a later epoch than was ever given here (the database was restored from a backup) stay with their owners under epochs above that, or a fence that has seen it would refuse them for ever.';
 
 CREATE FUNCTION orchestrator_private.load_of(p_stream_id bigint, p_epoch bigint, p_instance_id text, p_next_instance_id text, p_requirement_id integer, p_state text, p_pinned_to text) RETURNS TABLE(instance_id text, requirement_id integer, owned integer, incoming integer, outgoing integer, movable integer, digest bigint)
     LANGUAGE sql IMMUTABLE
@@ -4359,6 +4417,12 @@ CREATE FUNCTION orchestrator_private.stalls_over() RETURNS TABLE(stream_id bigin
 
 COMMENT ON FUNCTION orchestrator_private.stalls_over() IS 'Stalls that are none any more: the stream changed hands, or its owner beats and names it no longer.';
 
+CREATE FUNCTION orchestrator_private.start_action(p_instance orchestrator_private.instance, p_assignment orchestrator_private.assignment) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.start_action(p_instance orchestrator_private.instance, p_assignment orchestrator_private.assignment) IS 'How an owner is told of a stream: to start it; or to go on with it under a newer epoch, if it said at registration that it can.';
+
 CREATE FUNCTION orchestrator_private.step_clock(p_step interval, p_within interval, p_found_by text) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -4890,6 +4954,8 @@ CREATE TABLE orchestrator_private.controller (
     clock_stepped interval DEFAULT '00:00:00'::interval NOT NULL,
     unwatched tstzmultirange DEFAULT '{}'::tstzmultirange NOT NULL,
     looked_every interval,
+    fingerprint text,
+    generation bigint DEFAULT 0 NOT NULL,
     CONSTRAINT there_is_only_one CHECK (only_one)
 );
 
@@ -4910,6 +4976,10 @@ COMMENT ON COLUMN orchestrator_private.controller.clock_stepped IS 'All steps of
 COMMENT ON COLUMN orchestrator_private.controller.unwatched IS 'When nobody looked at the instances; silence in these times does not count.';
 
 COMMENT ON COLUMN orchestrator_private.controller.looked_every IS 'How far apart the last two looks at the instances were, when that was longer than 5 s; else null.';
+
+COMMENT ON COLUMN orchestrator_private.controller.fingerprint IS 'Which server and database this was, and since when it had been running, when it was last looked at; null: never.';
+
+COMMENT ON COLUMN orchestrator_private.controller.generation IS 'When this database last found that it may be another one than it was, in seconds since 1970; 0: never. Epochs and incarnations that are given since are at least 2^20 times that.';
 
 CREATE TABLE orchestrator_private.settle_request (
     settle_request_id bigint NOT NULL,
@@ -5388,6 +5458,14 @@ ALTER TABLE orchestrator_private.clock_step ALTER COLUMN clock_step_id ADD GENER
     CACHE 1
 );
 
+CREATE TABLE orchestrator_private.database_mark (
+    is_the_only_one boolean DEFAULT true NOT NULL,
+    mark text,
+    CONSTRAINT database_mark_is_the_only_one CHECK (is_the_only_one)
+);
+
+COMMENT ON TABLE orchestrator_private.database_mark IS 'One row that says which transaction wrote it. Where its data were copied from a dump, that is another one.';
+
 ALTER TABLE orchestrator_private.decision ALTER COLUMN decision_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.decision_decision_id_seq
     START WITH 1
@@ -5797,6 +5875,9 @@ ALTER TABLE ONLY orchestrator_private.clock_step
 ALTER TABLE ONLY orchestrator_private.controller
     ADD CONSTRAINT controller_pkey PRIMARY KEY (only_one);
 
+ALTER TABLE ONLY orchestrator_private.database_mark
+    ADD CONSTRAINT database_mark_pkey PRIMARY KEY (is_the_only_one);
+
 ALTER TABLE ONLY orchestrator_private.decision
     ADD CONSTRAINT decision_pkey PRIMARY KEY (decision_id);
 
@@ -5982,6 +6063,8 @@ CREATE INDEX withdrawal_by_stream ON orchestrator_private.withdrawal USING btree
 CREATE INDEX witnessed_client_by_source ON orchestrator_private.witnessed_client USING btree (source);
 
 CREATE INDEX witnessed_station_by_time ON orchestrator_private.witnessed_station USING btree (source, written_at);
+
+CREATE TRIGGER begin_generation AFTER UPDATE OF generation ON orchestrator_private.controller FOR EACH ROW WHEN ((new.generation > old.generation)) EXECUTE FUNCTION orchestrator_private.begin_generation();
 
 CREATE TRIGGER check_inserted_assignments AFTER INSERT ON orchestrator_private.assignment REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.check_assignment_transition();
 
@@ -6439,6 +6522,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.add_commands(p_instance_id text, p_o
 
 REVOKE ALL ON FUNCTION orchestrator_private.add_missing_rows() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.adopt_ownerships(p_stream_ids bigint[], p_run_under bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.alert_conditions() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.alert_is_open(p_code text, p_subject text) FROM PUBLIC;
@@ -6487,7 +6572,11 @@ REVOKE ALL ON FUNCTION orchestrator_private.batch_rows(p_batch uuid) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, p_keep_vanished boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.be_sure_of_database() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.begin_cold_start(p_client orchestrator_private.pull_client) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.begin_generation() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.begin_probation(p_instance_id text) FROM PUBLIC;
 
@@ -6627,6 +6716,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.dashboard_jobs() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_findings jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.database_fingerprint() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.deadline_after_step(p_until timestamp with time zone, p_step interval, p_now timestamp with time zone, p_horizon interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.decide_on_beat(p_client orchestrator_private.pull_client, p_load bigint) FROM PUBLIC;
@@ -6658,6 +6749,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.end_stalls() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.end_work(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_how text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.ended_preparations(p_timed_out boolean, p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.epoch_after(p_epoch bigint, p_next_epoch bigint, p_least bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.error_rates() FROM PUBLIC;
 
@@ -6748,6 +6841,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) FROM PUB
 REVOKE ALL ON FUNCTION orchestrator_private.give_back(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_entries bigint, p_reason text, p_is_final boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) FROM PUBLIC;
 
@@ -6879,6 +6974,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_own_sign(p_client orchestrator_pr
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.is_same_database() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.is_short_of(p_client orchestrator_private.pull_client, p_list_length bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_too_early(p_client orchestrator_private.pull_client) FROM PUBLIC;
@@ -6893,6 +6990,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.jobs_waiting() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.kind_by_ask(p_client orchestrator_private.pull_client, p_list_length bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.know_database() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.known_instance(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.known_source(p_source text) FROM PUBLIC;
@@ -6903,11 +7002,11 @@ REVOKE ALL ON FUNCTION orchestrator_private.last_sign(p_client orchestrator_priv
 
 REVOKE ALL ON FUNCTION orchestrator_private.later_answer(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.least_number() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION orchestrator_private.lift_epochs(p_instance_id text, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.load_of(p_stream_id bigint, p_epoch bigint, p_instance_id text, p_next_instance_id text, p_requirement_id integer, p_state text, p_pinned_to text) FROM PUBLIC;
 
@@ -7220,6 +7319,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.something_is_due(p_watched text[]) F
 REVOKE ALL ON FUNCTION orchestrator_private.stalls_due() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.stalls_over() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.start_action(p_instance orchestrator_private.instance, p_assignment orchestrator_private.assignment) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.step_clock(p_step interval, p_within interval, p_found_by text) FROM PUBLIC;
 

@@ -272,7 +272,7 @@ class LawfulFleet:
             was, now = before.assignments.get(stream_id), self.now.assignments.get(stream_id)
             if was is None or now is None or stream_id in stopped:
                 continue
-            if was["next_instance_id"] == worker.name and was["make_before_break"] and epoch == was["epoch"] + 1:
+            if was["next_instance_id"] == worker.name and was["make_before_break"] and epoch == was["next_epoch"]:
                 assert (now["instance_id"], now["epoch"]) == (worker.name, epoch) or now["state"] == "running", (
                     was,
                     now,

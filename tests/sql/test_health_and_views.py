@@ -59,6 +59,7 @@ def test_a_fleet_that_is_well_is_healthy(fleet: Fleet) -> None:
         "jobs": "healthy",
         "sources": "healthy",
         "recovery": "healthy",
+        "clock": "healthy",
     }
     assert _health(fleet, "streams")[1] == "4 streams, all with an instance"
 
@@ -223,6 +224,7 @@ def _busy(fleet: Fleet) -> None:
         stream_id,
     )
     fleet.run("sample_fleet")
+    fleet.one("record_clock_step", step="1 minute", within="1 second", stepped="0")
     fleet.admin("request_job", job="settle")
     fleet.run("sample_fleet")
     fleet.query("insert into {p}.job_run (job, started_at, run_by, outcome) values ('settle', now(), 'test', 'done')")

@@ -228,7 +228,7 @@ def test_without_a_word_in_time_the_owner_is_asked_to_stop_after_all(fleet: Flee
     assert _said(first.beat()) == [("remove", stream_id)]
     fleet.clock.advance("30 seconds")
     assert fleet.run("finish_handoffs") == {"forced": 1}
-    assert _is_current(fleet, stream_id, epoch + 1)
+    assert _is_current(fleet, stream_id, epoch + 2), "the next owner had prepared under the one between"
 
 
 def test_a_drain_ends_although_the_next_owner_cannot_prepare(fleet: Fleet) -> None:
@@ -276,7 +276,7 @@ def test_another_next_owner_prepares_in_the_place_of_the_first(fleet: Fleet) -> 
     fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-3")
     assert _prepared(second.beat()) == {}
     assert second.acknowledge(started={stream_id: epoch + 1})["ignored"] == 1
-    assert _prepared(fleet.workers["fv-3"].beat()) == {stream_id: epoch + 1}
+    assert _prepared(fleet.workers["fv-3"].beat()) == {stream_id: epoch + 2}, "no two prepare under one epoch"
     assert first.beat() == []
 
 

@@ -376,7 +376,11 @@ def test_a_restart_a_promotion_and_no_driver_together_lose_no_instance(fleet: Fl
         fleet.clock.advance("10 seconds")
         fleet.all_obey()
         assert _no_loss(_watch(fleet))
-    assert _epochs(fleet) == before
+    after = _epochs(fleet)
+    assert {stream_id: owner for stream_id, (owner, _) in after.items()} == {
+        s: owner for s, (owner, _) in before.items()
+    }
+    assert [(d["moves"], d["detail"]["streams"]) for d in fleet.decisions("new generation")] == [(0, 6)]
 
 
 def _no_loss(result: Any) -> bool:

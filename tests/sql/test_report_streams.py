@@ -177,51 +177,53 @@ def test_a_report_says_again_what_it_said_without_filling_the_table(fleet: Fleet
     assert [row["repaired_at"] for row in fleet.view("repairs")] == [fleet.clock.now]
 
 
-def test_a_stream_claimed_under_a_later_epoch_stays_with_its_owner_under_one_above_it(fleet: Fleet) -> None:
-    """The database was restored from a backup: a fence elsewhere has seen later epochs, and refuses all below them."""
+def test_an_owner_that_was_shown_a_later_epoch_gets_one_above_it_and_goes_on(fleet: Fleet) -> None:
+    """This database was behind when it took its generation: a fence elsewhere refuses all below what it has seen."""
     worker, other = fleet.start(10, 10, streams=2)
+    worker = fleet.register("fv-1", metadata={"adopts": True})
     [mine], [theirs] = worker.running, other.running
+    epoch = other.running[theirs]
     worker.running = {mine: 500, theirs: 700}
     commands = worker.report_streams()
-    assert _said(commands) == {mine: ("add", 501), theirs: ("remove", 700)}
+    assert _said(commands) == {mine: ("adopt", 501), theirs: ("remove", 700)}
     assert fleet.owners() == {mine: "fv-1", theirs: "fv-2"}
-    assert (fleet.stream(theirs)["state"], fleet.stream(theirs)["epoch"]) == ("assigned", 701)
+    assert (fleet.stream(mine)["state"], fleet.stream(mine)["epoch"]) == ("running", 501)
+    assert fleet.stream(theirs)["epoch"] == epoch, "a report changes nothing about the streams of others"
     [decision] = fleet.decisions("epoch ahead")
-    assert (decision["moves"], decision["detail"]["streams"]) == (0, 2)
+    assert (decision["moves"], decision["detail"]["streams"]) == (0, 1)
     assert _difference(fleet)["epoch_ahead"] == [
         {"stream_id": mine, "claimed_epoch": 500, "epoch": 1, "owner": "fv-1"},
-        {"stream_id": theirs, "claimed_epoch": 700, "epoch": 1, "owner": "fv-2"},
+        {"stream_id": theirs, "claimed_epoch": 700, "epoch": epoch, "owner": "fv-2"},
     ]
-    worker.follow(commands)
-    assert _said(other.obey()) == {theirs: ("add", 701)}
+    # until it has adopted it, what it writes counts under both
+    assert [fleet.one("is_current", stream_id=mine, epoch=e)["is_current"] for e in (1, 500, 501)] == [
+        False,
+        True,
+        True,
+    ]
+    worker.running = {mine: 501}
+    worker.acknowledge(started=worker.running, stopped=[theirs])
+    assert [fleet.one("is_current", stream_id=mine, epoch=e)["is_current"] for e in (500, 501)] == [False, True]
     assert (worker.beat(), other.beat()) == ([], [])
-    assert len(fleet.view("repairs")) == 1
     fleet.check_counts()
 
 
-def test_a_later_epoch_counts_for_streams_without_owner_or_that_are_being_handed_over(fleet: Fleet) -> None:
-    worker, other = fleet.start(10, 10, streams=4)
-    leaving, idle = worker.running
-    fleet.admin("move_stream", stream_id=leaving, instance_id="fv-2")
-    fleet.admin("set_stream_active", stream_id=idle, active=False)
-    worker.running = {leaving: 50, idle: 60}
-    assert _said(worker.report_streams()) == {leaving: ("remove", 50), idle: ("remove", 60)}
-    worker.running = {}
-    worker.report_streams()
-    assert _said(other.obey())[leaving] == ("add", 52)
-    assert fleet.stream(idle)["epoch"] == 61
-
-
-def test_an_epoch_that_was_never_given_is_refused(fleet: Fleet) -> None:
+def test_an_epoch_that_lies_far_ahead_of_the_clock_is_refused_and_alarmed(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=1)
     [stream_id] = worker.running
-    for epoch in (1_000_002, 2**63 - 1, -1):
-        with refused("OR101") as refusal:
-            worker.call("report_streams", streams=[stream_id], epochs=[epoch])
-        assert refusal.value.detail is not None
-        assert refusal.value.detail["argument"] == "p_epochs"
+    in_29_days, in_31_days = (int(fleet.clock.now.timestamp() + days * 86400) << 20 for days in (29, 31))
+    for epoch in (in_31_days, 2**63 - 1):
+        worker.running = {stream_id: epoch}
+        assert [(row["action"], row["epoch"]) for row in worker.report_streams()] == [("remove", epoch), ("add", 1)]
     assert fleet.stream(stream_id)["epoch"] == 1
-    assert worker.beat() == []
+    [alert] = fleet.view("alerts", code="epoch_refused")
+    assert alert["subject"] == "fv-1"
+    with refused("OR101") as refusal:
+        worker.call("report_streams", streams=[stream_id], epochs=[-1])
+    assert refusal.value.detail is not None
+    assert refusal.value.detail["argument"] == "p_epochs"
+    worker.running = {stream_id: in_29_days}
+    assert [(row["action"], row["epoch"]) for row in worker.report_streams()] == [("add", in_29_days + 1)]
 
 
 def test_a_report_of_more_streams_than_anybody_has_is_refused_before_it_waits_for_anything(fleet: Fleet) -> None:

@@ -28,6 +28,7 @@ SEVERITIES = {
     ),
     **dict.fromkeys(
         (
+            "clock_stepped",
             "connections_few",
             "job_failing",
             "job_overdue",

@@ -346,3 +346,20 @@ def test_a_migration_without_a_record_is_found(database: Database, conn: db.Conn
     assert (finding["severity"], finding["subject"], finding["repair"]) == ("critical", "migration 0001", None)
     query(conn, "insert into {p}.schema_migration select * from kept", database.names)
     assert "migration_missing" not in _codes(conn)
+
+
+def test_a_step_of_the_servers_clock_is_told_for_an_hour(fleet: Fleet, diagnosis: Diagnosis) -> None:
+    diagnosis.sees_no("clock_stepped")
+    fleet.one("record_clock_step", step="-1 hour", within="1 second", stepped="0")
+    assert "-3600.0 s" in diagnosis.sees("clock_stepped", "server")["finding"]
+    fleet.clock.advance("1 hour")
+    diagnosis.sees_no("clock_stepped")
+
+
+def test_a_clock_that_went_back_unseen_is_put_right_by_the_repair(fleet: Fleet, diagnosis: Diagnosis) -> None:
+    fleet.run_due_jobs()
+    fleet.clock.step("-1 hour")
+    finding = diagnosis.sees("clock_stepped", "server")
+    assert finding["severity"] == "critical"
+    diagnosis.do(finding["repair"])
+    assert diagnosis.sees("clock_stepped", "server")["severity"] == "warning"
