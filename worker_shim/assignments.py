@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from worker_shim.acknowledgements import Acknowledgements
@@ -132,7 +133,7 @@ class Assignments:
         term = self.isolation.term if self.isolation is not None else 0
         return Context(
             *(stream, self.counts, self.progress, self._is_current, partial(self._is_valid, stream, term)),
-            *(self.supervisor.owned(stream), partial(self._loop.call, self._hears, stream)),
+            *(self.supervisor.owned(stream), partial(self._loop.call, self._hears, stream), self._renew_epoch),
         )
 
     def _hears(self, stream: Stream) -> None:
@@ -157,3 +158,11 @@ class Assignments:
             return False
         (row,) = await self._member.calls.ask("is_current", stream_id=stream.stream_id, epoch=stream.epoch)
         return bool(row["is_current"])
+
+    async def _renew_epoch(self, stream: Stream, above: int) -> bool:
+        if self.supervisor.held.get(stream.stream_id) is not stream or self._member.incarnation is None:
+            return False
+        rows = await self._member.ask("renew_epoch", stream_id=stream.stream_id, above=above)
+        for row in rows:
+            self.supervisor.adopt(replace(stream, epoch=row["epoch"]))
+        return bool(rows) and stream.epoch > above

@@ -46,12 +46,14 @@ class Context:
         is_valid: Callable[[], bool],
         owned: asyncio.Event | None = None,
         ready: Callable[[], None] | None = None,
+        renew: Callable[[Stream, int], Awaitable[bool]] | None = None,
     ) -> None:
         self.stream = stream
         self._counts = counts
         self._progress = progress
         self._is_current = is_current
         self._is_valid = is_valid
+        self._renew = renew
         self._owned = owned
         self._ready = ready
 
@@ -61,6 +63,14 @@ class Context:
         Raises psycopg.OperationalError or TimeoutError when the database cannot be asked.
         """
         return await self._is_current(self.stream)
+
+    async def renew_epoch(self, above: int) -> bool:
+        """A fence has refused this stream's epoch and named a later one: ask for one above it.
+
+        True when the stream is this worker's still; its epoch is the new one then, and what was refused may be written
+        again. Raises psycopg.OperationalError or TimeoutError when the database cannot be asked.
+        """
+        return self._renew is not None and await self._renew(self.stream, above)
 
     @property
     def valid(self) -> bool:
@@ -141,3 +151,7 @@ class Stop(threading.Event):
     def is_current(self) -> bool:
         """Whether this stream is still this worker's; raises as Context.is_current does."""
         return asyncio.run_coroutine_threadsafe(self._context.is_current(), self._loop).result()
+
+    def renew_epoch(self, above: int) -> bool:
+        """Ask for an epoch above one that a fence has named, as Context.renew_epoch."""
+        return asyncio.run_coroutine_threadsafe(self._context.renew_epoch(above), self._loop).result()

@@ -81,7 +81,7 @@ as $function$
 $function$;
 comment on function {{ private }}.unexplained_difference(text, bigint[], bigint[]) is 'What a full set has too little, too much or under wrong epochs, and nothing under way explains; at most 100 streams of each kind beside their counts, null when there is none.';
 
-create or replace function {{ private }}.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[])
+create or replace function {{ private }}.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[], p_runs_them boolean, p_trigger text)
     returns integer
     language plpgsql volatile
 as $function$
@@ -99,7 +99,7 @@ begin
     into v_stream_ids, v_epochs, v_refused
     from unnest(p_streams, p_epochs) as u(stream_id, epoch)
     join {{ private }}.assignment as a on a.stream_id = u.stream_id
-    where u.epoch > a.epoch and a.instance_id = p_instance_id;
+    where u.epoch >= a.epoch + (p_runs_them)::integer and a.instance_id = p_instance_id;
     if v_refused is not null then
         perform {{ private }}.open_alert(
             'epoch_refused', p_instance_id, 'warning',
@@ -110,16 +110,16 @@ begin
         return 0;
     end if;
     v_decision_id := {{ private }}.open_decision(
-        'epoch ahead', 'report_streams', 'an owner was shown epochs that are later than its own',
+        'epoch ahead', p_trigger, 'an owner was shown epochs that are later than its own',
         jsonb_build_object('instance_id', p_instance_id, 'streams', cardinality(v_stream_ids))
     );
     perform {{ private }}.notify_instance(o.instance_id, v_decision_id)
-    from unnest({{ private }}.adopt_ownerships(v_stream_ids, v_epochs)) as o(instance_id);
+    from unnest({{ private }}.adopt_ownerships(v_stream_ids, v_epochs, p_runs_them)) as o(instance_id);
     perform {{ private }}.close_decision(v_decision_id, 0, 0);
     return cardinality(v_stream_ids);
 end
 $function$;
-comment on function {{ private }}.go_above(text, bigint[], bigint[]) is 'An owner has been shown these epochs of its own streams, later than they are given here (this database, or its clock, was behind when it took its generation): it gets later ones. Of the streams of others nothing changes. Returns how many were its own.';
+comment on function {{ private }}.go_above(text, bigint[], bigint[], boolean, text) is 'An owner has been shown these epochs of its own streams, later than they are given here (this database, or its clock, was behind when it took its generation): it gets later ones. Of the streams of others nothing changes. Returns how many were its own.';
 
 create or replace function {{ private }}.record_repair(
     p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb

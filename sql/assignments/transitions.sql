@@ -265,7 +265,9 @@ end
 $function$;
 comment on function {{ private }}.renew_epochs(bigint[], bigint[], bigint) is 'New epochs for the same owners, who start these streams anew; above those that are given, if any are. Hand-overs go on. Returns the owners.';
 
-create or replace function {{ private }}.adopt_ownerships(p_stream_ids bigint[], p_run_under bigint[] default null)
+create or replace function {{ private }}.adopt_ownerships(
+    p_stream_ids bigint[], p_above bigint[] default null, p_run_above boolean default false
+)
     returns text[]
     language plpgsql volatile
 as $function$
@@ -275,11 +277,11 @@ declare
 begin
     with held as (
         select
-            a.stream_id, coalesce(u.epoch, a.adopted_from, a.epoch) as run_under,
+            a.stream_id, coalesce(case when p_run_above then u.epoch end, a.adopted_from, a.epoch) as run_under,
             {{ private }}.epoch_after(greatest(a.epoch, u.epoch), a.next_epoch, v_least) as epoch,
             -- over HTTP nobody knows epochs: what is its own runs under the present one
             i.placement = 'push' and not coalesce(i.metadata ? 'http', false) as knows_epochs
-        from unnest(p_stream_ids, p_run_under) as u(stream_id, epoch)
+        from unnest(p_stream_ids, p_above) as u(stream_id, epoch)
         join {{ private }}.assignment as a on a.stream_id = u.stream_id
         join {{ private }}.instance as i on i.instance_id = a.instance_id
         order by a.stream_id
@@ -311,7 +313,7 @@ begin
     return coalesce(v_owners, '{}');
 end
 $function$;
-comment on function {{ private }}.adopt_ownerships(bigint[], bigint[]) is 'New epochs for the owners of these streams, who go on with them; above those under which they run them, if any are given. Hand-overs go on. Returns the owners, present and next.';
+comment on function {{ private }}.adopt_ownerships(bigint[], bigint[], boolean) is 'New epochs for the owners of these streams, who go on with them; above those that are given, if any are, under which they may say that they run them. Hand-overs go on. Returns the owners, present and next.';
 
 create or replace function {{ private }}.withdraw_streams(p_decision_id bigint, p_stream_ids bigint[], p_reason text)
     returns integer

@@ -16,7 +16,7 @@ begin
     perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
 
     v_difference := {{ private }}.unexplained_difference(p_instance_id, p_streams, p_epochs);
-    perform {{ private }}.go_above(p_instance_id, p_streams, p_epochs);
+    perform {{ private }}.go_above(p_instance_id, p_streams, p_epochs, true, 'report_streams');
     perform {{ private }}.confirm_starts(p_instance_id, p_streams, p_epochs);
     perform {{ private }}.confirm_stops(
         p_instance_id,

@@ -36,6 +36,7 @@ WORKER = {
     "register_instance",
     "release_streams",
     "report_failures",
+    "renew_epoch",
     "report_streams",
     "suspend_instance",
 }

@@ -261,6 +261,7 @@ def test_no_login_can_end_the_session_of_another(target: Target, role: str) -> N
 def test_no_function_trusts_a_setting_that_a_session_can_make_up(target: Target) -> None:
     """What a login sets with `set orchestrator.x = …` is read nowhere; what is read says nothing about rights."""
     known = {
+        "synchronous_commit",  # a decision is committed at least locally, whatever it says
         "application_name",  # shown, never believed
         "max_connections",
         f"{target.names.api}.event_id",  # which rows belong together, for the transaction that it names alone

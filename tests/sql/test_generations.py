@@ -192,3 +192,18 @@ def test_a_decision_is_there_after_a_crash_whatever_the_session_says(fleet: Flee
             db.call(fleet.owner_conn, "rebalance")
             [row] = fleet.query("select current_setting('synchronous_commit') as setting")
             assert row["setting"] == is_done
+
+
+def test_an_owner_whom_a_fence_refused_gets_a_later_epoch(fleet: Fleet) -> None:
+    one, two = _start(fleet, ADOPTS, ADOPTS, streams=2)
+    [mine], [theirs] = one.running, two.running
+    assert one.call("renew_epoch", stream_id=mine, above=7) == [{"epoch": 8}]
+    assert one.call("renew_epoch", stream_id=mine, above=3) == [{"epoch": 8}], "it is above that already"
+    assert one.call("renew_epoch", stream_id=theirs, above=7) == []
+    assert (fleet.stream(theirs)["epoch"], fleet.stream(mine)["state"]) == (1, "running")
+    assert [(row["action"], row["epoch"]) for row in one.beat()] == [("adopt", 8)]
+    assert all(_current(fleet, mine, epoch) for epoch in (1, 8))
+    in_31_days = int(fleet.clock.now.timestamp() + 31 * 86400) << 20
+    assert one.call("renew_epoch", stream_id=mine, above=in_31_days) == []
+    assert [alert["subject"] for alert in fleet.view("alerts", code="epoch_refused")] == ["fv-1"]
+    assert [d["trigger"] for d in fleet.decisions("epoch ahead")] == ["renew_epoch"]
