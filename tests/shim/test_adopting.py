@@ -75,7 +75,7 @@ async def test_a_program_that_was_told_its_epoch_is_started_anew(fleet: Fleet, c
     async with fleet.work("fv-1", handler):
         await fleet.until(lambda: len(fleet.confirmed("fv-1")) == 1, "the start")
         _begin_generation(fleet)
-        fleet.drive()
+        await fleet.until(lambda: fleet.query("select * from {api}.decisions where rule = 'new generation'"), "the look")
         await fleet.until(lambda: not _adopting(fleet), "the new epoch")
         assert len(starts) == (1 if command == "sleep 600" else 2)
 
