@@ -1148,6 +1148,22 @@ event_id: the id of the event, for explain_event.
 Raises: OR102, 55P03.
 Example: select * from orchestrator.remove_stream(1, ''off the air'');';
 
+CREATE FUNCTION orchestrator.renew_epoch(p_instance_id text, p_incarnation bigint, p_stream_id bigint, p_above bigint) RETURNS TABLE(epoch bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    SET jit TO 'off'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.renew_epoch(p_instance_id text, p_incarnation bigint, p_stream_id bigint, p_above bigint) IS 'Ask for an epoch above one that a fence has named, for a stream that is still this instance''s own. A claim that lies more than 30 days ahead of the clock is refused, and opens an alert.
+p_instance_id: the instance.
+p_incarnation: its incarnation, as register_instance returned it.
+p_stream_id: the stream.
+p_above: the epoch that the fence named.
+epoch: the stream''s epoch now, which is above that; no row when the stream is another''s, or the claim was refused.
+Raises: OR101, OR103, OR106, OR301, 55P03.
+Example: select epoch from orchestrator.renew_epoch(''fingerv7-001'', 1, 1, 7);';
+
 CREATE FUNCTION orchestrator.repair_record() RETURNS TABLE(subject text, code text, was text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1564,11 +1580,11 @@ CREATE FUNCTION orchestrator_private.add_missing_rows() RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.add_missing_rows() IS 'Gives every instance its counters and its heartbeat, every stream its assignment.';
 
-CREATE FUNCTION orchestrator_private.adopt_ownerships(p_stream_ids bigint[], p_run_under bigint[] DEFAULT NULL::bigint[]) RETURNS text[]
+CREATE FUNCTION orchestrator_private.adopt_ownerships(p_stream_ids bigint[], p_above bigint[] DEFAULT NULL::bigint[], p_run_above boolean DEFAULT false) RETURNS text[]
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.adopt_ownerships(p_stream_ids bigint[], p_run_under bigint[]) IS 'New epochs for the owners of these streams, who go on with them; above those under which they run them, if any are given. Hand-overs go on. Returns the owners, present and next.';
+COMMENT ON FUNCTION orchestrator_private.adopt_ownerships(p_stream_ids bigint[], p_above bigint[], p_run_above boolean) IS 'New epochs for the owners of these streams, who go on with them; above those that are given, if any are, under which they may say that they run them. Hand-overs go on. Returns the owners, present and next.';
 
 CREATE FUNCTION orchestrator_private.alert_conditions() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -2920,11 +2936,11 @@ CREATE FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream
 
 COMMENT ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) IS 'Change the owners of these streams now, under a new epoch. A missing new owner leaves the stream waiting. Without a decision the movement belongs to the one that last concerned the stream.';
 
-CREATE FUNCTION orchestrator_private.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[]) RETURNS integer
+CREATE FUNCTION orchestrator_private.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[], p_runs_them boolean, p_trigger text) RETURNS integer
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[]) IS 'An owner has been shown these epochs of its own streams, later than they are given here (this database, or its clock, was behind when it took its generation): it gets later ones. Of the streams of others nothing changes. Returns how many were its own.';
+COMMENT ON FUNCTION orchestrator_private.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[], p_runs_them boolean, p_trigger text) IS 'An owner has been shown these epochs of its own streams, later than they are given here (this database, or its clock, was behind when it took its generation): it gets later ones. Of the streams of others nothing changes. Returns how many were its own.';
 
 CREATE FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) RETURNS integer
     LANGUAGE plpgsql
@@ -6440,6 +6456,10 @@ GRANT ALL ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams
 REVOKE ALL ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.renew_epoch(p_instance_id text, p_incarnation bigint, p_stream_id bigint, p_above bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.renew_epoch(p_instance_id text, p_incarnation bigint, p_stream_id bigint, p_above bigint) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.renew_epoch(p_instance_id text, p_incarnation bigint, p_stream_id bigint, p_above bigint) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.repair_record() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.repair_record() TO orchestrator_admin;
 
@@ -6522,7 +6542,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.add_commands(p_instance_id text, p_o
 
 REVOKE ALL ON FUNCTION orchestrator_private.add_missing_rows() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.adopt_ownerships(p_stream_ids bigint[], p_run_under bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.adopt_ownerships(p_stream_ids bigint[], p_above bigint[], p_run_above boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.alert_conditions() FROM PUBLIC;
 
@@ -6842,7 +6862,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.give_back(p_client orchestrator_priv
 
 REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[], p_runs_them boolean, p_trigger text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.hand_over(p_decision_id bigint, p_stream_ids bigint[], p_to text[]) FROM PUBLIC;
 

@@ -13,6 +13,10 @@ def _begin_generation(fleet: Fleet) -> None:
     fleet.query("update {private}.controller set fingerprint = 'another'")
 
 
+def _generations(fleet: Fleet) -> int:
+    return len(fleet.query("select * from {api}.decisions where rule = 'new generation'"))
+
+
 def _adopting(fleet: Fleet) -> bool:
     return bool(fleet.query("select stream_id from {private}.assignment where adopted_from is not null"))
 
@@ -75,7 +79,7 @@ async def test_a_program_that_was_told_its_epoch_is_started_anew(fleet: Fleet, c
     async with fleet.work("fv-1", handler):
         await fleet.until(lambda: len(fleet.confirmed("fv-1")) == 1, "the start")
         _begin_generation(fleet)
-        await fleet.until(lambda: fleet.query("select * from {api}.decisions where rule = 'new generation'"), "the look")
+        await fleet.until(lambda: _generations(fleet), "the look")
         await fleet.until(lambda: not _adopting(fleet), "the new epoch")
         assert len(starts) == (1 if command == "sleep 600" else 2)
 
