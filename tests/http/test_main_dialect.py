@@ -336,3 +336,21 @@ def test_it_keeps_its_streams_over_a_restart_of_the_face(serve: Serve, fleet: Fl
     client.server = serve(dsn=dsn)
     assert client.beat() == []
     assert fleet.instance("http-1")["in_step"]
+
+
+@pytest.mark.parametrize("names_its_streams", [False, True])
+def test_a_new_generation_of_epochs_commands_nothing(face: HttpServer, fleet: Fleet, names_its_streams: bool) -> None:
+    """It knows no epochs: what is its own runs under the new ones at once."""
+    client = _started(face, fleet, streams=3)
+    client.names_its_streams = names_its_streams
+    client.beat()
+    fleet.admin("set_stream_active", stream_id=fleet.streams_of("http-1")[0], active=False)
+    fleet.query("update {p}.controller set fingerprint = 'another'")
+    commands = client.beat()
+    assert [command["action"] for command in commands] == ["remove"]
+    assert client.beat() == []
+    assert sorted(_states(fleet).values()) == ["idle", "running", "running"]
+    epochs = {row["epoch"] for row in fleet.view("streams", instance_id="http-1")}
+    assert epochs == {fleet.value("select {p}.least_number() as least")}
+    assert fleet.instance("http-1")["in_step"]
+    assert fleet.view("repairs") == []

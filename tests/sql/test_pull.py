@@ -32,6 +32,18 @@ class TestAsking:
         client.live(30)
         assert client.own == [*range(10)], "nothing is said twice within a life"
 
+    def test_a_new_generation_of_epochs_changes_nothing_for_it(self, stations: Fleet) -> None:
+        client = _client(stations)
+        client.start()
+        client.live(30)
+        stations.query("update {p}.controller set fingerprint = 'another'")
+        stations.run("watch_instances")
+        client.live(30)
+        assert client.booked == {*range(10)}
+        assert client.own == [*range(10)]
+        assert {row["state"] for row in stations.view("streams")} == {"running"}
+        assert min(row["epoch"] for row in stations.view("streams")) >= 2**40
+
     def test_none_is_given_streams_without_asking(self, stations: Fleet) -> None:
         client = _client(stations)
         client.register()
