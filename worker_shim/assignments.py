@@ -49,7 +49,7 @@ class Assignments:
         for stream_id in self.supervisor.held.keys() - {row["stream_id"] for row in full}:
             self.supervisor.stop(stream_id)
         for row in full:
-            if row["adopts"]:
+            if row.get("adopts"):  # an older database does not say
                 self.supervisor.adopt(Stream.of(row))
             else:
                 self.supervisor.start(Stream.of(row))
