@@ -151,6 +151,10 @@ class TooManyRemovals(RefusedByPolicy, sqlstate="OR406"):
     """A synchronisation would remove more streams than its source allows."""
 
 
+class PromiseCutShort(RefusedByPolicy, sqlstate="OR407"):
+    """An instance that stops by itself may still run its streams, and another login says that it has stopped."""
+
+
 class InvariantBroken(OrchestratorError, sqlstate="OR901"):
     """Never to be swallowed."""
 

@@ -81,10 +81,14 @@ def undrain(target: options.Target, instance_id: str) -> None:
 @instance.command()
 @click.argument("instance_id", shell_complete=completion.instances)
 @click.option("--reason", help="Kept with the decision.")
+@click.option("--force", is_flag=True, help="Wait for no promise: it is known to be dead.")
 @options.common
-def remove(target: options.Target, instance_id: str, reason: str | None) -> None:
-    """Take an instance out for good: its streams move at once, and it may not register again until readmitted."""
-    answer.act_and_show(target, "remove_instance", instance_id=instance_id, reason=reason)
+def remove(target: options.Target, instance_id: str, reason: str | None, force: bool) -> None:
+    """Take an instance out for good: its streams move at once, and it may not register again until readmitted.
+
+    Streams of an instance that stops by itself (on_isolation = stop) wait until it has stopped, at most for its lease.
+    """
+    answer.act_and_show(target, "remove_instance", instance_id=instance_id, reason=reason, force=force)
 
 
 @instance.command()

@@ -19,18 +19,6 @@ as $function$
 $function$;
 comment on function {{ private }}.open_decision(text, text, text, jsonb) is 'Begin a decision and its record.';
 
-create or replace function {{ private }}.free_at(p_stream_id bigint)
-    returns timestamptz
-    language sql volatile
-as $function$
-    -- within one lease an instance that stops by itself has stopped or heard that it must, within another it has obeyed
-    select greatest({{ private }}.now(), max(w.withdrawn_at + 2 * i.lease))
-    from {{ private }}.withdrawal as w
-    join {{ private }}.instance as i on i.instance_id = w.instance_id
-    where w.stream_id = p_stream_id and i.stop_within is not null and i.is_living
-$function$;
-comment on function {{ private }}.free_at(bigint) is 'From when a stream without an owner may be given to an instance: now, or later while an instance that it was taken from may still be running it.';
-
 create or replace function {{ private }}.notify_instance(p_instance_id text, p_decision_id bigint)
     returns void
     language sql volatile

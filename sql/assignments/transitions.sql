@@ -23,7 +23,12 @@ as $function$
 begin
     insert into {{ private }}.assignment (stream_id, requirement_id, state, waiting_since, epoch)
     select
-        s.stream_id, s.requirement_id, case when s.active then 'waiting' else 'idle' end, case when s.active then {{ private }}.now() end,
+        s.stream_id, s.requirement_id, case when s.active then 'waiting' else 'idle' end,
+        case
+            -- a removed one of the same address may still be heard
+            when s.active and exists (select from {{ private }}.withdrawal as w where w.url is not null) then {{ private }}.free_at(s.stream_id)
+            when s.active then {{ private }}.now()
+        end,
         -- an epoch that was once given out does not come again
         greatest((select max(m.epoch) from {{ private }}.movement as m where m.stream_id = s.stream_id), 0)
     from {{ private }}.stream as s
@@ -31,7 +36,7 @@ begin
     order by s.stream_id;
 end
 $function$;
-comment on function {{ private }}.add_assignments(bigint[]) is 'Begin the lives of these streams: they wait, or are idle while they are not active.';
+comment on function {{ private }}.add_assignments(bigint[]) is 'Begin the lives of these streams: they wait, or are idle while they are not active; from when on they may be given to an instance says free_at.';
 
 create or replace function {{ private }}.activate_streams(p_stream_ids bigint[])
     returns void

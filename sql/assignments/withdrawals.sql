@@ -12,3 +12,14 @@ as $function$
     on conflict (instance_id, stream_id) do update set epoch = excluded.epoch, withdrawn_at = excluded.withdrawn_at
 $function$;
 comment on function {{ private }}.tell_former_owners(bigint) is 'An owner that a decision took streams from without asking is told to stop them, should it return.';
+
+create or replace function {{ private }}.keep_addresses(p_stream_ids bigint[])
+    returns void
+    language sql volatile
+as $function$
+    update {{ private }}.withdrawal as w
+    set url = s.url
+    from {{ private }}.stream as s
+    where s.stream_id = any(p_stream_ids) and w.stream_id = s.stream_id
+$function$;
+comment on function {{ private }}.keep_addresses(bigint[]) is 'These streams are about to be removed: one that is added with the same address waits for their former owners all the same (free_at).';

@@ -90,6 +90,8 @@ begin
     insert into {{ private }}.heartbeat (instance_id, incarnation, beat_at) select w.key, 1, {{ private }}.now() from jsonb_each(p_with) as w;
 
     if cardinality(v_without) > 0 then
+        -- that their streams wait until they have stopped is no part of the question
+        update {{ private }}.instance as i set stop_within = null where i.instance_id = any(v_without);
         perform {{ private }}.lose_instances(v_without, 'remove', 'what if', 'what_if', null);
     end if;
 end

@@ -3,6 +3,7 @@
 --   setting_out_of_bounds   a value that set_setting would refuse
 --   settings_contradict     values that do not fit together
 --   lease_too_short         an instance's own limit of silence is shorter than two beats
+--   lease_too_long          it is longer than max_lease: the instance is refused when it registers next
 -- Reads     setting, instance
 
 create or replace function {{ private }}.timing_settings()
@@ -12,25 +13,29 @@ as $function$
     with timing as (
         select s.name, s.value::interval as value, s.default_value::interval as default_value, s.default_value as written
         from {{ private }}.setting as s
-        where s.name in ('heartbeat_interval', 'heartbeat_warning', 'heartbeat_timeout', 'removal_timeout')
+        where s.name in ('heartbeat_interval', 'heartbeat_warning', 'heartbeat_timeout', 'removal_timeout', 'max_lease')
     ),
-    -- the four as they are (reset is null), and with one of them at its default
+    -- the five as they are (reset is null), and with one of them at its default
     tried as (
         select r.name as reset, r.written, t.name, case when t.name = r.name then t.default_value else t.value end as value
         from timing as t
         cross join (select null as name, null as written union all select d.name, d.written from timing as d) as r
     ),
-    four as (
+    five as (
         select
             t.reset, t.written,
             max(t.value) filter (where t.name = 'heartbeat_interval') as beat,
             max(t.value) filter (where t.name = 'heartbeat_warning') as warning,
             max(t.value) filter (where t.name = 'heartbeat_timeout') as timeout,
-            max(t.value) filter (where t.name = 'removal_timeout') as removal
+            max(t.value) filter (where t.name = 'removal_timeout') as removal,
+            max(t.value) filter (where t.name = 'max_lease') as max_lease
         from tried as t
         group by t.reset, t.written
     )
-    select f.reset, f.written, 2 * f.beat <= f.warning and f.warning < f.timeout and f.timeout < f.removal from four as f
+    select
+        f.reset, f.written,
+        2 * f.beat <= least(f.warning, f.max_lease) and f.warning < f.timeout and greatest(f.timeout, f.max_lease) < f.removal
+    from five as f
 $function$;
 comment on function {{ private }}.timing_settings() is 'Whether the timing inequalities hold, as things are (reset is null) and with one setting at its default.';
 
@@ -48,6 +53,7 @@ as $function$
         select
             (a.all_of_them ->> 'heartbeat_interval')::interval as heartbeat_interval,
             (a.all_of_them ->> 'heartbeat_timeout')::interval as heartbeat_timeout,
+            (a.all_of_them ->> 'max_lease')::interval as max_lease,
             (a.all_of_them ->> 'restart_grace')::interval as restart_grace,
             (a.all_of_them ->> 'handoff_timeout')::interval as handoff_timeout,
             (a.all_of_them ->> 'transaction_timeout')::interval as transaction_timeout,
@@ -75,12 +81,17 @@ as $function$
         select i.instance_id, i.lease, d.heartbeat_interval
         from {{ private }}.instance as i cross join d
         where i.is_living and i.lease < 2 * d.heartbeat_interval
+    ),
+    long as (
+        select i.instance_id, i.lease, d.max_lease
+        from {{ private }}.instance as i cross join d
+        where i.is_living and i.lease > d.max_lease
     )
     select 'critical', 'settings_contradict', 'settings of heartbeats',
-        'they break 2 × heartbeat_interval ≤ heartbeat_warning < heartbeat_timeout < removal_timeout',
+        'they break 2 × heartbeat_interval ≤ heartbeat_warning < heartbeat_timeout < removal_timeout, or 2 × heartbeat_interval ≤ max_lease < removal_timeout',
         (
             select jsonb_object_agg(s.name, s.value) from setting as s
-            where s.name in ('heartbeat_interval', 'heartbeat_warning', 'heartbeat_timeout', 'removal_timeout')
+            where s.name in ('heartbeat_interval', 'heartbeat_warning', 'heartbeat_timeout', 'removal_timeout', 'max_lease')
         ),
         'Instances are warned of or lost while they are well, or not when they are gone. The repair resets the one setting that mends it; without one, reset them by hand.',
         (
@@ -103,6 +114,13 @@ as $function$
         'Start it with a longer lease; or let all beat more often, as the repair does.',
         format('select * from {{ api }}.set_setting(%L, %L)', 'heartbeat_interval', greatest(date_trunc('second', s.lease / 2), interval '1 second'))
     from short as s
+    union all
+    select 'warning', 'lease_too_long', 'instance ' || l.instance_id,
+        'its lease is ' || l.lease || ', longer than max_lease: gone, it is not lost for so long, and it is refused when it registers next',
+        jsonb_build_object('lease', l.lease, 'max_lease', l.max_lease),
+        'Start it with a shorter lease; or allow leases of this length, as the repair does.',
+        format('select * from {{ api }}.set_setting(%L, %L)', 'max_lease', l.lease)
+    from long as l
 $function$;
 comment on function {{ private }}.findings_settings() is 'Findings: settings that make no sense, alone or together.';
 

@@ -21,6 +21,7 @@ select
     'the instance was removed' as or404,
     'the instance cannot take the stream' as or405,
     'too much would be lost' as or406,
+    'a promise would be cut short' as or407,
     'an invariant would be broken' as or901,
     'lock not available' as "55p03";
 comment on view {{ private }}.error_code is 'The codes of the errors that functions raise on purpose: a column each, with cause and remedy as its comment.';
@@ -38,7 +39,7 @@ comment on column {{ private }}.error_code.or103 is
 Remedy: A worker or HTTP client registers again. An administrator looks the name up in the view instances.';
 comment on column {{ private }}.error_code.or104 is
 'Cause: Another live process holds this instance id: its session holds its lock, or its lease is not over yet. The detail says which process and until when.
-Remedy: Stop the other process, wait until its lease is over, or choose another id. If the other process is known to be dead, take over (p_takeover).';
+Remedy: Stop the other process, wait until its lease is over, or choose another id. If the other process is known to be dead, take over (p_takeover; with p_force, too, while the lease of one that stops by itself runs).';
 comment on column {{ private }}.error_code.or105 is
 'Cause: An instance that registers without audio_fingerprinting cannot hear any stream.
 Remedy: Add audio_fingerprinting to p_capabilities, or leave p_capabilities out.';
@@ -78,6 +79,9 @@ Remedy: Choose another instance; the view instances shows status, capacity and c
 comment on column {{ private }}.error_code.or406 is
 'Cause: The batch of a source would remove or deactivate more of its streams than max_removed_part allows, is empty, or the source that is to be removed still has streams. Nothing was changed.
 Remedy: Check the source. If it is right, synchronise once with force; to remove a source with its streams, say p_remove_streams.';
+comment on column {{ private }}.error_code.or407 is
+'Cause: An instance that stops by itself (on_isolation = stop) may still run its streams, and it was said in its name, by another login, that it has stopped.
+Remedy: Let it say so itself: stop its process. Or use remove_instance, which waits until it has stopped. If nothing of it runs any more: p_force.';
 comment on column {{ private }}.error_code.or901 is
 'Cause: The database found that what it was about to write contradicts its own rules. Nothing was changed. This is a bug, or a row that was edited by hand.
 Remedy: Run select * from {{ api }}.diagnose(), and report it with message, detail and the statement that was run. A row that was edited by hand is set right by repair_record.';

@@ -9,23 +9,21 @@ create or replace function {{ private }}.confirm_stops(p_instance_id text, p_str
 as $function$
 declare
     v_withdrawn bigint[];
+    v_has_removed boolean;
     v_completed integer;
     v_unplaced bigint[];
 begin
     with confirmed as (
         delete from {{ private }}.withdrawal as w
         where w.instance_id = p_instance_id and w.stream_id = any(p_stream_ids)
-        returning w.stream_id
+        returning w.stream_id, w.url
     )
-    select coalesce(array_agg(c.stream_id), '{}') into v_withdrawn from confirmed as c;
+    select coalesce(array_agg(c.stream_id), '{}'), coalesce(bool_or(c.url is not null), false)
+    into v_withdrawn, v_has_removed
+    from confirmed as c;
     if cardinality(v_withdrawn) > 0 then
-        -- a stream that waited only for this confirmation is free
-        update {{ private }}.assignment as a
-        set waiting_since = {{ private }}.free_at(a.stream_id)
-        where a.stream_id = any(v_withdrawn) and a.waiting_since > {{ private }}.now();
-        if found then
-            perform {{ private }}.request_settle('room');
-        end if;
+        -- a stream that waited only for this confirmation is free; it may be another one of the same address
+        perform {{ private }}.free_the_waiting(case when not v_has_removed then v_withdrawn end);
     end if;
     select c.completed, c.unplaced into v_completed, v_unplaced
     from {{ private }}.complete_handovers(

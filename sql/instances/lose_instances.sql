@@ -52,6 +52,8 @@ begin
         where m.decision_id = v_earlier.lost_by_decision_id and m.from_instance_id = v_earlier.instance_id
         on conflict (instance_id, stream_id) do update set epoch = greatest(w.epoch, excluded.epoch);
     end loop;
+    -- no rule loses one before its lease is over, but orders do
+    perform {{ private }}.await_promises(v_decision_id, p_instance_ids, p_rule);
     v_counts_as_loss := p_event = 'lost' and {{ private }}.others_are_alive(p_instance_ids);
     update {{ private }}.instance as i
     set

@@ -14,7 +14,8 @@ create or replace function {{ api }}.register_instance(
     p_lease interval default null,
     p_takeover boolean default false,
     p_metadata jsonb default '{}',
-    p_stop_within interval default null
+    p_stop_within interval default null,
+    p_force boolean default false
 )
     returns table (
         instance_id text, incarnation bigint, status text, channel text, heartbeat_interval interval,
@@ -49,7 +50,7 @@ begin
         perform {{ private }}.request_settle('registered', p_instance_id);
     else
         v_is_same_process := coalesce(v_known.process = v_process, false) and v_known.status <> 'removed';
-        perform {{ private }}.check_return(v_known, v_is_same_process, coalesce(p_takeover, false));
+        perform {{ private }}.check_return(v_known, v_is_same_process, coalesce(p_takeover, false), coalesce(p_force, false));
         if not v_is_same_process then
             perform {{ private }}.end_old_process(p_instance_id);
             if not coalesce(p_takeover, false) then
@@ -89,17 +90,18 @@ begin
     where i.instance_id = p_instance_id;
 end
 $function$;
-comment on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval) is
+comment on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval, boolean) is
 'Register an instance, or its return. Within the grace the same name gets the same streams: a different process under new epochs, the same process (metadata key "process") under those that it had.
 p_instance_id: the name of the instance.
 p_max_streams: how many streams it can have, 1 to 1000.
 p_capabilities: what it can do; audio_fingerprinting must be among it. Null: just that.
 p_version: the version of its program.
 p_location: its region (strategy location).
-p_lease: its own limit of silence, at least two heartbeat intervals; null: heartbeat_timeout.
-p_takeover: true ends another live process with this id.
+p_lease: its own limit of silence, at least two heartbeat intervals and at most max_lease; null: heartbeat_timeout.
+p_takeover: true ends another live process with this id, but not one that stops by itself while its lease runs.
 p_metadata: what else is worth keeping, as a JSON object.
 p_stop_within: so long after it sent its last accepted beat all its handlers have stopped, by its own clock. No other instance gets its streams before its lease is over.
+p_force: true, with p_takeover, takes over from a process that stops by itself, too, although it may still run what this one starts.
 instance_id: the instance.
 incarnation: the number of this life; every other call names it.
 status: its status now.
@@ -109,5 +111,5 @@ heartbeat_timeout: the silence after which it is lost.
 assigned_streams: streams that it has already.
 Raises: OR101, OR104, OR105, OR106, OR404, 55P03.
 Example: select * from {{ api }}.register_instance(''fingerv7-004'', 100, p_version => ''7.2'', p_location => ''south'', p_lease => ''90 seconds'');';
-revoke all on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval) from public;
-grant execute on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval) to {{ worker }}, {{ admin }};
+revoke all on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval, boolean) from public;
+grant execute on function {{ api }}.register_instance(text, integer, text[], text, text, interval, boolean, jsonb, interval, boolean) to {{ worker }}, {{ admin }};

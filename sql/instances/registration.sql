@@ -48,11 +48,11 @@ begin
         'p_location', p_location is null or length(p_location) <= 200, to_jsonb(left(p_location, 200)), 'at most 200 characters'
     );
     perform {{ private }}.require_argument(
-        'p_lease', p_lease is null or (p_lease >= 2 * v_interval and p_lease < {{ private }}.setting_interval('removal_timeout')),
+        'p_lease', p_lease is null or p_lease between 2 * v_interval and {{ private }}.setting_interval('max_lease'),
         to_jsonb(p_lease),
         format(
-            'a lease of at least 2 × heartbeat_interval = %s and less than removal_timeout = %s',
-            2 * v_interval, {{ private }}.setting_interval('removal_timeout')
+            'a lease of at least 2 × heartbeat_interval = %s and at most max_lease = %s',
+            2 * v_interval, {{ private }}.setting_interval('max_lease')
         )
     );
     perform {{ private }}.require_argument(
@@ -89,18 +89,17 @@ create or replace function {{ private }}.is_alive(p_instance {{ private }}.insta
     language sql volatile
 as $function$
     select
-        (p_instance).is_living
+        -- cut off from here, or removed by order, its handlers may still run until it stops them by its own clock
+        coalesce({{ private }}.promise_over_at((p_instance).instance_id) > {{ private }}.now(), false)
+        or (p_instance).is_living
         and (p_instance).suspended_until is null
         and (
             exists (
                 select from {{ private }}.heartbeat as h
                 where h.instance_id = (p_instance).instance_id
-                    and h.beat_at > {{ private }}.now() - case
-                        -- cut off from here its handlers may still run, until it stops them by its own clock
-                        when (p_instance).stop_within is not null then (p_instance).lease
-                        -- never attached: a beat that is not overdue by more than one is all that can be known
-                        when (p_instance).session_key is null then 2 * {{ private }}.setting_interval('heartbeat_interval')
-                    end
+                    -- never attached: a beat that is not overdue by more than one is all that can be known
+                    and (p_instance).session_key is null
+                    and h.beat_at > {{ private }}.now() - 2 * {{ private }}.setting_interval('heartbeat_interval')
             )
             or exists (
                 select from {{ private }}.held_sessions() as s
@@ -112,10 +111,15 @@ as $function$
 $function$;
 comment on function {{ private }}.is_alive({{ private }}.instance) is 'Whether some process is living under this instance''s name: its session holds its lock, or without a session its last beat is young, or it stops by itself and its lease is not over.';
 
-create or replace function {{ private }}.check_return(p_known {{ private }}.instance, p_is_same_process boolean, p_takeover boolean)
+create or replace function {{ private }}.check_return(
+    p_known {{ private }}.instance, p_is_same_process boolean, p_takeover boolean, p_force boolean
+)
     returns void
     language plpgsql volatile
 as $function$
+declare
+    v_promise_over_at timestamptz := {{ private }}.promise_over_at(p_known.instance_id);
+    v_is_promised boolean := coalesce(v_promise_over_at > {{ private }}.now(), false);
 begin
     if not {{ private }}.may_act_for(session_user, p_known.owner_role) then
         raise exception using
@@ -129,22 +133,23 @@ begin
             message = 'the instance was removed by an administrator',
             detail = jsonb_build_object('instance_id', p_known.instance_id)::text,
             hint = format('to let it back: select * from {{ api }}.readmit_instance(%L)', p_known.instance_id);
-    elsif not p_is_same_process and not p_takeover and {{ private }}.is_alive(p_known) then
+    elsif not p_is_same_process and not (p_takeover and (p_force or not v_is_promised)) and {{ private }}.is_alive(p_known) then
         raise exception using
             errcode = 'OR104',
             message = 'the instance id is in use by another live process',
             detail = jsonb_build_object(
                 'instance_id', p_known.instance_id, 'status', p_known.status, 'incarnation', p_known.incarnation,
                 'has_session', p_known.session_key is not null,
-                'lease_over_at', case when p_known.stop_within is not null then (
-                    select h.beat_at + p_known.lease from {{ private }}.heartbeat as h where h.instance_id = p_known.instance_id
-                ) end
+                'lease_over_at', v_promise_over_at
             )::text,
-            hint = 'stop the other process, wait until its lease is over, choose another id, or take over with p_takeover => true';
+            hint = case
+                when p_takeover then 'it stops by itself until its lease is over, and may run until then: stop it, wait, or, when nothing of it runs any more, take over all the same with p_force => true'
+                else 'stop the other process, wait until its lease is over, choose another id, or take over with p_takeover => true'
+            end;
     end if;
 end
 $function$;
-comment on function {{ private }}.check_return({{ private }}.instance, boolean, boolean) is 'Refuse a registration under a name that is another login''s, barred or in use.';
+comment on function {{ private }}.check_return({{ private }}.instance, boolean, boolean, boolean) is 'Refuse a registration under a name that is another login''s, barred or in use.';
 
 create or replace function {{ private }}.end_old_process(p_instance_id text)
     returns void

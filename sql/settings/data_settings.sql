@@ -9,6 +9,7 @@ from (
     ('heartbeat_interval', 'interval', '30 seconds', '1 second', '1 hour', null, null, 'How often an instance beats.'),
     ('heartbeat_warning', 'interval', '90 seconds', '2 seconds', '12 hours', null, null, 'An instance without a beat for so long is in warning.'),
     ('heartbeat_timeout', 'interval', '300 seconds', '3 seconds', '23 hours', null, null, 'An instance without a beat for so long is lost, unless it has a lease of its own (R4.1).'),
+    ('max_lease', 'interval', '300 seconds', '2 seconds', '23 hours', null, null, 'The longest lease that an instance may have: while a lease runs, an instance that is gone is not lost, and no other gets its streams (R1.2, R4.1).'),
     ('disconnect_grace', 'interval', '10 seconds', '0 seconds', '45 seconds', null, null, 'An instance whose session is gone and that has not beaten for so long is lost (R1.2).'),
     ('restart_grace', 'interval', '60 seconds', '0 seconds', '1 hour', null, null, 'After a restart of the database, or when most sessions vanish together, lost sessions are not believed for so long.'),
     ('removal_timeout', 'interval', '24 hours', '1 minute', '365 days', null, null, 'An instance lost for so long is removed.'),

@@ -60,6 +60,7 @@ declare
     v_warning interval := {{ private }}.setting_interval('heartbeat_warning');
     v_timeout interval := {{ private }}.setting_interval('heartbeat_timeout');
     v_removal interval := {{ private }}.setting_interval('removal_timeout');
+    v_max_lease interval := {{ private }}.setting_interval('max_lease');
     v_broken text;
 begin
     -- 2 × heartbeat_interval ≤ heartbeat_warning: one lost beat is no reason to worry
@@ -68,6 +69,9 @@ begin
             then format('2 × heartbeat_interval ≤ heartbeat_warning (2 × %s ≤ %s)', v_interval, v_warning)
         when v_warning >= v_timeout then format('heartbeat_warning < heartbeat_timeout (%s < %s)', v_warning, v_timeout)
         when v_timeout >= v_removal then format('heartbeat_timeout < removal_timeout (%s < %s)', v_timeout, v_removal)
+        -- else no instance could have a lease, or one would be forgotten before it is over
+        when 2 * v_interval > v_max_lease then format('2 × heartbeat_interval ≤ max_lease (2 × %s ≤ %s)', v_interval, v_max_lease)
+        when v_max_lease >= v_removal then format('max_lease < removal_timeout (%s < %s)', v_max_lease, v_removal)
     end;
     if v_broken is not null then
         raise exception using
@@ -75,7 +79,7 @@ begin
             message = 'the settings would not fit together: ' || v_broken,
             detail = jsonb_build_object(
                 'broken', v_broken, 'heartbeat_interval', v_interval, 'heartbeat_warning', v_warning,
-                'heartbeat_timeout', v_timeout, 'removal_timeout', v_removal
+                'heartbeat_timeout', v_timeout, 'removal_timeout', v_removal, 'max_lease', v_max_lease
             )::text,
             hint = 'change the other setting first, or choose a value that keeps the inequality';
     end if;

@@ -28,6 +28,7 @@ begin
     if cardinality(v_stream_ids) > 0 then
         perform {{ private }}.lock_streams(v_stream_ids);
         perform {{ private }}.withdraw_changed(p_source, v_stream_ids, '{}');
+        perform {{ private }}.keep_addresses(v_stream_ids);
         delete from {{ private }}.stream as s where s.stream_id = any(v_stream_ids);
         perform {{ private }}.request_settle('streams gone', p_source);
     end if;

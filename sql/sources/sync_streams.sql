@@ -53,6 +53,7 @@ begin
     if v_change.changes > 0 then
         perform {{ private }}.lock_streams(v_change.removed || v_change.deactivated || v_change.activated || v_change.updated);
         perform {{ private }}.withdraw_changed(p_source, v_change.removed || v_change.deactivated, v_change.misfits);
+        perform {{ private }}.keep_addresses(v_change.removed);
         delete from {{ private }}.stream as s where s.stream_id = any(v_change.removed);
         perform {{ private }}.write_batch(p_source, p_batch, v_change.updated || v_change.activated || v_change.deactivated);
         v_reconnected := {{ private }}.reconnect_owners(p_source, v_change.rehosted);

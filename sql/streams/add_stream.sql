@@ -54,7 +54,9 @@ begin
     perform {{ private }}.add_assignments(array[v_stream_id]);
 
     v_decision_id := {{ private }}.open_decision('new stream', 'add_stream', null, jsonb_build_object('stream_id', v_stream_id));
-    perform {{ private }}.distribute(v_decision_id, v_requirement_id, array[v_stream_id], array[null::text], false, false, 'placed');
+    if exists (select from {{ private }}.assignment as a where a.stream_id = v_stream_id and a.waiting_since <= {{ private }}.now()) then
+        perform {{ private }}.distribute(v_decision_id, v_requirement_id, array[v_stream_id], array[null::text], false, false, 'placed');
+    end if;
     perform {{ private }}.close_decision(v_decision_id);
     if exists (select from {{ private }}.assignment as a where a.stream_id = v_stream_id and a.waiting_since is not null) then
         perform {{ private }}.request_settle('new streams', v_stream_id::text);
@@ -64,7 +66,7 @@ begin
 end
 $function$;
 comment on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) is
-'Add a station. It is given to an instance at once when one has room.
+'Add a station. It is given to an instance at once when one has room, unless a removed one of its address may still be heard.
 p_url: its address, http or https.
 p_name: its name; else its address.
 p_region: where it would best be heard (strategy location).

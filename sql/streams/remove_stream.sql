@@ -22,6 +22,7 @@ begin
     v_decision_id := {{ private }}.open_decision('stream removed', 'remove_stream', p_reason, jsonb_build_object('stream_id', p_stream_id));
     perform {{ private }}.withdraw_streams(v_decision_id, array[p_stream_id], coalesce(p_reason, 'removed'));
     perform {{ private }}.close_decision(v_decision_id);
+    perform {{ private }}.keep_addresses(array[p_stream_id]);
     delete from {{ private }}.stream as s where s.stream_id = p_stream_id;
     perform {{ private }}.request_settle('room', v_from);
     return query select v_decision_id, v_from, {{ private }}.event_id();

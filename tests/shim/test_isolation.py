@@ -47,6 +47,7 @@ def test_a_lease_too_short_to_stop_in_is_refused() -> None:
 
 async def test_the_database_agrees_to_every_timing_that_the_worker_computes(fleet: Fleet) -> None:
     fleet.configure("heartbeat_interval", "1 second")
+    fleet.configure("max_lease", "2 hours")
     for lease in (4.5, 6, 7.3, 99.999999, 333.333333, 4000):
         async with fleet.work(ONE, Recorder(), on_isolation="stop", lease=lease, stop_timeout=0.2):
             await fleet.until(lambda: fleet.query("select 1 from {private}.instance where status = 'active'"))

@@ -81,6 +81,7 @@ async def test_with_every_notification_lost_the_next_owner_beats_until_the_strea
         ("removal_timeout", "3 hours"),
         ("heartbeat_timeout", "2 hours"),
         ("heartbeat_warning", "1 hour"),
+        ("max_lease", "1 hour"),
     ):
         fleet.configure(name, value)
     fleet.configure("heartbeat_interval", "10 minutes")

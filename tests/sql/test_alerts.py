@@ -44,6 +44,7 @@ def test_no_active_instance_for_ten_minutes_raises_a_critical_alert(fleet: Fleet
 @pytest.mark.parametrize("status", ["active", "warning", "draining"])
 def test_no_instance_is_active_when_all_are_silent_under_any_status(fleet: Fleet, status: str) -> None:
     """Nothing has marked them lost: their leases are long, or no driver ran."""
+    fleet.set("max_lease", "2 hours")
     fleet.register("fv-1", lease="2 hours").beat()
     fleet.register("fv-2", lease="2 hours").beat()
     fleet.pass_time("9 minutes 50 seconds" if status == "warning" else "1 second")
@@ -206,6 +207,7 @@ def test_a_process_that_counts_from_nothing_again_has_done_what_it_counts(fleet:
 
 def test_samples_are_taken_once_a_minute_and_kept_for_an_hour(fleet: Fleet) -> None:
     fleet.set("no_driver_alert", "1 day")
+    fleet.set("max_lease", "3 hours")
     fleet.register("fv-1", lease="3 hours")
     for _ in range(400):
         fleet.clock.advance("10 seconds")

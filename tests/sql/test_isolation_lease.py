@@ -154,13 +154,13 @@ def test_another_process_is_refused_while_the_lease_of_the_first_runs(fleet: Fle
     assert fleet.register("fv-1", process="2", **LEASE).status == "registered"
 
 
-def test_another_process_may_come_at_once_after_a_goodbye_or_a_suspension_or_by_order(fleet: Fleet) -> None:
+def test_another_process_may_come_at_once_after_a_goodbye_or_a_suspension_or_by_force(fleet: Fleet) -> None:
     first, second = _pair(fleet)
     first.call("suspend_instance", **{"for": "1 minute"})
     again = fleet.register("fv-1", process="2", **LEASE)
     again.call("deregister_instance")
     fleet.register("fv-1", process="3", **LEASE)
-    fleet.register("fv-1", process="4", takeover=True, **LEASE)
+    fleet.register("fv-1", process="4", takeover=True, force=True, **LEASE)
     second.beat()
 
 
@@ -239,8 +239,8 @@ def test_a_stream_that_its_owner_cannot_hear_any_more_waits_until_it_has_stopped
     assert fleet.owners()[stream_id] == "fv-2"
 
 
-def test_an_administrators_order_takes_a_stream_at_once(fleet: Fleet) -> None:
+def test_an_administrators_force_takes_a_stream_at_once(fleet: Fleet) -> None:
     first, _ = _pair(fleet)
     [stream_id] = first.running
-    fleet.admin("remove_instance", instance_id="fv-1")
+    fleet.admin("remove_instance", instance_id="fv-1", force=True)
     assert fleet.owners()[stream_id] == "fv-2"

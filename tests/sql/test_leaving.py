@@ -277,7 +277,13 @@ def test_a_removed_instance_gives_up_its_streams_at_once_and_is_fenced(fleet: Fl
     removed = fleet.one("remove_instance", instance_id="fv-1", reason="broken")
     [decision] = fleet.decisions("removed")
     assert decision["reason"] == "broken"
-    assert removed == {"instance_id": "fv-1", "moved": 3, "still_waiting": 0, "event_id": decision["event_id"]}
+    assert removed == {
+        "instance_id": "fv-1",
+        "moved": 3,
+        "still_waiting": 0,
+        "event_id": decision["event_id"],
+        "free_at": None,
+    }
     with refused("OR301"):
         first.beat()
     for stream_id, epoch in first.running.items():

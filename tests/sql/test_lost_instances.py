@@ -198,6 +198,7 @@ def test_several_instances_that_fall_silent_together_are_lost_in_one_decision(fl
 
 
 def test_a_lease_replaces_heartbeat_timeout_in_both_directions(fleet: Fleet) -> None:
+    fleet.set("max_lease", "10 minutes")
     fleet.register("fv-short", lease="60 seconds")
     fleet.register("fv-long", lease="10 minutes")
     fleet.clock.advance("59 seconds")

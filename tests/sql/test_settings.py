@@ -8,6 +8,7 @@ DEFAULTS = {
     "heartbeat_interval": "30 seconds",
     "heartbeat_warning": "90 seconds",
     "heartbeat_timeout": "300 seconds",
+    "max_lease": "300 seconds",
     "disconnect_grace": "10 seconds",
     "rebalance_cooldown": "300 seconds",
     "transaction_timeout": "30 seconds",
@@ -51,7 +52,7 @@ def test_a_change_says_old_and_new_and_who(fleet: Fleet) -> None:
 
 
 def test_a_change_that_breaks_an_inequality_is_refused_with_the_inequality(fleet: Fleet) -> None:
-    """Design §6: 2 × heartbeat_interval ≤ heartbeat_warning < heartbeat_timeout < removal_timeout."""
+    """Design §6: 2 × heartbeat_interval ≤ heartbeat_warning < heartbeat_timeout < removal_timeout, and max_lease between."""
     fleet.set("removal_timeout", "1 hour")
     for name, value, inequality in (
         ("heartbeat_interval", "46 seconds", "2 × heartbeat_interval ≤ heartbeat_warning (2 × 00:00:46 ≤ 00:01:30)"),
@@ -60,6 +61,8 @@ def test_a_change_that_breaks_an_inequality_is_refused_with_the_inequality(fleet
         ("heartbeat_timeout", "90 seconds", "heartbeat_warning < heartbeat_timeout (00:01:30 < 00:01:30)"),
         ("heartbeat_timeout", "1 hour", "heartbeat_timeout < removal_timeout (01:00:00 < 01:00:00)"),
         ("removal_timeout", "300 seconds", "heartbeat_timeout < removal_timeout (00:05:00 < 00:05:00)"),
+        ("max_lease", "59 seconds", "2 × heartbeat_interval ≤ max_lease (2 × 00:00:30 ≤ 00:00:59)"),
+        ("max_lease", "1 hour", "max_lease < removal_timeout (01:00:00 < 01:00:00)"),
     ):
         before = _value(fleet, name)
         with refused("OR108") as refusal:

@@ -18,6 +18,7 @@ def _write(fleet: Fleet, name: str, value: str) -> None:
         ("heartbeat_warning", "00:10:00"),
         ("heartbeat_timeout", "00:01:30"),
         ("removal_timeout", "00:04:00"),
+        ("max_lease", "00:00:59"),
     ],
 )
 def test_a_broken_timing_inequality_is_mended_by_resetting_one_setting(
@@ -28,7 +29,7 @@ def test_a_broken_timing_inequality_is_mended_by_resetting_one_setting(
     finding = diagnosis.cures("settings_contradict", "settings of heartbeats")
     assert finding["severity"] == "critical"
     assert finding["evidence"][name] == value
-    assert len(finding["evidence"]) == 4
+    assert len(finding["evidence"]) == 5
     assert fleet.value("select {p}.setting_interval(%s)::text", name) != value
 
 
@@ -75,6 +76,16 @@ def test_a_lease_of_less_than_two_beats_is_found(fleet: Fleet, diagnosis: Diagno
     fleet.set("heartbeat_interval", "31 seconds")
     finding = diagnosis.cures("lease_too_short", "instance fv-1")
     assert finding["repair"].endswith("set_setting('heartbeat_interval', '00:00:30')")
+
+
+def test_a_lease_longer_than_max_lease_is_found(fleet: Fleet, diagnosis: Diagnosis) -> None:
+    """R6.2"""
+    fleet.register("fv-1", lease="61 seconds")
+    fleet.register("fv-2", lease="60 seconds")
+    diagnosis.sees_no("lease_too_long")
+    fleet.set("max_lease", "60 seconds")
+    finding = diagnosis.cures("lease_too_long", "instance fv-1")
+    assert finding["repair"].endswith("set_setting('max_lease', '00:01:01')")
 
 
 @pytest.mark.own_database  # a query that is planned anew reads the setting
