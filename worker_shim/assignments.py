@@ -100,6 +100,11 @@ class Assignments:
         """Whether handlers still run that isolation has told to stop."""
         return self.isolation is not None and self.isolation.stopped and self.supervisor.busy
 
+    def may_run(self) -> list[Stream]:
+        """All that is held; after a promise to have stopped before others start, also what has not ended yet."""
+        ending = self.supervisor.ending if self.isolation is not None else []
+        return list({stream.stream_id: stream for stream in [*ending, *self.supervisor.held.values()]}.values())
+
     def renew(self, sent: float) -> None:
         """A registration or a beat that was sent then has been accepted."""
         self._is_isolated = False

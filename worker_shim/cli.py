@@ -190,7 +190,8 @@ def run(
     try:
         with exit_when_refused():
             log.set_up(name="worker_shim", level=log_level, file=log_file, rotation=log_rotation, categorize=categorize)
-            handler = program(command, options["stop_timeout"], progress_from_output)
+            stops = options["on_isolation"] == "stop"
+            handler = program(command, options["stop_timeout"], progress_from_output, killed_with_worker=stops)
             run_workers([Worker(instance_id=each, handler=handler, **options) for each in instance_ids])
     except ValueError as error:
         raise click.UsageError(str(error)) from error

@@ -84,11 +84,11 @@ class Departure:
         drains = self._member.incarnation is not None and self.how == "drain"
         if drains and not self._is_handed_over and not self.is_due:
             return False
-        if self.how == "suspend":
-            await self._say("suspend_instance", **{"for": timedelta(seconds=self._manners.suspend_for)})
-        # first, so that no second is heard twice; a worker that promised to have stopped keeps the streams until it has
-        elif await self.stop_handlers() or self._assignments.isolation is None:
-            await self._say("deregister_instance")
+        if self.how == "suspend" and not self._has_promised:
+            await self._suspend()  # the streams stay its own: what its handlers hear until they end is, too
+        # first, so that no second is heard twice
+        elif await self.stop_handlers() or not self._has_promised:
+            await (self._suspend() if self.how == "suspend" else self._say("deregister_instance"))
         return True
 
     async def stop_handlers(self) -> bool:
@@ -102,8 +102,8 @@ class Departure:
 
     async def end(self) -> None:
         """Stop what still runs, and say goodbye when the protocol had no time to."""
-        await self.stop_handlers()
-        if self.at_once.is_set():
+        has_stopped = await self.stop_handlers()
+        if self.at_once.is_set() and (has_stopped or not self._has_promised):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._say("deregister_instance"), LAST_WORD)
 
@@ -116,6 +116,17 @@ class Departure:
                 return
         await self._member.listener.close()
         self._member.listener.leave()
+
+    @property
+    def _has_promised(self) -> bool:
+        """Whether others count on it to have stopped: then no word of parting is said before it has.
+
+        When it must leave earlier it says none at all, and the others wait until its lease is over.
+        """
+        return self._assignments.isolation is not None
+
+    async def _suspend(self) -> None:
+        await self._say("suspend_instance", **{"for": timedelta(seconds=self._manners.suspend_for)})
 
     @property
     def _is_handed_over(self) -> bool:

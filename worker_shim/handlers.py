@@ -118,12 +118,15 @@ def kill_programs() -> None:
         _signal_group(group, signal.SIGKILL)
 
 
-def program(command: str, stop_timeout: float, progress_from_output: bool = False) -> Handler:
+def program(
+    command: str, stop_timeout: float, progress_from_output: bool = False, killed_with_worker: bool = False
+) -> Handler:
     """A handler that runs a program per stream; {url} {stream_id} {epoch} {name} stand for the stream's.
 
     Words are split as a shell would, before the values are filled in, so that no value can become a second word.
     To end it: SIGTERM to its process group, SIGKILL after stop_timeout seconds. With progress_from_output, all that it
-    writes to its standard output is progress, and passed on.
+    writes to its standard output is progress, and passed on. When the worker is killed the kernel ends the program by
+    SIGTERM, or with killed_with_worker by SIGKILL, so that it cannot hear on.
     """
     words = shlex.split(command)
     if not words:
@@ -139,7 +142,7 @@ def program(command: str, stop_timeout: float, progress_from_output: bool = Fals
                 env=os.environ | variables,
                 stdout=output,
                 start_new_session=True,
-                preexec_fn=partial(_end_with, os.getpid()),
+                preexec_fn=partial(_end_with, os.getpid(), signal.SIGKILL if killed_with_worker else signal.SIGTERM),
             )
             _programs.add(process.pid)
             try:
@@ -213,9 +216,9 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def _end_with(worker_pid: int) -> None:
+def _end_with(worker_pid: int, number: signal.Signals) -> None:
     """In the child: have the kernel end the program when the worker is killed: its results would not count."""
     if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _libc.prctl(_PR_SET_PDEATHSIG, number)
         if os.getppid() != worker_pid:  # it was killed in between
             os._exit(1)

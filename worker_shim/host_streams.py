@@ -34,6 +34,7 @@ class HostStreams:
         number_of: Callable[[Stream], int],
         on_streams_taken: OnStreamsTaken | None,
         was_there: Callable[[], bool],
+        has_promised: bool = False,
     ) -> None:
         self.assigned: list[int] = []  # what the host was given and has not given back, and was not taken from it
         self.held: dict[int, Stream] = {}  # what is the worker's
@@ -43,6 +44,7 @@ class HostStreams:
         self._number_of = number_of
         self._on_streams_taken = on_streams_taken
         self._was_there = was_there
+        self._has_promised = has_promised  # to have stopped before others start: on_isolation = stop
         self._withdrawn: set[int] = set()  # heard by a host that cannot stop, and not its own
         self._lock = threading.Lock()  # what is held and what the host was told change together
 
@@ -135,6 +137,8 @@ class HostStreams:
         except Exception as error:
             logger.error("host did not stop number=%s instance_id=%s error=%r", number, self._name, error)
             self._end_host({number})
+            if self._has_promised:
+                await asyncio.Event().wait()  # a host that does not end is ended by its promise
             await asyncio.sleep(TOLD_WITHIN)  # it is another's when it is not heard any more
 
     def _end_host_unless_back(self, number: int) -> None:

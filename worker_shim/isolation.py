@@ -9,6 +9,9 @@ Everything counts from when the last accepted beat was *sent*, on the worker's o
 
 stop_within = lease - max(1 s, lease / 100): room for two clocks of different speed; the orchestrator checks it.
 stop_after = stop_within - stop_timeout - 1 s: what handlers take to stop, and what it takes to notice the time.
+
+A stream that was taken from a worker which is not cut off has twice the lease: within one the worker has heard of it,
+and within another, which counts from then, its handler has ended, or the process ends.
 """
 
 from __future__ import annotations
@@ -34,10 +37,18 @@ class Isolation:
     """Watches the clock from a thread of its own, which a handler that blocks the loop cannot hold up.
 
     stop is called, from that thread, again and again while `busy()` and it is time. A process whose handlers have not
-    ended after stop_within ends itself, hard: the next owners of the streams rely on it.
+    ended after stop_within ends itself, hard: the next owners of the streams rely on it. So it does when one handler
+    whose stream was let go of has not ended so long after that (`ending_since()`).
     """
 
-    def __init__(self, lease: float, stop_timeout: float, busy: Callable[[], bool], stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        lease: float,
+        stop_timeout: float,
+        busy: Callable[[], bool],
+        ending_since: Callable[[], float],
+        stop: Callable[[], None],
+    ) -> None:
         self.stop_within = math.floor(1000 * (lease - max(1.0, lease / 100))) / 1000
         self.stop_after = self.stop_within - stop_timeout - NOTICING
         if self.stop_after < lease / 2:
@@ -49,6 +60,7 @@ class Isolation:
         self.term = 0  # grows when a beat is accepted after that; what was heard in an old term does not count
         self._stop_timeout = stop_timeout
         self._busy = busy
+        self._ending_since = ending_since
         self._stop = stop
         self._accepted_at = float("-inf")
         self._ended = threading.Event()
@@ -80,7 +92,8 @@ class Isolation:
         looked, until = clock(), 0.0
         while not self._ended.wait(LOOK_EVERY):
             now = clock()
-            due, over = self._accepted_at + self.stop_after, self._accepted_at + self.stop_within
+            since = min(self._accepted_at, self._ending_since())
+            due, over = since + self.stop_after, since + self.stop_within
             if looked < due and now >= over:
                 # The process or the machine slept through all of it: handlers have not even been told to stop. They
                 # heard nothing meanwhile, and what they hear now does not count.
@@ -88,14 +101,14 @@ class Isolation:
             looked = now
             if now >= due and self._busy():
                 if now >= max(over, until):
-                    self._end_the_process(now - self._accepted_at)
+                    self._end_the_process(now - self._accepted_at, max(0.0, now - self._ending_since()))
                 self._stop()
 
-    def _end_the_process(self, silent_for: float) -> NoReturn:
+    def _end_the_process(self, silent_for: float, ending_for: float) -> NoReturn:
         logger.critical(
             "ending the process: handlers did not stop, and their streams may be given to others silent_for=%.1f"
-            " stop_within=%.1f status=%d",
-            *(silent_for, self.stop_within, EXIT_STATUS),
+            " ending_for=%.1f stop_within=%.1f status=%d",
+            *(silent_for, ending_for, self.stop_within, EXIT_STATUS),
         )
         kill_programs()
         os._exit(EXIT_STATUS)

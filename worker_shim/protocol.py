@@ -270,8 +270,8 @@ class Protocol:
         logger.warning(
             "out of step, reporting all streams instance_id=%s attempt=%d", self._member.instance_id, self._attempts
         )
-        held = list(self._assignments.supervisor.held.values())
-        ids, epochs = [stream.stream_id for stream in held], [stream.epoch for stream in held]
+        running = self._assignments.may_run()
+        ids, epochs = [stream.stream_id for stream in running], [stream.epoch for stream in running]
         commands = await self._member.call("report_streams", streams=ids, epochs=epochs)
         if self._member.incarnation is not None:
             self._assignments.apply(commands)

@@ -70,9 +70,12 @@ class ResilientWorkerClient:
         number_of: Callable[[Stream], int] = number_in_source,
         **options: Any,
     ) -> None:
+        has_promised = options.get("on_isolation") == "stop"
+        if has_promised and on_streams_taken is None:
+            raise ValueError("on_isolation=stop needs on_streams_taken: a host that stops nothing cannot promise to")
         self.server_id = server_id
         self.max_streams = max_streams
-        self._streams = HostStreams(server_id, number_of, on_streams_taken, self._was_there)
+        self._streams = HostStreams(server_id, number_of, on_streams_taken, self._was_there, has_promised)
         metadata = {"keeps_streams": on_streams_taken is None}
         self._options: dict[str, Any] = {"dsn": dsn, "on_exit": "leave", "wait_for_id": REGISTERED_WITHIN - 5} | options
         self._options["metadata"] = metadata | dict(options.get("metadata") or {})
@@ -238,7 +241,7 @@ def create_resilient_worker_client(
     and retries is the worker's own.
 
     Raises:
-        ValueError: an http address, and no ORCHESTRATOR_DSN.
+        ValueError: an http address, and no ORCHESTRATOR_DSN; or on_isolation=stop for a host that cannot stop a stream.
     """
     dsn = os.environ.get("ORCHESTRATOR_DSN") or orchestrator_url
     if dsn.startswith(("http://", "https://")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from orchestrator.redact import redact, redact_error
 from worker_shim.clock import clock
@@ -48,6 +48,8 @@ class Supervisor:
         self._runs: dict[int, asyncio.Task[None]] = {}
         self._running: dict[int, Stream] = {}
         self._removed: set[int] = set()
+        self._ending: dict[int, float] = {}  # since when, for those whose stream was let go of
+        self._resting: set[int] = set()  # held, and to have no handler
         self._owned: dict[int, asyncio.Event] = {}  # of what was prepared: set when it is held
 
     @property
@@ -59,6 +61,16 @@ class Supervisor:
     def running(self) -> list[Stream]:
         """The streams that have a handler, even one that is about to be started again."""
         return list(self._running.values())
+
+    @property
+    def ending(self) -> list[Stream]:
+        """The streams that were let go of, and whose handlers have not ended yet."""
+        return [self._running[stream_id] for stream_id in self._ending if stream_id in self._running]
+
+    @property
+    def ending_since(self) -> float:
+        """When the first of those was let go of; infinity when there is none. From any thread."""
+        return min(self._ending.copy().values(), default=float("inf"))
 
     def start(self, stream: Stream) -> bool:
         """Hold a stream; a handler of another epoch or address is ended first. False when nothing is new.
@@ -80,6 +92,7 @@ class Supervisor:
                 self._started(held)  # that it was told before may have been lost
             return False
         self.held[stream.stream_id] = stream
+        self._ending.pop(stream.stream_id, None)  # if its handler has not ended yet, it is one of ours again
         if stream.stream_id in self._keepers:
             self._cancel(stream.stream_id)
         else:
@@ -105,6 +118,7 @@ class Supervisor:
     def stop(self, stream_id: int, *, tell: bool = True) -> bool:
         """Let go of a stream; told as stopped when its handler has ended. False when no handler ran."""
         held = self.held.pop(stream_id, None)
+        self._resting.discard(stream_id)
         is_prepared = held is None and self._running.get(stream_id, self) is self.prepared.get(stream_id)
         if stream_id not in self._keepers or is_prepared:
             if tell:
@@ -112,8 +126,26 @@ class Supervisor:
             return False
         if tell:
             self._removed.add(stream_id)
+        self._ending.setdefault(stream_id, clock())
         self._cancel(stream_id)
         return True
+
+    async def rest(self, stream_ids: Sequence[int]) -> None:
+        """End the handlers of these streams, which are held all the same, until `stop` or `resume`."""
+        self._resting.update(stream_ids)
+        keepers = [self._keepers[stream_id] for stream_id in stream_ids if stream_id in self._keepers]
+        for stream_id in stream_ids:
+            self._cancel(stream_id)
+        if keepers:
+            await asyncio.wait(keepers)
+
+    def resume(self, stream_ids: Sequence[int]) -> None:
+        """Run the handlers of those of these streams again that rest and are still held."""
+        resting = self._resting.intersection(stream_ids)
+        self._resting -= resting
+        for stream_id in resting:
+            if self._wanted(stream_id) is not None and stream_id not in self._keepers:
+                self._keepers[stream_id] = asyncio.create_task(self._keep(stream_id))
 
     def prepare(self, stream: Stream) -> None:
         """Run the handler of a stream that is not held yet; `start` makes it held, and its handler goes on."""
@@ -141,6 +173,8 @@ class Supervisor:
         return self._owned.get(stream.stream_id) if self.prepared.get(stream.stream_id) is stream else None
 
     def _wanted(self, stream_id: int) -> Stream | None:
+        if stream_id in self._resting:
+            return None
         return self.held.get(stream_id) or self.prepared.get(stream_id)
 
     def restart(self, stream_id: int, epoch: int) -> bool:
@@ -180,6 +214,7 @@ class Supervisor:
     async def _keep(self, stream_id: int) -> None:
         """Run handlers for a stream, one epoch after the other, until it is no longer held."""
         while True:
+            self._ending.pop(stream_id, None)
             if stream_id in self._removed:
                 self._removed.discard(stream_id)
                 self._stopped(stream_id)

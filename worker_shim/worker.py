@@ -86,6 +86,7 @@ class Worker:
                 lease,
                 stop_timeout,
                 lambda: self._assignments.supervisor.busy,
+                lambda: self._assignments.supervisor.ending_since,
                 lambda: self._loop.call(self._assignments.isolate),
             )
         registration: dict[str, Any] = {
@@ -134,14 +135,21 @@ class Worker:
     def release(self, stream_ids: Sequence[int], reason: str = "released") -> concurrent.futures.Future[None]:
         """Give streams back whose handlers hear nothing any more; others get them at once. From any thread.
 
-        The handlers are ended then. The result raises psycopg.Error, OSError or RuntimeError (the worker does not run)
-        when nothing was given back.
+        The handlers are ended then; with on_isolation = stop before, and others wait for it. The result raises
+        psycopg.Error, OSError or RuntimeError (the worker does not run) when nothing was given back.
         """
+        supervisor = self._assignments.supervisor
 
         async def release() -> None:
-            await self._member.ask("release_streams", streams=list(stream_ids), reason=reason)
+            try:
+                if self._assignments.isolation is not None:
+                    await supervisor.rest(stream_ids)
+                await self._member.ask("release_streams", streams=list(stream_ids), reason=reason)
+            except BaseException:
+                supervisor.resume(stream_ids)
+                raise
             for stream_id in stream_ids:
-                self._assignments.supervisor.stop(stream_id, tell=False)
+                supervisor.stop(stream_id, tell=False)
             self._protocol.beats.at_once()
             self._loop.wake.set()
 

@@ -28,7 +28,7 @@ STOP = {"on_isolation": "stop", "lease": LEASE, "stop_timeout": STOP_TIMEOUT}
 
 
 def _isolation(lease: float, stop_timeout: float) -> Isolation:
-    return Isolation(lease, stop_timeout, lambda: False, lambda: None)
+    return Isolation(lease, stop_timeout, lambda: False, lambda: float("inf"), lambda: None)
 
 
 def test_handlers_begin_to_stop_early_enough_to_have_stopped_before_the_lease_is_over() -> None:
