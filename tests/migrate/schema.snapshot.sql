@@ -87,7 +87,7 @@ CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::te
     SET jit TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) IS 'Add a station. It is given to an instance at once when one has room.
+COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) IS 'Add a station. It is given to an instance at once when one has room, unless a removed one of its address may still be heard.
 p_url: its address, http or https.
 p_name: its name; else its address.
 p_region: where it would best be heard (strategy location).
@@ -172,19 +172,20 @@ resolved_at: when it was resolved, if it was.
 event_id: the id of the event, for explain_event.
 Example: select * from orchestrator.claim_alert_deliveries(''{log}'', ''driver:host:4711'');';
 
-CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) RETURNS TABLE(moved integer, still_waiting integer)
+CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint, p_force boolean DEFAULT false) RETURNS TABLE(moved integer, still_waiting integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) IS 'Say goodbye. The instance leaves and its streams move at once.
+COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint, p_force boolean) IS 'Say goodbye, having stopped every handler. The instance leaves and its streams move at once.
 p_instance_id: the instance.
 p_incarnation: its incarnation, as register_instance returned it.
+p_force: true lets an administrator say it for an instance that stops by itself (on_isolation = stop) and may still run.
 moved: streams that moved to others.
 still_waiting: streams of the whole fleet that wait for an instance now.
-Raises: OR101, OR103, OR106, OR301, 55P03.
+Raises: OR101, OR103, OR106, OR301, OR407, 55P03.
 Example: select * from orchestrator.deregister_instance(''fingerv7-001'', 1);';
 
 CREATE FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) RETURNS TABLE(detached boolean)
@@ -1043,23 +1044,24 @@ consecutive_failures: failures of this witness in a row.
 Raises: OR101.
 Example: select * from orchestrator.record_witness_failure(''production'', ''heartbeats'', ''{"code": "08001", "message": "could not connect"}'');';
 
-CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[] DEFAULT NULL::text[], p_version text DEFAULT NULL::text, p_location text DEFAULT NULL::text, p_lease interval DEFAULT NULL::interval, p_takeover boolean DEFAULT false, p_metadata jsonb DEFAULT '{}'::jsonb, p_stop_within interval DEFAULT NULL::interval) RETURNS TABLE(instance_id text, incarnation bigint, status text, channel text, heartbeat_interval interval, heartbeat_timeout interval, assigned_streams integer)
+CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[] DEFAULT NULL::text[], p_version text DEFAULT NULL::text, p_location text DEFAULT NULL::text, p_lease interval DEFAULT NULL::interval, p_takeover boolean DEFAULT false, p_metadata jsonb DEFAULT '{}'::jsonb, p_stop_within interval DEFAULT NULL::interval, p_force boolean DEFAULT false) RETURNS TABLE(instance_id text, incarnation bigint, status text, channel text, heartbeat_interval interval, heartbeat_timeout interval, assigned_streams integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) IS 'Register an instance, or its return. Within the grace the same name gets the same streams: a different process under new epochs, the same process (metadata key "process") under those that it had.
+COMMENT ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval, p_force boolean) IS 'Register an instance, or its return. Within the grace the same name gets the same streams: a different process under new epochs, the same process (metadata key "process") under those that it had.
 p_instance_id: the name of the instance.
 p_max_streams: how many streams it can have, 1 to 1000.
 p_capabilities: what it can do; audio_fingerprinting must be among it. Null: just that.
 p_version: the version of its program.
 p_location: its region (strategy location).
-p_lease: its own limit of silence, at least two heartbeat intervals; null: heartbeat_timeout.
-p_takeover: true ends another live process with this id.
+p_lease: its own limit of silence, at least two heartbeat intervals and at most max_lease; null: heartbeat_timeout.
+p_takeover: true ends another live process with this id, but not one that stops by itself while its lease runs.
 p_metadata: what else is worth keeping, as a JSON object.
 p_stop_within: so long after it sent its last accepted beat all its handlers have stopped, by its own clock. No other instance gets its streams before its lease is over.
+p_force: true, with p_takeover, takes over from a process that stops by itself, too, although it may still run what this one starts.
 instance_id: the instance.
 incarnation: the number of this life; every other call names it.
 status: its status now.
@@ -1101,20 +1103,22 @@ undelivered: events that it was yet to be told.
 Raises: OR101, OR107.
 Example: select * from orchestrator.remove_alert_target(''ops'');';
 
-CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text DEFAULT 'removed by an administrator'::text) RETURNS TABLE(instance_id text, moved integer, still_waiting integer, event_id uuid)
+CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text DEFAULT 'removed by an administrator'::text, p_force boolean DEFAULT false) RETURNS TABLE(instance_id text, moved integer, still_waiting integer, event_id uuid, free_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) IS 'Remove an instance for good. Its streams move at once, so drain it first to lose nothing. It may not register again until readmit_instance.
+COMMENT ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text, p_force boolean) IS 'Remove an instance for good. Its streams move at once, so drain it first to lose nothing. Those of an instance that stops by itself (on_isolation = stop) wait until it has stopped, at most for its lease. It may not register again until readmit_instance.
 p_instance_id: the instance.
 p_reason: why, for the record.
+p_force: true waits for no promise: the streams move at once, also while the instance may still hear them. For one that is known to be dead, also after it was removed.
 instance_id: the instance.
 moved: streams that moved to others.
 still_waiting: streams of the whole fleet that wait for an instance now.
 event_id: the id of the event, for explain_event.
+free_at: when the last of its streams that wait until it has stopped can be given to others; null when none waits for it.
 Raises: OR103, 55P03.
 Example: select * from orchestrator.remove_instance(''fingerv7-002'', ''the machine is gone'');';
 
@@ -1432,19 +1436,20 @@ consecutive_failures: failures of this source in a row.
 Raises: OR101, OR107.
 Example: select source, conninfo, table_name from orchestrator.sources_due(''production'');';
 
-CREATE FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) RETURNS TABLE(suspended_until timestamp with time zone)
+CREATE FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval, p_force boolean DEFAULT false) RETURNS TABLE(suspended_until timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) IS 'Keep the streams of this instance for it until it registers again, for a planned restart.
+COMMENT ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval, p_force boolean) IS 'Keep the streams of this instance for it until it registers again, for a planned restart. Its next process may register at once, so one that stops by itself (on_isolation = stop) says this when every handler has ended.
 p_instance_id: the instance.
 p_incarnation: its incarnation, as register_instance returned it.
 p_for: for how long, at most heartbeat_timeout.
+p_force: true lets an administrator say it for an instance that stops by itself and may still run.
 suspended_until: until when they are kept.
-Raises: OR101, OR103, OR106, OR301, 55P03.
+Raises: OR101, OR103, OR106, OR301, OR407, 55P03.
 Example: select * from orchestrator.suspend_instance(''fingerv7-001'', 1, ''2 minutes'');';
 
 CREATE FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean DEFAULT false, p_read_at timestamp with time zone DEFAULT NULL::timestamp with time zone, p_keep_vanished boolean DEFAULT false, p_event_id uuid DEFAULT NULL::uuid) RETURNS TABLE(inserted integer, updated integer, activated integer, deactivated integer, removed integer, unchanged integer, skipped integer, reconnected integer, superseded boolean, skipped_rows jsonb)
@@ -1566,7 +1571,7 @@ CREATE FUNCTION orchestrator_private.add_assignments(p_stream_ids bigint[]) RETU
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.add_assignments(p_stream_ids bigint[]) IS 'Begin the lives of these streams: they wait, or are idle while they are not active.';
+COMMENT ON FUNCTION orchestrator_private.add_assignments(p_stream_ids bigint[]) IS 'Begin the lives of these streams: they wait, or are idle while they are not active; from when on they may be given to an instance says free_at.';
 
 CREATE FUNCTION orchestrator_private.add_commands(p_instance_id text, p_only_unconfirmed boolean) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE sql
@@ -1940,6 +1945,12 @@ CREATE FUNCTION orchestrator_private.authorize_name(p_instance_id text) RETURNS 
 
 COMMENT ON FUNCTION orchestrator_private.authorize_name(p_instance_id text) IS 'Refuse to speak in the name of an instance of another login, whichever way it is given streams.';
 
+CREATE FUNCTION orchestrator_private.await_promises(p_decision_id bigint, p_instance_ids text[], p_reason text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.await_promises(p_decision_id bigint, p_instance_ids text[], p_reason text) IS 'Those of these instances, which are gone by order or by word, that may still run their streams: these are taken from them, and wait until they have stopped.';
+
 CREATE FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -2277,11 +2288,11 @@ CREATE FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], 
 
 COMMENT ON FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) IS 'Refuse a full set that says impossible things.';
 
-CREATE FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) RETURNS void
+CREATE FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean, p_force boolean) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) IS 'Refuse a registration under a name that is another login''s, barred or in use.';
+COMMENT ON FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean, p_force boolean) IS 'Refuse a registration under a name that is another login''s, barred or in use.';
 
 CREATE FUNCTION orchestrator_private.check_schedule(p_schedule text) RETURNS void
     LANGUAGE plpgsql
@@ -2922,7 +2933,13 @@ CREATE FUNCTION orchestrator_private.free_at(p_stream_id bigint) RETURNS timesta
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) IS 'From when a stream without an owner may be given to an instance: now, or later while an instance that it was taken from may still be running it.';
+COMMENT ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) IS 'From when a stream without an owner may be given to an instance: now, or later while an instance that it, or a removed stream of its address, was taken from may still be running it.';
+
+CREATE FUNCTION orchestrator_private.free_the_waiting(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.free_the_waiting(p_stream_ids bigint[]) IS 'Those of these streams (null: of all) that waited only for what has just ended can be given to an instance.';
 
 CREATE FUNCTION orchestrator_private.give_back(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_entries bigint, p_reason text, p_is_final boolean) RETURNS bigint[]
     LANGUAGE plpgsql
@@ -3426,6 +3443,12 @@ CREATE FUNCTION orchestrator_private.jobs_waiting() RETURNS SETOF orchestrator_p
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.jobs_waiting() IS 'Jobs of the database that have waited so long that there might be no driver.';
+
+CREATE FUNCTION orchestrator_private.keep_addresses(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.keep_addresses(p_stream_ids bigint[]) IS 'These streams are about to be removed: one that is added with the same address waits for their former owners all the same (free_at).';
 
 CREATE FUNCTION orchestrator_private.kind_by_ask(p_client orchestrator_private.pull_client, p_list_length bigint) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -3989,6 +4012,12 @@ CREATE FUNCTION orchestrator_private.probations_over() RETURNS TABLE(instance_id
 
 COMMENT ON FUNCTION orchestrator_private.probations_over() IS 'Instances whose probation is over, or whose past is to be forgotten.';
 
+CREATE FUNCTION orchestrator_private.promise_over_at(p_instance_id text) RETURNS timestamp with time zone
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.promise_over_at(p_instance_id text) IS 'When an instance that stops by itself has stopped, if no beat of it is accepted any more; null for one that has promised nothing, or has said that it has stopped.';
+
 CREATE FUNCTION orchestrator_private.pull_ask(p_client orchestrator_private.pull_client, p_asked bigint, p_waited interval, OUT outcome text, OUT stream_ids bigint[]) RETURNS record
     LANGUAGE plpgsql
     AS …;
@@ -4234,6 +4263,12 @@ CREATE FUNCTION orchestrator_private.require_few(p_name text, p_count integer) R
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.require_few(p_name text, p_count integer) IS 'Refuse (OR101) more streams in one call than any instance can mean.';
+
+CREATE FUNCTION orchestrator_private.require_its_own_word(p_instance orchestrator_private.instance, p_force boolean) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.require_its_own_word(p_instance orchestrator_private.instance, p_force boolean) IS 'That an instance which stops by itself has stopped can be said by its own login only (else OR407), or by force.';
 
 CREATE FUNCTION orchestrator_private.require_read_committed() RETURNS void
     LANGUAGE plpgsql
@@ -4630,6 +4665,12 @@ CREATE FUNCTION orchestrator_private.waiting_with_room() RETURNS TABLE(requireme
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.waiting_with_room() IS 'The requirements of waiting streams that some instance could take, hardest to place first.';
+
+CREATE FUNCTION orchestrator_private.waive_promise(p_instance_id text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.waive_promise(p_instance_id text) IS 'By an administrator''s order nothing waits for this instance any more, though it may still run what it had.';
 
 CREATE FUNCTION orchestrator_private.wake(p_job text) RETURNS void
     LANGUAGE plpgsql
@@ -5510,6 +5551,7 @@ CREATE VIEW orchestrator_private.error_code AS
     'the instance was removed'::text AS or404,
     'the instance cannot take the stream'::text AS or405,
     'too much would be lost'::text AS or406,
+    'a promise would be cut short'::text AS or407,
     'an invariant would be broken'::text AS or901,
     'lock not available'::text AS "55p03";
 
@@ -5528,7 +5570,7 @@ COMMENT ON COLUMN orchestrator_private.error_code.or103 IS 'Cause: No instance o
 Remedy: A worker or HTTP client registers again. An administrator looks the name up in the view instances.';
 
 COMMENT ON COLUMN orchestrator_private.error_code.or104 IS 'Cause: Another live process holds this instance id: its session holds its lock, or its lease is not over yet. The detail says which process and until when.
-Remedy: Stop the other process, wait until its lease is over, or choose another id. If the other process is known to be dead, take over (p_takeover).';
+Remedy: Stop the other process, wait until its lease is over, or choose another id. If the other process is known to be dead, take over (p_takeover; with p_force, too, while the lease of one that stops by itself runs).';
 
 COMMENT ON COLUMN orchestrator_private.error_code.or105 IS 'Cause: An instance that registers without audio_fingerprinting cannot hear any stream.
 Remedy: Add audio_fingerprinting to p_capabilities, or leave p_capabilities out.';
@@ -5568,6 +5610,9 @@ Remedy: Choose another instance; the view instances shows status, capacity and c
 
 COMMENT ON COLUMN orchestrator_private.error_code.or406 IS 'Cause: The batch of a source would remove or deactivate more of its streams than max_removed_part allows, is empty, or the source that is to be removed still has streams. Nothing was changed.
 Remedy: Check the source. If it is right, synchronise once with force; to remove a source with its streams, say p_remove_streams.';
+
+COMMENT ON COLUMN orchestrator_private.error_code.or407 IS 'Cause: An instance that stops by itself (on_isolation = stop) may still run its streams, and it was said in its name, by another login, that it has stopped.
+Remedy: Let it say so itself: stop its process. Or use remove_instance, which waits until it has stopped. If nothing of it runs any more: p_force.';
 
 COMMENT ON COLUMN orchestrator_private.error_code.or901 IS 'Cause: The database found that what it was about to write contradicts its own rules. Nothing was changed. This is a bug, or a row that was edited by hand.
 Remedy: Run select * from orchestrator.diagnose(), and report it with message, detail and the statement that was run. A row that was edited by hand is set right by repair_record.';
@@ -5823,10 +5868,13 @@ CREATE TABLE orchestrator_private.withdrawal (
     instance_id text NOT NULL,
     stream_id bigint NOT NULL,
     epoch bigint NOT NULL,
-    withdrawn_at timestamp with time zone NOT NULL
+    withdrawn_at timestamp with time zone NOT NULL,
+    url text
 );
 
 COMMENT ON TABLE orchestrator_private.withdrawal IS 'A stream that was taken from a live instance without its word (a removed or deactivated stream, a forced hand-over), until it confirms that it has stopped.';
+
+COMMENT ON COLUMN orchestrator_private.withdrawal.url IS 'Its address, once the stream itself is removed: one that is added with the same address waits as this one would.';
 
 CREATE TABLE orchestrator_private.witnessed_client (
     source text NOT NULL,
@@ -6076,6 +6124,8 @@ CREATE INDEX stream_by_number ON orchestrator_private.stream USING btree (number
 
 CREATE INDEX withdrawal_by_stream ON orchestrator_private.withdrawal USING btree (stream_id);
 
+CREATE INDEX withdrawal_by_url ON orchestrator_private.withdrawal USING btree (md5(url)) WHERE (url IS NOT NULL);
+
 CREATE INDEX witnessed_client_by_source ON orchestrator_private.witnessed_client USING btree (source);
 
 CREATE INDEX witnessed_station_by_time ON orchestrator_private.witnessed_station USING btree (source, written_at);
@@ -6231,9 +6281,9 @@ GRANT ALL ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnat
 REVOKE ALL ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
-GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint, p_force boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint, p_force boolean) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint, p_force boolean) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
@@ -6436,9 +6486,9 @@ GRANT ALL ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error js
 REVOKE ALL ON FUNCTION orchestrator.record_witness_failure(p_source text, p_witness text, p_error jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.record_witness_failure(p_source text, p_witness text, p_error jsonb) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) TO orchestrator_worker;
-GRANT ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval, p_force boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval, p_force boolean) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval, p_force boolean) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) TO orchestrator_worker;
@@ -6447,8 +6497,8 @@ GRANT ALL ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarna
 REVOKE ALL ON FUNCTION orchestrator.remove_alert_target(p_target text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.remove_alert_target(p_target text) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text, p_force boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text, p_force boolean) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean) TO orchestrator_admin;
@@ -6511,9 +6561,9 @@ GRANT ALL ON FUNCTION orchestrator.signs_of_life() TO orchestrator_admin;
 REVOKE ALL ON FUNCTION orchestrator.sources_due(p_source text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.sources_due(p_source text) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) TO orchestrator_worker;
-GRANT ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval, p_force boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval, p_force boolean) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval, p_force boolean) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean, p_event_id uuid) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean, p_event_id uuid) TO orchestrator_admin;
@@ -6579,6 +6629,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_priva
 REVOKE ALL ON FUNCTION orchestrator_private.authorize_instance(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.authorize_name(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.await_promises(p_decision_id bigint, p_instance_ids text[], p_reason text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.await_restarts(p_instance_id text, p_stream_ids bigint[]) FROM PUBLIC;
 
@@ -6652,7 +6704,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_registration(p_instance_id tex
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_reported_streams(p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.check_return(p_known orchestrator_private.instance, p_is_same_process boolean, p_takeover boolean, p_force boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_schedule(p_schedule text) FROM PUBLIC;
 
@@ -6858,6 +6910,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.fleet_fingerprint() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.free_the_waiting(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.give_back(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_entries bigint, p_reason text, p_is_final boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) FROM PUBLIC;
@@ -7007,6 +7061,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_watched(p_witness orchestrator_pr
 REVOKE ALL ON FUNCTION orchestrator_private.is_weekday(p_day timestamp without time zone, p_weekdays integer[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.jobs_waiting() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.keep_addresses(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.kind_by_ask(p_client orchestrator_private.pull_client, p_list_length bigint) FROM PUBLIC;
 
@@ -7192,6 +7248,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.prepare_commands(p_instance_id text)
 
 REVOKE ALL ON FUNCTION orchestrator_private.probations_over() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.promise_over_at(p_instance_id text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.pull_ask(p_client orchestrator_private.pull_client, p_asked bigint, p_waited interval, OUT outcome text, OUT stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.pull_claimants(p_instance_id text) FROM PUBLIC;
@@ -7273,6 +7331,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.require_argument(p_name text, p_is_g
 REVOKE ALL ON FUNCTION orchestrator_private.require_exact_text(p_name text, p_text text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.require_few(p_name text, p_count integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.require_its_own_word(p_instance orchestrator_private.instance, p_force boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.require_read_committed() FROM PUBLIC;
 
@@ -7403,6 +7463,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.waiting_reasons() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.waiting_streams() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.waiting_with_room() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.waive_promise(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.wake(p_job text) FROM PUBLIC;
 
