@@ -1,14 +1,14 @@
 -- The promise of an instance that stops by itself (stop_within): nobody else may start its streams before it has stopped them.
 -- It has stopped a stream when it says so, and all of them when its lease is over without an accepted beat. Whoever takes
--- streams from one that may still run them asks here, and lets them wait: await_promises takes them as withdrawals do, and
--- free_at says until when. An administrator's p_force ends the promise itself (waive_promise), so that nothing waits for it.
---   promise_over_at   until when it may run what nobody has heard it stop
---   free_at           from when on a stream without an owner may be given to one
---   await_promises    an order takes everything from instances that may still run it
+-- streams from one that may still run them asks here, and lets them wait: as withdrawals, until free_at. p_force ends the
+-- promise itself, so that nothing waits for it.
+--   promise_over_at        until when it may run what nobody has heard it stop
+--   free_at                from when on a stream without an owner may be given to one
+--   require_its_own_word   that it has stopped is said by its own login
 -- Every caller that writes holds the decision lock.
--- Locks     stream and assignment rows (by id)
--- Reads     instance, heartbeat, stream
--- Writes    assignment, withdrawal, movement, settle_request, instance (stop_within)
+-- Locks     assignment rows
+-- Reads     instance, heartbeat, stream, withdrawal
+-- Writes    assignment (waiting_since), settle_request, instance (stop_within)
 -- Raises    OR407 a promise would be cut short
 
 create or replace function {{ private }}.promise_over_at(p_instance_id text)
@@ -72,27 +72,6 @@ begin
 end
 $function$;
 comment on function {{ private }}.free_the_waiting(bigint[]) is 'Those of these streams (null: of all) that waited only for what has just ended can be given to an instance.';
-
-create or replace function {{ private }}.await_promises(p_decision_id bigint, p_instance_ids text[], p_reason text)
-    returns void
-    language plpgsql volatile
-as $function$
-declare
-    v_stream_ids bigint[];
-begin
-    select array_agg(a.stream_id order by a.stream_id) into v_stream_ids
-    from {{ private }}.assignment as a
-    where a.instance_id in (
-        select u.instance_id from unnest(p_instance_ids) as u(instance_id)
-        where {{ private }}.promise_over_at(u.instance_id) > {{ private }}.now()
-    );
-    if v_stream_ids is not null then
-        perform {{ private }}.withdraw_streams(p_decision_id, v_stream_ids, p_reason);
-        perform {{ private }}.activate_streams(v_stream_ids);
-    end if;
-end
-$function$;
-comment on function {{ private }}.await_promises(bigint, text[], text) is 'Those of these instances, which are gone by order or by word, that may still run their streams: these are taken from them, and wait until they have stopped.';
 
 create or replace function {{ private }}.waive_promise(p_instance_id text)
     returns void

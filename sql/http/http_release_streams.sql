@@ -3,7 +3,8 @@
 -- Locks     decision; instance; assignment rows (by id); at last pull_client
 -- Writes    pull_client, pull_memory, refusal; assignment, decision, movement; instance when it leaves
 -- Notifies  the new owners
--- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
+-- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
+--           OR407 a promise would be cut short · 55P03
 create or replace function {{ api }}.http_release_streams(p_request jsonb, p_address text default null)
     returns table (status integer, body jsonb)
     language plpgsql volatile security definer
@@ -46,7 +47,7 @@ p_request: server_id and stream_ids, numbers or texts, in which one may stand se
 p_address: where the client calls from.
 status: the HTTP status.
 body: the JSON answer, with stream_ids as they were sent.
-Raises: OR101, OR103, OR106, OR301, 55P03.
+Raises: OR101, OR103, OR106, OR301, OR407, 55P03.
 Example: select * from {{ api }}.http_release_streams(''{"server_id": "server-1", "stream_ids": [1]}'');';
 revoke all on function {{ api }}.http_release_streams(jsonb, text) from public;
 grant execute on function {{ api }}.http_release_streams(jsonb, text) to {{ worker }}, {{ admin }};

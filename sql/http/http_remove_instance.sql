@@ -1,7 +1,8 @@
 -- DELETE /instances/{server_id}: an instance says goodbye, or a program says it for one.
 -- Locks     decision; instance; stream and assignment rows (by id)
 -- Writes    instance, assignment, decision, movement
--- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
+-- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
+--           OR407 a promise would be cut short · 55P03
 create or replace function {{ api }}.http_remove_instance(p_request jsonb, p_address text default null)
     returns table (status integer, body jsonb)
     language plpgsql volatile security definer
@@ -32,7 +33,7 @@ p_request: {"server_id": …}.
 p_address: where the client calls from.
 status: the HTTP status.
 body: the JSON answer.
-Raises: OR101, OR103, OR106, OR301, 55P03.
+Raises: OR101, OR103, OR106, OR301, OR407, 55P03.
 Example: select * from {{ api }}.http_remove_instance(''{"server_id": "server-1"}'');';
 revoke all on function {{ api }}.http_remove_instance(jsonb, text) from public;
 grant execute on function {{ api }}.http_remove_instance(jsonb, text) to {{ worker }}, {{ admin }};

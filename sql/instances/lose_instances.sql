@@ -24,6 +24,27 @@ end
 $function$;
 comment on function {{ private }}.unassign_from_pull_clients(bigint, text[], text) is 'What no worker could take of lost clients that ask for their streams waits for the next ask: their own lists remember it for them.';
 
+create or replace function {{ private }}.await_promises(p_decision_id bigint, p_instance_ids text[], p_reason text)
+    returns void
+    language plpgsql volatile
+as $function$
+declare
+    v_stream_ids bigint[];
+begin
+    select array_agg(a.stream_id order by a.stream_id) into v_stream_ids
+    from {{ private }}.assignment as a
+    where a.instance_id in (
+        select u.instance_id from unnest(p_instance_ids) as u(instance_id)
+        where {{ private }}.promise_over_at(u.instance_id) > {{ private }}.now()
+    );
+    if v_stream_ids is not null then
+        perform {{ private }}.withdraw_streams(p_decision_id, v_stream_ids, p_reason);
+        perform {{ private }}.activate_streams(v_stream_ids);
+    end if;
+end
+$function$;
+comment on function {{ private }}.await_promises(bigint, text[], text) is 'Those of these instances, which are gone by order or by word, that may still run their streams: these are taken from them, and wait until they have stopped.';
+
 create or replace function {{ private }}.lose_instances(
     p_instance_ids text[], p_event text, p_rule text, p_trigger text, p_reason text, p_detail jsonb default '{}'
 )

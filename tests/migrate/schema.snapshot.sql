@@ -621,7 +621,7 @@ p_request: server_id and stream_ids, numbers or texts, in which one may stand se
 p_address: where the client calls from.
 status: the HTTP status.
 body: the JSON answer, with stream_ids as they were sent.
-Raises: OR101, OR103, OR106, OR301, 55P03.
+Raises: OR101, OR103, OR106, OR301, OR407, 55P03.
 Example: select * from orchestrator.http_release_streams(''{"server_id": "server-1", "stream_ids": [1]}'');';
 
 CREATE FUNCTION orchestrator.http_remove_instance(p_request jsonb, p_address text DEFAULT NULL::text) RETURNS TABLE(status integer, body jsonb)
@@ -636,7 +636,7 @@ p_request: {"server_id": …}.
 p_address: where the client calls from.
 status: the HTTP status.
 body: the JSON answer.
-Raises: OR101, OR103, OR106, OR301, 55P03.
+Raises: OR101, OR103, OR106, OR301, OR407, 55P03.
 Example: select * from orchestrator.http_remove_instance(''{"server_id": "server-1"}'');';
 
 CREATE FUNCTION orchestrator.http_source_test() RETURNS TABLE(status integer, body jsonb)

@@ -2,8 +2,8 @@
 
     python -m tests.shim.leaving HANDLER DSN SCHEMA FILE ON_EXIT INSTANCE_ID [INSTANCE_ID]
 
-SIGTERM stops the workers, once more with each; SIGUSR1 gives all streams back; SIGUSR2 has the protocol fail. FILE gets a
-line for each piece that is heard: time (CLOCK_MONOTONIC) and stream_id.
+SIGTERM stops the workers, once more with each; SIGUSR1 gives all streams back; SIGUSR2 has the protocol fail. FILE gets
+a line for each piece that is heard: time (CLOCK_MONOTONIC) and stream_id.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def test_a_change_says_old_and_new_and_who(fleet: Fleet) -> None:
 
 
 def test_a_change_that_breaks_an_inequality_is_refused_with_the_inequality(fleet: Fleet) -> None:
-    """Design §6: 2 × heartbeat_interval ≤ heartbeat_warning < heartbeat_timeout < removal_timeout, and max_lease between."""
+    """Design §6: 2 × heartbeat_interval ≤ heartbeat_warning < heartbeat_timeout < removal_timeout; max_lease too."""
     fleet.set("removal_timeout", "1 hour")
     for name, value, inequality in (
         ("heartbeat_interval", "46 seconds", "2 × heartbeat_interval ≤ heartbeat_warning (2 × 00:00:46 ≤ 00:01:30)"),
