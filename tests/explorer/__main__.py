@@ -61,8 +61,8 @@ def main(seconds: float, seed: int | None, mode: str, also: str | None, only: st
         explorer.explore(enough(explorer, seconds=seconds), report=lambda found: _tell(explorer, found))
         minutes = (time.monotonic() - began) / 60
     click.echo(
-        f"{explorer.steps} steps, {explorer.walks} walks, {explorer.leaves} paths to their ends in {minutes:.1f} minutes "
-        f"({explorer.steps / minutes:.0f} steps a minute)"
+        f"{explorer.steps} steps, {explorer.walks} walks, {explorer.leaves} paths to their ends"
+        f" in {minutes:.1f} minutes ({explorer.steps / minutes:.0f} steps a minute)"
     )
     click.echo(", ".join(f"{action} {count}" for action, count in explorer.taken.most_common()))
     sys.exit(1 if explorer.found else 0)

@@ -67,11 +67,11 @@ def _orders(action: str) -> Callable[[World, Random], Iterable[Step]]:
 
 KINDS: dict[str, tuple[int, Callable[[World, Random], Iterable[Step]]]] = {
     # what happens all the time
-    "beat": (12, lambda world, dice: [("beat", p) for p in _labels(world)]),
-    "acknowledge": (12, lambda world, dice: [("acknowledge", p) for p in _speaking(world)]),
+    "beat": (20, lambda world, dice: [("beat", p) for p in _labels(world)]),
+    "acknowledge": (16, lambda world, dice: [("acknowledge", p) for p in _speaking(world)]),
     "fetch": (3, lambda world, dice: [("fetch", p) for p in _registered(world)]),
-    "hear": (8, _hear),
-    "wait": (6, lambda world, dice: [("wait", seconds) for seconds in (1, 3, 3, 11, 16)]),
+    "hear": (16, _hear),
+    "wait": (8, lambda world, dice: [("wait", seconds) for seconds in (1, 3, 3, 11, 16)]),
     "jobs": (2, lambda world, dice: [("jobs",)]),
     # what is lost or late
     "lose_beat": (5, lambda world, dice: [("beat", p, 0) for p in _labels(world)]),
@@ -100,12 +100,12 @@ KINDS: dict[str, tuple[int, Callable[[World, Random], Iterable[Step]]]] = {
     "fail": (1, _handlers("fail", prepared=True)),
     "give_back": (1, _handlers("give_back", prepared=False)),
     # orders
-    "move": (5, lambda world, dice: [("move", s, n) for s in _streams(world) for n in _instances(world)]),
+    "move": (8, lambda world, dice: [("move", s, n) for s in _streams(world) for n in _instances(world)]),
     "drain": (2, _orders("drain")),
     "undrain": (2, _orders("undrain")),
     "remove": (1, _orders("remove")),
     "readmit": (1, _orders("readmit")),
-    "capacity": (2, lambda world, dice: [("capacity", n, most) for n in _instances(world) for most in (1, 3)]),
+    "capacity": (2, lambda world, dice: [("capacity", n, most) for n in _instances(world) for most in (1, 4)]),
     "pin": (1, lambda world, dice: [("pin", s, n) for s in _streams(world) for n in _instances(world)]),
     "unpin": (1, lambda world, dice: [("unpin", s) for s in _streams(world)]),
     "off": (2, lambda world, dice: [("off", s) for s in _streams(world)]),
@@ -120,6 +120,10 @@ KINDS: dict[str, tuple[int, Callable[[World, Random], Iterable[Step]]]] = {
     "restore": (3, lambda world, dice: [("restore",)] if world.backup is not None else []),
 }
 """Each kind of action: how often it is tried, and the steps that it may be now."""
+
+
+BEGINNINGS: tuple[tuple[Step, ...], ...] = ((), (("new", "c1", 0), ("wait", 3)))
+"""Two instances at rest; or a third that has joined, so that streams are on their way to it."""
 
 
 def choose(world: World, kinds: Collection[str], dice: Random) -> Step:

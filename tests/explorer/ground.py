@@ -103,8 +103,9 @@ class Ground:
         except psycopg.Error as raised:
             self.order("rollback to savepoint call")
             error = from_database(raised)
-            if error.code.startswith(("OR1", "OR3", "OR4")) and error.code != "OR101":
-                raise Refused(error.code) from None
+            code = str(error.code)
+            if code.startswith(("OR1", "OR3", "OR4")) and code != "OR101":
+                raise Refused(code) from None
             raise error from raised
 
     def advance(self, seconds: float) -> None:
@@ -116,7 +117,7 @@ class Ground:
         self.clock.step(f"{seconds} seconds")
 
     def order(self, text: str) -> None:
-        """A statement about the transaction. It is not prepared: psycopg forgets its plans where a prepared one ends."""
+        """Not prepared: where a prepared statement ends a transaction, psycopg forgets all plans."""
         self.conn.execute(text, prepare=False)
 
     @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from traceback import extract_tb
@@ -25,10 +25,14 @@ class Epochs:
     """Which families of processes ever held a stream under an epoch."""
 
     given: defaultdict[tuple[int, int], set[str]] = field(default_factory=lambda: defaultdict(set))
+    begun: set[tuple[int, int]] = field(default_factory=set)
+    """What was ever heard, also by a process that only prepared it."""
 
     def check(self, processes: Mapping[str, Process]) -> None:
         """No two hold the same stream under the same epoch, not even one after the other."""
         for process in processes.values():
+            self.begun.update((s, epoch) for s, epoch in process.prepared.items() if s in process.heard)
+            self.begun.update(process.held.items())
             for held in process.held.items():
                 self.given[held].add(process.family)
                 if len(self.given[held]) > 1:
@@ -65,6 +69,49 @@ def check_promises(now: Snapshot, processes: Mapping[str, Process]) -> None:
             a = now.assignments.get(stream_id)
             if a is not None and a["instance_id"] not in (None, process.name):
                 raise Violation("given before its lease was over", (stream_id, process.label, a["instance_id"]))
+
+
+def check_lease(name: str, processes: Mapping[str, Process]) -> None:
+    """A process has been given a name: no other that stops by itself may still hear under it, unless by an order."""
+    for process in processes.values():
+        if process.name == name and process.stop_within is not None and process.held and not process.ordered_away:
+            raise Violation("a name was given before its lease was over", process.label)
+
+
+def check_started(before: Snapshot, after: Snapshot, epochs: Epochs) -> None:
+    """What is confirmed has been started, under that very epoch."""
+    for stream_id, a in after.assignments.items():
+        was = before.assignments.get(stream_id)
+        is_confirmed = was is not None and (was["state"], a["state"]) == ("assigned", "running")
+        if is_confirmed and (stream_id, a["epoch"]) not in epochs.begun:
+            raise Violation("confirmed although no process has started it", (was, a))
+
+
+def check_handovers(
+    before: Snapshot, after: Snapshot, processes: Mapping[str, Process], overdue: Collection[int]
+) -> None:
+    """A hand-over ends when the owner has stopped, when the next one hears the stream, or when it took too long."""
+    for stream_id, was in before.assignments.items():
+        a = after.assignments.get(stream_id)
+        if a is None or was["state"] != "releasing" or a["instance_id"] != was["next_instance_id"]:
+            continue
+        old = after.instances[was["instance_id"]]
+        has_ended = old["status"] in ("inactive", "removed")
+        has_ended |= old["incarnation"] != before.instances[was["instance_id"]]["incarnation"]
+        hears = any(p.name == a["instance_id"] and stream_id in {*p.held, *p.heard} for p in processes.values())
+        owners = [
+            p
+            for p in holders(processes, stream_id)
+            if (p.name, p.held[stream_id]) == (was["instance_id"], was["epoch"])
+        ]
+        if owners and not has_ended and not (was["make_before_break"] and hears) and stream_id not in overdue:
+            raise Violation("handed over although its owner goes on", (was, a))
+
+
+def check_repairs(now: Snapshot, unsure: Collection[str]) -> None:
+    """While nothing is lost, nothing is to be repaired, but for who was told to stop what it may never have begun."""
+    if repairs := [repair for repair in now.repairs if repair["instance_id"] not in unsure]:
+        raise Violation("something to repair although nothing was lost", repairs)
 
 
 def unrest(now: Snapshot, processes: Mapping[str, Process]) -> list[Violation]:

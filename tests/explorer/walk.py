@@ -9,14 +9,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.explorer.actions import KINDS, WITHHELD, choose
+from tests.explorer.actions import BEGINNINGS, KINDS, WITHHELD, choose
 from tests.explorer.ground import Ground
 from tests.explorer.laws import Violation
 from tests.explorer.world import MODES, Impossible, Step, World
 
 DEPTH = 30
 """Steps of the longest path from the beginning, …"""
-TWIG = 12
+TWIG = 16
 """… and of the longest from where a path forks."""
 LEAVES = 5
 """Ends of paths in one walk."""
@@ -83,7 +83,9 @@ class Explorer:
         try:
             with self.ground.walk():
                 world = World.begin(self.ground, mode)
-                marks = [(0, world.copy())]
+                for step in self._dice.choice(BEGINNINGS):
+                    self._take(world, path, step)
+                marks = [(len(path), world.copy())]
                 self.ground.order("savepoint mark_0")
                 for leaf in range(LEAVES):
                     if leaf:  # back to where the path has been
@@ -104,22 +106,17 @@ class Explorer:
         return None
 
     def _step(self, world: World, path: list[Step]) -> None:
-        while True:
-            step = choose(world, self.kinds, self._dice)
-            path.append(step)
-            self.ground.order("savepoint step")
-            before = world.copy()
-            try:
-                world.take(step)
-            except Impossible:
-                self.ground.order("rollback to savepoint step")
-                world.__dict__.update(before.__dict__)
-                path.pop()
-                continue
-            self.ground.order("release savepoint step")
-            self.steps += 1
-            self.taken[str(step[0])] += 1
-            return
+        while not self._take(world, path, choose(world, self.kinds, self._dice)):
+            pass
+
+    def _take(self, world: World, path: list[Step], step: Step) -> bool:
+        path.append(step)
+        if not attempt(world, step):
+            path.pop()
+            return False
+        self.steps += 1
+        self.taken[str(step[0])] += 1
+        return True
 
     def _rest(self, world: World) -> None:
         self.leaves += 1
@@ -148,19 +145,27 @@ class Explorer:
                 return found
 
 
+def attempt(world: World, step: Step) -> bool:
+    """Take a step; False when it is impossible, and nothing has happened."""
+    before = world.copy()
+    world.ground.order("savepoint step")
+    try:
+        world.take(step)
+    except Impossible:
+        world.ground.order("rollback to savepoint step")
+        vars(world).update(vars(before))
+        return False
+    world.ground.order("release savepoint step")
+    return True
+
+
 def replay(ground: Ground, mode: str, path: Iterable[Step]) -> Violation | None:
     """What a path leads to, with the rest at its end. Steps that are impossible are left out."""
     try:
         with ground.walk():
             world = World.begin(ground, mode)
             for step in path:
-                ground.order("savepoint step")
-                before = world.copy()
-                try:
-                    world.take(step)
-                except Impossible:
-                    ground.order("rollback to savepoint step")
-                    world = before
+                attempt(world, step)
             world.rest()
     except Violation as violation:
         return violation

@@ -32,7 +32,7 @@ class Process:
 
     label: str
     """The name of its instance and a number: "a2" is the second process of instance "a"."""
-    capacity: int = 3
+    capacity: int = 4
     able: bool = True
     """It can make before break."""
     lease: int | None = None

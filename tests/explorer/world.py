@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -12,7 +13,18 @@ from typing import Any
 from orchestrator.database.db import Row
 from orchestrator.errors import OrchestratorError
 from tests.explorer.ground import Ground
-from tests.explorer.laws import Epochs, Violation, check_promises, check_record, check_writers, unrest
+from tests.explorer.laws import (
+    Epochs,
+    Violation,
+    check_handovers,
+    check_lease,
+    check_promises,
+    check_record,
+    check_repairs,
+    check_started,
+    check_writers,
+    unrest,
+)
 from tests.explorer.worker import Process, Refused
 from tests.properties.laws import Snapshot, look
 
@@ -22,6 +34,7 @@ Step = tuple[str | int, ...]
 MODES = ("make_before_break", "break_before_make")
 BEATS_OF_A_SILENCE = (15, 15, 15)
 """Seconds between the beats of the others, in which one instance falls silent: heartbeat_timeout and a little more."""
+HANDOFF_TIMEOUT = 15
 ROUNDS = 30
 """In so many rounds of 12 s a fleet that is left alone comes to rest."""
 LATE_ROUND = 15
@@ -42,11 +55,21 @@ class World:
     elapsed: float = 0.0
     """Seconds that really passed: a clock that never steps."""
     now: Snapshot | None = None
+    releasing: dict[int, float] = field(default_factory=dict)
+    """Since when each stream is on its way, by that clock."""
+    unsure: set[str] = field(default_factory=set)
+    """Instances of which streams were taken, or asked for, before they had confirmed them."""
+    is_calm: bool = True
+    """Nothing was lost so far."""
+    is_clock_known: bool = True
+    """The clock made no step forward that nobody measured: it looks as time that has passed."""
+    is_late: bool = False
+    """What arrives was said long ago."""
     backup: Mapping[str, Sequence[str]] | None = None
 
     def copy(self) -> World:
         shared = {id(self.ground): self.ground, id(self.now): self.now, id(self.backup): self.backup}
-        return deepcopy(self, shared)  # type: ignore[arg-type]  # what is kept as it is
+        return deepcopy(self, shared)
 
     @classmethod
     def begin(cls, ground: Ground, mode: str) -> World:
@@ -66,6 +89,8 @@ class World:
     def take(self, step: Step) -> None:
         """Take a step and look at the laws. Raises Impossible, or Violation."""
         action, *arguments = step
+        self.is_calm &= not _loses(step)
+        self.is_late = action == "arrive"
         try:
             getattr(self, f"do_{action}")(*arguments)
         except KeyError as error:
@@ -84,7 +109,25 @@ class World:
         check_record(before, self.now)
         check_writers(self.now, self.processes)
         check_promises(self.now, self.processes)
+        if before is not None:
+            self._compare(before, self.now)
         return self.now
+
+    def _compare(self, before: Snapshot, now: Snapshot) -> None:
+        """The laws between two moments that need to know what processes do."""
+        check_started(before, now, self.epochs)
+        for stream_id, was in before.assignments.items():
+            a = now.assignments.get(stream_id)
+            if was["state"] == "assigned" and (a is None or a["state"] in ("idle", "releasing")):
+                self.unsure.add(was["instance_id"])
+        families = Counter(process.family for process in self.processes.values() if process.alive)
+        if self.is_clock_known and not self.is_late and max(families.values(), default=0) < 2:
+            overdue = {s for s, since in self.releasing.items() if self.elapsed >= since + HANDOFF_TIMEOUT}
+            check_handovers(before, now, self.processes, overdue)
+        if self.is_calm:
+            check_repairs(now, self.unsure)
+        on_their_way = {s for s, a in now.assignments.items() if a["state"] == "releasing"}
+        self.releasing = {s: self.releasing.get(s, self.elapsed) for s in on_their_way}
 
     def call(self, function: str, **parameters: Any) -> list[Row]:
         try:
@@ -111,9 +154,13 @@ class World:
         """A new process, which may take the name over from one that lives."""
         if label in self.processes:
             raise Impossible(f"{label} is there already")
-        lease = {"lease": 30, "stop_within": 25} if "stops" in traits else {}
-        process = Process(label, able="unable" not in traits, identity=label, family=label, **lease)
+        process = Process(label, able="unable" not in traits, identity=label, family=label)
+        if "stops" in traits:
+            process.lease, process.stop_within = 30, 25
+        known = self.now.instances.get(process.name, {}) if self.now else {}
         process.register(self.call, self.elapsed, takeover=bool(takeover))
+        if not takeover and known.get("suspended_until") is None and known.get("status") != "removed":
+            check_lease(process.name, self.processes)
         for other in self.processes.values():
             other.ordered_away |= other.name == process.name
         self.processes[label] = process
@@ -286,6 +333,7 @@ class World:
 
     def do_clock(self, seconds: int, measured: int) -> None:
         """The server's clock steps; a driver measures it, or nobody does."""
+        self.is_clock_known &= bool(measured) or seconds < 0
         self.ground.step(seconds)
         if measured:
             [known] = self.call("read_clock")
@@ -321,7 +369,8 @@ class World:
         self.do_jobs()
 
     def rest(self) -> None:
-        """The fleet is left alone: no more is lost, and who is dead stays so. Then every stream is heard by its owner."""
+        """The fleet is left alone: no more is lost, and every stream comes to be heard by its owner."""
+        self.is_calm = False
         for process in self.processes.values():
             process.frozen = False
             while process.under_way:
@@ -373,3 +422,13 @@ class World:
                 process.hear(stream_id)
             if process.incarnation is not None and process.has_something_to_say:
                 process.acknowledge(self.call)
+
+
+def _loses(step: Step) -> bool:
+    """Whether something is lost in this step, so that the database and a worker may differ afterwards."""
+    action, *arguments = step
+    if action in ("beat", "acknowledge", "report", "again"):
+        return arguments[-1] == 0
+    if action == "clock":
+        return arguments[-1] == 0
+    return action in ("give_up", "arrive", "fork", "restore") or "deaf" in arguments
