@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from random import Random
 
@@ -122,15 +123,35 @@ KINDS: dict[str, tuple[int, Callable[[World, Random], Iterable[Step]]]] = {
 """Each kind of action: how often it is tried, and the steps that it may be now."""
 
 
-BEGINNINGS: tuple[tuple[Step, ...], ...] = ((), (("new", "c1", 0), ("wait", 3)))
-"""Two instances at rest; or a third that has joined, so that streams are on their way to it."""
+BEGINNINGS: tuple[tuple[Step, ...], ...] = (
+    (),
+    (("new", "c1", 0), ("wait", 3)),
+    (("new", "c1", 0, "stops"), ("wait", 3)),
+    (("new", "b2", 1, "stops"), ("beat", "b2"), ("acknowledge", "b2")),
+)
+"""Two instances at rest; or a third that has joined, so that streams are on their way to it; or one that stops by
+itself."""
+FOCUS = 0.5
+"""This part of all steps is about what the step before was about: an instance or a stream."""
+_OF_STREAMS = frozenset({"hear", "fail", "give_back", "move", "pin", "unpin", "off", "on"})
+_IS_ABOUT = re.compile(rf"[{''.join(NAMES)}]\d*")
 
 
-def choose(world: World, kinds: Collection[str], dice: Random) -> Step:
-    """A step of one of these kinds. It may still turn out to be impossible."""
+def subjects(step: Step) -> set[str | int]:
+    """The instances and streams that a step is about."""
+    action, *arguments = step
+    named = {part[0] for part in arguments if isinstance(part, str) and _IS_ABOUT.fullmatch(part)}
+    return {*named, *(part for part in arguments if isinstance(part, int) and action in _OF_STREAMS)}
+
+
+def choose(world: World, kinds: Collection[str], dice: Random, last: Step | None = None) -> Step:
+    """A step of one of these kinds, often about what the last one was about. It may still turn out to be impossible."""
+    about = subjects(last) if last is not None and dice.random() < FOCUS else set()
     left = {kind: KINDS[kind][0] for kind in KINDS if kind in kinds}
-    while True:
+    while left:
         [kind] = dice.choices(list(left), list(left.values()))
-        if steps := list(KINDS[kind][1](world, dice)):
+        steps = list(KINDS[kind][1](world, dice))
+        if steps := [step for step in steps if not about or subjects(step) & about or not subjects(step)]:
             return dice.choice(steps)
         del left[kind]
+    return choose(world, kinds, dice)

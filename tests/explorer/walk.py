@@ -12,7 +12,7 @@ from random import Random
 from tests.explorer.actions import BEGINNINGS, KINDS, WITHHELD, choose
 from tests.explorer.ground import Ground
 from tests.explorer.laws import Violation
-from tests.explorer.world import MODES, Impossible, Step, World
+from tests.explorer.world import MODES, Impossible, Step, World, loses
 
 DEPTH = 30
 """Steps of the longest path from the beginning, …"""
@@ -20,6 +20,8 @@ TWIG = 16
 """… and of the longest from where a path forks."""
 LEAVES = 5
 """Ends of paths in one walk."""
+GENTLE = 0.3
+"""This part of all walks loses nothing, so that nothing may have to be repaired."""
 SWEEP_EVERY = 20
 USUAL = frozenset(KINDS) - WITHHELD
 
@@ -79,6 +81,7 @@ class Explorer:
         """One walk, up to the first violation."""
         self.walks += 1
         mode = self._dice.choice(list(self.modes))
+        gently = self._dice.random() < GENTLE
         path: list[Step] = []
         try:
             with self.ground.walk():
@@ -94,7 +97,7 @@ class Explorer:
                         self.ground.order(f"rollback to savepoint mark_{len(marks) - 1}")
                         del path[length:]
                     for _ in range(self._dice.randint(1, TWIG if leaf else DEPTH)):
-                        self._step(world, path)
+                        self._step(world, path, gently=gently)
                         if self._dice.random() < 0.2:
                             self.ground.order(f"savepoint mark_{len(marks)}")
                             marks.append((len(path), world.copy()))
@@ -105,9 +108,12 @@ class Explorer:
             return Found(mode, path, violation, self.steps)
         return None
 
-    def _step(self, world: World, path: list[Step]) -> None:
-        while not self._take(world, path, choose(world, self.kinds, self._dice)):
-            pass
+    def _step(self, world: World, path: list[Step], *, gently: bool) -> None:
+        """A step that is possible; gently: one in which nothing is lost."""
+        while True:
+            step = choose(world, self.kinds, self._dice, path[-1] if path else None)
+            if not (gently and loses(step)) and self._take(world, path, step):
+                return
 
     def _take(self, world: World, path: list[Step], step: Step) -> bool:
         path.append(step)

@@ -55,6 +55,8 @@ class Process:
     frozen: bool = False
     leaving: bool = False
     """It drains itself, to leave when it has nothing any more."""
+    is_forked: bool = False
+    """There is, or was, another process with its memory, which may say in its name what it does not do."""
     ordered_away: bool = False
     """Its streams were taken by an order that does not wait for it."""
     accepted_at: float = 0.0
@@ -80,6 +82,7 @@ class Process:
 
     def fork(self, label: str) -> Process:
         """A second process with the same memory. What the first one has sent is not sent by the second."""
+        self.is_forked = True
         child = deepcopy(self)
         child.label, child.identity, child.under_way = label, label, []
         return child

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -17,6 +16,7 @@ from tests.explorer.laws import (
     Epochs,
     Violation,
     check_handovers,
+    check_in_step,
     check_lease,
     check_promises,
     check_record,
@@ -89,7 +89,7 @@ class World:
     def take(self, step: Step) -> None:
         """Take a step and look at the laws. Raises Impossible, or Violation."""
         action, *arguments = step
-        self.is_calm &= not _loses(step)
+        self.is_calm &= not loses(step)
         self.is_late = action == "arrive"
         try:
             getattr(self, f"do_{action}")(*arguments)
@@ -120,8 +120,8 @@ class World:
             a = now.assignments.get(stream_id)
             if was["state"] == "assigned" and (a is None or a["state"] in ("idle", "releasing")):
                 self.unsure.add(was["instance_id"])
-        families = Counter(process.family for process in self.processes.values() if process.alive)
-        if self.is_clock_known and not self.is_late and max(families.values(), default=0) < 2:
+        is_forked = any(process.is_forked for process in self.processes.values())
+        if self.is_clock_known and not self.is_late and not is_forked:
             overdue = {s for s, since in self.releasing.items() if self.elapsed >= since + HANDOFF_TIMEOUT}
             check_handovers(before, now, self.processes, overdue)
         if self.is_calm:
@@ -180,7 +180,10 @@ class World:
         self.registered(label).fetch(self.call)
 
     def do_report(self, label: str, heard: int = 1) -> None:
-        self.registered(label).report(self.call, heard=bool(heard))
+        process = self.registered(label)
+        process.report(self.call, heard=bool(heard))
+        if heard:
+            check_in_step(process, look(self.ground.conn))
 
     def do_acknowledge(self, label: str, heard: int = 1) -> None:
         process = self.registered(label)
@@ -370,7 +373,6 @@ class World:
 
     def rest(self) -> None:
         """The fleet is left alone: no more is lost, and every stream comes to be heard by its owner."""
-        self.is_calm = False
         for process in self.processes.values():
             process.frozen = False
             while process.under_way:
@@ -424,7 +426,7 @@ class World:
                 process.acknowledge(self.call)
 
 
-def _loses(step: Step) -> bool:
+def loses(step: Step) -> bool:
     """Whether something is lost in this step, so that the database and a worker may differ afterwards."""
     action, *arguments = step
     if action in ("beat", "acknowledge", "report", "again"):
