@@ -29,9 +29,8 @@ def fresh_ground() -> Iterator[Ground]:
         dsn = server.dsn()
         migrate(dsn, SCHEMA)
         database = Database(dsn, Names.for_schema(SCHEMA))
-        clock = Clock(database.connect())
-        clock.install()
-        yield Ground(database, clock)
+        Clock(database.connect()).install()
+        yield Ground(database)
         database.close()
 
 

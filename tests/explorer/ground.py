@@ -63,8 +63,8 @@ order by 1
 class Ground:
     """One database, and one session in which all walks are taken."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """The database is not as others know it afterwards: it has to be one of its own, with the clock installed."""
+    def __init__(self, database: Database) -> None:
+        """The database has the test's clock, and is not as others know it afterwards: it has to be one of its own."""
         self.names = database.names
         self.conn = database.connect()
         self.clock = Clock(self.conn)
@@ -149,7 +149,10 @@ class Ground:
 
     def back_up(self) -> dict[str, list[str]]:
         """The rows of all tables."""
-        parts = [f"select '{name}' as name, array_agg(t::text) as rows from {name} as t" for name in self._tables]
+        parts = [
+            f"select '{name}' as name, array_agg(t::text order by t::text) as rows from {name} as t"
+            for name in self._tables
+        ]
         rows = self.conn.execute(" union all ".join(parts)).fetchall()
         return {row["name"]: row["rows"] or [] for row in rows}
 
