@@ -10,10 +10,11 @@ POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 OF_THE_SQL := tests/lint tests/migrate tests/security/test_strangers.py tests/sql tests/isolation tests/cli/test_top.py
 DEMO ?=
 CHAOS ?=
+EXPLORE ?=
 # Container images often set this. The tests start hundreds of processes, and each would compile anew what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-other lint check snapshot docs docs-images docs-check chaos chaos-quick bench bench-quick test-bench wheel clean
+.PHONY: help demo test test-other lint check snapshot docs docs-images docs-check chaos chaos-quick explore bench bench-quick test-bench wheel clean
 
 help:  ## what there is to make
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -71,6 +72,9 @@ chaos: $(VENV)/dev.stamp  ## break a real fleet in every way, check the laws all
 
 chaos-quick: $(VENV)/dev.stamp  ## the same with a small fleet and the quickest faults, about a minute
 	$(BIN)/python -m tests.chaos --quick $(CHAOS)
+
+explore: $(VENV)/dev.stamp  ## walk through the real SQL by the dice, shrink what breaks a law to a test (EXPLORE="--seconds 600")
+	$(BIN)/python -m tests.explorer $(EXPLORE)
 
 bench: $(VENV)/bench.stamp  ## docs/internals/benchmarks.md anew: how fast, beside the limit and beside peers; leave the machine alone meanwhile
 	$(BIN)/python -m bench

@@ -43,12 +43,6 @@ FAULTS: dict[str, list[Edit]] = dict(
             "set state = 'running', releasing_since = null",
         ),
         _fault(
-            "what is stopped although its hand-over was called off is not awaited again",
-            "await_restarts",
-            "and a.state = 'running'",
-            "and a.state = 'waiting'",
-        ),
-        _fault(
             "a next owner that is full gets the stream", "next_owners", "and l.owned + q.place <= i.max_streams", ""
         ),
         _fault(
@@ -160,6 +154,12 @@ FAULTS: dict[str, list[Edit]] = dict(
         ),
     ]
 )
+
+BACKWARDS = "epochs go backwards after a restore"
+FAULTS[BACKWARDS] = []
+"""Nothing has to be planted for this one, as long as restores are withheld (actions.WITHHELD)."""
+FURTHER_KINDS = {BACKWARDS: frozenset({"back_up", "restore"})}
+"""Kinds of actions that it takes to find a fault, beside the usual ones."""
 
 _DEFINITION = """
 select pg_get_functiondef(p.oid) as text from pg_proc as p

@@ -108,7 +108,8 @@ class World:
         self.epochs.check(self.processes)
         check_record(before, self.now)
         check_writers(self.now, self.processes)
-        check_promises(self.now, self.processes)
+        if self.is_clock_known:
+            check_promises(self.now, self.processes)
         if before is not None:
             self._compare(before, self.now)
         return self.now
@@ -159,7 +160,12 @@ class World:
             process.lease, process.stop_within = 30, 25
         known = self.now.instances.get(process.name, {}) if self.now else {}
         process.register(self.call, self.elapsed, takeover=bool(takeover))
-        if not takeover and known.get("suspended_until") is None and known.get("status") != "removed":
+        if (
+            self.is_clock_known
+            and not takeover
+            and known.get("suspended_until") is None
+            and known.get("status") != "removed"
+        ):
             check_lease(process.name, self.processes)
         for other in self.processes.values():
             other.ordered_away |= other.name == process.name
