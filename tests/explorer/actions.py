@@ -68,11 +68,11 @@ def _orders(action: str) -> Callable[[World, Random], Iterable[Step]]:
 
 KINDS: dict[str, tuple[int, Callable[[World, Random], Iterable[Step]]]] = {
     # what happens all the time
-    "beat": (20, lambda world, dice: [("beat", p) for p in _labels(world)]),
-    "acknowledge": (16, lambda world, dice: [("acknowledge", p) for p in _speaking(world)]),
+    "beat": (24, lambda world, dice: [("beat", p) for p in _labels(world)]),
+    "acknowledge": (24, lambda world, dice: [("acknowledge", p) for p in _speaking(world)]),
     "fetch": (3, lambda world, dice: [("fetch", p) for p in _registered(world)]),
-    "hear": (16, _hear),
-    "wait": (8, lambda world, dice: [("wait", seconds) for seconds in (1, 3, 3, 11, 16)]),
+    "hear": (40, _hear),
+    "wait": (8, lambda world, dice: [("wait", seconds) for seconds in (1, 1, 3, 3, 3, 11, 16)]),
     "jobs": (2, lambda world, dice: [("jobs",)]),
     # what is lost or late
     "lose_beat": (5, lambda world, dice: [("beat", p, 0) for p in _labels(world)]),
@@ -86,7 +86,7 @@ KINDS: dict[str, tuple[int, Callable[[World, Random], Iterable[Step]]]] = {
         ],
     ),
     "arrive": (4, lambda world, dice: [("arrive", p.label) for p in world.processes.values() if p.under_way]),
-    "silence": (4, lambda world, dice: [("silence", n, how) for n in _instances(world) for how in ("obey", "deaf")]),
+    "silence": (3, lambda world, dice: [("silence", n, how) for n in _instances(world) for how in ("obey", "deaf")]),
     # processes
     "new": (4, _new),
     "again": (1, lambda world, dice: [("again", p) for p in _labels(world)]),
@@ -101,7 +101,7 @@ KINDS: dict[str, tuple[int, Callable[[World, Random], Iterable[Step]]]] = {
     "fail": (1, _handlers("fail", prepared=True)),
     "give_back": (1, _handlers("give_back", prepared=False)),
     # orders
-    "move": (8, lambda world, dice: [("move", s, n) for s in _streams(world) for n in _instances(world)]),
+    "move": (10, lambda world, dice: [("move", s, n) for s in _streams(world) for n in _instances(world)]),
     "drain": (2, _orders("drain")),
     "undrain": (2, _orders("undrain")),
     "remove": (1, _orders("remove")),
@@ -123,13 +123,16 @@ KINDS: dict[str, tuple[int, Callable[[World, Random], Iterable[Step]]]] = {
 """Each kind of action: how often it is tried, and the steps that it may be now."""
 
 
+_JOINED: tuple[Step, ...] = (("new", "c1", 0), ("wait", 3), ("beat", "c1"))
+_STOPS: tuple[Step, ...] = (("new", "b2", 1, "stops"), ("beat", "b2"), ("acknowledge", "b2"))
 BEGINNINGS: tuple[tuple[Step, ...], ...] = (
     (),
-    (("new", "c1", 0), ("wait", 3)),
+    _JOINED,
+    (*_STOPS,),
+    (*_STOPS, *_JOINED),
     (("new", "c1", 0, "stops"), ("wait", 3)),
-    (("new", "b2", 1, "stops"), ("beat", "b2"), ("acknowledge", "b2")),
 )
-"""Two instances at rest; or a third that has joined, so that streams are on their way to it; or one that stops by
+"""Two instances at rest; or a third that has joined, so that streams are on their way to it; or one of them stops by
 itself."""
 FOCUS = 0.5
 """This part of all steps is about what the step before was about: an instance or a stream."""

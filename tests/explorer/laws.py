@@ -25,14 +25,14 @@ class Epochs:
     """Which families of processes ever held a stream under an epoch."""
 
     given: defaultdict[tuple[int, int], set[str]] = field(default_factory=lambda: defaultdict(set))
-    begun: set[tuple[int, int]] = field(default_factory=set)
-    """What was ever heard, also by a process that only prepared it."""
+    begun: set[tuple[str, int, int]] = field(default_factory=set)
+    """What each instance ever heard, also what it only prepared."""
 
     def check(self, processes: Mapping[str, Process]) -> None:
         """No two hold the same stream under the same epoch, not even one after the other."""
         for process in processes.values():
-            self.begun.update((s, epoch) for s, epoch in process.prepared.items() if s in process.heard)
-            self.begun.update(process.held.items())
+            prepared = ((s, epoch) for s, epoch in process.prepared.items() if s in process.heard)
+            self.begun.update((process.name, s, epoch) for s, epoch in (*prepared, *process.held.items()))
             for held in process.held.items():
                 self.given[held].add(process.family)
                 if len(self.given[held]) > 1:
@@ -98,12 +98,12 @@ def check_started(before: Snapshot, after: Snapshot, epochs: Epochs) -> None:
             continue
         # a hand-over that was begun and called off in one step leaves it as running; when it is not, the digest tells
         is_same_life = a["decision_id"] == was["decision_id"]
-        if is_same_life and (stream_id, a["epoch"]) not in epochs.begun:
+        if is_same_life and (a["instance_id"], stream_id, a["epoch"]) not in epochs.begun:
             raise Violation("confirmed although no process has started it", (was, a))
 
 
 def check_handovers(
-    before: Snapshot, after: Snapshot, processes: Mapping[str, Process], overdue: Collection[int]
+    before: Snapshot, after: Snapshot, processes: Mapping[str, Process], epochs: Epochs, overdue: Collection[int]
 ) -> None:
     """A hand-over ends when the owner has stopped, when the next one hears the stream, or when it took too long."""
     for stream_id, was in before.assignments.items():
@@ -113,7 +113,7 @@ def check_handovers(
         old = after.instances[was["instance_id"]]
         has_ended = old["status"] in ("inactive", "removed")
         has_ended |= old["incarnation"] != before.instances[was["instance_id"]]["incarnation"]
-        hears = any(p.name == a["instance_id"] and stream_id in {*p.held, *p.heard} for p in processes.values())
+        hears = (a["instance_id"], stream_id, was["epoch"] + 1) in epochs.begun
         owners = [
             p
             for p in holders(processes, stream_id)

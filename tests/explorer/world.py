@@ -124,7 +124,7 @@ class World:
         is_forked = any(process.is_forked for process in self.processes.values())
         if self.is_clock_known and not self.is_late and not is_forked:
             overdue = {s for s, since in self.releasing.items() if self.elapsed >= since + HANDOFF_TIMEOUT}
-            check_handovers(before, now, self.processes, overdue)
+            check_handovers(before, now, self.processes, self.epochs, overdue)
         if self.is_calm:
             check_repairs(now, self.unsure)
         on_their_way = {s for s, a in now.assignments.items() if a["state"] == "releasing"}
