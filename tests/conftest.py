@@ -43,6 +43,7 @@ _FAST_SETTINGS = {
 
 _ONE_PROCESS_EACH = (
     "tests/dashboard/",
+    "tests/explorer/",
     "tests/security/test_hostile_texts.py",
     "tests/security/test_planted_code.py",
     "tests/security/test_roles.py",

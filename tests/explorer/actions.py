@@ -75,7 +75,7 @@ KINDS: dict[str, tuple[int, Callable[[World, Random], Iterable[Step]]]] = {
     "wait": (8, lambda world, dice: [("wait", seconds) for seconds in (1, 1, 3, 3, 3, 11, 16)]),
     "jobs": (2, lambda world, dice: [("jobs",)]),
     # what is lost or late
-    "lose_beat": (5, lambda world, dice: [("beat", p, 0) for p in _labels(world)]),
+    "lose_beat": (8, lambda world, dice: [("beat", p, 0) for p in _labels(world)]),
     "lose_acknowledge": (3, lambda world, dice: [("acknowledge", p, 0) for p in _speaking(world)]),
     "lose_report": (1, lambda world, dice: [("report", p, 0) for p in _registered(world)]),
     "lose_again": (1, lambda world, dice: [("again", p, 0) for p in _labels(world)]),
@@ -86,7 +86,7 @@ KINDS: dict[str, tuple[int, Callable[[World, Random], Iterable[Step]]]] = {
         ],
     ),
     "arrive": (4, lambda world, dice: [("arrive", p.label) for p in world.processes.values() if p.under_way]),
-    "silence": (3, lambda world, dice: [("silence", n, how) for n in _instances(world) for how in ("obey", "deaf")]),
+    "silence": (6, lambda world, dice: [("silence", n, how) for n in _instances(world) for how in ("obey", "deaf")]),
     # processes
     "new": (4, _new),
     "again": (1, lambda world, dice: [("again", p) for p in _labels(world)]),

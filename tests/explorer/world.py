@@ -371,9 +371,8 @@ class World:
 
     def live(self, seconds: float) -> None:
         """All who live do as they are told; time passes, and the jobs run."""
-        for _ in range(2):
-            for process in self._speaking():
-                self._obey(process)
+        for process in self._speaking():
+            self._obey(process)
         self._pass(seconds)
         self.do_jobs()
 
