@@ -80,12 +80,12 @@ KINDS: dict[str, tuple[int, Callable[[World, Random], Iterable[Step]]]] = {
     "lose_report": (1, lambda world, dice: [("report", p, 0) for p in _registered(world)]),
     "lose_again": (1, lambda world, dice: [("again", p, 0) for p in _labels(world)]),
     "give_up": (
-        2,
+        4,
         lambda world, dice: [
             ("give_up", p, what) for p in _registered(world) for what in ("beat", "acknowledge", "report")
         ],
     ),
-    "arrive": (4, lambda world, dice: [("arrive", p.label) for p in world.processes.values() if p.under_way]),
+    "arrive": (8, lambda world, dice: [("arrive", p.label) for p in world.processes.values() if p.under_way]),
     "silence": (6, lambda world, dice: [("silence", n, how) for n in _instances(world) for how in ("obey", "deaf")]),
     # processes
     "new": (4, _new),

@@ -63,7 +63,7 @@ def check_writers(now: Snapshot, processes: Mapping[str, Process]) -> None:
 def check_promises(now: Snapshot, processes: Mapping[str, Process]) -> None:
     """What a worker that stops by itself may still hear is not given to another, unless by an order."""
     for process in processes.values():
-        if process.stop_within is None or process.ordered_away or process.is_forked:
+        if process.stop_within is None or process.ordered_away or process.is_doubtful:
             continue
         for stream_id in process.held:
             a = now.assignments.get(stream_id)
@@ -78,14 +78,14 @@ def check_in_step(process: Process, now: Snapshot) -> None:
         for stream_id, a in now.assignments.items()
         if a["instance_id"] == process.name and (a["state"] != "releasing" or a["make_before_break"])
     }
-    if process.held != wanted and not process.is_forked:
+    if process.held != wanted and not process.is_doubtful:
         raise Violation("out of step after a full report", (process.label, process.held, wanted))
 
 
 def check_lease(name: str, processes: Mapping[str, Process]) -> None:
     """A process has been given a name: no other that stops by itself may still hear under it, unless by an order."""
     for process in processes.values():
-        is_another = process.name == name and not process.is_forked
+        is_another = process.name == name and not process.is_doubtful
         if is_another and process.stop_within is not None and process.held and not process.ordered_away:
             raise Violation("a name was given before its lease was over", process.label)
 

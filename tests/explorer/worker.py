@@ -55,8 +55,9 @@ class Process:
     frozen: bool = False
     leaving: bool = False
     """It drains itself, to leave when it has nothing any more."""
-    is_forked: bool = False
-    """There is, or was, another process with its memory, which may say in its name what it does not do."""
+    is_doubtful: bool = False
+    """It may have said that it has stopped what it goes on with: by a fork, or by a stop of an earlier time, which
+    carries no epoch."""
     ordered_away: bool = False
     """Its streams were taken by an order that does not wait for it."""
     accepted_at: float = 0.0
@@ -82,7 +83,7 @@ class Process:
 
     def fork(self, label: str) -> Process:
         """A second process with the same memory. What the first one has sent is not sent by the second."""
-        self.is_forked = True
+        self.is_doubtful = True
         child = deepcopy(self)
         child.label, child.identity, child.under_way = label, label, []
         return child
@@ -169,6 +170,7 @@ class Process:
 
     def acknowledge(self, call: Call, *, heard: bool = True) -> None:
         """Say what started and stopped; it is said until the answer has come."""
+        self.is_doubtful |= not self.stopped.isdisjoint(self.held)
         self._say(call, "acknowledge", heard=heard, **self.acknowledgement_of())
         if heard:
             self.started, self.stopped = {}, set()
@@ -186,6 +188,7 @@ class Process:
         """The handler of a stream has ended by itself; it will be started again."""
         epoch = self.held.get(stream_id, self.prepared.get(stream_id))
         self.heard.discard(stream_id)
+        self.is_doubtful |= not self.stopped.isdisjoint(self.held)
         failed = [{"stream_id": stream_id, "epoch": epoch, "error": "connection refused"}]
         self._say(call, "acknowledge", **self.acknowledgement_of(), failed=Jsonb(failed))
         self.started, self.stopped = {}, set()

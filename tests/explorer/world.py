@@ -63,8 +63,6 @@ class World:
     """Nothing was lost so far."""
     is_clock_known: bool = True
     """The clock made no step forward that nobody measured: it looks as time that has passed."""
-    is_late: bool = False
-    """What arrives was said long ago."""
     backup: Mapping[str, Sequence[str]] | None = None
 
     def copy(self) -> World:
@@ -90,7 +88,6 @@ class World:
         """Take a step and look at the laws. Raises Impossible, or Violation."""
         action, *arguments = step
         self.is_calm &= not loses(step)
-        self.is_late = action == "arrive"
         try:
             getattr(self, f"do_{action}")(*arguments)
         except KeyError as error:
@@ -121,8 +118,8 @@ class World:
             a = now.assignments.get(stream_id)
             if was["state"] == "assigned" and (a is None or a["state"] in ("idle", "releasing")):
                 self.unsure.add(was["instance_id"])
-        is_forked = any(process.is_forked for process in self.processes.values())
-        if self.is_clock_known and not self.is_late and not is_forked:
+        is_doubtful = any(process.is_doubtful for process in self.processes.values())
+        if self.is_clock_known and not is_doubtful:
             overdue = {s for s, since in self.releasing.items() if self.elapsed >= since + HANDOFF_TIMEOUT}
             check_handovers(before, now, self.processes, self.epochs, overdue)
         if self.is_calm:
@@ -217,6 +214,8 @@ class World:
     def do_give_up(self, label: str, what: str) -> None:
         """A call is sent, does not arrive for now, and is given up."""
         process = self.registered(label)
+        if what == "acknowledge" and not process.has_something_to_say:
+            raise Impossible("nothing to say")
         function, parameters = {
             "beat": ("heartbeat", process.beat_of),
             "acknowledge": ("acknowledge", process.acknowledgement_of),
@@ -229,6 +228,7 @@ class World:
         process = self.processes[label]
         if not process.under_way:
             raise Impossible("nothing is under way")
+        process.is_doubtful = True
         function, parameters = process.under_way.pop(0)
         self.call(function, **parameters)
 
