@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from random import Random
 
 from tests.explorer.world import MODES, Step, World
@@ -147,14 +147,28 @@ def subjects(step: Step) -> set[str | int]:
     return {*named, *(part for part in arguments if isinstance(part, int) and action in _OF_STREAMS)}
 
 
-def choose(world: World, kinds: Collection[str], dice: Random, last: Step | None = None) -> Step:
-    """A step of one of these kinds, often about what the last one was about. It may still turn out to be impossible."""
+SWARM = (0.0, 0.2, 1.0, 5.0)
+"""In each walk each kind is tried so many times as often as usual: what takes the same rare step twice is found when it
+is not rare (swarm testing, Groce et al. 2012)."""
+_ALWAYS = ("beat", "acknowledge", "hear", "wait")
+
+
+def weights(kinds: Collection[str], dice: Random) -> dict[str, float]:
+    """How often each kind is tried in one walk."""
+    usual = {kind: float(weight) for kind, (weight, _) in KINDS.items() if kind in kinds}
+    return {kind: weight * (1 if kind in _ALWAYS else dice.choice(SWARM)) for kind, weight in usual.items()}
+
+
+def choose(world: World, weights: Mapping[str, float], dice: Random, last: Step | None = None) -> Step:
+    """A step, often about what the last one was about. It may still turn out to be impossible."""
     about = subjects(last) if last is not None and dice.random() < FOCUS else set()
-    left = {kind: KINDS[kind][0] for kind in KINDS if kind in kinds}
+    left = {kind: weight for kind, weight in weights.items() if weight}
     while left:
         [kind] = dice.choices(list(left), list(left.values()))
         steps = list(KINDS[kind][1](world, dice))
         if steps := [step for step in steps if not about or subjects(step) & about or not subjects(step)]:
             return dice.choice(steps)
         del left[kind]
-    return choose(world, kinds, dice)
+    if not about:
+        raise LookupError("no step of these kinds is possible")
+    return choose(world, weights, dice)

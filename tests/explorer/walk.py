@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.explorer.actions import BEGINNINGS, KINDS, WITHHELD, choose
+from tests.explorer.actions import BEGINNINGS, KINDS, WITHHELD, choose, weights
 from tests.explorer.ground import Ground
 from tests.explorer.laws import Violation
 from tests.explorer.world import MODES, Impossible, Step, World, loses
@@ -82,6 +82,7 @@ class Explorer:
         self.walks += 1
         mode = self._dice.choice(list(self.modes))
         gently = self._dice.random() < GENTLE
+        tried = weights(self.kinds, self._dice)
         path: list[Step] = []
         try:
             with self.ground.walk():
@@ -97,7 +98,7 @@ class Explorer:
                         self.ground.order(f"rollback to savepoint mark_{len(marks) - 1}")
                         del path[length:]
                     for _ in range(self._dice.randint(1, TWIG if leaf else DEPTH)):
-                        self._step(world, path, gently=gently)
+                        self._step(world, path, tried, gently=gently)
                         if self._dice.random() < 0.2:
                             self.ground.order(f"savepoint mark_{len(marks)}")
                             marks.append((len(path), world.copy()))
@@ -108,10 +109,10 @@ class Explorer:
             return Found(mode, path, violation, self.steps)
         return None
 
-    def _step(self, world: World, path: list[Step], *, gently: bool) -> None:
+    def _step(self, world: World, path: list[Step], tried: Mapping[str, float], *, gently: bool) -> None:
         """A step that is possible; gently: one in which nothing is lost."""
         while True:
-            step = choose(world, self.kinds, self._dice, path[-1] if path else None)
+            step = choose(world, tried, self._dice, path[-1] if path else None)
             if not (gently and loses(step)) and self._take(world, path, step):
                 return
 
