@@ -118,7 +118,6 @@ FAULTS: dict[str, list[Edit]] = dict(
             "w.now >= w.heard_at + coalesce(w.lease, w.timeout)",
             "w.now >= w.heard_at + least(w.lease / 2, w.timeout)",
         ),
-        _fault("orphans stay orphans", "owners_of_orphans", "and l.owned > 0", "and l.owned > 1000"),
         # hand-over
         _fault(
             "a hand-over is forced at once",

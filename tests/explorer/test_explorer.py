@@ -12,7 +12,7 @@ from tests.explorer.ground import Ground
 from tests.explorer.walk import Explorer, enough, replay
 from tests.explorer.world import MODES, Step
 
-STEPS = 300
+STEPS = 250
 """As many as take a few seconds; `make explore` takes more."""
 
 
@@ -45,7 +45,7 @@ def test_the_same_seed_takes_the_same_steps_and_another_one_others(ground: Groun
 
 
 def test_what_is_found_is_shrunk_to_a_test_that_runs(ground: Ground) -> None:
-    with planted(ground, FAULTS["a suspended instance gets streams"]):
+    with planted(ground, FAULTS["a next owner that is full gets the stream"]):
         explorer = Explorer(ground, 1)
         explorer.explore(lambda: bool(explorer.found) or explorer.steps > 1000)
         [found] = explorer.found.values()

@@ -9,9 +9,9 @@ from tests.explorer.ground import Ground
 from tests.explorer.walk import Explorer
 
 SOON = (
-    "a suspended instance gets streams",
+    "a stream that is to be stopped counts in the digest",
     "a hand-over that is called off keeps its next owner",
-    "what is on its way is not counted",
+    "a new process keeps the epochs of the old one",
 )
 MOST_STEPS = 1000
 

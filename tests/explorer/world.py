@@ -364,6 +364,7 @@ class World:
         self.elapsed += seconds
         for process in self.processes.values():
             if process.stop_within is not None and self.elapsed >= process.accepted_at + process.stop_within:
+                self.is_calm &= not (process.held or process.has_something_to_say)  # it forgets what it had to say
                 process.let_go()
                 process.incarnation = None
 
