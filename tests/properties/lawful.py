@@ -59,7 +59,7 @@ class Worker:
     heard_at: datetime | None = None
     """When it sent the last beat (or registration) that was answered."""
     ordered_away: bool = False
-    """An administrator took what it had, or another process took its place by order."""
+    """An administrator took what it had, or another process took its place, by force."""
 
     @property
     def who(self) -> dict[str, Any]:
@@ -173,19 +173,17 @@ class LawfulFleet:
         """A new process under this name; None when it was refused."""
         self._processes += 1
         worker = Worker(name, f"{name} {self._processes}", 0)
-        before = self.now.instances.get(name, {})
         ordered_away = {other: other.ordered_away for other in self.workers if other.name == name}
         for other in ordered_away:
-            other.ordered_away |= bool(traits.get("takeover"))
+            other.ordered_away |= bool(traits.get("takeover") and traits.get("force"))
         if not self.register(worker, capacity, refused, **traits):
             for other, was_ordered_away in ordered_away.items():
                 other.ordered_away = was_ordered_away
             return None
         for other in self.workers:
             if other.name == name and other is not worker:
-                by_its_word = before.get("suspended_until") is not None or before.get("status") == "removed"
                 if other.stop_within is not None and other.running:
-                    assert traits.get("takeover") or by_its_word or other.ordered_away, (other, worker)
+                    assert other.ordered_away, (other, worker)
                 other.ordered_away = True
         return worker
 
@@ -286,7 +284,7 @@ class LawfulFleet:
         self.call("heartbeat", ["OR301"], **worker.who, digest=digest_of(worker.running.items()), report=report)
 
     def order_away(self, name: str) -> None:
-        """An administrator takes everything from the instance of this name."""
+        """An administrator takes everything from the instance of this name, by force."""
         for worker in self.workers:
             worker.ordered_away |= worker.name == name
 

@@ -103,9 +103,9 @@ class PlainSimulation:
 
     @often(3)
     def event_join(self, dice: Random) -> None:
-        takeover = dice.random() < 0.5
+        orders = {"takeover": dice.random() < 0.5, "force": dice.random() < 0.3}
         refused = ["OR104", "OR404"]
-        self.fleet.join(dice.choice(_NAMES), self.capacity(dice), refused, takeover=takeover, **self.traits(dice))
+        self.fleet.join(dice.choice(_NAMES), self.capacity(dice), refused, **orders, **self.traits(dice))
 
     def event_register_again(self, dice: Random) -> None:
         """The same process: its streams and epochs stay."""
@@ -190,6 +190,8 @@ class PlainSimulation:
 
     def event_suspend(self, dice: Random) -> None:
         if worker := self.a_worker(dice):
+            if worker.stop_within is not None:
+                worker.running = {}  # nothing runs any more when one that promised to have stopped says so
             self.fleet.call("suspend_instance", ["OR301"], **worker.who, **{"for": dice.choice(["5 s", "60 s"])})
             worker.beating = False
 
@@ -207,8 +209,10 @@ class PlainSimulation:
 
     def event_remove(self, dice: Random) -> None:
         name = self.an_instance(dice)
-        self.fleet.order_away(name)
-        self.fleet.call("remove_instance", ["OR103"], instance_id=name)
+        force = dice.random() < 0.3
+        if force:
+            self.fleet.order_away(name)
+        self.fleet.call("remove_instance", ["OR103"], instance_id=name, force=force)
         if dice.random() < 0.8:
             self.fleet.call("readmit_instance", ["OR103"], instance_id=name)
 
