@@ -14,7 +14,8 @@ declare
     );
     v_decision_id bigint;
 begin
-    update {{ private }}.withdrawal as w set epoch = greatest(w.epoch, {{ private }}.least_number() - 1);
+    -- and waited for anew: what its instance was told since the time that is known does not count
+    update {{ private }}.withdrawal as w set epoch = greatest(w.epoch, {{ private }}.least_number() - 1), withdrawn_at = {{ private }}.now();
     if cardinality(v_stream_ids) > 0 then
         v_decision_id := {{ private }}.open_decision(
             'new generation', 'look at the server', 'this database may be another one than it was',

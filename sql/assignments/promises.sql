@@ -15,9 +15,11 @@ create or replace function {{ private }}.promise_over_at(p_instance_id text)
     returns timestamptz
     language sql volatile
 as $function$
-    select h.beat_at + i.lease
+    -- it may have been heard in a time that a restored database does not know of
+    select {{ private }}.heard_at(h.beat_at, c.generation_at, c.unwatched) + i.lease
     from {{ private }}.instance as i
     join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
+    cross join {{ private }}.controller as c
     where i.instance_id = p_instance_id
         and i.stop_within is not null
         -- by either word it says that it has stopped

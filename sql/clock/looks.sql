@@ -29,16 +29,3 @@ begin
 end
 $function$;
 comment on function {{ private }}.note_look() is 'The instances are looked at: of the time since the last look 5 s count as silence, or a little more than was usual lately.';
-
-create or replace function {{ private }}.heard_at(p_beat_at timestamptz, p_counts_from timestamptz, p_unwatched tstzmultirange)
-    returns timestamptz
-    language sql stable
-begin atomic
-    select b.moment + coalesce((
-        select sum(upper(u.times) - greatest(lower(u.times), b.moment))
-        from unnest(p_unwatched) as u(times)
-        where upper(u.times) > b.moment
-    ), '0')
-    from (select greatest(p_beat_at, p_counts_from) as moment) as b;
-end;
-comment on function {{ private }}.heard_at(timestamptz, timestamptz, tstzmultirange) is 'From when on an instance counts as silent that was last heard at a time: neither the time before p_counts_from counts nor that in which nobody looked.';

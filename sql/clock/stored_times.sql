@@ -27,6 +27,7 @@ as $function$
         ('assignment', 'waiting_since', 'past', null),
         ('clock_step', 'clock_said', 'record', null),
         ('clock_step', 'found_at', 'past', null),
+        ('controller', 'generation_at', 'past', null),
         ('controller', 'last_balanced_at', 'past', null),
         ('controller', 'paused_at', 'past', null),
         ('controller', 'pull_cold_since', 'past', null),

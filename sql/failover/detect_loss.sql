@@ -133,7 +133,7 @@ as $function$
         join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
         cross join {{ private }}.controller as c
         cross join limits as l
-        cross join lateral (select {{ private }}.heard_at(h.beat_at, c.silence_counts_from, c.unwatched)) as s(heard_at)
+        cross join lateral (select {{ private }}.heard_at(h.beat_at, greatest(c.silence_counts_from, c.generation_at), c.unwatched)) as s(heard_at)
         where i.instance_id = any(p_watched)
             and i.is_living
             and i.placement = 'push'
@@ -210,8 +210,8 @@ as $function$
     watched as (
         select
             i.instance_id, i.session_lost_at, i.suspended_until, i.lease, h.beat_at,
-            {{ private }}.heard_at(h.beat_at, c.silence_counts_from, c.unwatched) as heard_at,
-            {{ private }}.heard_at(h.beat_at, null, c.unwatched) as spoke_at, c.sessions_trusted_from, l.now, l.timeout, l.grace
+            {{ private }}.heard_at(h.beat_at, greatest(c.silence_counts_from, c.generation_at), c.unwatched) as heard_at,
+            {{ private }}.heard_at(h.beat_at, c.generation_at, c.unwatched) as spoke_at, c.sessions_trusted_from, l.now, l.timeout, l.grace
         from {{ private }}.instance as i
         join {{ private }}.heartbeat as h on h.instance_id = i.instance_id
         cross join {{ private }}.controller as c
@@ -254,7 +254,7 @@ as $function$
     where i.instance_id = any(p_watched)
         and i.is_placeable
         and i.suspended_until is null
-        and {{ private }}.heard_at(h.beat_at, c.silence_counts_from, c.unwatched) <= l.late_since
+        and {{ private }}.heard_at(h.beat_at, greatest(c.silence_counts_from, c.generation_at), c.unwatched) <= l.late_since
 $function$;
 comment on function {{ private }}.instances_late(text[]) is 'Those of these instances that are to be warned of now.';
 

@@ -57,3 +57,16 @@ begin
 end
 $function$;
 comment on function {{ private }}.on_this_clock(timestamptz) is 'A moment that the server itself noted, such as the start of a transaction, by the clock as it goes since its last step.';
+
+create or replace function {{ private }}.heard_at(p_beat_at timestamptz, p_counts_from timestamptz, p_unwatched tstzmultirange)
+    returns timestamptz
+    language sql stable
+begin atomic
+    select b.moment + coalesce((
+        select sum(upper(u.times) - greatest(lower(u.times), b.moment))
+        from unnest(p_unwatched) as u(times)
+        where upper(u.times) > b.moment
+    ), '0')
+    from (select greatest(p_beat_at, p_counts_from) as moment) as b;
+end;
+comment on function {{ private }}.heard_at(timestamptz, timestamptz, tstzmultirange) is 'From when on an instance counts as silent that was last heard at a time: neither the time before p_counts_from counts nor that in which nobody looked.';

@@ -47,7 +47,8 @@ begin
             -- the very first look: nothing was given yet
             when v_is_same is null then c.generation
             else greatest(extract(epoch from {{ private }}.now())::bigint, c.generation + 1)
-        end;
+        end,
+        generation_at = case when v_is_same is null then c.generation_at else {{ private }}.now() end;
 end
 $function$;
 comment on function {{ private }}.know_database() is 'Take a new generation if this may be another database than it was at the last look. The caller holds the decision lock.';

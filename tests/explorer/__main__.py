@@ -15,11 +15,11 @@ from orchestrator.lab.server import fast_directory, temporary_server
 from orchestrator.logs import log
 from orchestrator.names import Names
 from tests.conftest import _FAST_SETTINGS, SCHEMA
-from tests.explorer.actions import KINDS, WITHHELD
-from tests.explorer.faults import FAULTS, FURTHER_KINDS
+from tests.explorer.actions import KINDS
+from tests.explorer.faults import FAULTS
 from tests.explorer.faults import planted as planted_in
 from tests.explorer.ground import Ground
-from tests.explorer.walk import USUAL, Explorer, Found, enough
+from tests.explorer.walk import Explorer, Found, enough
 from tests.explorer.world import MODES
 from tests.support import Clock, Database
 
@@ -42,10 +42,9 @@ def fresh_ground() -> Iterator[Ground]:
 )
 @click.option("--seed", type=int, help="Of the dice; printed, for a run to be repeated.")
 @click.option("--mode", type=click.Choice([*MODES, "both"]), default="both", show_default=True, help="Of hand-overs.")
-@click.option("--also", help=f"Kinds of actions that are withheld: {', '.join(sorted(WITHHELD))}.")
 @click.option("--only", help=f"Only these kinds, separated by commas: {', '.join(KINDS)}.")
 @click.option("--planted", is_flag=True, help="Plant one fault after the other; after how many steps is each found?")
-def main(seconds: float, seed: int | None, mode: str, also: str | None, only: str | None, planted: bool) -> None:
+def main(seconds: float, seed: int | None, mode: str, only: str | None, planted: bool) -> None:
     """Walk through the real SQL, look at the laws after each step, and print what breaks one as a test.
 
     Exit status 1 when something was found, or a planted fault was not.
@@ -53,7 +52,7 @@ def main(seconds: float, seed: int | None, mode: str, also: str | None, only: st
     seed = SystemRandom().randrange(100_000) if seed is None else seed
     log.set_up(level="CRITICAL")  # what is refused is refused on purpose
     click.echo(f"seed {seed}, {mode}")
-    kinds = frozenset(only.split(",") if only else USUAL) | frozenset(also.split(",") if also else ())
+    kinds = frozenset(only.split(",") if only else KINDS)
     if unknown := kinds - KINDS.keys():
         raise click.BadParameter(f"unknown: {', '.join(sorted(unknown))}")
     modes = MODES if mode == "both" else (mode,)
@@ -84,7 +83,7 @@ def _find(
 ) -> Found | None:
     """Look for a planted fault, and print a line about it."""
     with planted_in(ground, FAULTS[name]):
-        explorer = Explorer(ground, seed, modes, kinds | FURTHER_KINDS.get(name, frozenset()))
+        explorer = Explorer(ground, seed, modes, kinds)
         until = enough(explorer, seconds=seconds)
         explorer.explore(lambda: until() or bool(explorer.found))
         found = next(iter(explorer.found.values()), None)

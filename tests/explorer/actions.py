@@ -12,9 +12,6 @@ NAMES = ("a", "b", "c")
 TRAITS = ((), (), (), ("unable",), ("stops",))
 """Of new processes: most make before break, some cannot, some stop by themselves when they are cut off."""
 
-WITHHELD = frozenset({"back_up", "restore"})
-"""Kinds that are not tried unless they are asked for. Empty this when epochs outlive a restore of the database."""
-
 
 def _labels(world: World) -> list[str]:
     return [process.label for process in world.processes.values() if process.acts]

@@ -32,8 +32,8 @@ FAULTS: dict[str, list[Edit]] = dict(
         _fault(
             "a new owner gets the old one's epoch",
             "give_streams",
-            "epoch = a.epoch + 1,",
-            "epoch = a.epoch + (c.to_id is null)::integer,",
+            "else {private}.epoch_after(a.epoch, a.next_epoch, v_least)",
+            "else a.epoch + (c.to_id is null)::integer",
         ),
         _fault("a start is confirmed under any epoch", "confirm_starts", "and u.epoch = a.epoch", ""),
         _fault(
@@ -82,8 +82,8 @@ FAULTS: dict[str, list[Edit]] = dict(
         _fault(
             "a stream is free although its owner may still hear it",
             "free_at",
-            "and i.stop_within is not null",
-            "and false",
+            "where i.stop_within is not null",
+            "where false",
         ),
         # placement
         _fault("a suspended instance gets streams", "placeable_instances", "and (i.suspended_until is null)", ""),
@@ -95,7 +95,12 @@ FAULTS: dict[str, list[Edit]] = dict(
             "if exists (select from {private}.assignment as a where a.instance_id = p_instance_id) then",
             "if false then",
         ),
-        _fault("a new process keeps the incarnation", "welcome_back", "incarnation = i.incarnation + 1,", ""),
+        _fault(
+            "a new process keeps the incarnation",
+            "welcome_back",
+            "incarnation = greatest(i.incarnation + 1, {private}.least_number()),",
+            "",
+        ),
         _fault(
             "a second loss forgets the first, and a beat out of step is answered with nothing",
             "lose_instances",
@@ -108,8 +113,8 @@ FAULTS: dict[str, list[Edit]] = dict(
         _fault(
             "a name is given while its process lives",
             "check_return",
-            "elsif not p_is_same_process and not p_takeover and {private}.is_alive(p_known) then",
-            "elsif false then",
+            "elsif not p_is_same_process and not (p_takeover",
+            "elsif false and not (p_takeover",
         ),
         # failover
         _fault(
@@ -144,6 +149,19 @@ FAULTS: dict[str, list[Edit]] = dict(
             "where a.stream_id = u.stream_id and a.instance_id = p_instance_id and (",
             "where a.stream_id = u.stream_id and (",
         ),
+        # generations
+        _fault(
+            "epochs go backwards after a restore",
+            "know_database",
+            "else greatest(extract(epoch from {private}.now())::bigint, c.generation + 1)",
+            "else c.generation",
+        ),
+        _fault(
+            "two prepare under one epoch",
+            "hand_over",
+            "when v_make_before_break and a.next_instance_id is distinct from c.to_id",
+            "when v_make_before_break and a.next_epoch is null",
+        ),
         # clock
         _fault(
             "a step of the clock moves nothing",
@@ -153,12 +171,6 @@ FAULTS: dict[str, list[Edit]] = dict(
         ),
     ]
 )
-
-BACKWARDS = "epochs go backwards after a restore"
-FAULTS[BACKWARDS] = []
-"""Nothing has to be planted for this one, as long as restores are withheld (actions.WITHHELD)."""
-FURTHER_KINDS = {BACKWARDS: frozenset({"back_up", "restore"})}
-"""Kinds of actions that it takes to find a fault, beside the usual ones."""
 
 _DEFINITION = """
 select pg_get_functiondef(p.oid) as text from pg_proc as p

@@ -61,9 +61,9 @@ def check_writers(now: Snapshot, processes: Mapping[str, Process]) -> None:
 
 
 def check_promises(now: Snapshot, processes: Mapping[str, Process]) -> None:
-    """What a worker that stops by itself may still hear is not given to another, unless by an order."""
+    """What a worker that stops by itself may still hear is not given to another, by whichever rule or order."""
     for process in processes.values():
-        if process.stop_within is None or process.ordered_away or process.is_doubtful:
+        if process.stop_within is None or process.is_doubtful:
             continue
         for stream_id in process.held:
             a = now.assignments.get(stream_id)
@@ -83,10 +83,10 @@ def check_in_step(process: Process, now: Snapshot) -> None:
 
 
 def check_lease(name: str, processes: Mapping[str, Process]) -> None:
-    """A process has been given a name: no other that stops by itself may still hear under it, unless by an order."""
+    """A process has been given a name: no other that stops by itself may still hear under it."""
     for process in processes.values():
         is_another = process.name == name and not process.is_doubtful
-        if is_another and process.stop_within is not None and process.held and not process.ordered_away:
+        if is_another and process.stop_within is not None and process.held:
             raise Violation("a name was given before its lease was over", process.label)
 
 
@@ -113,7 +113,7 @@ def check_handovers(
         old = after.instances[was["instance_id"]]
         has_ended = old["status"] in ("inactive", "removed")
         has_ended |= old["incarnation"] != before.instances[was["instance_id"]]["incarnation"]
-        hears = (a["instance_id"], stream_id, was["epoch"] + 1) in epochs.begun
+        hears = (a["instance_id"], stream_id, was["next_epoch"]) in epochs.begun
         owners = [
             p
             for p in holders(processes, stream_id)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.explorer.actions import WITHHELD
 from tests.explorer.conftest import Replay
 
 
-@pytest.mark.skipif("restore" in WITHHELD, reason="epochs do not outlive a restore yet")
 def test_one_epoch_for_two_processes(replay: Replay) -> None:
     """A process of the time after the backup, and one that registers after the restore."""
     replay(
@@ -62,4 +58,17 @@ def test_no_lease_is_cut_short(replay: Replay) -> None:
         ("wait", 11),
         ("beat", "a1"),
         ("wait", 11),
+    )
+
+
+def test_a_lease_counts_from_the_restore(replay: Replay) -> None:
+    """A process was heard after the backup: the restored database does not know of that."""
+    replay(
+        "make_before_break",
+        ("new", "c1", 0, "stops"),
+        ("silence", "a", "deaf"),
+        ("back_up",),
+        ("silence", "a", "obey"),
+        ("restore",),
+        ("new", "c2", 0, "unable"),
     )

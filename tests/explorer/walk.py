@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.explorer.actions import BEGINNINGS, KINDS, WITHHELD, choose, weights
+from tests.explorer.actions import BEGINNINGS, KINDS, choose, weights
 from tests.explorer.ground import Ground
 from tests.explorer.laws import Violation
 from tests.explorer.world import MODES, Impossible, Step, World, loses
@@ -23,7 +23,6 @@ LEAVES = 5
 GENTLE = 0.3
 """This part of all walks loses nothing, so that nothing may have to be repaired."""
 SWEEP_EVERY = 20
-USUAL = frozenset(KINDS) - WITHHELD
 
 
 @dataclass
@@ -55,7 +54,7 @@ class Explorer:
     ground: Ground
     seed: int
     modes: Sequence[str] = MODES
-    kinds: Collection[str] = USUAL
+    kinds: Collection[str] = frozenset(KINDS)
     steps: int = 0
     walks: int = 0
     leaves: int = 0

@@ -58,8 +58,6 @@ class Process:
     is_doubtful: bool = False
     """It may have said that it has stopped what it goes on with: by a fork, or by a stop of an earlier time, which
     carries no epoch."""
-    ordered_away: bool = False
-    """Its streams were taken by an order that does not wait for it."""
     accepted_at: float = 0.0
     """When it sent its last beat or registration that was answered, by a clock that never steps."""
     under_way: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -102,7 +100,7 @@ class Process:
     # `heard` is False where the call arrives and its answer does not.
 
     def register(self, call: Call, now: float, *, takeover: bool = False, heard: bool = True) -> None:
-        metadata = {"process": self.identity, "make_before_break": self.able}
+        metadata = {"process": self.identity, "make_before_break": self.able, "adopts": True}
         [row] = self._say(
             call,
             "register_instance",
@@ -121,7 +119,7 @@ class Process:
         for stream_id in self.held.keys() - full.keys():
             self._stop(stream_id)
         for stream_id, epoch in full.items():
-            self._start(stream_id, epoch)
+            self._start(stream_id, epoch)  # adopting is the same here: a handler has no beginning
         if self.identity != self.family:
             self.family = self.identity
 
@@ -135,8 +133,7 @@ class Process:
             return
         self.accepted_at = now
         self._prepare_only(answer)
-        self._adopt(answer)
-        commands = [row for row in answer if row["action"] in ("add", "remove")]
+        commands = _to_apply(answer)
         if not commands:
             self.attempts = 0
             return
@@ -155,15 +152,13 @@ class Process:
         """A notification came: do what is new."""
         answer = self._say(call, "get_commands", **self.who)
         self._prepare(answer)
-        self._adopt(answer)
-        self._apply([row for row in answer if row["action"] in ("add", "remove")])
+        self._apply(_to_apply(answer))
 
     def report(self, call: Call, *, heard: bool = True) -> None:
         """Say all that it hears, and do what the answer says."""
         answer = self._say(call, "report_streams", heard=heard, **self.report_of())
         if heard:
-            self._adopt(answer)
-            self._apply([row for row in answer if row["action"] in ("add", "remove")])
+            self._apply(_to_apply(answer))
 
     def report_of(self) -> dict[str, Any]:
         return {**self.who, "streams": list(self.held), "epochs": list(self.held.values())}
@@ -237,7 +232,7 @@ class Process:
         for row in sorted(commands, key=lambda row: str(row["action"]), reverse=True):
             stream_id, epoch = row["stream_id"], row["epoch"]
             held = self.held.get(stream_id)
-            if row["action"] == "add":
+            if row["action"] in ("add", "adopt"):
                 changed |= self._start(stream_id, epoch)
             elif held is not None and epoch is not None and held > epoch:
                 self.stopped.add(stream_id)  # an ownership that ended before the present one
@@ -253,19 +248,16 @@ class Process:
                 self.heard.discard(stream_id)
 
     def _prepare_only(self, answer: Sequence[Row]) -> None:
-        named = {row["stream_id"] for row in answer if row["action"] in ("prepare", "add")}
+        named = {row["stream_id"] for row in answer if row["action"] in ("prepare", "add", "adopt")}
         self.prepared = {s: epoch for s, epoch in self.prepared.items() if s in named}
         self._prepare(answer)
         self.heard &= self.prepared.keys()
         for stream_id in self.heard:
             self.started[stream_id] = self.prepared[stream_id]
 
-    def _adopt(self, answer: Sequence[Row]) -> None:
-        """Go on with what it hears, under a newer epoch."""
-        for row in answer:
-            stream_id, epoch = row["stream_id"], row["epoch"]
-            if row["action"] == "adopt" and self.held.get(stream_id, epoch) < epoch:
-                self.held[stream_id] = self.started[stream_id] = epoch
+
+def _to_apply(answer: Sequence[Row]) -> list[Row]:
+    return [row for row in answer if row["action"] in ("add", "adopt", "remove")]
 
 
 def holders(processes: Mapping[str, Process], stream_id: int) -> list[Process]:

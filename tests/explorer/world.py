@@ -157,24 +157,14 @@ class World:
             process.lease, process.stop_within = 30, 25
         known = self.now.instances.get(process.name, {}) if self.now else {}
         process.register(self.call, self.elapsed, takeover=bool(takeover))
-        if (
-            self.is_clock_known
-            and not takeover
-            and known.get("suspended_until") is None
-            and known.get("status") != "removed"
-        ):
+        if self.is_clock_known and known.get("suspended_until") is None and known.get("status") != "removed":
             check_lease(process.name, self.processes)
-        for other in self.processes.values():
-            other.ordered_away |= other.name == process.name
         self.processes[label] = process
 
     def do_again(self, label: str, heard: int = 1) -> None:
         """A process registers anew."""
         process = self.acting(label)
-        identity = process.identity
         process.register(self.call, self.elapsed, heard=bool(heard))
-        for other in self.processes.values():
-            other.ordered_away |= other.name == process.name and other.identity != identity
 
     def do_beat(self, label: str, heard: int = 1) -> None:
         self.acting(label).beat(self.call, self.elapsed, heard=bool(heard))
@@ -279,8 +269,6 @@ class World:
 
     def do_remove(self, name: str) -> None:
         self.call("remove_instance", instance_id=name)
-        for process in self.processes.values():
-            process.ordered_away |= process.name == name
 
     def do_readmit(self, name: str) -> None:
         self.call("readmit_instance", instance_id=name)

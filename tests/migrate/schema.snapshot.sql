@@ -5013,6 +5013,7 @@ CREATE TABLE orchestrator_private.controller (
     looked_every interval,
     fingerprint text,
     generation bigint DEFAULT 0 NOT NULL,
+    generation_at timestamp with time zone,
     CONSTRAINT there_is_only_one CHECK (only_one)
 );
 
@@ -5037,6 +5038,8 @@ COMMENT ON COLUMN orchestrator_private.controller.looked_every IS 'How far apart
 COMMENT ON COLUMN orchestrator_private.controller.fingerprint IS 'Which server and database this was, and since when it had been running, when it was last looked at; null: never.';
 
 COMMENT ON COLUMN orchestrator_private.controller.generation IS 'When this database last found that it may be another one than it was, in seconds since 1970; 0: never. Epochs and incarnations that are given since are at least 2^20 times that.';
+
+COMMENT ON COLUMN orchestrator_private.controller.generation_at IS 'When the generation began: what was heard before is not known for certain, and leases count from then.';
 
 CREATE TABLE orchestrator_private.settle_request (
     settle_request_id bigint NOT NULL,

@@ -73,7 +73,8 @@ LIVED = """
         recovery_since = {p}.now() - interval '40 seconds', recovery_ended_at = {p}.now() - interval '90 seconds',
         sessions_trusted_from = {p}.now() + interval '20 seconds',
         silence_trusted_from = {p}.now() + interval '30 seconds',
-        silence_counts_from = {p}.now() - interval '500 seconds';
+        silence_counts_from = {p}.now() - interval '500 seconds',
+        generation_at = {p}.now() - interval '600 seconds';
     update {p}.job set claimed_until = {p}.now() + interval '20 seconds' where job = 'sync_source';
     update {p}.heartbeat set progress_at = {p}.now() - interval '12 seconds';
     update {p}.alert_target set
