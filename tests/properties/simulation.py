@@ -414,6 +414,10 @@ class CutOffSimulation(MixedSimulation):
         if worker := self.a_worker(dice):
             self.fleet.beat_in_vain(worker)
 
+    @often(6)
+    def event_remove(self, dice: Random) -> None:
+        super().event_remove(dice)
+
     @often(4)
     def event_switch_a_stream_off_and_on(self, dice: Random) -> None:
         stream_id = self.a_stream(dice)
