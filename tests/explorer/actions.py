@@ -113,9 +113,9 @@ KINDS: dict[str, tuple[int, Callable[[World, Random], Iterable[Step]]]] = {
     "pause": (1, lambda world, dice: [("pause",)]),
     "resume": (1, lambda world, dice: [("resume",)]),
     # the database
-    "clock": (2, lambda world, dice: [("clock", s, how) for s in (-3600, -30, 30, 3600) for how in (0, 1)]),
-    "back_up": (3, lambda world, dice: [("back_up",)]),
-    "restore": (3, lambda world, dice: [("restore",)] if world.backup is not None else []),
+    "clock": (4, lambda world, dice: [("clock", s, how) for s in (-3600, -30, 30, 3600) for how in (0, 1)]),
+    "back_up": (6, lambda world, dice: [("back_up",)]),
+    "restore": (6, lambda world, dice: [("restore",)] if world.backup is not None else []),
 }
 """Each kind of action: how often it is tried, and the steps that it may be now."""
 
@@ -124,14 +124,15 @@ _JOINED: tuple[Step, ...] = (("new", "c1", 0), ("wait", 3), ("beat", "c1"))
 _STOPS: tuple[Step, ...] = (("new", "b2", 1, "stops"), ("beat", "b2"), ("acknowledge", "b2"))
 BEGINNINGS: tuple[tuple[Step, ...], ...] = (
     (),
+    (("pause",),),
     _JOINED,
     (*_STOPS,),
     (*_STOPS, *_JOINED),
     (("new", "c1", 0, "stops"), ("wait", 3)),
 )
-"""Two instances at rest; or a third that has joined, so that streams are on their way to it; or one of them stops by
-itself."""
-FOCUS = 0.5
+"""Two instances at rest, perhaps with balancing paused; or a third that has joined, so that streams are on their way to
+it; or one of them stops by itself."""
+FOCUS = 0.6
 """This part of all steps is about what the step before was about: an instance or a stream."""
 _OF_STREAMS = frozenset({"hear", "fail", "give_back", "move", "pin", "unpin", "off", "on"})
 _IS_ABOUT = re.compile(rf"[{''.join(NAMES)}]\d*")
