@@ -88,6 +88,8 @@ class Explorer:
                 world = World.begin(self.ground, mode)
                 for step in self._dice.choice(BEGINNINGS):
                     self._take(world, path, step)
+                if "back_up" in self.kinds and self._dice.random() < 0.5:
+                    self._take(world, path, ("back_up",))
                 marks = [(len(path), world.copy())]
                 self.ground.order("savepoint mark_0")
                 for leaf in range(LEAVES):
