@@ -57,7 +57,7 @@ class Process:
     """It drains itself, to leave when it has nothing any more."""
     is_doubtful: bool = False
     """It may have said that it has stopped what it goes on with: by a fork, or by a stop of an earlier time, which
-    carries no epoch."""
+    carries no epoch. Or it was given what a restored database does not know that it has."""
     accepted_at: float = 0.0
     """When it sent its last beat or registration that was answered, by a clock that never steps."""
     under_way: list[tuple[str, dict[str, Any]]] = field(default_factory=list)

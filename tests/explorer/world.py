@@ -345,6 +345,12 @@ class World:
             raise Impossible("there is no backup")
         self.ground.restore(self.backup)
         self.now = None
+        assignments = look(self.ground.conn).assignments
+        for process in self.processes.values():
+            process.is_doubtful |= any(
+                stream_id not in assignments or assignments[stream_id]["instance_id"] != process.name
+                for stream_id in process.held
+            )
 
     def _pass(self, seconds: float) -> None:
         """Time passes while the jobs look; who stops by its own clock does."""

@@ -154,7 +154,9 @@ def check_fence(now: Snapshot) -> None:
     """The fence lets the present epoch of a stream with an owner through, and nothing else."""
     for a in now.assignments.values():
         assert a["fence_passes"] is (a["instance_id"] is not None), a
-        assert not a["old_epoch_passes"] and not a["next_epoch_passes"], a
+        # also the one under which its owner runs it, until it has adopted the present one
+        assert not a["old_epoch_passes"] or a["adopted_from"] == a["epoch"] - 1, a
+        assert not a["next_epoch_passes"], a
         assert (a["state"] == "idle") == (a["stream_id"] in now.inactive), a
 
 
