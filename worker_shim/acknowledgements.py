@@ -38,6 +38,11 @@ class Acknowledgements:
         self._stopped.add(stream_id)
         self._soon()
 
+    def unheard(self, stream: Stream) -> None:
+        """A prepared stream is not heard any more: that it was is not to be said."""
+        if self._started.get(stream.stream_id) is stream:
+            del self._started[stream.stream_id]
+
     def failed(self, stream: Stream, error: str) -> None:
         """Its handler ended by itself."""
         self._failed[stream.stream_id] = stream, error

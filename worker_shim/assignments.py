@@ -150,6 +150,8 @@ class Assignments:
     def _failed(self, stream: Stream, error: str) -> None:
         self.counts.add(errors=1)
         self.heard.discard(stream)
+        if self.supervisor.prepared.get(stream.stream_id) is stream:
+            self.acknowledgements.unheard(stream)
         self.acknowledgements.failed(stream, error)
 
     def _is_valid(self, stream: Stream, term: int) -> bool:

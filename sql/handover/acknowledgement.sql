@@ -16,6 +16,7 @@ declare
     v_failed integer := 0;
     v_said integer;
     v_decides boolean;
+    v_stops bigint[];
 begin
     perform {{ private }}.require_argument(
         'p_started_epochs', coalesce(cardinality(p_started), 0) = coalesce(cardinality(p_started_epochs), 0),
@@ -39,10 +40,18 @@ begin
     end if;
     perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
 
-    if cardinality(p_stopped) > 0 then
-        v_stopped := {{ private }}.confirm_stops(p_instance_id, p_stopped);
+    -- What it runs now under its present epoch it has stopped before: that says nothing of a hand-over which has begun since.
+    v_stops := array(
+        select u.stream_id from unnest(p_stopped) as u(stream_id)
+        except
+        select a.stream_id
+        from unnest(p_started, p_started_epochs) as u(stream_id, epoch)
+        join {{ private }}.assignment as a on a.stream_id = u.stream_id and a.epoch = u.epoch and a.instance_id = p_instance_id
+    );
+    if cardinality(v_stops) > 0 then
+        v_stopped := {{ private }}.confirm_stops(p_instance_id, v_stops);
         -- a hand-over that was called off when it had stopped already: it is to start again
-        perform {{ private }}.await_restarts(p_instance_id, p_stopped);
+        perform {{ private }}.await_restarts(p_instance_id, v_stops);
     end if;
     if cardinality(p_started) > 0 then
         v_started := {{ private }}.confirm_starts(p_instance_id, p_started, p_started_epochs);

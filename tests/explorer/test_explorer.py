@@ -45,9 +45,9 @@ def test_the_same_seed_takes_the_same_steps_and_another_one_others(ground: Groun
 
 
 def test_what_is_found_is_shrunk_to_a_test_that_runs(ground: Ground) -> None:
-    with planted(ground, FAULTS["a next owner that is full gets the stream"]):
+    with planted(ground, FAULTS["a hand-over is forced at once"]):
         explorer = Explorer(ground, 1)
-        explorer.explore(lambda: bool(explorer.found) or explorer.steps > 1000)
+        explorer.explore(lambda: bool(explorer.found) or explorer.steps > 2000)
         [found] = explorer.found.values()
         shortest = explorer.shrink(found)
         assert 0 < len(shortest.path) < len(found.path)

@@ -72,3 +72,35 @@ def test_a_lease_counts_from_the_restore(replay: Replay) -> None:
         ("restore",),
         ("new", "c2", 0, "unable"),
     )
+
+
+def test_a_stop_of_an_earlier_time_ends_no_hand_over(replay: Replay) -> None:
+    """It goes on with the stream under a newer epoch, and says both in one call."""
+    replay(
+        "break_before_make",
+        ("new", "b2", 1, "stops"),
+        ("beat", "b2"),
+        ("acknowledge", "b2"),
+        ("new", "c1", 0),
+        ("wait", 3),
+        ("beat", "c1"),
+        ("silence", "b", "deaf"),
+        ("move", 2, "c"),
+        ("beat", "a1"),
+        ("silence", "b", "deaf"),
+        ("beat", "a1"),
+        ("beat", "b2"),
+        ("move", 2, "b"),
+        ("acknowledge", "a1"),
+    )
+
+
+def test_what_is_prepared_and_fails_is_not_said_to_be_heard(replay: Replay) -> None:
+    replay(
+        "make_before_break",
+        ("new", "c1", 0, "stops"),
+        ("wait", 3),
+        ("beat", "c1"),
+        ("hear", "c1", 3),
+        ("fail", "c1", 3),
+    )

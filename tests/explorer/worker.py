@@ -56,8 +56,8 @@ class Process:
     leaving: bool = False
     """It drains itself, to leave when it has nothing any more."""
     is_doubtful: bool = False
-    """It may have said that it has stopped what it goes on with: by a fork, or by a stop of an earlier time, which
-    carries no epoch. Or it was given what a restored database does not know that it has."""
+    """It may have said that it has stopped what it goes on with: by a fork, or by a call that was given up and arrives
+    late, as a stop carries no epoch. Or it was given what a restored database does not know that it has."""
     accepted_at: float = 0.0
     """When it sent its last beat or registration that was answered, by a clock that never steps."""
     under_way: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -165,7 +165,6 @@ class Process:
 
     def acknowledge(self, call: Call, *, heard: bool = True) -> None:
         """Say what started and stopped; it is said until the answer has come."""
-        self.is_doubtful |= not self.stopped.isdisjoint(self.held)
         self._say(call, "acknowledge", heard=heard, **self.acknowledgement_of())
         if heard:
             self.started, self.stopped = {}, set()
@@ -183,7 +182,8 @@ class Process:
         """The handler of a stream has ended by itself; it will be started again."""
         epoch = self.held.get(stream_id, self.prepared.get(stream_id))
         self.heard.discard(stream_id)
-        self.is_doubtful |= not self.stopped.isdisjoint(self.held)
+        if stream_id in self.prepared:
+            self.started.pop(stream_id, None)
         failed = [{"stream_id": stream_id, "epoch": epoch, "error": "connection refused"}]
         self._say(call, "acknowledge", **self.acknowledgement_of(), failed=Jsonb(failed))
         self.started, self.stopped = {}, set()

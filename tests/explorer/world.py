@@ -345,12 +345,14 @@ class World:
             raise Impossible("there is no backup")
         self.ground.restore(self.backup)
         self.now = None
-        assignments = look(self.ground.conn).assignments
+        now = look(self.ground.conn)
         for process in self.processes.values():
-            process.is_doubtful |= any(
-                stream_id not in assignments or assignments[stream_id]["instance_id"] != process.name
+            # what it is, or was given, since the backup is not known any more
+            process.is_doubtful |= now.instances.get(process.name, {}).get("incarnation") != process.incarnation or any(
+                stream_id not in now.assignments or now.assignments[stream_id]["instance_id"] != process.name
                 for stream_id in process.held
             )
+        self.releasing = {s: -HANDOFF_TIMEOUT for s, a in now.assignments.items() if a["state"] == "releasing"}
 
     def _pass(self, seconds: float) -> None:
         """Time passes while the jobs look; who stops by its own clock does."""
