@@ -14,8 +14,9 @@ declare
     );
     v_decision_id bigint;
 begin
-    -- and waited for anew: what its instance was told since the time that is known does not count
+    -- and waited for anew, as every hand-over: what was said since the time that is known does not count
     update {{ private }}.withdrawal as w set epoch = greatest(w.epoch, {{ private }}.least_number() - 1), withdrawn_at = {{ private }}.now();
+    update {{ private }}.assignment as a set releasing_since = {{ private }}.now() where a.releasing_since is not null;
     if cardinality(v_stream_ids) > 0 then
         v_decision_id := {{ private }}.open_decision(
             'new generation', 'look at the server', 'this database may be another one than it was',

@@ -174,6 +174,8 @@ class World:
 
     def do_report(self, label: str, heard: int = 1) -> None:
         process = self.registered(label)
+        if process.heard:
+            self.unsure.add(process.name)  # what it said that it hears is its own by now, and it has not been told
         process.report(self.call, heard=bool(heard))
         if heard:
             check_in_step(process, look(self.ground.conn))
@@ -317,6 +319,7 @@ class World:
 
     def do_silence(self, name: str, others: str) -> None:
         """One instance is silent for longer than it may be. The others beat: they obey, or hear no answer (deaf)."""
+        self.unsure.add(name)
         for seconds in BEATS_OF_A_SILENCE:
             self._pass(seconds)
             for process in self._speaking(name):
@@ -352,7 +355,7 @@ class World:
                 stream_id not in now.assignments or now.assignments[stream_id]["instance_id"] != process.name
                 for stream_id in process.held
             )
-        self.releasing = {s: -HANDOFF_TIMEOUT for s, a in now.assignments.items() if a["state"] == "releasing"}
+        self.releasing = {s: self.elapsed for s, a in now.assignments.items() if a["state"] == "releasing"}
 
     def _pass(self, seconds: float) -> None:
         """Time passes while the jobs look; who stops by its own clock does."""
