@@ -105,15 +105,12 @@ class Supervisor:
         A handler that reads the epoch only when it starts, as a program does, is started anew.
         """
         held = self.held.get(stream.stream_id)
-        if held is None or held.epoch >= stream.epoch or not self._may_adopt(held, stream):
+        if held is None or held.epoch >= stream.epoch or not _goes_on(self._handler, held, stream):
             return self.start(stream)
         held.adopt(stream.epoch)
         if self._running.get(stream.stream_id) is held:
             self._started(held)
         return True
-
-    def _may_adopt(self, held: Stream, stream: Stream) -> bool:
-        return held.url == stream.url and not getattr(self._handler, "reads_epoch_once", False)
 
     def stop(self, stream_id: int, *, tell: bool = True) -> bool:
         """Let go of a stream; told as stopped when its handler has ended. False when no handler ran."""
@@ -152,7 +149,7 @@ class Supervisor:
         known = self.prepared.get(stream.stream_id)
         if stream.stream_id in self.held or (known and (known.epoch, known.url) == (stream.epoch, stream.url)):
             return
-        if known and known.epoch < stream.epoch and self._may_adopt(known, stream):
+        if known and known.epoch < stream.epoch and _goes_on(self._handler, known, stream):
             known.adopt(stream.epoch)
             return
         self.prepared[stream.stream_id] = stream
@@ -205,11 +202,9 @@ class Supervisor:
         run = self._runs.get(stream_id)
         if run is not None and not run.cancelling():  # a second cancel would break into the handler's own ending
             run.cancel()
-            asyncio.get_running_loop().call_later(self._stop_timeout, self._warn_when_running, stream_id, run)
-
-    def _warn_when_running(self, stream_id: int, run: asyncio.Task[None]) -> None:
-        if not run.done():
-            logger.warning("handler is slow to stop stream_id=%s waited=%s", stream_id, self._stop_timeout)
+            asyncio.get_running_loop().call_later(
+                self._stop_timeout, _warn_when_running, stream_id, run, self._stop_timeout
+            )
 
     async def _keep(self, stream_id: int) -> None:
         """Run handlers for a stream, one epoch after the other, until it is no longer held."""
@@ -256,3 +251,13 @@ class Supervisor:
             )
             self._failed(stream, error)
             await asyncio.sleep(pause)
+
+
+def _goes_on(handler: Handler, known: Stream, stream: Stream) -> bool:
+    """Whether a handler that runs for a stream goes on when that has another epoch."""
+    return known.url == stream.url and not getattr(handler, "reads_epoch_once", False)
+
+
+def _warn_when_running(stream_id: int, run: asyncio.Task[None], waited: float) -> None:
+    if not run.done():
+        logger.warning("handler is slow to stop stream_id=%s waited=%s", stream_id, waited)

@@ -16,7 +16,7 @@ declare
 begin
     -- and waited for anew, as every hand-over: what was said since the time that is known does not count
     update {{ private }}.withdrawal as w set epoch = greatest(w.epoch, {{ private }}.least_number() - 1), withdrawn_at = {{ private }}.now();
-    update {{ private }}.assignment as a set releasing_since = {{ private }}.now() where a.releasing_since is not null;
+    perform {{ private }}.wait_anew();
     if cardinality(v_stream_ids) > 0 then
         v_decision_id := {{ private }}.open_decision(
             'new generation', 'look at the server', 'this database may be another one than it was',

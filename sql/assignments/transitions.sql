@@ -270,6 +270,14 @@ end
 $function$;
 comment on function {{ private }}.renew_epochs(bigint[], bigint[], bigint) is 'New epochs for the same owners, who start these streams anew; above those that are given, if any are. Hand-overs go on. Returns the owners.';
 
+create or replace function {{ private }}.wait_anew()
+    returns void
+    language sql volatile
+as $function$
+    update {{ private }}.assignment as a set releasing_since = {{ private }}.now() where a.releasing_since is not null
+$function$;
+comment on function {{ private }}.wait_anew() is 'Every hand-over begins to wait for its owner now.';
+
 create or replace function {{ private }}.adopt_ownerships(
     p_stream_ids bigint[], p_above bigint[] default null, p_run_above boolean default false
 )

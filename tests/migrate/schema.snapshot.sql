@@ -4648,6 +4648,12 @@ CREATE FUNCTION orchestrator_private.unwatched_after_step(p_unwatched tstzmultir
 
 COMMENT ON FUNCTION orchestrator_private.unwatched_after_step(p_unwatched tstzmultirange, p_step interval, p_now timestamp with time zone, p_within interval) IS 'The times in which nobody looked, by the clock as it is now, after a step.';
 
+CREATE FUNCTION orchestrator_private.wait_anew() RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.wait_anew() IS 'Every hand-over begins to wait for its owner now.';
+
 CREATE FUNCTION orchestrator_private.waiting_reasons() RETURNS TABLE(reason text, requirement_id integer, capabilities text[], stream_id bigint, waiting_since timestamp with time zone)
     LANGUAGE sql
     AS …;
@@ -7460,6 +7466,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.unknown_stream(p_stream_id bigint) F
 REVOKE ALL ON FUNCTION orchestrator_private.unlock_session(p_session_key bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.unwatched_after_step(p_unwatched tstzmultirange, p_step interval, p_now timestamp with time zone, p_within interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.wait_anew() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.waiting_reasons() FROM PUBLIC;
 
