@@ -74,13 +74,6 @@ begin
         from unnest(p_stream_ids, p_from, p_to) as u(stream_id, from_id, to_id)
         where u.stream_id is not null and (u.from_id is not null or u.to_id is not null)
     ),
-    held as (
-        select a.stream_id, a.epoch
-        from {{ private }}.assignment as a
-        where a.stream_id in (select c.stream_id from change as c)
-        order by a.stream_id
-        for no key update
-    ),
     changed as (
         update {{ private }}.assignment as a
         set
@@ -99,9 +92,10 @@ begin
             waiting_since = case when c.to_id is null then {{ private }}.now() end,
             releasing_since = null
         from change as c
-        join held as h on h.stream_id = c.stream_id
+        -- as it was: nobody else changes an epoch meanwhile
+        join {{ private }}.assignment as o on o.stream_id = c.stream_id
         where a.stream_id = c.stream_id
-        returning a.stream_id, a.epoch, a.decision_id, c.from_id, a.instance_id as to_id, h.epoch as from_epoch
+        returning a.stream_id, a.epoch, a.decision_id, c.from_id, a.instance_id as to_id, o.epoch as from_epoch
     )
     insert into {{ private }}.movement (stream_id, epoch, decision_id, from_instance_id, to_instance_id, reason, moved_at, from_epoch)
     select

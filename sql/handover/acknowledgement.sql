@@ -16,7 +16,7 @@ declare
     v_failed integer := 0;
     v_said integer;
     v_decides boolean;
-    v_stops bigint[];
+    v_stops bigint[] := p_stopped;
 begin
     perform {{ private }}.require_argument(
         'p_started_epochs', coalesce(cardinality(p_started), 0) = coalesce(cardinality(p_started_epochs), 0),
@@ -41,13 +41,15 @@ begin
     perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
 
     -- What it runs now under its present epoch it has stopped before: that says nothing of a hand-over which has begun since.
-    v_stops := array(
-        select u.stream_id from unnest(p_stopped) as u(stream_id)
-        except
-        select a.stream_id
-        from unnest(p_started, p_started_epochs) as u(stream_id, epoch)
-        join {{ private }}.assignment as a on a.stream_id = u.stream_id and a.epoch = u.epoch and a.instance_id = p_instance_id
-    );
+    if p_stopped && p_started then
+        v_stops := array(
+            select u.stream_id from unnest(p_stopped) as u(stream_id)
+            except
+            select a.stream_id
+            from unnest(p_started, p_started_epochs) as u(stream_id, epoch)
+            join {{ private }}.assignment as a on a.stream_id = u.stream_id and a.epoch = u.epoch and a.instance_id = p_instance_id
+        );
+    end if;
     if cardinality(v_stops) > 0 then
         v_stopped := {{ private }}.confirm_stops(p_instance_id, v_stops);
         -- a hand-over that was called off when it had stopped already: it is to start again
