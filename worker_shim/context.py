@@ -76,8 +76,8 @@ class Context:
     def valid(self) -> bool:
         """Whether what is heard now may still be counted, as far as this process knows: asks a clock, not the database.
 
-        False for good once this worker knows of a newer epoch of the stream or, with on_isolation = stop, once others
-        may have been given it. Cheap: look at it right before each write.
+        False for good once this worker knows that the stream is another's, or is to begin anew, or, with
+        on_isolation = stop, once others may have been given it. Cheap: look at it right before each write.
         """
         return self._is_valid()
 
