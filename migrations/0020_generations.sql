@@ -14,7 +14,7 @@ alter table {{ private }}.controller
     add column generation bigint not null default 0,
     add column generation_at timestamptz;
 comment on column {{ private }}.controller.fingerprint is 'Which server and database this was, and since when it had been running, when it was last looked at; null: never.';
-comment on column {{ private }}.controller.generation is 'When this database last found that it may be another one than it was, in seconds since 1970; 0: never. Epochs and incarnations that are given since are at least 2^20 times that.';
+comment on column {{ private }}.controller.generation is 'When this database last found that it may be another one than it was, in 2^-20 seconds since 1970; 0: never. It is the least epoch and the least incarnation that is given since.';
 
 comment on column {{ private }}.controller.generation_at is 'When the generation began: what was heard before is not known for certain, and leases count from then.';
 

@@ -46,7 +46,8 @@ begin
         generation = case
             -- the very first look: nothing was given yet
             when v_is_same is null then c.generation
-            else greatest(extract(epoch from {{ private }}.now())::bigint, c.generation + 1)
+            -- also of two that begin within one second
+            else greatest(floor(extract(epoch from {{ private }}.now()) * 2 ^ 20)::bigint, c.generation + (1 << 20))
         end,
         generation_at = case when v_is_same is null then c.generation_at else {{ private }}.now() end;
 end
@@ -57,6 +58,6 @@ create or replace function {{ private }}.least_number()
     returns bigint
     language sql stable
 as $function$
-    select c.generation << 20 from {{ private }}.controller as c
+    select c.generation from {{ private }}.controller as c
 $function$;
 comment on function {{ private }}.least_number() is 'The least epoch and the least incarnation of this generation.';

@@ -153,7 +153,7 @@ FAULTS: dict[str, list[Edit]] = dict(
         _fault(
             "epochs go backwards after a restore",
             "know_database",
-            "else greatest(extract(epoch from {private}.now())::bigint, c.generation + 1)",
+            "else greatest(floor(extract(epoch from {private}.now()) * 2 ^ 20)::bigint, c.generation + (1 << 20))",
             "else c.generation",
         ),
         _fault(

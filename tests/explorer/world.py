@@ -347,6 +347,7 @@ class World:
         if self.backup is None:
             raise Impossible("there is no backup")
         self.ground.restore(self.backup)
+        self._pass(0.1)  # it takes a while, so no two begin at the same moment
         self.now = None
         now = look(self.ground.conn)
         for process in self.processes.values():

@@ -5043,7 +5043,7 @@ COMMENT ON COLUMN orchestrator_private.controller.looked_every IS 'How far apart
 
 COMMENT ON COLUMN orchestrator_private.controller.fingerprint IS 'Which server and database this was, and since when it had been running, when it was last looked at; null: never.';
 
-COMMENT ON COLUMN orchestrator_private.controller.generation IS 'When this database last found that it may be another one than it was, in seconds since 1970; 0: never. Epochs and incarnations that are given since are at least 2^20 times that.';
+COMMENT ON COLUMN orchestrator_private.controller.generation IS 'When this database last found that it may be another one than it was, in 2^-20 seconds since 1970; 0: never. It is the least epoch and the least incarnation that is given since.';
 
 COMMENT ON COLUMN orchestrator_private.controller.generation_at IS 'When the generation began: what was heard before is not known for certain, and leases count from then.';
 
