@@ -230,9 +230,7 @@ end
 $function$;
 comment on function {{ private }}.call_off(bigint[]) is 'End the hand-overs of these streams: their owners keep them under their epochs. Returns the owner of each.';
 
-create or replace function {{ private }}.renew_epochs(
-    p_stream_ids bigint[], p_above bigint[] default null, p_decision_id bigint default null
-)
+create or replace function {{ private }}.renew_epochs(p_stream_ids bigint[], p_decision_id bigint default null)
     returns text[]
     language plpgsql volatile
 as $function$
@@ -243,26 +241,24 @@ begin
     with renewed as (
         update {{ private }}.assignment as a
         set
-            epoch = {{ private }}.epoch_after(greatest(a.epoch, u.epoch), a.next_epoch, v_least),
+            epoch = {{ private }}.epoch_after(a.epoch, a.next_epoch, v_least),
             adopted_from = null,
             next_epoch = case
-                when a.make_before_break and a.releasing_since is not null
-                    then {{ private }}.epoch_after(greatest(a.epoch, u.epoch), a.next_epoch, v_least) + 1
+                when a.make_before_break and a.releasing_since is not null then {{ private }}.epoch_after(a.epoch, a.next_epoch, v_least) + 1
                 else a.next_epoch
             end,
             state = case a.state when 'running' then 'assigned' else a.state end,
             assigned_at = case when a.instance_id is not null then {{ private }}.now() end,
             -- a hand-over belongs to the decision that began it
             decision_id = case when a.state = 'releasing' then a.decision_id else coalesce(p_decision_id, a.decision_id) end
-        from unnest(p_stream_ids, p_above) as u(stream_id, epoch)
-        where a.stream_id = u.stream_id
+        where a.stream_id = any(p_stream_ids)
         returning a.instance_id
     )
     select array_agg(distinct r.instance_id) filter (where r.instance_id is not null) into v_owners from renewed as r;
     return coalesce(v_owners, '{}');
 end
 $function$;
-comment on function {{ private }}.renew_epochs(bigint[], bigint[], bigint) is 'New epochs for the same owners, who start these streams anew; above those that are given, if any are. Hand-overs go on. Returns the owners.';
+comment on function {{ private }}.renew_epochs(bigint[], bigint) is 'New epochs for the same owners, who start these streams anew. Hand-overs go on. Returns the owners.';
 
 create or replace function {{ private }}.wait_anew()
     returns void

@@ -160,7 +160,7 @@ begin
         jsonb_build_object('source', p_source, 'stream_ids', to_jsonb(v_held))
     );
     perform {{ private }}.notify_instance(o.instance_id, v_decision_id)
-    from unnest({{ private }}.renew_epochs(v_held, null, v_decision_id)) as o (instance_id);
+    from unnest({{ private }}.renew_epochs(v_held, v_decision_id)) as o (instance_id);
     perform {{ private }}.close_decision(v_decision_id, 0, 0);
     return cardinality(v_held);
 end

@@ -4228,11 +4228,11 @@ CREATE FUNCTION orchestrator_private.remove_commands(p_instance_id text) RETURNS
 
 COMMENT ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) IS 'Streams that an instance may still be running and should not.';
 
-CREATE FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_above bigint[] DEFAULT NULL::bigint[], p_decision_id bigint DEFAULT NULL::bigint) RETURNS text[]
+CREATE FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_decision_id bigint DEFAULT NULL::bigint) RETURNS text[]
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_above bigint[], p_decision_id bigint) IS 'New epochs for the same owners, who start these streams anew; above those that are given, if any are. Hand-overs go on. Returns the owners.';
+COMMENT ON FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_decision_id bigint) IS 'New epochs for the same owners, who start these streams anew. Hand-overs go on. Returns the owners.';
 
 CREATE FUNCTION orchestrator_private.report_failures_of(p_reporter text, p_failures jsonb) RETURNS TABLE(recorded integer, recovery boolean)
     LANGUAGE plpgsql
@@ -7329,7 +7329,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.remember_refusals(p_instance_id text
 
 REVOKE ALL ON FUNCTION orchestrator_private.remove_commands(p_instance_id text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_above bigint[], p_decision_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.renew_epochs(p_stream_ids bigint[], p_decision_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.report_failures_of(p_reporter text, p_failures jsonb) FROM PUBLIC;
 
