@@ -7,6 +7,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from tests.fleet import Fleet, Worker, refused
+from tests.sql.pull import PullClient, add_numbered
 
 MINUTE, HOUR = 60, 3600
 STEPS = pytest.mark.parametrize("seconds", [-8 * HOUR, -HOUR, -MINUTE, MINUTE, HOUR, 8 * HOUR])
@@ -299,3 +300,20 @@ def test_a_driver_whose_reading_is_out_of_date_runs_nothing(fleet: Fleet) -> Non
         assert (run["job"], run["next_due_in"]) == (None, timedelta(0))
         fleet.clock.step(_seconds(-seconds))
     assert fleet.one("run_next_job", driver="one", clock=clock)["job"] is not None
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_client_that_was_just_answered_is_no_ghost_for_a_step(fleet: Fleet, measured: bool) -> None:
+    """It asks for its streams over HTTP, and has not been heard since it was given them."""
+    add_numbered(fleet, *range(4))
+    client = PullClient(fleet, "a", peer="192.0.2.1")
+    client.register()
+    fleet.run_due_jobs()
+    assert len(client.ask()) == 4
+    _look(fleet, 5)
+    if measured:
+        _step(fleet, HOUR)
+    else:
+        fleet.clock.step(_seconds(HOUR))
+    _look(fleet, 3)
+    assert client.booked == {*range(4)}
