@@ -163,3 +163,17 @@ def test_a_server_that_was_away_itself_blames_no_driver(fleet: Fleet) -> None:
     assert _notice(worker) is None
     fleet.clock.advance("1 minute")
     assert _notice(worker) == {"no_driver_for": 300}
+
+
+def test_a_driver_that_is_connected_is_missing_only_at_a_second_beat(fleet: Fleet) -> None:
+    """The clock may have gone forward, and the driver is about to say so; or it hangs."""
+    worker = fleet.register("fv-1")
+    fleet.run_due_jobs()
+    with fleet.database.connect() as driver:
+        driver.execute("set application_name = 'orchestrator:run one'")
+        fleet.clock.step("1 hour")
+        assert worker.beat(heartbeat_interval=30) == []
+        assert _alerts(fleet) == []
+        fleet.clock.step("6 seconds")
+        worker.beat(heartbeat_interval=30)
+        assert len(_alerts(fleet)) == 1
