@@ -43,6 +43,8 @@ LONGEST_SLEEP_SECONDS = 60.0  # a notification is a hint: a driver looks for its
 LONGEST_POLL_SECONDS = 1.0  # the same without LISTEN, behind a pooler
 SHORTEST_SLEEP_SECONDS = 0.1  # when what is due is in another driver's hands
 PERFORMANCE_EVERY_SECONDS = 60.0
+LONG_JOB_SECONDS = 1.0  # a job that takes longer may be waiting for another's transaction
+LOOK_EVERY_SECONDS = 0.25
 
 STARTUP = get_logger("STARTUP")
 DATABASE = get_logger("DATABASE")
@@ -220,7 +222,12 @@ class Driver:
         free = len(self._outside) < self._options.max_workers
         clock = await self._server_clock.compare(conn)
         began = time.monotonic()
-        [row] = await db.call_async(conn, "run_next_job", driver=self._name, outside=free, clock=clock)
+        looking = asyncio.create_task(self._end_hold_ups())
+        try:
+            [row] = await db.call_async(conn, "run_next_job", driver=self._name, outside=free, clock=clock)
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
         run = JobRun(**{each.name: row[each.name] for each in fields(JobRun)})
         if run.job is not None:
             self._performance.add(run, time.monotonic() - began)
@@ -233,6 +240,22 @@ class Driver:
                 if run.error is not None and issubclass(class_of(run.error.get("sqlstate")), Contention):
                     await tell_who_holds_locks(conn)
         return run
+
+    async def _end_hold_ups(self) -> None:
+        """From beside a job that takes long: end the transactions that keep it waiting, until it is done."""
+        await asyncio.sleep(LONG_JOB_SECONDS)
+        with suppress(OrchestratorError):  # a hint: the job itself says what is wrong with the database
+            conn = await db.connect_async(
+                self._dsn,
+                schema=self._schema,
+                application_name=f"run {self._name} end_hold_ups",
+                timeouts=self._timeouts,
+            )
+            async with conn:
+                while True:
+                    for ended in await db.call_async(conn, "end_hold_ups"):
+                        DATABASE.warning("decisions were held up", **ended)
+                    await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     def _note_outside_done(self, task: asyncio.Task[None]) -> None:
         self._outside.discard(task)

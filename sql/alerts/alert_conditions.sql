@@ -203,6 +203,31 @@ as $function$
 $function$;
 comment on function {{ private }}.stepped_clock() is 'Alert: the server''s clock stepped within the last hour.';
 
+create or replace function {{ private }}.held_up_decisions()
+    returns table (code text, subject text, severity text, message text, detail jsonb)
+    language sql volatile
+as $function$
+    select 'decisions_held_up', h.login, h.severity, h.finding, h.detail from {{ private }}.recent_hold_ups() as h
+$function$;
+comment on function {{ private }}.held_up_decisions() is 'Alert, for each login: its sessions kept decisions waiting within the last hour.';
+
+create or replace function {{ private }}.full_notification_queue()
+    returns table (code text, subject text, severity text, message text, detail jsonb)
+    language sql volatile
+as $function$
+    select
+        'notify_queue_filling', '', 'warning', format(
+            'the queue of notifications is %s %% full: workers get no hints and learn of changes at their beats', round((100 * q.used)::numeric)
+        ),
+        jsonb_build_object(
+            'used', q.used,
+            'longest_transaction', jsonb_build_object('pid', q.pid, 'login', q.login, 'program', q.application_name, 'database', q.database)
+        )
+    from {{ private }}.notification_queue() as q
+    where q.used > case when {{ private }}.alert_is_open('notify_queue_filling', '') then 0.4 else 0.5 end
+$function$;
+comment on function {{ private }}.full_notification_queue() is 'Alert: the queue of notifications is more than half full, and hints are left out. Over below 40 %.';
+
 create or replace function {{ private }}.alert_conditions()
     returns table (code text, subject text, severity text, message text, detail jsonb)
     language sql volatile
@@ -240,5 +265,9 @@ as $function$
     select c.* from {{ private }}.capacities_out_of_range() as c
     union all
     select c.* from {{ private }}.stepped_clock() as c
+    union all
+    select c.* from {{ private }}.held_up_decisions() as c
+    union all
+    select c.* from {{ private }}.full_notification_queue() as c
 $function$;
 comment on function {{ private }}.alert_conditions() is 'What is wrong now, one row per alert that should be open.';

@@ -23,7 +23,7 @@ create or replace function {{ private }}.notify_instance(p_instance_id text, p_d
     returns void
     language sql volatile
 as $function$
-    select pg_notify('{{ api }}.' || p_instance_id, p_decision_id::text)
+    select {{ private }}.hint(p_instance_id, p_decision_id::text)
 $function$;
 comment on function {{ private }}.notify_instance(text, bigint) is 'A hint to one worker to ask for what differs.';
 

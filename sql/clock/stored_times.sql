@@ -49,6 +49,8 @@ as $function$
         ('heartbeat', 'last_activity', 'record', null),
         ('heartbeat', 'progress_at', 'past', null),
         ('heartbeat', 'sent_at', 'record', null),
+        ('hold_up', 'first_at', 'past', null),
+        ('hold_up', 'last_at', 'past', null),
         ('http_presence', 'returned_at', 'past', null),
         ('http_presence', 'seen_at', 'past', null),
         ('http_session', 'registered_at', 'record', null),

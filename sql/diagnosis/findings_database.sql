@@ -2,6 +2,7 @@
 --   rights_missing          the owner cannot see other logins' sessions
 --   transaction_long        a transaction has run for longer than transaction_timeout
 --   lock_wait               a session waits for a lock, and who holds it
+--   decisions_held_up       a login's sessions kept decisions waiting within the last hour
 --   clock_stepped           the server's clock stepped, or went back and nobody has looked since
 --   notify_queue_filling    a listener holds up the queue of notifications
 --   connections_few         too few connections are left
@@ -52,15 +53,14 @@ as $function$
         group by h.pid
     ),
     queue as (
-        select pg_notification_queue_usage() as used
+        select q.used, q.pid from {{ private }}.notification_queue() as q
     )
     select 'warning', 'transaction_long', s.subject, s.who || ' has had a transaction open for ' || date_trunc('second', s.age), s.evidence,
         'It keeps locks, and old rows from being cleaned up. Find out what it does; the repair ends it.', s.repair
     from session as s
     where s.datname = current_database()
         and s.age > {{ private }}.setting_interval('transaction_timeout')
-        -- a migration may take its time
-        and not (s.application_name = 'orchestrator:migrate' and pg_has_role(s.usesysid, '{{ owner }}', 'member'))
+        and not {{ private }}.is_migrating(s.application_name, s.usesysid)
     union all
     select 'warning', 'lock_wait', coalesce(s.subject, 'prepared transaction'),
         h.waiting || ' sessions have waited for it for up to ' || date_trunc('second', h.waited),
@@ -74,16 +74,20 @@ as $function$
     left join session as s on s.pid = h.pid
     union all
     select case when q.used > 0.5 then 'critical' else 'warning' end, 'notify_queue_filling', coalesce(s.subject, 'server'),
-        'the queue of notifications is ' || round((100 * q.used)::numeric) || ' % full; when it is, nothing can be decided',
+        'the queue of notifications is ' || round((100 * q.used)::numeric) || ' % full; above half, workers get no hints and learn of changes at their beats',
         coalesce(s.evidence, '{}') || jsonb_build_object('used', q.used),
         'A session that listens holds it up by an open transaction, in any database of this server: '
         || coalesce(s.who || ' has had one for the longest. The repair ends it.', 'find the oldest in pg_stat_activity.'),
         s.repair
     from queue as q
-    left join lateral (
-        select o.* from session as o where o.xact_start is not null order by o.xact_start, o.pid limit 1
-    ) as s on true
+    left join session as s on s.pid = q.pid
     where q.used > 0.1
+    union all
+    select
+        h.severity, 'decisions_held_up', h.login, h.finding, h.detail,
+        'Each was ended after 5 s where the owner may end it. Find out what that login does; alter role … nologin keeps it out. An hour after the last time this is over.',
+        null
+    from {{ private }}.recent_hold_ups() as h
     union all
     select 'warning', 'rights_missing', 'role {{ owner }}', 'it may not see what other logins'' sessions do',
         jsonb_build_object('member_of_pg_read_all_stats', false),

@@ -13,13 +13,16 @@ begin atomic
         (select count(*)::integer from {{ private }}.waiting_sessions() as w where h.pid = any(w.waits_for))
     from {{ private }}.fleet_lock as h
     join pg_stat_activity as a on h.pid = a.pid
-    where h.holds_up_others and h.pid <> pg_backend_pid()
+    where h.holds_up_others
+        and h.pid <> pg_backend_pid()
+        -- the key behind the gate says no more than the gate
+        and (h.lock <> 'key of decisions' or h.pid not in (select d.pid from {{ private }}.decision_holders() as d))
     order by 8 desc, a.xact_start asc, h.pid asc, h.lock asc
     limit 10;
 end;
 comment on function {{ api }}.lock_holders() is
-'Say whose locks make others wait: who holds the decision lock, or locks on this system''s tables. At most ten rows, the ones that most wait for first.
-lock: decision, or table and its name.
+'Say whose locks make others wait: who holds the decision lock, its key without being one of this system''s programs, or locks on its tables. At most ten rows, the ones that most wait for first.
+lock: decision, key of decisions, or table and its name.
 mode: the mode of the lock, as PostgreSQL names it.
 pid: the server process that holds it.
 login: its login.

@@ -59,6 +59,8 @@ create or replace function {{ private }}.watch_instances()
     language plpgsql volatile
     -- what is done every second is not to be planned every second
     set plan_cache_mode = 'force_generic_plan'
+    -- longer than three transactions may keep it waiting, so that it does not lose its place in the queue
+    set lock_timeout = '20s'
 as $function$
 declare
     v_result jsonb := jsonb '{}';

@@ -1,6 +1,9 @@
--- The only caller of pg_advisory_*. Two kinds of locks, both named by this installation's private schema:
+-- The only caller of pg_advisory_*, and of lock table. Two kinds of locks, both named by this installation's private schema:
 --   decision   one per fleet; a transaction that changes who owns what holds it to the end of the transaction
 --   session    one per life of an instance, held by the worker's connection; that it is gone is seen at once
+-- The decision lock is the table decision_gate, which no login can lock but through these functions: its queue is fair. Behind it
+-- comes the key of decisions, an advisory lock: programs from before the gate know no other. Any login can take an advisory lock, so
+-- the key is waited for no longer than a second, and who has it without the gate is a stranger (incidents/hold_ups.sql).
 -- Lock order, everywhere: decision → instance rows (by id) → stream and assignment rows (by id).
 -- Take the lock in a statement of its own and read in the next, or the read sees the past.
 
@@ -36,13 +39,74 @@ end
 $function$;
 comment on function {{ private }}.require_read_committed() is 'Refuse (OR101) a transaction whose snapshot may be older than the lock that it is about to wait for.';
 
+create or replace function {{ private }}.tenths(p_at timestamptz)
+    returns integer
+    language sql immutable parallel safe
+begin atomic
+    select ((extract(epoch from p_at) * 10)::bigint & 2147483647)::integer;
+end;
+comment on function {{ private }}.tenths(timestamptz) is 'Tenths of a second since 1970, of which the lowest 31 bits: the same again after seven years.';
+
+create or replace function {{ private }}.gate_is_new()
+    returns boolean
+    language plpgsql volatile
+as $function$
+begin
+    return exists (
+        select from {{ private }}.schema_migration as m
+        where m.version = 22
+            and m.applied_at > {{ private }}.now() - {{ private }}.setting_interval('transaction_timeout') - interval '1 minute'
+    );
+end
+$function$;
+comment on function {{ private }}.gate_is_new() is 'Whether a transaction from before the gate, which knows only the key, may still be there.';
+
+create or replace function {{ private }}.take_decision_key(p_shared boolean)
+    returns void
+    language plpgsql volatile
+    set lock_timeout = '1s'
+as $function$
+begin
+    if p_shared then
+        perform pg_advisory_xact_lock_shared({{ private }}.lock_key('decision'));
+    else
+        perform pg_advisory_xact_lock({{ private }}.lock_key('decision'));
+    end if;
+exception
+    when lock_not_available then
+        if {{ private }}.gate_is_new() then
+            raise;
+        end if;
+end
+$function$;
+comment on function {{ private }}.take_decision_key(boolean) is 'Behind the gate: take the key of decisions too. Whoever has it for more than a second is a stranger, and decisions go on without.';
+
+create or replace function {{ private }}.note_gate_passed()
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    -- Since when, for others to see: a lock that nobody waits for, under a key that cannot be taken before.
+    perform pg_try_advisory_xact_lock_shared((random() * 2147483647)::integer, {{ private }}.tenths({{ private }}.now()));
+    -- A prepared transaction would keep the gate for ever, and no session could be ended for it. One that has notified cannot be prepared.
+    if current_setting('max_prepared_transactions') <> '0' then
+        perform {{ private }}.hint('changes', '');
+    end if;
+end
+$function$;
+comment on function {{ private }}.note_gate_passed() is 'What decision_holders() sees of a transaction that has passed the gate.';
+
 create or replace function {{ private }}.lock_decisions()
     returns void
     language plpgsql volatile
 as $function$
 begin
     perform {{ private }}.require_read_committed();
-    perform pg_advisory_xact_lock({{ private }}.lock_key('decision'));
+    lock table {{ private }}.decision_gate in exclusive mode;
+    if not pg_try_advisory_xact_lock({{ private }}.lock_key('decision')) then
+        perform {{ private }}.take_decision_key(false);
+    end if;
+    perform {{ private }}.note_gate_passed();
     -- what was decided must be there after a crash, whatever the session says
     if current_setting('synchronous_commit') = 'off' then
         perform set_config('synchronous_commit', 'local', true);
@@ -72,7 +136,11 @@ create or replace function {{ private }}.lock_decisions_shared()
 as $function$
 begin
     perform {{ private }}.require_read_committed();
-    perform pg_advisory_xact_lock_shared({{ private }}.lock_key('decision'));
+    lock table {{ private }}.decision_gate in share mode;
+    if not pg_try_advisory_xact_lock_shared({{ private }}.lock_key('decision')) then
+        perform {{ private }}.take_decision_key(true);
+    end if;
+    perform {{ private }}.note_gate_passed();
 end
 $function$;
 comment on function {{ private }}.lock_decisions_shared() is 'Keep decisions out while a worker confirms what it has; many workers may at once. Never followed by lock_decisions() in the same transaction.';
@@ -152,7 +220,8 @@ comment on function {{ private }}.held_sessions() is 'Which session locks are he
 create or replace view {{ private }}.fleet_lock as
 select
     case
-        when k.key = {{ private }}.lock_key('decision') then 'decision'
+        when l.relation = '{{ private }}.decision_gate'::regclass then 'decision'
+        when k.key = {{ private }}.lock_key('decision') then 'key of decisions'
         when l.relation is not null then 'table ' || c.relname
         else l.locktype
     end as lock,
@@ -191,3 +260,24 @@ begin atomic
     ) as w;
 end;
 comment on function {{ private }}.waiting_sessions() is 'Server processes that wait for a lock of any kind, since when, and for whom.';
+
+create or replace function {{ private }}.decision_holders()
+    returns table (pid integer, held interval)
+    language sql volatile
+begin atomic
+    select
+        g.pid,
+        max(a.age) * interval '0.1 second'
+    from pg_locks as g
+    left join pg_locks as m on g.pid = m.pid and m.locktype = 'advisory' and m.objsubid = 2 and m.mode = 'ShareLock' and m.granted
+    -- what is no moment of the last hour was taken by its session for something else
+    left join lateral (
+        select ({{ private }}.tenths({{ private }}.now()) - m.objid::bigint) & 2147483647 as age
+    ) as a on a.age <= 36000
+    where g.relation = '{{ private }}.decision_gate'::regclass
+        and g.database = (select d.oid from pg_database as d where d.datname = current_database())
+        and g.granted
+        and g.mode in ('ShareLock', 'ExclusiveLock')
+    group by g.pid;
+end;
+comment on function {{ private }}.decision_holders() is 'Server processes that decide or confirm, and for how long they have kept others out; null where that is not known.';

@@ -18,7 +18,7 @@ create or replace function {{ private }}.wake(p_job text)
     language plpgsql volatile
 as $function$
 begin
-    perform pg_notify('{{ api }}.wake', p_job);
+    perform {{ private }}.hint('wake', p_job);
 end
 $function$;
 comment on function {{ private }}.wake(text) is 'Tell sleeping drivers that a job became due.';

@@ -11,7 +11,8 @@ as $function$
         and j.next_run_at <= {{ private }}.now()
         and (p_outside or j.runs_in = 'database')
         and (j.claimed_until is null or j.claimed_until <= {{ private }}.now())
-    order by j.next_run_at, j.job
+    -- failover first
+    order by j.function_name <> 'watch_instances', j.next_run_at, j.job
     limit 1
     for update skip locked
 $function$;
@@ -26,6 +27,8 @@ declare
     v_hint text;
     v_context text;
 begin
+    -- A job comes again in a second, and while it waits for a lock the failover behind it does, too (which itself waits for longer).
+    perform set_config('lock_timeout', '3s', true);
     execute format('select {{ private }}.%I()', (p_job).function_name) into result;
 exception
     -- every class of errors by its name: a job that fails must not take the others, or its own record, with it

@@ -41,7 +41,11 @@ def test_pg_cron_runs_the_jobs_of_the_database(cli: Cli, with_pg_cron: str) -> N
         installed = cli("jobs", "install-pg-cron", "--schedule", "* * * * *", "--json", *dsn).json
         assert cli("jobs", "install-pg-cron", "--schedule", "* * * * *", "--json", *dsn).json == installed
 
+        entries = conn.execute("select jobname from cron.job order by 1").fetchall()
+        assert [entry["jobname"] for entry in entries] == ["orchestrator hold-ups", "orchestrator jobs"]
+        runs = "select 1 from cron.job_run_details where command like %s and status = 'succeeded'"
+        wait_until(lambda: conn.execute(runs, ["%end_hold_ups%"]).fetchall(), seconds=90)
         wait_until(lambda: db.view(conn, "jobs", where={"job": "settle"})[0]["runs"] > 0, seconds=90)
 
         assert cli("jobs", "install-pg-cron", "--remove", "--json", *dsn).json["removed"] is True
-        assert conn.execute("select from cron.job").fetchall() == []
+        assert conn.execute("select 1 from cron.job").fetchall() == []

@@ -83,7 +83,7 @@ def a_jam(database: Database, fleet: Fleet) -> Iterator[dict[str, int]]:
 
 
 def test_once_says_who_waits_for_whom_in_our_words(cli: Cli, fleet: Fleet, database: Database) -> None:
-    """By row locks and by advisory locks alike; without secrets."""
+    """By locks on rows and on tables alike; without secrets."""
     with a_jam(database, fleet) as pids:
         answer = cli("top", "--once", "--json")
         told = cli("top", "--once").stdout
@@ -97,7 +97,7 @@ def test_once_says_who_waits_for_whom_in_our_words(cli: Cli, fleet: Fleet, datab
     assert waiting["worker"]["name"] == "fingerv7-001"
     assert (waiting["worker"]["pid"], waiting["worker"]["lock"]) == (pids["worker"], "transactionid")
     assert waiting["command"]["name"] == "rebalance now"
-    assert (waiting["command"]["pid"], waiting["command"]["lock"]) == (pids["command"], "advisory")
+    assert (waiting["command"]["pid"], waiting["command"]["lock"]) == (pids["command"], "relation")
     assert waiting["worker"]["blocked_by"] == waiting["command"]["blocked_by"] == [pids["dba"]]
     [blocking] = found["blocking"]
     assert (blocking["pid"], blocking["who"], blocking["state"]) == (pids["dba"], "dba", "idle in transaction")

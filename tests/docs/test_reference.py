@@ -14,10 +14,11 @@ from tests.docs.conftest import ROOT
 from tests.rooms import public_functions
 from tests.support import Database
 
-EMPTY = {"lock_holders", "repair_record"}
+EMPTY = {"end_hold_ups", "lock_holders", "repair_record"}
 """What has nothing to say about a fleet that is well."""
 
 _PREPARED = """
+    update {private}.job set next_run_at = now() + interval '1 minute' where job = 'watch_instances'; -- else first
     update {private}.job as j set next_run_at = now() - interval '1 hour' where j.job = 'deliver_alerts';
     select from {api}.run_next_job('driver:host:4711', p_outside => true);
     select from {api}.register_instance('fingerv7-001', 100);

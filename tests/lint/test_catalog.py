@@ -105,6 +105,7 @@ ADMIN = (
         "schedule_job",
         "serve_source",
         "set_alert_target",
+        "end_hold_ups",
         "set_capacity",
         "set_client_kind",
         "set_setting",

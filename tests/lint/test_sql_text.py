@@ -124,7 +124,9 @@ def test_nothing_that_the_house_rules_forbid_is_written(path: Path) -> None:
     for template in re.findall(r"execute\s+format\(\s*'([^']*)'", code):
         assert "%s" not in template, template
     if path != sql_file_of("lock_decisions"):
-        assert not re.search(r"pg_(try_)?advisory", code)
+        assert not re.search(r"pg_(try_)?advisory|\block table\b", code)
+    if path != sql_file_of("hint"):
+        assert "pg_notify" not in code
     if path != sql_file_of("now") and path not in MIGRATIONS:
         clocks = r"(?<!\.)\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\(\)"
         assert not re.search(clocks + r"|\bcurrent_(timestamp|date|time)\b|pg_postmaster_start_time", code)

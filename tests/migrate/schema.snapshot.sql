@@ -235,6 +235,22 @@ event_id: the id of the event, for explain_event.
 Raises: OR103, OR404, 55P03.
 Example: select * from orchestrator.drain_instance(''fingerv7-001'', ''new disk'');';
 
+CREATE FUNCTION orchestrator.end_hold_ups() RETURNS TABLE(pid integer, login text, application_name text, lock text, kept interval, ended text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    SET jit TO 'off'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.end_hold_ups() IS 'End transactions that have kept others waiting for decisions for more than 5 s, and sessions that hold this system''s advisory locks without being one of its programs. The job watch_transactions does the same every 5 s; a driver calls this from a second session while a job of its own waits, and so does pg_cron.
+pid: the server process.
+login: its login.
+application_name: its program.
+lock: what it held: decision, key of decisions, session of an instance, or table and its name.
+kept: for how long it had kept another waiting; null for a lock that was not its own.
+ended: terminated, gone (it ended just then), or not permitted.
+Example: select * from orchestrator.end_hold_ups();';
+
 CREATE FUNCTION orchestrator.end_recovery() RETURNS TABLE(recovery_since timestamp with time zone, failures_in_last_minute integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -737,17 +753,34 @@ p_stream_id: the stream.
 p_epoch: the epoch under which the writer heard it.
 Example: select orchestrator.is_current(1, 1);';
 
-CREATE FUNCTION orchestrator_private.lock_key(p_name text) RETURNS bigint
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.lock_key(p_name text) IS 'The key of an advisory lock of this fleet.';
-
 CREATE FUNCTION orchestrator_private.now() RETURNS timestamp with time zone
     LANGUAGE sql PARALLEL SAFE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.now() IS 'The time now, moving on within a transaction.';
+
+CREATE FUNCTION orchestrator_private.tenths(p_at timestamp with time zone) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.tenths(p_at timestamp with time zone) IS 'Tenths of a second since 1970, of which the lowest 31 bits: the same again after seven years.';
+
+CREATE TABLE orchestrator_private.decision_gate (
+);
+
+COMMENT ON TABLE orchestrator_private.decision_gate IS 'Always empty. Who decides holds it in exclusive mode, who confirms in share mode; the queue for it is fair, seen in pg_locks, and under lock_timeout.';
+
+CREATE FUNCTION orchestrator_private.decision_holders() RETURNS TABLE(pid integer, held interval)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.decision_holders() IS 'Server processes that decide or confirm, and for how long they have kept others out; null where that is not known.';
+
+CREATE FUNCTION orchestrator_private.lock_key(p_name text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.lock_key(p_name text) IS 'The key of an advisory lock of this fleet.';
 
 CREATE FUNCTION orchestrator_private.waiting_sessions() RETURNS TABLE(pid integer, waiting_since timestamp with time zone, waits_for integer[])
     LANGUAGE sql
@@ -758,7 +791,8 @@ COMMENT ON FUNCTION orchestrator_private.waiting_sessions() IS 'Server processes
 CREATE VIEW orchestrator_private.fleet_lock AS
  SELECT
         CASE
-            WHEN (k.key = orchestrator_private.lock_key('decision'::text)) THEN 'decision'::text
+            WHEN (l.relation = ('orchestrator_private.decision_gate'::regclass)::oid) THEN 'decision'::text
+            WHEN (k.key = orchestrator_private.lock_key('decision'::text)) THEN 'key of decisions'::text
             WHEN (l.relation IS NOT NULL) THEN ('table '::text || (c.relname)::text)
             ELSE l.locktype
         END AS lock,
@@ -791,8 +825,8 @@ CREATE FUNCTION orchestrator.lock_holders() RETURNS TABLE(lock text, mode text, 
     SET jit TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.lock_holders() IS 'Say whose locks make others wait: who holds the decision lock, or locks on this system''s tables. At most ten rows, the ones that most wait for first.
-lock: decision, or table and its name.
+COMMENT ON FUNCTION orchestrator.lock_holders() IS 'Say whose locks make others wait: who holds the decision lock, its key without being one of this system''s programs, or locks on its tables. At most ten rows, the ones that most wait for first.
+lock: decision, key of decisions, or table and its name.
 mode: the mode of the lock, as PostgreSQL names it.
 pid: the server process that holds it.
 login: its login.
@@ -1878,11 +1912,11 @@ CREATE FUNCTION orchestrator_private.ask_workers_for(p_client orchestrator_priva
 
 COMMENT ON FUNCTION orchestrator_private.ask_workers_for(p_client orchestrator_private.pull_client, p_most bigint) IS 'Let workers hand over to a client that has just begun what they have beyond their shares. Whether any is on its way.';
 
-CREATE FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean) RETURNS text[]
+CREATE FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean, p_without text[] DEFAULT '{}'::text[]) RETURNS text[]
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean) IS 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location, instances on probation last if at all.';
+COMMENT ON FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean, p_without text[]) IS 'One instance id per stream of a requirement that can be taken, up to a count, without those instances: its region first under the strategy location, instances on probation last if at all.';
 
 CREATE FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -2605,6 +2639,12 @@ CREATE FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirem
 
 COMMENT ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text) IS 'Give these streams of one requirement to the instances that should have them; live: by hand-over, and what finds no room stays; otherwise now, and what finds no room stays with whoever had it, or waits.';
 
+CREATE FUNCTION orchestrator_private.distribute_without(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text, p_without text[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.distribute_without(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text, p_without text[]) IS 'Give these streams to other instances than those that have them, without those named.';
+
 CREATE FUNCTION orchestrator_private.driver_is_missing() RETURNS boolean
     LANGUAGE plpgsql
     AS …;
@@ -2641,6 +2681,12 @@ CREATE FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) RETURNS
 
 COMMENT ON FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) IS 'What each instance gains and loses by moves from these to those.';
 
+CREATE FUNCTION orchestrator_private.end_hold_ups_now() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.end_hold_ups_now() IS 'End what keeps decisions waiting and strangers'' locks, and record whose they are; returns a list of what was to be ended.';
+
 CREATE FUNCTION orchestrator_private.end_old_process(p_instance_id text) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -2652,6 +2698,12 @@ CREATE FUNCTION orchestrator_private.end_probations() RETURNS void
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.end_probations() IS 'Let those whose probation is over have their share again, and forget what is long past.';
+
+CREATE FUNCTION orchestrator_private.end_session(p_pid integer, p_may_end boolean) RETURNS text
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.end_session(p_pid integer, p_may_end boolean) IS 'End a session: terminated, gone (it was not there any more), or not permitted.';
 
 CREATE FUNCTION orchestrator_private.end_stalls() RETURNS bigint[]
     LANGUAGE sql
@@ -2941,6 +2993,18 @@ CREATE FUNCTION orchestrator_private.free_the_waiting(p_stream_ids bigint[]) RET
 
 COMMENT ON FUNCTION orchestrator_private.free_the_waiting(p_stream_ids bigint[]) IS 'Those of these streams (null: of all) that waited only for what has just ended can be given to an instance.';
 
+CREATE FUNCTION orchestrator_private.full_notification_queue() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.full_notification_queue() IS 'Alert: the queue of notifications is more than half full, and hints are left out. Over below 40 %.';
+
+CREATE FUNCTION orchestrator_private.gate_is_new() RETURNS boolean
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.gate_is_new() IS 'Whether a transaction from before the gate, which knows only the key, may still be there.';
+
 CREATE FUNCTION orchestrator_private.give_back(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_entries bigint, p_reason text, p_is_final boolean) RETURNS bigint[]
     LANGUAGE plpgsql
     AS …;
@@ -2989,11 +3053,29 @@ CREATE FUNCTION orchestrator_private.held_sessions() RETURNS TABLE(session_key b
 
 COMMENT ON FUNCTION orchestrator_private.held_sessions() IS 'Which session locks are held, by which server process and whose it is: the key of a lock is no secret, so that only the lock of a login that may speak for the instance says anything.';
 
+CREATE FUNCTION orchestrator_private.held_up_decisions() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.held_up_decisions() IS 'Alert, for each login: its sessions kept decisions waiting within the last hour.';
+
+CREATE FUNCTION orchestrator_private.hint(p_channel text, p_payload text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.hint(p_channel text, p_payload text) IS 'Notify a channel of this fleet, unless the queue is more than half full.';
+
 CREATE FUNCTION orchestrator_private.hold_alert_target(p_target text) RETURNS boolean
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.hold_alert_target(p_target text) IS 'Lock the target, unless another session does.';
+
+CREATE FUNCTION orchestrator_private.hold_ups() RETURNS TABLE(pid integer, login text, application_name text, state text, may_end boolean, lock text, kept interval, blocking jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.hold_ups() IS 'Transactions that keep others waiting to decide, to confirm or to run a job, and for how long each of them has.';
 
 CREATE TABLE orchestrator_private.http_session (
     instance_id text NOT NULL,
@@ -3356,6 +3438,12 @@ CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.is_imbalanced() IS 'Whether two loads differ by more than imbalance_threshold, or an instance is more than max_stream_difference from its share.';
+
+CREATE FUNCTION orchestrator_private.is_migrating(p_application_name text, p_login oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_migrating(p_application_name text, p_login oid) IS 'Whether a session is a migration: it may take its time, and holds no lock that it had to wait for.';
 
 CREATE FUNCTION orchestrator_private.is_name(p_text text) RETURNS boolean
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -3778,11 +3866,23 @@ CREATE FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.ins
 
 COMMENT ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) IS 'A new process takes the place of one that neither said goodbye nor asked for a restart.';
 
+CREATE FUNCTION orchestrator_private.note_ended(p_ended jsonb) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_ended(p_ended jsonb) IS 'Count what was ended, or was to be, by its pattern.';
+
 CREATE FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) RETURNS integer
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) IS 'An instance cannot hear streams that were on their way to it: their owners keep them, or stop first when they are drained.';
+
+CREATE FUNCTION orchestrator_private.note_gate_passed() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_gate_passed() IS 'What decision_holders() sees of a transaction that has passed the gate.';
 
 CREATE FUNCTION orchestrator_private.note_look() RETURNS void
     LANGUAGE plpgsql
@@ -3838,6 +3938,12 @@ CREATE FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_inc
 
 COMMENT ON FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision) IS 'What a worker that goes by p_interval (seconds; null: it would not understand) should know: another interval of beats than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
 
+CREATE FUNCTION orchestrator_private.notification_queue() RETURNS TABLE(used double precision, pid integer, login text, application_name text, database text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.notification_queue() IS 'How full the server''s queue of notifications is (0 to 1), and whose transaction has been open for longest, in any database: what that session has not read stays in the queue if it listens.';
+
 CREATE FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) RETURNS void
     LANGUAGE sql
     AS …;
@@ -3848,7 +3954,7 @@ CREATE FUNCTION orchestrator_private.notify_watchers() RETURNS void
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.notify_watchers() IS 'A hint to those who look on to look again.';
+COMMENT ON FUNCTION orchestrator_private.notify_watchers() IS 'A hint to those who look on to look again. It has no content; equal ones in a transaction are one.';
 
 CREATE FUNCTION orchestrator_private.notify_watchers_of_row() RETURNS trigger
     LANGUAGE plpgsql
@@ -3964,11 +4070,11 @@ CREATE FUNCTION orchestrator_private.pattern_of(p_message text) RETURNS text
 
 COMMENT ON FUNCTION orchestrator_private.pattern_of(p_message text) IS 'A message with placeholders for what differs from one occurrence to the next: numbers, quoted texts, addresses, times and identifiers.';
 
-CREATE FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean DEFAULT false) RETURNS text[]
+CREATE FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean DEFAULT false, p_without text[] DEFAULT '{}'::text[]) RETURNS text[]
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) IS 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
+COMMENT ON FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean, p_without text[]) IS 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
 
 CREATE FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) RETURNS void
     LANGUAGE plpgsql
@@ -4108,6 +4214,12 @@ CREATE FUNCTION orchestrator_private.recent_clock_steps() RETURNS TABLE(finding 
 
 COMMENT ON FUNCTION orchestrator_private.recent_clock_steps() IS 'The steps of the clock that were found within the last hour, at most ten, in a sentence; no row when there were none.';
 
+CREATE FUNCTION orchestrator_private.recent_hold_ups() RETURNS TABLE(login text, severity text, finding text, detail jsonb)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.recent_hold_ups() IS 'Whose sessions kept decisions waiting within the last hour.';
+
 CREATE FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
     LANGUAGE plpgsql
     AS …;
@@ -4125,6 +4237,12 @@ CREATE FUNCTION orchestrator_private.record_call_failures(p_reporter text, p_fai
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.record_call_failures(p_reporter text, p_failures jsonb) IS 'Count failures and their patterns: [{"function", "sqlstate", "message", "detail", "count", "first_ago", "last_ago"}], ages in seconds.';
+
+CREATE FUNCTION orchestrator_private.record_hold_up(p_login text, p_lock text, p_application_name text, p_kept interval, p_ended text) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.record_hold_up(p_login text, p_lock text, p_application_name text, p_kept interval, p_ended text) IS 'A transaction of this login was seen to keep decisions waiting.';
 
 CREATE FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) RETURNS smallint
     LANGUAGE plpgsql
@@ -4198,11 +4316,11 @@ CREATE FUNCTION orchestrator_private.refuse_when_paused() RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.refuse_when_paused() IS 'Refuse (OR401) while balancing is paused.';
 
-CREATE FUNCTION orchestrator_private.refused_streams(p_stream_ids bigint[]) RETURNS bigint[]
+CREATE FUNCTION orchestrator_private.refused_streams(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, refused_by text[], has_failed boolean)
     LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.refused_streams(p_stream_ids bigint[]) IS 'Those of these streams that some instance has refused lately: they are placed one by one.';
+COMMENT ON FUNCTION orchestrator_private.refused_streams(p_stream_ids bigint[]) IS 'Those of these streams that some instance has refused lately, by which instances, and whether it was for failing: such a stream is placed by itself, where it may be heard.';
 
 CREATE FUNCTION orchestrator_private.release_unable(p_instance_id text, p_may_still_run boolean) RETURNS void
     LANGUAGE plpgsql
@@ -4564,6 +4682,13 @@ CREATE FUNCTION orchestrator_private.take_back_remembered(p_client orchestrator_
 
 COMMENT ON FUNCTION orchestrator_private.take_back_remembered(p_client orchestrator_private.pull_client, p_rule text) IS 'What a client''s own list may hold becomes its own again: at once where no living instance has it, by hand-over from a worker. Whether some is still on its way. What another client has stays there.';
 
+CREATE FUNCTION orchestrator_private.take_decision_key(p_shared boolean) RETURNS void
+    LANGUAGE plpgsql
+    SET lock_timeout TO '1s'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.take_decision_key(p_shared boolean) IS 'Behind the gate: take the key of decisions too. Whoever has it for more than a second is a stranger, and decisions go on without.';
+
 CREATE FUNCTION orchestrator_private.take_streams(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_rule text) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -4693,6 +4818,7 @@ COMMENT ON FUNCTION orchestrator_private.wanted_interval(p_lease interval) IS 'H
 CREATE FUNCTION orchestrator_private.watch_instances() RETURNS jsonb
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
+    SET lock_timeout TO '20s'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.watch_instances() IS 'Job watch_instances: late instances are warned of, lost ones give up their streams, long lost ones are removed.';
@@ -4725,7 +4851,7 @@ CREATE FUNCTION orchestrator_private.watch_transactions() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.watch_transactions() IS 'Job watch_transactions: ends transactions that run too long, and says whom they blocked; and sessions that hold locks which are not theirs.';
+COMMENT ON FUNCTION orchestrator_private.watch_transactions() IS 'Job watch_transactions: ends transactions that run too long, and says whom they blocked; those that keep decisions waiting; and sessions that hold locks which are not theirs.';
 
 CREATE FUNCTION orchestrator_private.watched_instances() RETURNS text[]
     LANGUAGE sql STABLE
@@ -5638,6 +5764,33 @@ CREATE TABLE orchestrator_private.failure_count (
 
 COMMENT ON TABLE orchestrator_private.failure_count IS 'Failures in each ten seconds, by whom they happened to. Reporters: an instance id, driver:NAME, job:NAME, source:NAME.';
 
+CREATE TABLE orchestrator_private.hold_up (
+    login text NOT NULL,
+    lock text NOT NULL,
+    application_name text,
+    longest interval NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    ended text NOT NULL,
+    CONSTRAINT hold_up_ended_check CHECK ((ended = ANY (ARRAY['no'::text, 'terminated'::text, 'gone'::text, 'not permitted'::text])))
+);
+
+COMMENT ON TABLE orchestrator_private.hold_up IS 'Transactions that kept decisions waiting for long: a row for each login and lock, for an hour after the last time.';
+
+COMMENT ON COLUMN orchestrator_private.hold_up.login IS 'Whose sessions they were; "unknown" when the owner may not see it.';
+
+COMMENT ON COLUMN orchestrator_private.hold_up.lock IS 'What they held: decision, "the key of decisions" (an advisory lock that is not theirs), or a table of this system.';
+
+COMMENT ON COLUMN orchestrator_private.hold_up.application_name IS 'The program, the last time, as it calls itself.';
+
+COMMENT ON COLUMN orchestrator_private.hold_up.longest IS 'The longest time for which one of them was seen to keep another waiting.';
+
+COMMENT ON COLUMN orchestrator_private.hold_up.first_at IS 'The first time.';
+
+COMMENT ON COLUMN orchestrator_private.hold_up.last_at IS 'The last time.';
+
+COMMENT ON COLUMN orchestrator_private.hold_up.ended IS 'What became of the last: no (it ended by itself), terminated, gone (it ended just then), or not permitted.';
+
 CREATE TABLE orchestrator_private.http_presence (
     is_the_only_one boolean DEFAULT true NOT NULL,
     seen_at timestamp with time zone,
@@ -5968,6 +6121,9 @@ ALTER TABLE ONLY orchestrator_private.fleet_sample
 
 ALTER TABLE ONLY orchestrator_private.heartbeat
     ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (instance_id);
+
+ALTER TABLE ONLY orchestrator_private.hold_up
+    ADD CONSTRAINT hold_up_pkey PRIMARY KEY (login, lock);
 
 ALTER TABLE ONLY orchestrator_private.http_presence
     ADD CONSTRAINT http_presence_pkey PRIMARY KEY (is_the_only_one);
@@ -6305,6 +6461,9 @@ GRANT ALL ON FUNCTION orchestrator.diagnose() TO orchestrator_admin;
 REVOKE ALL ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.end_hold_ups() FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.end_hold_ups() TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.end_recovery() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.end_recovery() TO orchestrator_admin;
 
@@ -6434,13 +6593,17 @@ GRANT ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint
 GRANT ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator_private.lock_key(p_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator_private.lock_key(p_name text) TO orchestrator_reader;
-GRANT ALL ON FUNCTION orchestrator_private.lock_key(p_name text) TO orchestrator_admin;
-
 REVOKE ALL ON FUNCTION orchestrator_private.now() FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator_private.now() TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.tenths(p_at timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.decision_holders() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.lock_key(p_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.lock_key(p_name text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.lock_key(p_name text) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator_private.waiting_sessions() FROM PUBLIC;
 
@@ -6629,7 +6792,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION orchestrator_private.ask_workers_for(p_client orchestrator_private.pull_client, p_most bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean, p_without text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.assignment_event(p_from_state text, p_to_state text, p_from_id text, p_to_id text, p_old_next_id text, p_next_id text, p_epochs bigint, p_old_make_before_break boolean, p_make_before_break boolean) FROM PUBLIC;
 
@@ -6809,6 +6972,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.digest_of(p_stream_id bigint, p_epoc
 
 REVOKE ALL ON FUNCTION orchestrator_private.distribute(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.distribute_without(p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text, p_without text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.driver_is_missing() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.drivers_connected() FROM PUBLIC;
@@ -6821,9 +6986,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.due_after_step(p_due timestamp with 
 
 REVOKE ALL ON FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.end_hold_ups_now() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.end_old_process(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.end_probations() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.end_session(p_pid integer, p_may_end boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.end_stalls() FROM PUBLIC;
 
@@ -6921,6 +7090,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) FROM PUB
 
 REVOKE ALL ON FUNCTION orchestrator_private.free_the_waiting(p_stream_ids bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.full_notification_queue() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.gate_is_new() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.give_back(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_entries bigint, p_reason text, p_is_final boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) FROM PUBLIC;
@@ -6937,7 +7110,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.heartbeat_slow_path(p_instance_id te
 
 REVOKE ALL ON FUNCTION orchestrator_private.held_sessions() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.held_up_decisions() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.hint(p_channel text, p_payload text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.hold_alert_target(p_target text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.hold_ups() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_adopt(p_session orchestrator_private.http_session, p_stream_ids bigint[]) FROM PUBLIC;
 
@@ -7048,6 +7227,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_clock_as_compared(p_clock timesta
 REVOKE ALL ON FUNCTION orchestrator_private.is_count_of(p_said integer, p_owned integer, p_metadata jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_migrating(p_application_name text, p_login oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_name(p_text text) FROM PUBLIC;
 
@@ -7179,7 +7360,11 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_beat(p_client orchestrator_priv
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.note_ended(p_ended jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.note_gate_passed() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_look() FROM PUBLIC;
 
@@ -7198,6 +7383,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_stray(p_instance_id text, p_pee
 REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.notification_queue() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.notify_instance(p_instance_id text, p_decision_id bigint) FROM PUBLIC;
 
@@ -7241,7 +7428,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.past_after_step(p_at timestamp with 
 
 REVOKE ALL ON FUNCTION orchestrator_private.pattern_of(p_message text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean, p_without text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) FROM PUBLIC;
 
@@ -7289,11 +7476,15 @@ REVOKE ALL ON FUNCTION orchestrator_private.rebalance_fleet(p_decision_id bigint
 
 REVOKE ALL ON FUNCTION orchestrator_private.recent_clock_steps() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.recent_hold_ups() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.reconcile(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.reconnect_owners(p_source text, p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_call_failures(p_reporter text, p_failures jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.record_hold_up(p_login text, p_lock text, p_application_name text, p_kept interval, p_ended text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.record_repair(p_instance_id text, p_incarnation bigint, p_found_by text, p_repaired_by text, p_difference jsonb) FROM PUBLIC;
 
@@ -7438,6 +7629,8 @@ GRANT ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, 
 GRANT ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator_private.take_back_remembered(p_client orchestrator_private.pull_client, p_rule text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.take_decision_key(p_shared boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.take_streams(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_rule text) FROM PUBLIC;
 

@@ -88,37 +88,36 @@ def impatient(target: Target) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("role", "lock"), [("unprivileged", "pg_advisory_lock"), ("worker", "pg_advisory_lock_shared")]
 )
-def test_a_session_that_takes_the_decision_lock_for_itself_is_found_and_ended(
+def test_a_session_that_takes_the_key_of_decisions_for_itself_keeps_none_waiting_and_is_ended(
     target: Target, another: Another, role: str, lock: str
 ) -> None:
-    """Any login may lock any key. Callers wait no longer than lock_timeout, and the job needs no lock to end it."""
+    """Any login may lock any key. Who decides has passed a gate before, and knows a stranger by that."""
+    target.rows("update {p}.schema_migration set applied_at = applied_at - interval '1 day'")
     stranger, admin = another(role), target.logins["admin"]
-    pid = stranger.info.backend_pid
+    pid, login = stranger.info.backend_pid, stranger.info.user
     [key] = target.rows("select {p}.lock_key('decision') as key")
     stranger.execute(sql.SQL("select {}({})").format(sql.SQL(lock), sql.Literal(key["key"])))
-    with _meanwhile(admin, lambda: target.call(admin, "pause_balancing", {"p_reason": "a test"}), target):
-        [finding] = target.rows("select * from {a}.diagnose() where code = 'lock_wait'")
-        assert finding["subject"] == f"session {pid}"
-        assert finding["evidence"]["login"] == stranger.info.user
-        [holder] = target.call(target.logins["worker"], "lock_holders", {})
-        assert (holder["lock"], holder["pid"], holder["login"], holder["waiting"]) == (
-            "decision",
-            pid,
-            stranger.info.user,
-            1,
-        )
-        assert _ended(target, pid) == {
-            "pid": pid,
-            "login": stranger.info.user,
-            "application_name": "psql",
-            "state": "idle",
-            "lock": "decision",
-            "ended": "terminated",
-        }
+    target.call(admin, "pause_balancing", {"p_reason": "a test"})
+    [holder] = target.call(target.logins["worker"], "lock_holders", {})
+    assert (holder["lock"], holder["pid"], holder["login"]) == ("key of decisions", pid, login)
+    assert _ended(target, pid) == {
+        "pid": pid,
+        "login": login,
+        "application_name": "psql",
+        "state": "idle",
+        "lock": "key of decisions",
+        "ended": "terminated",
+    }
     target.call(admin, "resume_balancing", {})
     assert target.rows(
         "select * from {a}.incident_patterns where pattern like 'terminated: a lock that is not its own%%'"
     )
+    target.rows("select {p}.evaluate_alerts() as result")
+    for found in ("severity, evidence as detail from {a}.diagnose()", "severity, detail from {a}.alerts"):
+        [row] = target.rows(f"select {found} where code = 'decisions_held_up' and subject = %s", login)
+        assert row["severity"] == "warning"
+        [held] = row["detail"]["locks"]
+        assert (held["lock"], held["ended"]) == ("key of decisions", "terminated")
 
 
 def test_a_session_that_keeps_a_worker_from_tying_its_own_is_ended(target: Target, another: Another) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -9,7 +10,18 @@ import pytest
 from psycopg import sql
 
 from tests.lint.test_catalog import WORKER
-from tests.security.target import ADDRESS, OWN, VICTIM, VICTIM_BY_MANUAL, VICTIM_OVER_HTTP, Connection, Target, undone
+from tests.security.target import (
+    ADDRESS,
+    OWN,
+    OWN_BY_MANUAL,
+    OWN_OVER_HTTP,
+    VICTIM,
+    VICTIM_BY_MANUAL,
+    VICTIM_OVER_HTTP,
+    Connection,
+    Target,
+    undone,
+)
 
 ANOTHERS = "OR106"
 OVER_HTTP = sorted(function for function in WORKER - {"http_present"} if function.startswith("http_"))
@@ -23,6 +35,54 @@ def _refusal(target: Target, conn: Connection, function: str, arguments: dict[st
     with pytest.raises(psycopg.Error) as caught:
         target.call(conn, function, arguments)
     return caught.value.sqlstate
+
+
+@pytest.mark.parametrize("epoch", [1, 2**40, 2**62])
+def test_no_report_changes_anything_about_streams_that_the_instance_never_had(target: Target, epoch: int) -> None:
+    """Said in every way in which a worker says what it runs: no epoch rises, no owner changes, no other is blamed."""
+    worker, own = target.logins["worker"], {"p_instance_id": OWN, "p_incarnation": target.incarnations[OWN]}
+    [row] = target.rows(
+        "select array_agg(stream_id order by stream_id) as ids from {p}.assignment where instance_id = %s", VICTIM
+    )
+    streams: list[int] = row["ids"]
+    tables = [
+        row["table"]
+        for row in target.rows(
+            "select c.relname as table from pg_attribute as a join pg_class as c on c.oid = a.attrelid "
+            "where c.relnamespace = %s::regnamespace and c.relkind = 'r' and a.attname = 'stream_id' order by 1",
+            target.names.private,
+        )
+    ]
+    assert {"assignment", "stream", "withdrawal", "stall", "station_fault", "refusal"} <= set(tables)
+
+    def known() -> dict[str, list[Any]]:
+        return {
+            table: target.rows(f"select to_jsonb(t) as row from {{p}}.{table} as t where stream_id = any(%s)", streams)
+            for table in tables
+        }
+
+    before = known()
+    epochs = [epoch] * len(streams)
+    failed = json.dumps([{"stream_id": stream, "epoch": epoch, "error": "x"} for stream in streams])
+    stalled = [{"stream_id": stream, "epoch": epoch, "silent_for": 900} for stream in streams]
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("heartbeat", {"p_digest": 1, "p_report": json.dumps({"stalled": stalled, "current_streams": len(streams)})}),
+        ("report_streams", {"p_streams": streams, "p_epochs": epochs}),
+        ("acknowledge", {"p_started": streams, "p_started_epochs": epochs}),
+        ("acknowledge", {"p_started": [], "p_started_epochs": [], "p_stopped": streams}),
+        ("acknowledge", {"p_started": [], "p_started_epochs": [], "p_failed": failed}),
+        ("release_streams", {"p_streams": streams}),
+        *(("renew_epoch", {"p_stream_id": stream, "p_above": epoch - 1}) for stream in streams),
+    ]
+    for function, arguments in calls:
+        target.call(worker, function, {**own, **arguments})
+        assert known() == before, function
+    requests = [json.dumps(Target.request(name, streams)) for name in (OWN_OVER_HTTP, OWN_BY_MANUAL)]
+    for function in OVER_HTTP:
+        for request in requests:
+            with suppress(psycopg.Error):
+                target.call(worker, function, {**target.arguments(function, OWN), "p_request": request})
+            assert known() == before, function
 
 
 def test_every_function_that_names_an_instance_is_tried_here(target: Target) -> None:

@@ -492,7 +492,7 @@ def test_the_merge_takes_its_locks_in_the_common_order(fleet: Fleet, field: Exte
     waiter.start()
     pid = waiter_conn.info.backend_pid
     for _ in range(200):
-        waiting = fleet.query("select wait_event from pg_stat_activity where pid = %s and wait_event = 'advisory'", pid)
+        waiting = fleet.query("select wait_event from pg_stat_activity where pid = %s and wait_event = 'relation'", pid)
         if waiting:
             break
         time.sleep(0.02)

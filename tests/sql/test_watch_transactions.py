@@ -55,8 +55,10 @@ def test_a_running_statement_is_only_cancelled_and_whom_it_blocked_is_on_record(
     conn, blocked = login("admin"), fleet.database.connect(autocommit=False)
     blocked.execute("set lock_timeout = 0")
     pid = _open_transaction(conn)
-    decide = sql.SQL("select * from {}.pause_balancing()").format(sql.Identifier(fleet.database.names.api))
-    conn.execute(decide)
+    change = sql.SQL("select * from {}.set_setting('memory_alert', '91')").format(
+        sql.Identifier(fleet.database.names.api)
+    )
+    conn.execute(change)
     caught: list[psycopg.Error] = []
 
     def sleep() -> None:
@@ -66,11 +68,11 @@ def test_a_running_statement_is_only_cancelled_and_whom_it_blocked_is_on_record(
             caught.append(error)
 
     sleeping = threading.Thread(target=sleep)
-    waiting = threading.Thread(target=lambda: blocked.execute(decide))
+    waiting = threading.Thread(target=lambda: blocked.execute(change))
     sleeping.start()
     waiting.start()
     _wait_for(fleet, "wait_event = 'PgSleep'")
-    _wait_for(fleet, "wait_event = 'advisory'")
+    _wait_for(fleet, "wait_event = 'transactionid'")
     ended = {row["pid"]: row for row in _watch_in(fleet, 31)["transactions"]}[pid]
     sleeping.join(10)
     assert (ended["state"], ended["ended"]) == ("active", "cancelled")

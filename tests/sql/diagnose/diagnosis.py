@@ -30,6 +30,7 @@ SEVERITIES = {
         (
             "clock_stepped",
             "connections_few",
+            "decisions_held_up",
             "job_failing",
             "job_overdue",
             "notify_queue_filling",

@@ -110,7 +110,7 @@ def test_a_prepared_transaction_that_others_wait_for_is_found_and_is_for_a_perso
         db.connect(own_server, application_name="test") as conn,
         db.connect(own_server, application_name="test") as waiter,
     ):
-        lock = sql.SQL("select {}.lock_decisions()").format(sql.Identifier(conn.names.private))
+        lock = sql.SQL("select from {} for update").format(sql.Identifier(conn.names.private, "controller"))
         conn.execute(sql.SQL("begin; {}; prepare transaction 'forgotten'").format(lock))
         _unlimited(waiter)
         waiting = threading.Thread(target=_lock_and_let_go, args=[waiter, lock])
