@@ -16,7 +16,7 @@ as $function$
 declare
     v_held bigint[];
     v_stream_ids bigint[];
-    v_stream_id bigint;
+    v_requirement record;
     v_decision_id bigint;
 begin
     perform {{ private }}.require_argument('p_streams', p_streams is not null, null, 'the ids of the streams to give back');
@@ -41,8 +41,19 @@ begin
         v_decision_id := {{ private }}.open_decision(
             'released', 'release_streams', p_reason, jsonb_build_object('instance_id', p_instance_id)
         );
-        foreach v_stream_id in array v_stream_ids loop
-            perform {{ private }}.move_one(v_decision_id, v_stream_id, p_instance_id, false, 'released');
+        -- what asks most of its instance goes first, before its few places are taken
+        for v_requirement in
+            select r.requirement_id, array_agg(a.stream_id order by a.stream_id) as stream_ids
+            from {{ private }}.assignment as a
+            join {{ private }}.requirement as r on r.requirement_id = a.requirement_id
+            where a.stream_id = any(v_stream_ids)
+            group by r.requirement_id
+            order by cardinality(r.capabilities) desc, r.requirement_id
+        loop
+            perform {{ private }}.distribute(
+                v_decision_id, v_requirement.requirement_id, v_requirement.stream_ids,
+                array_fill(p_instance_id, array[cardinality(v_requirement.stream_ids)]), false, false, 'released'
+            );
         end loop;
         perform {{ private }}.close_decision(v_decision_id);
         perform {{ private }}.count_up('orchestrator_refusals_total', 'released', cardinality(v_stream_ids));

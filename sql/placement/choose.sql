@@ -2,7 +2,8 @@
 -- Reads     instance, instance_load, requirement, refusal
 
 create or replace function {{ private }}.pick_instances(
-    p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean default false
+    p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean default false,
+    p_without text[] default '{}'
 )
     returns text[]
     language sql volatile
@@ -13,6 +14,7 @@ as $function$
         from (select a.* from {{ private }}.placeable_instances(p_on_probation) as a offset 0) as p
         where (cardinality(p_capabilities) = 0 or p.capabilities @> p_capabilities)
             and p.planned < p.ceiling
+            and p.instance_id <> all(p_without)
             and (p_in_region is null or p.location = p_in_region)
             and (p_not_in_region is null or p.location is distinct from p_not_in_region)
         -- given one by one, each to the one that is then furthest below its share (Webster), they would reach no other
@@ -30,9 +32,9 @@ as $function$
     cross join lateral {{ private }}.fair_targets(f.total::bigint, f.instance_ids, f.weights, f.planned, f.ceilings, f.planned) as t
     cross join lateral generate_series(1, t.target - t.held)
 $function$;
-comment on function {{ private }}.pick_instances(bigint, text[], text, text, boolean) is 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
+comment on function {{ private }}.pick_instances(bigint, text[], text, text, boolean, text[]) is 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
 
-create or replace function {{ private }}.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean)
+create or replace function {{ private }}.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean, p_without text[] default '{}')
     returns text[]
     language plpgsql volatile
 as $function$
@@ -46,19 +48,23 @@ begin
         v_region := v_requirement.region;
     end if;
     if v_region is not null then
-        v_to := {{ private }}.pick_instances(p_count, v_requirement.capabilities, v_region, null);
+        v_to := {{ private }}.pick_instances(p_count, v_requirement.capabilities, v_region, null, false, p_without);
     end if;
     if cardinality(v_to) < p_count then
         -- the region is full, or there is no wish for one
-        v_to := v_to || {{ private }}.pick_instances(p_count - cardinality(v_to), v_requirement.capabilities, null, v_region);
+        v_to := v_to || {{ private }}.pick_instances(
+            p_count - cardinality(v_to), v_requirement.capabilities, null, v_region, false, p_without
+        );
     end if;
     if p_last_resort and cardinality(v_to) < p_count then
-        v_to := v_to || {{ private }}.pick_instances(p_count - cardinality(v_to), v_requirement.capabilities, null, null, true);
+        v_to := v_to || {{ private }}.pick_instances(
+            p_count - cardinality(v_to), v_requirement.capabilities, null, null, true, p_without
+        );
     end if;
     return v_to;
 end
 $function$;
-comment on function {{ private }}.assign_streams(integer, bigint, boolean) is 'One instance id per stream of a requirement that can be taken, up to a count: its region first under the strategy location, instances on probation last if at all.';
+comment on function {{ private }}.assign_streams(integer, bigint, boolean, text[]) is 'One instance id per stream of a requirement that can be taken, up to a count, without those instances: its region first under the strategy location, instances on probation last if at all.';
 
 create or replace function {{ private }}.is_alone(p_instance_id text)
     returns boolean
@@ -100,11 +106,16 @@ $function$;
 comment on function {{ private }}.best_instance(bigint) is 'The other instance that would be least loaded with this one stream more, has what it takes and has not refused it.';
 
 create or replace function {{ private }}.refused_streams(p_stream_ids bigint[])
-    returns bigint[]
+    returns table (stream_id bigint, refused_by text[], has_failed boolean)
     language sql volatile
 as $function$
-    select coalesce(array_agg(distinct f.stream_id order by f.stream_id), '{}')
+    select
+        f.stream_id,
+        array_agg(f.instance_id order by f.instance_id) filter (where f.until > {{ private }}.now()),
+        bool_or(f.for_failing and f.until > f.refused_at and f.refused_at > {{ private }}.now() - interval '1 day')
     from {{ private }}.refusal as f
-    where f.stream_id = any(p_stream_ids) and f.until > {{ private }}.now()
+    where f.stream_id = any(p_stream_ids)
+    group by f.stream_id
+    having bool_or(f.until > {{ private }}.now())
 $function$;
-comment on function {{ private }}.refused_streams(bigint[]) is 'Those of these streams that some instance has refused lately: they are placed one by one.';
+comment on function {{ private }}.refused_streams(bigint[]) is 'Those of these streams that some instance has refused lately, by which instances, and whether it was for failing: such a stream is placed by itself, where it may be heard.';

@@ -9,6 +9,33 @@
 -- Locks     stream and assignment rows (by id)
 -- Writes    assignment, movement
 
+create or replace function {{ private }}.distribute_without(
+    p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text,
+    p_without text[]
+)
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_to text[] := {{ private }}.assign_streams(
+        p_requirement_id, cardinality(p_stream_ids),
+        not p_live and not exists (
+            select from {{ private }}.instance as i where i.instance_id = any(p_from) and i.is_living
+        ),
+        p_without || array(select distinct u.from_id from unnest(p_from) as u(from_id) where u.from_id is not null)
+    );
+begin
+    if p_live then
+        return {{ private }}.hand_over(p_decision_id, p_stream_ids, v_to);
+    elsif p_stay then
+        p_stream_ids := p_stream_ids[1:cardinality(v_to)];
+        p_from := p_from[1:cardinality(v_to)];
+    end if;
+    return {{ private }}.give_streams(p_decision_id, p_stream_ids, p_from, v_to, p_reason);
+end
+$function$;
+comment on function {{ private }}.distribute_without(bigint, integer, bigint[], text[], boolean, boolean, text, text[]) is 'Give these streams to other instances than those that have them, without those named.';
+
 create or replace function {{ private }}.distribute(
     p_decision_id bigint, p_requirement_id integer, p_stream_ids bigint[], p_from text[], p_live boolean, p_stay boolean, p_reason text
 )
@@ -16,40 +43,32 @@ create or replace function {{ private }}.distribute(
     language plpgsql volatile
 as $function$
 declare
-    v_to text[];
-    v_refused bigint[] := {{ private }}.refused_streams(p_stream_ids);
-    v_one record;
+    v_group record;
     v_moved integer := 0;
 begin
-    if cardinality(v_refused) > 0 then
-        for v_one in
-            select u.stream_id, u.from_id
-            from unnest(p_stream_ids, p_from) as u(stream_id, from_id)
-            where u.stream_id = any(v_refused)
-        loop
-            v_moved := v_moved + {{ private }}.move_one(p_decision_id, v_one.stream_id, v_one.from_id, p_live, p_reason, p_stay);
-        end loop;
-        select array_agg(u.stream_id), array_agg(u.from_id)
-        into p_stream_ids, p_from
-        from unnest(p_stream_ids, p_from) as u(stream_id, from_id)
-        where u.stream_id <> all(v_refused);
-        if p_stream_ids is null then
-            return v_moved;
+    -- what was refused goes first: it has fewer places to go to
+    for v_group in
+        select
+            array_agg(u.stream_id order by u.place) as stream_ids, array_agg(u.from_id order by u.place) as from_ids,
+            r.refused_by, r.has_failed
+        from unnest(p_stream_ids, p_from) with ordinality as u(stream_id, from_id, place)
+        left join {{ private }}.refused_streams(p_stream_ids) as r on r.stream_id = u.stream_id
+        group by r.refused_by, r.has_failed
+        order by r.has_failed desc nulls last, cardinality(r.refused_by) desc nulls last, r.refused_by
+    loop
+        if v_group.has_failed then
+            for n in 1 .. cardinality(v_group.stream_ids) loop
+                v_moved := v_moved + {{ private }}.move_one(
+                    p_decision_id, v_group.stream_ids[n], v_group.from_ids[n], p_live, p_reason, p_stay
+                );
+            end loop;
+        else
+            v_moved := v_moved + {{ private }}.distribute_without(
+                p_decision_id, p_requirement_id, v_group.stream_ids, v_group.from_ids, p_live, p_stay, p_reason, coalesce(v_group.refused_by, '{}')
+            );
         end if;
-    end if;
-    v_to := {{ private }}.assign_streams(
-        p_requirement_id, cardinality(p_stream_ids),
-        not p_live and not exists (
-            select from {{ private }}.instance as i where i.instance_id = any(p_from) and i.is_living
-        )
-    );
-    if p_live then
-        return v_moved + {{ private }}.hand_over(p_decision_id, p_stream_ids, v_to);
-    elsif p_stay then
-        p_stream_ids := p_stream_ids[1:cardinality(v_to)];
-        p_from := p_from[1:cardinality(v_to)];
-    end if;
-    return v_moved + {{ private }}.give_streams(p_decision_id, p_stream_ids, p_from, v_to, p_reason);
+    end loop;
+    return v_moved;
 end
 $function$;
 comment on function {{ private }}.distribute(bigint, integer, bigint[], text[], boolean, boolean, text) is 'Give these streams of one requirement to the instances that should have them; live: by hand-over, and what finds no room stays; otherwise now, and what finds no room stays with whoever had it, or waits.';
@@ -193,17 +212,21 @@ declare
     v_stream_ids bigint[];
     v_from text[];
     v_moved integer := 0;
-    v_stream_id bigint;
 begin
     -- what an instance has refused has the least choice
-    for v_stream_id in
-        select distinct a.stream_id
+    for v_waiting in
+        select
+            a.requirement_id, array_agg(distinct a.stream_id) as stream_ids
         from {{ private }}.refusal as f
         join {{ private }}.assignment as a on a.stream_id = f.stream_id
         where a.waiting_since <= v_now and f.until > v_now
-        order by a.stream_id
+        group by a.requirement_id
+        order by a.requirement_id
     loop
-        v_moved := v_moved + {{ private }}.move_one(p_decision_id, v_stream_id, null, false, p_reason);
+        v_moved := v_moved + {{ private }}.distribute(
+            p_decision_id, v_waiting.requirement_id, v_waiting.stream_ids,
+            array_fill(null::text, array[cardinality(v_waiting.stream_ids)]), false, true, p_reason
+        );
     end loop;
 
     for v_waiting in select w.requirement_id from {{ private }}.waiting_with_room() as w loop
