@@ -39,6 +39,51 @@ def test_released_streams_do_not_come_back_at_once(fleet: Fleet) -> None:
     assert not set(released) & set(fleet.streams_of("fv-1"))
 
 
+def test_many_released_streams_go_where_none_of_them_was_refused_and_spread_evenly(fleet: Fleet) -> None:
+    """They are placed in groups, by who has refused them before: here none, one and two others."""
+    workers = fleet.start(100, 100, 100, 100, streams=0)
+    first, second, third, _fourth = workers
+    for worker in workers[1:]:
+        fleet.one("drain_instance", instance_id=worker.instance_id)
+    streams = fleet.add_streams(24)
+    fleet.settle()
+    fleet.all_obey()
+    assert fleet.loads()["fv-1"] == 24
+    for worker in workers[1:]:
+        fleet.one("undrain_instance", instance_id=worker.instance_id)
+    refused_by: dict[int, list[str]] = {stream: [] for stream in streams[:12]}
+    refused_by |= {stream: ["fv-2"] for stream in streams[12:18]} | {
+        stream: ["fv-2", "fv-3"] for stream in streams[18:]
+    }
+    for worker, given in ((second, streams[12:]), (third, streams[18:])):
+        for stream in given:
+            fleet.query(
+                "insert into {p}.refusal (stream_id, instance_id, reason, refused_at, until, times, for_failing) "
+                "values (%s, %s, 'x', {p}.now(), {p}.now() + interval '1 minute', 1, false)",
+                stream,
+                worker.instance_id,
+            )
+
+    first.call("release_streams", streams=streams)
+
+    owners = fleet.owners()
+    assert all(owners[stream] not in [None, "fv-1", *refused_by[stream]] for stream in streams)
+    assert fleet.loads() == {"fv-1": 0, "fv-2": 8, "fv-3": 8, "fv-4": 8}
+
+
+def test_released_streams_that_wait_are_placed_together_and_not_where_they_were_refused(fleet: Fleet) -> None:
+    [first] = fleet.start(10, streams=6)
+    streams = sorted(first.running)
+    first.call("release_streams", streams=streams)
+    first.obey()
+    assert fleet.waiting() == streams
+    for name in ("fv-2", "fv-3"):
+        fleet.register(name, 2).beat()
+    fleet.settle()
+    assert fleet.loads() == {"fv-1": 0, "fv-2": 2, "fv-3": 2}
+    assert len(fleet.waiting()) == 2
+
+
 def test_a_stream_that_is_released_again_stays_away_for_longer(fleet: Fleet) -> None:
     """The time doubles, up to an hour."""
     [worker] = fleet.start(10, streams=1)
