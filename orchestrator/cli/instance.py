@@ -21,7 +21,7 @@ LIFE_COLUMNS = ("at", "what", "gained", "lost", "rule", "actor", "reason", "deci
 
 @click.group()
 def instance() -> None:
-    """Look at instances; drain, remove and readmit them."""
+    """Look at instances; drain, remove and readmit them; say whose they are."""
 
 
 @instance.command("list")
@@ -97,6 +97,20 @@ def remove(target: options.Target, instance_id: str, reason: str | None, force: 
 def readmit(target: options.Target, instance_id: str) -> None:
     """Let a removed instance register again."""
     answer.act_and_show(target, "readmit_instance", instance_id=instance_id)
+
+
+@instance.command()
+@click.argument("instance_id", shell_complete=completion.instances)
+@click.argument("role")
+@click.option("--reason", help="Kept with the decision.")
+@options.common
+def owner(target: options.Target, instance_id: str, role: str, reason: str | None) -> None:
+    """Hand the name of an instance over to another login, or to a group role whose members share it.
+
+    A process of a login that may not speak for it any more is refused from then on, and ends. A name that is free is
+    kept for that role.
+    """
+    answer.act_and_show(target, "set_instance_owner", instance_id=instance_id, role=role, reason=reason)
 
 
 @instance.command()

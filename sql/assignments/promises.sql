@@ -95,7 +95,9 @@ as $function$
 declare
     v_over_at timestamptz := {{ private }}.promise_over_at((p_instance).instance_id);
 begin
-    if session_user = (p_instance).owner_role or v_over_at is null or v_over_at <= {{ private }}.now() then
+    if v_over_at is null or v_over_at <= {{ private }}.now()
+        or {{ private }}.is_owner(session_user, (p_instance).owner_role, (p_instance).owner_oid)
+    then
         return;
     elsif not coalesce(p_force, false) then
         raise exception using

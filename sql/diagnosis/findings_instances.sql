@@ -9,6 +9,7 @@
 --   clock_differs               its clock is not the database's
 --   instance_out_of_step        it could not be brought in step
 --   breaker_open                its circuit breaker is not closed
+--   owner_missing               the role that its name belongs to was dropped
 -- Reads     instance, heartbeat, instance_load, requirement_load, requirement, repair, setting, controller, pg_stat_activity
 
 create or replace function {{ private }}.findings_presence()
@@ -90,6 +91,14 @@ as $function$
         null
     from there as t
     where t.breaker <> 'closed' and t.is_living
+    union all
+    select 'warning', 'owner_missing', t.subject, 'its name belongs to ' || t.owner_role || ', a role that was dropped',
+        jsonb_build_object('login', t.owner_role, 'status', t.status),
+        'No process but an administrator''s can speak for it. When none of it lives, any worker login may register under its name. '
+        || 'The repair shares the name among all worker logins: put the name of a login or a group role of your own in its place.',
+        format('select * from {{ api }}.set_instance_owner(%L, %L)', t.instance_id, '{{ worker }}')
+    from there as t
+    where {{ private }}.present_owner(t.owner_role, t.owner_oid) is null
     union all
     select 'warning', 'instance_out_of_step', t.subject, 'it does not run what it should, after ' || r.attempts || ' attempts to bring it in step',
         jsonb_build_object('attempts', r.attempts, 'since', r.since, 'difference', r.difference),

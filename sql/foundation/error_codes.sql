@@ -44,8 +44,8 @@ comment on column {{ private }}.error_code.or105 is
 'Cause: An instance that registers without audio_fingerprinting cannot hear any stream.
 Remedy: Add audio_fingerprinting to p_capabilities, or leave p_capabilities out.';
 comment on column {{ private }}.error_code.or106 is
-'Cause: An instance belongs to the login that registered it. Another worker login may not act for it, and may not take its name.
-Remedy: Use the login that registered it, or an administrators; else choose another instance id.';
+'Cause: A name belongs to the login that registered it, or to the role that an administrator gave it to, until its goodbye or removal_timeout. Another worker login may not act for it, and may not take its name.
+Remedy: Use the login that owns it, or a member of that role; choose another instance id; or let an administrator hand the name over (set_instance_owner).';
 comment on column {{ private }}.error_code.or107 is
 'Cause: No source, job, plan, setting, event, alert, alert target or claim of this name or id exists, or exists any more. The message says which kind.
 Remedy: Look the name up; the hint names the view. A plan is made anew by plan_rebalance. A claim of a job that was taken over after its timeout is not finished any more.';

@@ -168,6 +168,14 @@ end
 $function$;
 comment on function {{ private }}.lock_session(bigint) is 'Tie the calling session to a key until it ends. Shared, so that a half-open connection left behind cannot keep its own worker out.';
 
+create or replace function {{ private }}.compare_sessions_anew()
+    returns void
+    language sql volatile
+begin atomic
+    select nextval('{{ private }}.session_attachment');
+end;
+comment on function {{ private }}.compare_sessions_anew() is 'What a session lock says has changed, though no lock has: the next look compares them all.';
+
 create or replace function {{ private }}.sessions_checksum()
     returns bigint
     language plpgsql volatile

@@ -65,7 +65,7 @@ begin
                     -- its status is what a beat makes it, and it may speak for the instance
                     i.status in ('active', 'draining')
                     and i.incarnation = p_incarnation
-                    and {{ private }}.may_act_for(session_user, i.owner_role)
+                    and {{ private }}.may_act_for(session_user, i.owner_role, i.owner_oid)
                     and i.suspended_until is null
                     and v_report.status is distinct from 'draining'
                     -- it is in step, and was

@@ -26,7 +26,7 @@ begin
             from {{ private }}.held_sessions() as s
             where i.instance_id = (p_instance).instance_id
                 and s.session_key = {{ private }}.session_lock_key(i.instance_id, i.incarnation)
-                and {{ private }}.may_act_for(s.login, i.owner_role);
+                and {{ private }}.may_act_for(s.login, i.owner_role, i.owner_oid);
             perform {{ private }}.request_settle({{ private }}.return_of((p_instance).instance_id), (p_instance).instance_id);
             perform {{ private }}.begin_probation((p_instance).instance_id);
         end if;

@@ -38,18 +38,20 @@ begin
     select * into v_known from {{ private }}.instance as i where i.instance_id = p_instance_id for no key update;
     if v_known.instance_id is null then
         insert into {{ private }}.instance (
-            instance_id, incarnation, status, status_event, status_changed_at, max_streams, owner_role, registered_at
+            instance_id, incarnation, status, status_event, status_changed_at, max_streams, owner_role, owner_oid, registered_at
         )
         values (
             p_instance_id, greatest(1, {{ private }}.least_number()), 'registered', 'register', {{ private }}.now(), p_max_streams,
-            session_user, {{ private }}.now()
+            session_user, {{ private }}.caller_oid(), {{ private }}.now()
         );
         insert into {{ private }}.instance_load (instance_id) values (p_instance_id);
         insert into {{ private }}.heartbeat (instance_id, incarnation, beat_at)
         values (p_instance_id, greatest(1, {{ private }}.least_number()), {{ private }}.now());
         perform {{ private }}.request_settle('registered', p_instance_id);
     else
-        v_is_same_process := coalesce(v_known.process = v_process, false) and v_known.status <> 'removed';
+        v_is_same_process := coalesce(v_known.process = v_process, false) and v_known.status <> 'removed'
+            -- a login that finds the name free is none of its processes, whatever it calls itself
+            and {{ private }}.may_act_for(session_user, v_known.owner_role, v_known.owner_oid);
         perform {{ private }}.check_return(v_known, v_is_same_process, coalesce(p_takeover, false), coalesce(p_force, false));
         if not v_is_same_process then
             perform {{ private }}.end_old_process(p_instance_id);

@@ -105,11 +105,24 @@ as $function$
                 select from {{ private }}.held_sessions() as s
                 where s.session_key = (p_instance).session_key
                     and s.pid <> pg_backend_pid()
-                    and {{ private }}.may_act_for(s.login, (p_instance).owner_role)
+                    and {{ private }}.may_act_for(s.login, (p_instance).owner_role, (p_instance).owner_oid)
             )
         )
 $function$;
 comment on function {{ private }}.is_alive({{ private }}.instance) is 'Whether some process is living under this instance''s name: its session holds its lock, or without a session its last beat is young, or it stops by itself and its lease is not over.';
+
+create or replace function {{ private }}.name_is_free(p_instance {{ private }}.instance)
+    returns boolean
+    language sql volatile
+as $function$
+    select (p_instance).standing_order is distinct from 'stay away'
+        and case
+            when (p_instance).status = 'removed' and not (p_instance).name_is_reserved then true
+            -- its owner was dropped and cannot come back
+            else {{ private }}.present_owner((p_instance).owner_role, (p_instance).owner_oid) is null and not {{ private }}.is_alive(p_instance)
+        end
+$function$;
+comment on function {{ private }}.name_is_free({{ private }}.instance) is 'Whether any worker login may register under this name and own it from then on: its last life has ended (goodbye, removal_timeout, or an administrator''s removal and readmission), or its owner was dropped and no process of it lives.';
 
 create or replace function {{ private }}.check_return(
     p_known {{ private }}.instance, p_is_same_process boolean, p_takeover boolean, p_force boolean
@@ -121,18 +134,14 @@ declare
     v_promise_over_at timestamptz := {{ private }}.promise_over_at(p_known.instance_id);
     v_is_promised boolean := coalesce(v_promise_over_at > {{ private }}.now(), false);
 begin
-    if not {{ private }}.may_act_for(session_user, p_known.owner_role) then
-        raise exception using
-            errcode = 'OR106',
-            message = 'the instance belongs to another login',
-            detail = jsonb_build_object('instance_id', p_known.instance_id, 'login', session_user)::text,
-            hint = 'choose another instance id, or use the login that registered this one';
-    elsif p_known.standing_order = 'stay away' then
+    if p_known.standing_order = 'stay away' then
         raise exception using
             errcode = 'OR404',
             message = 'the instance was removed by an administrator',
             detail = jsonb_build_object('instance_id', p_known.instance_id)::text,
             hint = format('to let it back: select * from {{ api }}.readmit_instance(%L)', p_known.instance_id);
+    elsif not ({{ private }}.may_act_for(session_user, p_known.owner_role, p_known.owner_oid) or {{ private }}.name_is_free(p_known)) then
+        perform {{ private }}.refuse_other_login(p_known.instance_id);
     elsif not p_is_same_process and not (p_takeover and (p_force or not v_is_promised)) and {{ private }}.is_alive(p_known) then
         raise exception using
             errcode = 'OR104',
@@ -186,6 +195,9 @@ create or replace function {{ private }}.welcome_back(p_known {{ private }}.inst
     returns void
     language plpgsql volatile
 as $function$
+declare
+    v_has_new_owner boolean := {{ private }}.name_is_free(p_known)
+        and not {{ private }}.is_owner(session_user, p_known.owner_role, p_known.owner_oid);
 begin
     if p_known.status <> 'draining' or p_known.standing_order is null then
         perform {{ private }}.step_instance(p_known.instance_id, 'register');
@@ -193,8 +205,10 @@ begin
     update {{ private }}.instance as i
     set
         incarnation = greatest(i.incarnation + 1, {{ private }}.least_number()),
-        -- an administrator may speak for an instance without taking it over
-        owner_role = case when p_known.status = 'removed' then session_user else i.owner_role end,
+        -- who may act for the owner, or is an administrator, does not take the name from it
+        owner_role = case when v_has_new_owner then session_user else i.owner_role end,
+        owner_oid = case when v_has_new_owner then {{ private }}.caller_oid() else i.owner_oid end,
+        name_is_reserved = false,
         registered_at = {{ private }}.now()
     where i.instance_id = p_known.instance_id;
     update {{ private }}.heartbeat as h

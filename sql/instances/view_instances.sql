@@ -1,4 +1,4 @@
--- Reads     instance, instance_load, heartbeat
+-- Reads     instance, instance_load, heartbeat, pg_roles
 create or replace view {{ api }}.instances as
 select
     i.instance_id,
@@ -40,7 +40,7 @@ select
     i.version,
     i.location,
     i.registered_at,
-    i.owner_role::text as login,
+    coalesce(o.rolname, i.owner_role)::text as login,
     i.metadata,
     i.stop_within,
     h.attempts as repair_attempts,
@@ -53,8 +53,12 @@ select
     i.losses,
     i.probation_until,
     i.placement,
-    i.keeps_streams
+    i.keeps_streams,
+    -- a role that was dropped is found by diagnose()
+    i.status = 'removed' and i.standing_order is null and not i.name_is_reserved as name_is_free
 from {{ private }}.instance as i
 inner join {{ private }}.instance_load as l on i.instance_id = l.instance_id
-inner join {{ private }}.heartbeat as h on i.instance_id = h.instance_id;
-comment on view {{ api }}.instances is 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, which has no fair share. keeps_streams: it hears on what is taken from it, so its streams cannot be moved while it lives.';
+inner join {{ private }}.heartbeat as h on i.instance_id = h.instance_id
+-- its present name, if it was renamed
+left join pg_catalog.pg_roles as o on o.oid = coalesce((select r.oid from pg_catalog.pg_roles as r where r.rolname = i.owner_role), i.owner_oid);
+comment on view {{ api }}.instances is 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, which has no fair share. keeps_streams: it hears on what is taken from it, so its streams cannot be moved while it lives. login: the login or group role that its name belongs to. name_is_free: any worker login may register under its name, and owns it then.';

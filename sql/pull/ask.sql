@@ -382,7 +382,7 @@ begin
             -- it may speak, and speaks from where it is
             and i.placement = 'pull'
             and not {{ private }}.is_changed_by_a_beat(i)
-            and {{ private }}.may_act_for(session_user, i.owner_role)
+            and {{ private }}.may_act_for(session_user, i.owner_role, i.owner_oid)
             and {{ private }}.is_pull_client_here(c, p_peer)
             -- its words are no news
             and not c.is_fresh

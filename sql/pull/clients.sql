@@ -76,17 +76,14 @@ create or replace function {{ private }}.authorize_name(p_instance_id text)
     returns void
     language plpgsql stable
 as $function$
-declare
-    v_owner_role name;
 begin
-    select i.owner_role into v_owner_role
-    from {{ private }}.instance as i where i.instance_id = p_instance_id and i.status <> 'removed';
-    if v_owner_role is not null and not {{ private }}.may_act_for(session_user, v_owner_role) then
-        raise exception using
-            errcode = 'OR106',
-            message = 'the instance belongs to another login',
-            detail = jsonb_build_object('instance_id', p_instance_id, 'login', session_user)::text,
-            hint = 'use the login that registered it, or an administrator''s';
+    if exists (
+        select from {{ private }}.instance as i
+        where i.instance_id = p_instance_id
+            and i.status <> 'removed'
+            and not {{ private }}.may_act_for(session_user, i.owner_role, i.owner_oid)
+    ) then
+        perform {{ private }}.refuse_other_login(p_instance_id);
     end if;
 end
 $function$;

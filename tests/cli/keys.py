@@ -123,6 +123,7 @@ def answers(cli: Cli, fleet: Fleet, dsn: str) -> dict[str, Any]:
     told["rebalance plan --without"] = keys_of(cli("rebalance", "plan", "--without", "one", "--json").json)
     ask("instance list")
     ask("instance capacity", "three", 9)
+    ask("instance owner", "three", fleet.conn.names.worker)
     registration = {"server_id": "http-1", "ip": "192.0.2.1", "port": 8000, "max_streams": 5}
     db.call(fleet.conn, "http_register", request=registration, address="192.0.2.1")
     ask("instance kind", "http-1", "plain")

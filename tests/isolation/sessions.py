@@ -19,8 +19,8 @@ PATIENCE = 20.0
 class Session:
     """A connection whose calls run in a thread of their own."""
 
-    def __init__(self, database: Database) -> None:
-        self.conn = database.connect()
+    def __init__(self, database: Database, conn: db.Connection | None = None) -> None:
+        self.conn = conn or database.connect()
         self._eye = database.connect()
 
     @property

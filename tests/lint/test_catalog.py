@@ -107,6 +107,7 @@ ADMIN = (
         "set_alert_target",
         "end_hold_ups",
         "set_capacity",
+        "set_instance_owner",
         "set_client_kind",
         "set_setting",
         "set_stream_active",

@@ -7,7 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from orchestrator.database import db
 from tests.fleet import Fleet, Worker
+from tests.logins import logins_of
 from tests.sql.diagnose.diagnosis import Diagnosis
 
 
@@ -240,3 +242,15 @@ def test_an_instance_that_cannot_be_brought_in_step_is_found_until_it_is(
     first.running = right
     first.beat()
     diagnosis.sees_no("instance_out_of_step")
+
+
+def test_an_instance_whose_owner_was_dropped_is_found_until_it_is_handed_over(
+    fleet: Fleet, diagnosis: Diagnosis
+) -> None:
+    """R6.2: its own process cannot speak for it any more."""
+    with logins_of(fleet.database) as logins:
+        owner = logins.worker("owner")
+        db.call(logins.connect(owner), "register_instance", instance_id="fv-1", max_streams=5)
+        diagnosis.sees_no("owner_missing")
+        logins.drop(owner)
+        assert diagnosis.cures("owner_missing", "instance fv-1")["evidence"]["login"] == owner
