@@ -4,13 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from orchestrator.errors import UnusableSource
 
 NEWLINE = re.compile(r"\r\n|\n|\r")
-
-_URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -26,6 +23,10 @@ class Entry:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     item: int | None = None
     """Its place in a JSON list, which may be all on one line; the first is 1."""
+
+    @property
+    def prefix(self) -> str:
+        return f"item {self.item}: " if self.item else ""
 
     @property
     def place(self) -> str:
@@ -57,17 +58,3 @@ class Unreadable(Exception):
 
     def __init__(self, line: int, text: str) -> None:
         self.problem = Problem(line, text)
-
-
-def url_problem(url: str) -> str | None:
-    """Why a url cannot be that of a stream."""
-    if not url:
-        return "no url"
-    if not _URL.fullmatch(url):
-        return f"{url[:200]!r} is not an http or https url"
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # is checked when it is read
-    except ValueError as error:
-        return f"{url[:200]!r} is not a url: {error}"
-    return None if parts.hostname else f"{url[:200]!r} names no host"

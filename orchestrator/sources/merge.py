@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from orchestrator import progress
 from orchestrator.database import db
@@ -106,6 +107,21 @@ def import_entries(
         return merge_batch(
             conn, source, batch, rows, force=force, is_list=True, keep_vanished=not replace, count=number, tell=tell
         )
+
+
+def station_problems(conn: db.Connection, entries: Sequence[Entry]) -> dict[int, str]:
+    """What keeps entries from being stations: their places, from 0, and why."""
+    stations = [
+        {
+            "url": entry.url,
+            "external_id": entry.external_id,
+            "name": entry.name,
+            "region": entry.region,
+            "metadata": entry.metadata,
+        }
+        for entry in entries
+    ]
+    return {row["place"] - 1: row["problem"] for row in db.call(conn, "station_problems", stations=Jsonb(stations))}
 
 
 def _copy_to_staging(conn: db.Connection) -> sql.Composed:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from orchestrator.sources.entry import NEWLINE, Entry, Problem, Unreadable, url_problem
+from orchestrator.sources.entry import NEWLINE, Entry, Problem, Unreadable
 
 _ATTRIBUTE = re.compile(r'([\w-]+)=(?:"([^"]*)"|([^\s,"]+))')
 
@@ -31,11 +31,8 @@ def parse_m3u(text: str, problems: list[Problem]) -> Iterator[Entry]:
             title = (match["title"] or "").strip() or attributes.get("tvg-name")
         elif line and not line.startswith("#"):
             announced = None
-            if problem := url_problem(line):
-                problems.append(Problem(number, problem))
-            else:
-                kept = {key: value for key, value in attributes.items() if value}
-                yield Entry(number, line, external_id=line, name=title, metadata=kept)
+            kept = {key: value for key, value in attributes.items() if value}
+            yield Entry(number, line, external_id=line, name=title, metadata=kept)
             title, attributes = None, {}
     if announced is not None:
         problems.append(Problem(announced, "#EXTINF without a url after it"))
@@ -74,8 +71,5 @@ def parse_pls(text: str, problems: list[Problem]) -> Iterator[Entry]:
             )
         )
     for place, (number, url) in sorted(found["file"].items()):
-        if problem := url_problem(url):
-            problems.append(Problem(number, problem))
-        else:
-            _, title = found["title"].get(place, (0, ""))
-            yield Entry(number, url, external_id=url, name=title or None)
+        _, title = found["title"].get(place, (0, ""))
+        yield Entry(number, url, external_id=url, name=title or None)

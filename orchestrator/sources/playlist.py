@@ -7,7 +7,7 @@ The parsers are our own because those on the shelf forget the line numbers: m3u8
 an operator with a broken list of 800 stations needs to know where to look.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from orchestrator.sources.entry import BadPlaylist, Entry, Problem, Unreadable
@@ -26,10 +26,20 @@ _FORMAT_BY_ENDING: Mapping[str, Format] = {
 }
 
 
+Check = Callable[[Sequence[Entry]], Mapping[int, str]]
+"""What keeps entries from being stations: their places in the sequence, from 0, and why. The database knows."""
+
+
 def parse(
-    content: bytes, filename: str, *, format_name: Format | None = None, encoding: str | None = None
+    content: bytes,
+    filename: str,
+    *,
+    format_name: Format | None = None,
+    encoding: str | None = None,
+    check: Check | None = None,
 ) -> list[Entry]:
     """The stations of a list. The format follows from the file's name, or else its beginning, unless it is given.
+    Without a check all that the file names are taken for stations.
 
     Text is UTF-8 (with or without BOM) or UTF-16 with BOM. M3U and PLS that are not are read as Latin-1, as players
     do; .m3u8, CSV and JSON that are not are refused, unless an encoding is given.
@@ -45,6 +55,10 @@ def parse(
     try:
         text = _decode(content, encoding, may_be_latin=may_be_latin)
         entries = list(_PARSERS[list_format](text, problems))
+        if check is not None:
+            refused = check(entries)
+            problems += [_problem(entries[place], why) for place, why in refused.items()]
+            entries = [entry for place, entry in enumerate(entries) if place not in refused]
     except Unreadable as error:
         raise BadPlaylist(filename, [*problems, error.problem]) from error
     problems += _duplicates(entries)
@@ -88,16 +102,20 @@ def _decode(content: bytes, encoding: str | None, *, may_be_latin: bool) -> str:
     return text
 
 
+def _problem(entry: Entry, why: str) -> Problem:
+    given = f"{entry.url[:200]!r}: " if entry.url else ""
+    return Problem(entry.line, f"{entry.prefix}{given}{why}")
+
+
 def _duplicates(entries: list[Entry]) -> list[Problem]:
     problems: list[Problem] = []
     urls: dict[str, Entry] = {}
     ids: dict[str, Entry] = {}
     for entry in entries:
-        prefix = f"item {entry.item}: " if entry.item else ""
         if (first := urls.setdefault(entry.url, entry)) is not entry:
-            problems.append(Problem(entry.line, f"{prefix}the same url as {first.place}"))
+            problems.append(Problem(entry.line, f"{entry.prefix}the same url as {first.place}"))
         elif (first := ids.setdefault(entry.external_id, entry)) is not entry:
-            problems.append(Problem(entry.line, f"{prefix}the same id ({entry.external_id}) as {first.place}"))
+            problems.append(Problem(entry.line, f"{entry.prefix}the same id ({entry.external_id}) as {first.place}"))
     return problems
 
 

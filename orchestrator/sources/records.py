@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from orchestrator.sources.entry import NEWLINE, Entry, Problem, Unreadable, url_problem
+from orchestrator.sources.entry import NEWLINE, Entry, Problem, Unreadable
 
 FIELDS: Mapping[str, str] = {
     "external_id": "external_id",
@@ -138,8 +138,7 @@ def _entry(line: int, record: Mapping[str, Any], problems: list[Problem], *, ite
         else:
             metadata[name] = value
     url = str(known.get("url", ""))
-    found = [url_problem(url)]
-    found += [
+    found = [
         f"{key} must be text, not {type(known[key]).__name__}"
         for key in ("external_id", "name", "region")
         if isinstance(known.get(key), list | dict | bool | float)
@@ -150,7 +149,7 @@ def _entry(line: int, record: Mapping[str, Any], problems: list[Problem], *, ite
     if not can_be_stored(record):
         found.append("a zero character or half a surrogate pair, which a database cannot keep")
     prefix = f"item {item}: " if item else ""
-    here = [Problem(line, f"{prefix}{problem}") for problem in found if problem]
+    here = [Problem(line, f"{prefix}{problem}") for problem in found]
     problems += here
     if here:
         return None

@@ -47,18 +47,13 @@ begin atomic
             case
                 when jsonb_typeof(s.metadata) = 'object' then s.metadata - 'required_capabilities' else '{}'
             end as metadata,
-            case
-                when coalesce(btrim(s.url), '') = '' then 'no url'
-                when btrim(s.url) !~* '^https?://[^[:space:]/?#]+[^[:space:]]*$' then 'the url is not http or https'
-                when jsonb_typeof(coalesce(s.metadata, '{}')) <> 'object' then 'metadata is not an object'
-                when jsonb_typeof(s.metadata -> 'required_capabilities') not in ('array', 'string', 'null')
-                    then 'required_capabilities is not a list of names'
-            end as problem
+            s.metadata as given_metadata
         from {{ api }}.stream_staging as s
         where s.batch = p_batch
     )
     select
-        s.line, s.external_id, s.name, s.url, s.active, s.region, s.capabilities, r.requirement_id, s.metadata, s.problem
+        s.line, s.external_id, s.name, s.url, s.active, s.region, s.capabilities, r.requirement_id, s.metadata,
+        {{ private }}.station_problem(s.url, s.external_id, s.name, s.region, s.capabilities, s.given_metadata) as problem
     from staged as s
     left join {{ private }}.requirement as r
         on s.capabilities = r.capabilities and s.region is not distinct from r.region;
@@ -142,7 +137,7 @@ begin atomic
         coalesce(
             jsonb_path_query_array(
                 jsonb_agg(
-                    jsonb_build_object('line', line, 'external_id', external_id, 'problem', problem) order by line
+                    jsonb_build_object('line', line, 'external_id', left(external_id, 100), 'problem', problem) order by line
                 ) filter (where problem is not null),
                 '$[0 to 19]'
             ),
@@ -166,7 +161,7 @@ begin
     from {{ api }}.stream_staging as s
     where s.batch = p_batch and coalesce(btrim(s.external_id), '') = '';
 
-    select jsonb_agg(jsonb_build_object('external_id', d.external_id, 'lines', d.lines) order by d.lines) into v_duplicates
+    select jsonb_agg(jsonb_build_object('external_id', left(d.external_id, 100), 'lines', to_jsonb(d.lines[:20])) order by d.lines) into v_duplicates
     from (
         select btrim(s.external_id) as external_id, array_agg(s.line order by s.line) as lines
         from {{ api }}.stream_staging as s

@@ -1,7 +1,7 @@
 -- Make the streams of a source equal to a staged batch: one set-based merge under the decision lock.
 -- New rows become waiting streams, changed ones are updated, inactive ones taken from their owners, vanished ones
 -- removed. A stream whose url changed gets a new epoch, so that its owner connects again; a new name restarts nothing.
--- Rows without a usable url are skipped and leave their streams as they are. A batch that changes nothing takes no
+-- Rows that cannot be stations are skipped and leave their streams as they are. A batch that changes nothing takes no
 -- lock: sources are read every minute, and rarely differ.
 -- Locks     decision; instance, stream, assignment (by id); source
 -- Writes    stream, assignment, requirement, source, stream_staging, decision, movement, withdrawal, settle_request
@@ -73,7 +73,7 @@ end
 $function$;
 
 comment on function {{ api }}.sync_streams(text, uuid, boolean, timestamptz, boolean, uuid) is
-'Make the streams of a source equal to a staged batch, in one merge: new rows become waiting streams, changed ones are updated, inactive ones taken from their owners, vanished ones removed. A new address gets a new epoch. Rows without a usable address are skipped and leave their streams as they are.
+'Make the streams of a source equal to a staged batch, in one merge: new rows become waiting streams, changed ones are updated, inactive ones taken from their owners, vanished ones removed. A new address gets a new epoch. Rows that cannot be stations (station_problems says why) are skipped and leave their streams as they are.
 p_source: the source.
 p_batch: the batch, copied into stream_staging before; its rows are deleted when the merge succeeds.
 p_force: true goes through although more than max_removed_part of the streams would be lost (OR406); an empty batch is refused even so.

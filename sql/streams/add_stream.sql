@@ -22,17 +22,18 @@ declare
     v_requirement_id integer;
     v_decision_id bigint;
 begin
-    perform {{ private }}.require_argument(
-        'p_url', p_url ~* '^https?://[^[:space:]]+$', to_jsonb(p_url), 'an http or https address without spaces'
+    perform {{ private }}.require_station('p_url', {{ private }}.station_problem(p_url), to_jsonb(left(p_url, 200)));
+    perform {{ private }}.require_station(
+        'p_external_id', {{ private }}.station_problem(p_url, p_external_id => p_external_id), to_jsonb(left(p_external_id, 200))
     );
-    perform {{ private }}.require_argument(
-        case when p_external_id is null then 'p_url' else 'p_external_id' end,
-        octet_length(coalesce(p_external_id, p_url)) between 1 and 2000, to_jsonb(left(coalesce(p_external_id, p_url), 100)),
-        'at most 2000 bytes; a longer address needs a p_external_id'
+    perform {{ private }}.require_argument('p_external_id', p_external_id is distinct from '', '""', 'an id, or none');
+    perform {{ private }}.require_station('p_name', {{ private }}.station_problem(p_url, p_name => p_name), to_jsonb(left(p_name, 200)));
+    perform {{ private }}.require_station('p_region', {{ private }}.station_problem(p_url, p_region => p_region), to_jsonb(left(p_region, 200)));
+    perform {{ private }}.require_station(
+        'p_required_capabilities', {{ private }}.station_problem(p_url, p_capabilities => p_required_capabilities),
+        to_jsonb(p_required_capabilities)
     );
-    perform {{ private }}.require_argument(
-        'p_metadata', p_metadata is null or jsonb_typeof(p_metadata) = 'object', p_metadata, 'a JSON object'
-    );
+    perform {{ private }}.require_station('p_metadata', {{ private }}.station_problem(p_url, p_metadata => p_metadata), p_metadata);
     perform {{ private }}.require_argument(
         'p_required_capabilities', array_position(p_required_capabilities, null) is null, to_jsonb(p_required_capabilities),
         'names of capabilities, none of them null'
@@ -67,12 +68,12 @@ end
 $function$;
 comment on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) is
 'Add a station. It is given to an instance at once when one has room, unless a removed one of its address may still be heard.
-p_url: its address, http or https.
-p_name: its name; else its address.
-p_region: where it would best be heard (strategy location).
+p_url: its address, http or https, at most 2000 bytes.
+p_name: its name, at most 2000 bytes; else its address.
+p_region: where it would best be heard (strategy location), at most 200 bytes.
 p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting.
-p_metadata: a JSON object, passed on to the worker.
-p_external_id: its id in your own lists; else its address.
+p_metadata: a JSON object of at most 100000 bytes, passed on to the worker.
+p_external_id: its id in your own lists, at most 2000 bytes; else its address.
 stream_id: the id of the new stream.
 state: assigned, or waiting when no instance can have it.
 instance_id: the instance that has it; null when it waits.

@@ -112,6 +112,7 @@ ADMIN = (
         "set_setting",
         "set_stream_active",
         "sources_due",
+        "station_problems",
         "sync_streams",
         "undrain_instance",
         "unpin_stream",

@@ -1,12 +1,14 @@
 """A second database on the same server stands for the table in the field."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import click
 import psycopg
 import pytest
+from click.testing import CliRunner, Result
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
 
@@ -14,6 +16,9 @@ from orchestrator.database import db
 from orchestrator.sources.merge import SyncResult
 from orchestrator.sources.sync import sync
 from tests.support import Database, query
+
+Run = Callable[..., Result]
+"""Runs a command with its arguments, on the fleet."""
 
 MODERN = """
     create table streams (
@@ -147,3 +152,16 @@ def external(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[E
 @pytest.fixture
 def fleet(database: Database) -> Fleet:
     return Fleet(database.connect("admin"), database.connect(), database)
+
+
+@pytest.fixture
+def run(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Run:
+    for variable in ("POSTGRES_HOST", "DB_TABLE_NAME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("ORCHESTRATOR_DSN", fleet.database.dsn)
+    monkeypatch.setenv("ORCHESTRATOR_SCHEMA", fleet.database.names.api)
+
+    def invoke(command: click.Command, *arguments: object, **options: Any) -> Result:
+        return CliRunner().invoke(command, [str(argument) for argument in arguments], **options)
+
+    return invoke

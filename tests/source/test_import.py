@@ -1,36 +1,17 @@
 """orchestrator stream import and orchestrator source, from the command line."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import click
 import pytest
-from click.testing import CliRunner, Result
 from psycopg.conninfo import conninfo_to_dict
 
 from orchestrator.cli.source import source
 from orchestrator.cli.stream_import import import_streams
 from orchestrator.database import db
-from tests.source.conftest import External, Fleet
-
-Run = Callable[..., Result]
+from tests.source.conftest import External, Fleet, Run
 
 LIST = "#EXTM3U\n#EXTINF:-1,One\nhttp://radio.example/1\n#EXTINF:-1,Two\nhttp://radio.example/2\n"
-
-
-@pytest.fixture
-def run(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for variable in ("POSTGRES_HOST", "DB_TABLE_NAME"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("ORCHESTRATOR_DSN", fleet.database.dsn)
-    monkeypatch.setenv("ORCHESTRATOR_SCHEMA", fleet.database.names.api)
-
-    def invoke(command: click.Command, *arguments: object, **options: Any) -> Result:
-        return CliRunner().invoke(command, [str(argument) for argument in arguments], **options)
-
-    return invoke
 
 
 @pytest.fixture
@@ -70,7 +51,7 @@ def test_one_problem_and_nothing_is_imported(fleet: Fleet, run: Run, tmp_path: P
     result = run(import_streams, path)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[:3] == [
-        f"{path}:3: 'ftp://radio.example/2' is not an http or https url",
+        f"{path}:3: 'ftp://radio.example/2': the url is not http or https",
         f"{path}:4: the same id (1) as line 2",
         f"error: 2 problems in {path}; nothing was imported (OR109)",
     ]
