@@ -145,7 +145,7 @@ create or replace function {{ private }}.is_clock_as_compared(p_clock timestampt
 as $function$
 begin
     if p_clock is not null then
-        return {{ private }}.now() between p_clock - interval '1 second' and p_clock + interval '2 seconds';
+        return p_clock between {{ private }}.now() - interval '2 seconds' and {{ private }}.now() + interval '1 second';
     end if;
     if {{ private }}.clock_went_back() is not null then
         perform {{ private }}.lock_decisions();

@@ -16,8 +16,10 @@ begin
     perform {{ private }}.require_argument(
         'p_step', abs(extract(epoch from p_step)) between 1 and 4e9, to_jsonb(p_step), 'at least a second, forward or (less than nothing) back'
     );
-    perform {{ private }}.require_argument('p_within', p_within >= interval '0', to_jsonb(p_within), 'how long ago it was at most');
-    perform {{ private }}.require_argument('p_stepped', p_stepped is not null, 'null', 'what read_clock said');
+    perform {{ private }}.require_interval('p_within', p_within, '0', '10 years');
+    perform {{ private }}.require_argument(
+        'p_stepped', abs(extract(epoch from p_stepped)) <= 1e10, to_jsonb(p_stepped), 'what read_clock said'
+    );
     perform {{ private }}.lock_decisions();
     -- each driver notices it; the first to say so counts
     recorded := exists (select from {{ private }}.controller as c where c.clock_stepped = p_stepped);

@@ -46,10 +46,10 @@ declare
     v_after timestamp := date_trunc('minute', p_after at time zone 'UTC');
     v_next timestamp;
 begin
-    -- eight years hold every combination that exists, a 29 February on any weekday nearly so
+    -- twelve years hold every date on every weekday, a 29 February nearly so
     with matching as (
         select d.day
-        from generate_series(date_trunc('day', v_after), date_trunc('day', v_after) + interval '8 years', interval '1 day') as d(day)
+        from generate_series(date_trunc('day', v_after), date_trunc('day', v_after) + interval '12 years', interval '1 day') as d(day)
         where extract(month from d.day) = any(v_months)
             and case
                 when left(v_fields[3], 1) <> '*' and left(v_fields[5], 1) <> '*'
@@ -108,10 +108,16 @@ declare
     v_now timestamptz := {{ private }}.now();
     v_next timestamptz;
 begin
+    if length(p_schedule) > 200 then
+        perform {{ private }}.require_argument('schedule', false, to_jsonb(left(p_schedule, 200)), 'at most 200 characters');
+    elsif not {{ private }}.is_cron(p_schedule) then
+        perform {{ private }}.require_interval('schedule', p_schedule::interval, '100 milliseconds', '10 years')
+        where p_schedule is not null;
+    end if;
     v_next := {{ private }}.next_run(p_schedule, v_now, v_now);
-    if v_next <= v_now or v_next > v_now + interval '10 years' then
+    if v_next > v_now + interval '10 years' then
         perform {{ private }}.require_argument(
-            'schedule', false, to_jsonb(p_schedule), 'a job runs at intervals longer than nothing, and within ten years; schedule_job(…, p_enabled => false) switches it off'
+            'schedule', false, to_jsonb(p_schedule), 'a job runs within ten years; schedule_job(…, p_enabled => false) switches it off'
         );
     end if;
 exception

@@ -114,7 +114,7 @@ as $function$
         format('orchestrator source sync %s --schema {{ api }}', w.source)
     from watched as w
     where w.consecutive_failures = 0
-        and coalesce(w.last_success_at, w.created_at) < {{ private }}.now() - 3 * w.sync_interval - interval '1 minute'
+        and coalesce(w.last_success_at, w.created_at) < {{ private }}.now() - 3 * {{ private }}.sync_pause(w.sync_interval, 0) - interval '1 minute'
 $function$;
 comment on function {{ private }}.findings_sources() is 'Findings: sources that fail, are stale, or would lose too many streams.';
 

@@ -43,6 +43,43 @@ end
 $function$;
 comment on function {{ private }}.require_argument(text, boolean, jsonb, text) is 'Refuse with OR101, naming the argument, what was given and what is wanted.';
 
+create or replace function {{ private }}.is_plain(p_interval interval)
+    returns boolean
+    language sql immutable parallel safe
+begin atomic
+    -- a month less 29 days is a day by comparison, and nothing or less in February
+    select least(
+        extract(year from p_interval), extract(month from p_interval), extract(day from p_interval),
+        extract(hour from p_interval), extract(minute from p_interval), extract(second from p_interval)
+    ) >= 0;
+end;
+comment on function {{ private }}.is_plain(interval) is 'Whether no part of an interval is less than nothing, so that it leads forward from every moment.';
+
+create or replace function {{ private }}.require_interval(p_name text, p_value interval, p_least interval, p_most interval)
+    returns void
+    language plpgsql immutable
+as $function$
+begin
+    perform {{ private }}.require_argument(
+        p_name, p_value between p_least and p_most and {{ private }}.is_plain(p_value), to_jsonb(p_value), format('from %s to %s', p_least, p_most)
+    );
+end
+$function$;
+comment on function {{ private }}.require_interval(text, interval, interval, interval) is 'Refuse (OR101) an interval that is null, out of bounds, infinite, or made of parts of both signs.';
+
+create or replace function {{ private }}.require_moment(p_name text, p_value timestamptz)
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    perform {{ private }}.require_argument(
+        p_name, p_value between {{ private }}.now() - interval '10 years' and {{ private }}.now() + interval '10 years',
+        to_jsonb(p_value), 'a moment within ten years of now'
+    );
+end
+$function$;
+comment on function {{ private }}.require_moment(text, timestamptz) is 'Refuse (OR101) a moment that is null, infinite, or so far away that reckoning with it would fail.';
+
 create or replace function {{ private }}.require_few(p_name text, p_count integer)
     returns void
     language plpgsql immutable

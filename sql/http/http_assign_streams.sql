@@ -24,6 +24,7 @@ declare
     v_stream_ids bigint[] := array[]::bigint[];
     v_stations jsonb;
 begin
+    perform {{ private }}.require_interval('p_waited', coalesce(p_waited, '0'), '0', '1 day');
     if v_outcome is null then
         perform {{ private }}.authorize_name(v_instance_id);
         v_client := {{ private }}.http_client_of(v_name);

@@ -78,6 +78,7 @@ declare
     v_address text;
     v_registered record;
 begin
+    perform {{ private }}.require_interval('p_waited', coalesce(p_waited, '0'), '0', '1 day');
     if v_dialect <> 'main' then
         select r.* into v_read from {{ private }}.http_register_client(p_request, v_dialect, p_address, p_waited) as r;
         v_asked := v_read.asked;

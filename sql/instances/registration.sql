@@ -48,7 +48,8 @@ begin
         'p_location', p_location is null or length(p_location) <= 200, to_jsonb(left(p_location, 200)), 'at most 200 characters'
     );
     perform {{ private }}.require_argument(
-        'p_lease', p_lease is null or p_lease between 2 * v_interval and {{ private }}.setting_interval('max_lease'),
+        'p_lease', p_lease is null
+            or (p_lease between 2 * v_interval and {{ private }}.setting_interval('max_lease') and {{ private }}.is_plain(p_lease)),
         to_jsonb(p_lease),
         format(
             'a lease of at least 2 × heartbeat_interval = %s and at most max_lease = %s',
@@ -56,7 +57,8 @@ begin
         )
     );
     perform {{ private }}.require_argument(
-        'p_stop_within', p_stop_within is null or (p_stop_within > interval '0' and p_stop_within <= p_lease - v_margin),
+        'p_stop_within', p_stop_within is null
+            or (p_stop_within > interval '0' and p_stop_within <= p_lease - v_margin and {{ private }}.is_plain(p_stop_within)),
         jsonb_build_object('p_stop_within', p_stop_within, 'p_lease', p_lease, 'margin', v_margin),
         case
             when p_lease is null then 'an instance that stops by itself needs a lease: pass p_lease'

@@ -15,12 +15,13 @@ create or replace function {{ api }}.suspend_instance(
     set jit = off
 as $function$
 declare
-    v_until timestamptz := {{ private }}.now() + p_for;
+    v_until timestamptz;
 begin
     perform {{ private }}.require_argument(
-        'p_for', p_for > interval '0' and p_for <= {{ private }}.setting_interval('heartbeat_timeout'), to_jsonb(p_for),
+        'p_for', p_for > interval '0' and p_for <= {{ private }}.setting_interval('heartbeat_timeout') and {{ private }}.is_plain(p_for), to_jsonb(p_for),
         format('longer than nothing and at most heartbeat_timeout = %s', {{ private }}.setting_interval('heartbeat_timeout'))
     );
+    v_until := {{ private }}.now() + p_for;
     perform {{ private }}.lock_decisions();
     perform {{ private }}.require_its_own_word({{ private }}.authorize_instance(p_instance_id, p_incarnation), p_force);
     update {{ private }}.instance as i set suspended_until = v_until where i.instance_id = p_instance_id;

@@ -26,7 +26,9 @@ begin
     if p_value is null then
         perform {{ private }}.refuse_setting(v_name, p_value, 'a setting has a value', 'its default is ' || (p_setting).default_value);
     elsif (p_setting).kind = 'interval' then
-        if p_value::interval not between (p_setting).minimum::interval and (p_setting).maximum::interval then
+        if p_value::interval not between (p_setting).minimum::interval and (p_setting).maximum::interval
+            or not {{ private }}.is_plain(p_value::interval)
+        then
             perform {{ private }}.refuse_setting(v_name, p_value, 'out of bounds', v_bounds);
         end if;
         return p_value::interval::text;

@@ -18,6 +18,7 @@ declare
     v_read_at timestamptz := least(p_read_at, {{ private }}.now()); -- null: now
     v_witness {{ private }}.witness;
 begin
+    perform {{ private }}.require_moment('p_read_at', coalesce(p_read_at, v_read_at));
     perform {{ private }}.require_argument('p_rows', jsonb_typeof(p_rows) = 'array', null, 'an array of objects');
     v_witness := {{ private }}.record_witness(p_source, 'heartbeats', v_read_at);
     return query

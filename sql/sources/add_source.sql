@@ -71,7 +71,7 @@ p_source: the name of the source.
 p_conninfo: where the PostgreSQL is, as a libpq connection string without a password.
 p_table_name: the table there, with its schema if need be.
 p_column_map: columns that have other names than the known ones: {"name": "nome"}.
-p_sync_interval: the time between two readings; 60 seconds for a new source.
+p_sync_interval: the time between two readings, 1 second to 30 days; 60 seconds for a new source.
 p_max_removed_part: the largest part of its streams (0 to 1) that one reading may remove; 0.2 for a new source.
 p_enabled: whether it is read; true for a new source.
 p_heartbeats: the table in its database that clients write a row of themselves into (server_heartbeats), to be read as a second sign of life; an empty text ends it.

@@ -56,10 +56,7 @@ begin
         'p_column_map', p_column_map is null or jsonb_typeof(p_column_map) = 'object', p_column_map,
         'an object such as {"name": "nome"}'
     );
-    perform {{ private }}.require_argument(
-        'p_sync_interval', p_sync_interval is null or p_sync_interval >= interval '1 second', to_jsonb(p_sync_interval),
-        'at least one second'
-    );
+    perform {{ private }}.require_interval('p_sync_interval', coalesce(p_sync_interval, '60 seconds'), '1 second', '30 days');
     perform {{ private }}.require_argument(
         'p_max_removed_part', p_max_removed_part is null or p_max_removed_part between 0 and 1,
         to_jsonb(p_max_removed_part), 'a part between 0 and 1'
@@ -74,8 +71,9 @@ create or replace function {{ private }}.sync_pause(p_sync_interval interval, p_
     language sql immutable
 as $function$
     select case
-        when p_consecutive_failures = 0 then p_sync_interval
-        else least(p_sync_interval * 2 ^ least(p_consecutive_failures, 10), interval '10 minutes')
+        -- one that was stored before there were bounds must not fail, and all other sources with it
+        when p_consecutive_failures = 0 then least(p_sync_interval, interval '30 days')
+        else least(least(p_sync_interval, interval '10 minutes') * 2 ^ least(p_consecutive_failures, 10), interval '10 minutes')
     end
 $function$;
 comment on function {{ private }}.sync_pause(interval, integer) is 'Its interval; after failures twice as long with each, up to ten minutes.';

@@ -32,6 +32,7 @@ declare
     v_reconnected integer := 0;
 begin
     perform {{ private }}.require_argument('p_batch', p_batch is not null, 'null', 'the uuid of rows in {{ api }}.stream_staging');
+    perform {{ private }}.require_moment('p_read_at', v_read_at);
     perform {{ private }}.continue_event(p_event_id);
     perform {{ private }}.check_batch(p_source, p_batch);
     select * into strict v_change from {{ private }}.batch_changes(p_source, p_batch, p_keep_vanished);

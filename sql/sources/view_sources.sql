@@ -7,7 +7,8 @@ select
     s.conninfo,
     s.table_name,
     s.column_map,
-    s.sync_interval,
+    -- as it is followed
+    {{ private }}.sync_pause(s.sync_interval, 0) as sync_interval,
     s.max_removed_part,
     coalesce(c.streams, 0) as streams,
     coalesce(c.active_streams, 0) as active_streams,

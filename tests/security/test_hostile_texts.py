@@ -109,6 +109,11 @@ def _shapes(text: str, sensible: str | None) -> Iterator[Any]:
 # -- kept as given -----------------------------------------------------------------------------------------------------
 
 
+def _visible(text: str) -> str:
+    """What of it an address may hold."""
+    return "".join(letter for letter in text if letter.isprintable() and not letter.isspace())
+
+
 def test_what_is_accepted_is_given_back_as_it_was_given(target: Target) -> None:
     admin, worker = target.logins["admin"], target.logins["worker"]
 
@@ -120,22 +125,22 @@ def test_what_is_accepted_is_given_back_as_it_was_given(target: Target) -> None:
         [row] = admin.execute(query, [value]).fetchall()
         return row
 
-    for number, text in enumerate(HOSTILE):
+    for number, text in enumerate(text[:150] for text in HOSTILE):  # what is longer is refused
         admin.autocommit = worker.autocommit = False
         [added] = target.call(
             admin,
             "add_stream",
             {
-                "p_url": f"http://radio.example.org/{number}?q=" + "".join(text.split()),
+                "p_url": f"http://radio.example.org/{number}?q=" + _visible(text),
                 "p_name": f"x{text}x",
                 "p_region": text,
                 "p_required_capabilities": [text],
                 "p_metadata": json.dumps({text: text}),
-                "p_external_id": text[:2000],
+                "p_external_id": text,
             },
         )
         stream = view("streams", stream_id=added["stream_id"])
-        assert stream["url"].endswith("".join(text.split()))
+        assert stream["url"].endswith(_visible(text))
         assert stream["name"] == f"x{text}x"
         assert stream["region"] == text
         assert stream["required_capabilities"] == [text]
