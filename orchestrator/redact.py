@@ -71,6 +71,12 @@ _PASSWORD_IN_URL = re.compile(
     r"(://[^/@:\s\[]*+:) (?!\d{1,5}(?:[/?#;]|\Z)) (?: ([^\s@\"]++) (?:@[^\s@/\"]++(?=@))*+ (?=@) | [^\s@\"]++ )",
     re.VERBOSE,
 )
+# The address of a database has one @, after its login: all before the last one may be a password.
+_DATABASE_URL = re.compile(r"(postgres(?:ql)?(?:://|%3a%2f%2f))(\S*)", re.IGNORECASE)
+_END_OF_LOGIN = re.compile(r"@|%40")
+_SPACED_PASSWORD = re.compile(
+    r"(postgres(?:ql)?://[^/@:\s\[]*+:) (?!\d{1,5}(?:[/?#;\s]|\Z)) [^@\"\n]{1,200} (?=@)", re.IGNORECASE | re.VERBOSE
+)
 _PASSWORD_IN_ESCAPED_URL = re.compile(r"(%3a%2f%2f)(?:[^\s%&]|%(?!40|2f))*(?=%40)", re.IGNORECASE)
 _OF_STREAMS = r"https?|icy|udp|tcp|rtm?p\w*|rtsp\w*|mms\w?|hls|srt|ftps?"
 # A login without a password is a token. A database's login is none.
@@ -88,6 +94,7 @@ def redact(text: str) -> str:
     """Passwords, tokens and keys that stand in a text by their names or in an address are shown as …"""
     text = _PRIVATE_KEY.sub(r"\1…", text)
     text = _OPAQUE_ADDRESS.sub(r"\1…", _WEBHOOK.sub(r"\1/…", text))
+    text = _SPACED_PASSWORD.sub(r"\1…", _DATABASE_URL.sub(_hide_in_database_url, text))
     text = _LOGIN_IN_URL.sub(r"\1…", _PASSWORD_IN_URL.sub(_hide_password, _PASSWORD_IN_ESCAPED_URL.sub(r"\1…", text)))
     return _NAMED_SECRET.sub(r"\1…", text)
 
@@ -120,6 +127,15 @@ def redact_argument(name: str, value: Any) -> Any:
     if len(text) > LONGEST_ARGUMENT:
         return text[:LONGEST_ARGUMENT] + "…"
     return shown if isinstance(shown, list) else text
+
+
+def _hide_in_database_url(match: re.Match[str]) -> str:
+    scheme, rest = match.groups()
+    ends = [found.start() for found in _END_OF_LOGIN.finditer(rest)]
+    begins = re.search(r":|%3a", rest, re.IGNORECASE)
+    if not ends or begins is None or begins.end() >= ends[-1]:
+        return match[0]
+    return f"{scheme}{rest[: begins.end()]}…{rest[ends[-1] :]}"
 
 
 def _hide_password(match: re.Match[str]) -> str:

@@ -16,4 +16,6 @@ grant insert on {{ api }}.stream_staging to {{ admin }};
 grant execute on function {{ private }}.now() to {{ reader }}, {{ admin }};
 grant execute on function {{ private }}.sync_pause(interval, integer) to {{ reader }}, {{ admin }};
 grant execute on function {{ private }}.lock_key(text) to {{ reader }}, {{ admin }};
+grant execute on function {{ private }}.is_storable_conninfo(text) to {{ reader }}, {{ admin }};
+grant execute on function {{ private }}.names_secret(text) to {{ reader }}, {{ admin }};
 grant execute on function {{ private }}.redact(text) to {{ reader }}, {{ admin }};

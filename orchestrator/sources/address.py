@@ -10,6 +10,7 @@ from psycopg.conninfo import make_conninfo
 from orchestrator.conninfo import parse
 from orchestrator.database import db
 from orchestrator.errors import BadArgument
+from orchestrator.redact import names_secret
 
 ENVIRONMENT_SOURCE = "environment"
 """The name of the source that POSTGRES_* and DB_TABLE_NAME describe."""
@@ -54,13 +55,22 @@ def ensure_environment_source(conn: db.Connection, environment: Mapping[str, str
     return wanted
 
 
+def _may_hide_password(name: str, value: str) -> bool:
+    if name == "user":
+        return ":" in value and "@" in value
+    is_socket = name == "host" and value.startswith("@")  # one without a file
+    return "@" in value[is_socket:] or (names_secret(name) and name != "passfile")
+
+
 def address_without_password(dsn: str) -> str:
     """A DSN as it may be stored. One that holds a password is refused: it would be readable in the database."""
     parts = parse(dsn, "the DSN of the source")
-    if parts.keys() & {"password", "sslpassword"}:
+    # of postgresql://me:12/secret@host/db libpq reads a port and a database
+    if any(_may_hide_password(name, str(value)) for name, value in parts.items()):
         raise BadArgument(
             "the DSN of the source holds a password",
-            hint="leave it out; put it into the password file (PGPASSFILE, ~/.pgpass) or the environment (PGPASSWORD) "
-            "of every program that synchronises: the drivers, and this command line",
+            hint="leave it out, and each @ but the one after the user; put it into the password file (PGPASSFILE, "
+            "~/.pgpass) or the environment (PGPASSWORD) of every program that synchronises: the drivers, and this "
+            "command line",
         )
     return make_conninfo(**parts)

@@ -19,11 +19,18 @@ begin atomic
             '\1…', 'gi'
         ))
     ) as unaddressed(text)
+    -- the address of a database has no other @ than the one after a login, so that all before the last one may be a password
+    cross join lateral (
+        values (regexp_replace(
+            regexp_replace(unaddressed.text, '(postgres(?:ql)?(?:://|%3a%2f%2f))\S*(?:@|%40)', '\1', 'gi'),
+            '(postgres(?:ql)?://)[^/@:\s[]*:(?!\d{1,5}(?:[/?#;\s]|$))[^@"\n]{1,200}@', '\1', 'gi'
+        ))
+    ) as databaseless(text)
     -- scheme://login:password@host, also url-encoded; the password may hold an @ or a / itself, but host:8000/x@y is none
     cross join lateral (
         values (regexp_replace(
             regexp_replace(
-                regexp_replace(unaddressed.text, '(%3a%2f%2f)(?:[^\s%&]|%(?!40|2f))*%40', '\1', 'gi'),
+                regexp_replace(databaseless.text, '(%3a%2f%2f)(?:[^\s%&]|%(?!40|2f))*%40', '\1', 'gi'),
                 '(\w://)[^/@:\s[]*:(?!\d{1,5}(?:[/?#;]|$))[^\s@"]+(?:@[^\s@/"]+)*@', '\1', 'g'
             ),
             '(\w://)[^/@\s]+@', '\1', 'g'

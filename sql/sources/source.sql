@@ -26,6 +26,41 @@ end
 $function$;
 comment on function {{ private }}.known_source(text) is 'The source of that name; refuses unknown ones (OR107) and ''manual'' (OR101).';
 
+-- Whether an address of a database is one that may be stored: where a password could hide is nothing else, either. An @ stands after a
+-- login or in it, and nowhere else: postgresql://me:12/secret@host/db is read as the database "secret@host/db" of the host "me".
+create or replace function {{ private }}.is_storable_conninfo(p_conninfo text)
+    returns boolean
+    language sql immutable
+begin atomic
+    with pair as (
+        select lower(m.parts[1]) as name, m.parts[2] as value
+        from regexp_matches(
+            p_conninfo, $regexp$([a-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^'\\[:space:]]|\\.)*)(?:\s+|$)$regexp$, 'gi'
+        ) as m (parts)
+        where p_conninfo !~* '^\s*postgres(ql)?:'
+        union all
+        select lower(split_part(q.part, '=', 1)), split_part(q.part, '=', 2)
+        from string_to_table(substring(p_conninfo from '\?(.*)$'), '&') as q (part)
+        where p_conninfo ~* '^postgres(ql)?:'
+    )
+    select octet_length(p_conninfo) <= 2000
+        and p_conninfo !~ '[[:cntrl:]]'
+        and case
+            when p_conninfo ~* '^\s*postgres(ql)?:'
+                then p_conninfo ~* '^postgres(ql)?://([^]@:/?#[[:space:]]+@)?[^@/?#[:space:]]*(/[^@:?#[:space:]]*)?(\?[a-z_]+=[^@#&?[:space:]]*(&[a-z_]+=[^@#&?[:space:]]*)*)?$'
+            else regexp_replace(
+                p_conninfo, $regexp$([a-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^'\\[:space:]]|\\.)*)(?:\s+|$)$regexp$, '', 'gi'
+            ) !~ '[^[:space:]]'
+        end
+        and not exists (
+            select from pair as p
+            where ({{ private }}.names_secret(p.name) and p.name <> 'passfile')
+                or p.value ~ '://'
+                or case when p.name = 'user' then p.value ~ ':.*@' else p.value ~ '[^,''=]@' end
+        );
+end;
+comment on function {{ private }}.is_storable_conninfo(text) is 'Whether a libpq connection string can be read, and holds no password and nothing that may be one.';
+
 -- Refuse what cannot be a source, each argument with a sentence of its own.
 -- Raises    OR101
 create or replace function {{ private }}.check_source(
@@ -46,8 +81,8 @@ begin
     );
     -- What was given is not repeated here: it may be the password.
     perform {{ private }}.require_argument(
-        'p_conninfo', p_conninfo is null or p_conninfo !~* 'password|:[^/@]*@', '"(not shown)"',
-        'no password in the address: keep it in a password file (PGPASSFILE) or the environment (PGPASSWORD, POSTGRES_PASSWORD) of the program that synchronises'
+        'p_conninfo', p_conninfo is null or ({{ private }}.is_storable_conninfo(p_conninfo) and p_conninfo !~* 'password|:[^/@]*@'), '"(not shown)"',
+        'postgresql://user@host:5432/database or host=… dbname=… user=…, with no password and no other @ in it: keep it in a password file (PGPASSFILE) or the environment (PGPASSWORD, POSTGRES_PASSWORD) of the program that synchronises'
     );
     perform {{ private }}.require_argument(
         'p_table_name', p_table_name is null or btrim(p_table_name) <> '', to_jsonb(p_table_name), 'the name of a table or view'

@@ -4,7 +4,8 @@ select
     s.source,
     s.kind,
     s.enabled,
-    s.conninfo,
+    -- one that was stored before it was looked at so closely
+    case when {{ private }}.is_storable_conninfo(s.conninfo) then s.conninfo when s.conninfo is not null then '…' end as conninfo,
     s.table_name,
     s.column_map,
     -- as it is followed

@@ -123,7 +123,14 @@ ADMIN = (
 GRANTED = {"admin": ADMIN, "worker": WORKER, "reader": READER}
 
 # Views run with their reader's rights when they call a function.
-PRIVATE_FUNCTIONS_OF_VIEWS = {"now()", "lock_key(text)", "sync_pause(interval,integer)", "redact(text)"}
+PRIVATE_FUNCTIONS_OF_VIEWS = {
+    "now()",
+    "lock_key(text)",
+    "sync_pause(interval,integer)",
+    "redact(text)",
+    "is_storable_conninfo(text)",
+    "names_secret(text)",
+}
 
 
 @pytest.fixture

@@ -81,6 +81,14 @@ _BY_KEYWORD = (
     "call({0}=hush5ecret)",
 )
 
+# What may be typed into an address, escaped or not. With figures first it looks like a port.
+PASSWORDS = tuple(
+    f"{begin}{mark}{SECRET}{end}"
+    for begin in ("", "12", "a", "12345/b")
+    for mark in ("/", "?", "#", "@", ":", "%", "%2F", "&", "=", ";", '"', "[", "\\", "//", "@@", "a@b/c")
+    for end in ("", "/", "@b/c", "?d=e")
+)
+
 _LOGINS = (
     "postgresql://me:hush5ecret@db.example.org/x",
     "postgres://me:hush5ecret@db.example.org:5432/x?sslmode=require",
@@ -90,6 +98,18 @@ _LOGINS = (
     "postgresql://:hush5ecret@db.example.org/x",
     "postgresql%3A%2F%2Fme%3Ahush5ecret%40db.example.org%2Fx",
     "http://me:hush5ecret@radio.example.org:8000/live",
+    *(
+        f"{before}postgresql://me:{password}@db.example.org:5432/x?sslmode=require{after}"
+        for password in PASSWORDS
+        for before, after in (("", ""), ("cannot use ", ": no"), ("{'dsn': '", "'}"), ("DATABASE_URL=", " psql"))
+    ),
+    *(f"host=db password='{password}' dbname=x" for password in PASSWORDS),
+    *(f'{{"password": "{password}"}}' for password in PASSWORDS if '"' not in password),
+    *(f"PGPASSWORD='{password}' psql" for password in PASSWORDS),
+    "postgresql%3A%2F%2Fme%3Aa%2Fhush5ecret%40db.example.org%2Fx",
+    "postgresql%3a%2f%2fme%3a12%2fhush5ecret%40b%40db.example.org%2fx",
+    "postgresql://me:a hush5ecret@db.example.org/x",
+    "cannot use postgresql://me:hush5ecret a b@db.example.org/x",
     "http://source:hush5ecret@radio.example.org/live?a=1",
     "https://hush5ecret@radio.example.org/live",
     "icy://me:hush5ecret@radio.example.org/",
