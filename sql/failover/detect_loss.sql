@@ -39,7 +39,7 @@ create or replace function {{ private }}.sessions_changed()
     language sql stable
 as $function$
     with held as materialized (
-        select h.session_key, h.login, {{ private }}.may_act_for(h.login, null, null) as is_for_all from {{ private }}.held_sessions() as h
+        select h.session_key, h.login, pg_has_role(h.login, '{{ admin }}', 'member') as is_for_all from {{ private }}.held_sessions() as h
     ),
     -- owners that others speak for: a role with members, or one that is found by its oid only; nearly always few
     shared as materialized (
@@ -50,10 +50,11 @@ as $function$
         left join pg_roles as r on r.rolname = o.owner_role
         where r.oid is null or exists (select from pg_auth_members as m where m.roleid = r.oid)
     ),
-    spoken_for as materialized (
-        select h.session_key, s.owner_role
-        from shared as s cross join held as h
-        where h.is_for_all is not true and {{ private }}.may_act_for(h.login, s.owner_role, s.owner_oid)
+    -- asked once for each login, however many sessions it has
+    speaker as materialized (
+        select s.owner_role, l.login
+        from shared as s cross join (select distinct h.login from held as h where not h.is_for_all) as l
+        where {{ private }}.is_owner(l.login, s.owner_role, s.owner_oid)
     )
     select i.instance_id, i.session_lost_at is not null
     from {{ private }}.instance as i
@@ -63,7 +64,9 @@ as $function$
         and (i.session_lost_at is null) <> (
             (i.session_key, i.owner_role) in (select h.session_key, h.login from held as h)
             or i.session_key in (select h.session_key from held as h where h.is_for_all)
-            or (i.session_key, i.owner_role) in (select s.session_key, s.owner_role from spoken_for as s)
+            or (i.session_key, i.owner_role) in (
+                select h.session_key, s.owner_role from speaker as s join held as h on h.login = s.login
+            )
         )
 $function$;
 comment on function {{ private }}.sessions_changed() is 'Instances whose session is gone or back since the last look.';
