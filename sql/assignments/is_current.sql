@@ -1,4 +1,5 @@
--- The fence, as a question: does this epoch still own the stream? Reads one row and takes no lock.
+-- The fence, as a question: does this epoch still own the stream? Reads one row and takes no lock, so the answer is true of the
+-- moment in which it is asked, as assert_current's is.
 -- Reads     assignment
 create or replace function {{ api }}.is_current(p_stream_id bigint, p_epoch bigint)
     returns boolean
@@ -15,7 +16,7 @@ begin
 end
 $function$;
 comment on function {{ api }}.is_current(bigint, bigint) is
-'Say whether this epoch still owns the stream. It reads one row and takes no lock.
+'Say whether this epoch still owns the stream. It reads one row and takes no lock: the answer is true of this moment, and a change of hands waits for no transaction that has asked.
 p_stream_id: the stream.
 p_epoch: the epoch under which the writer heard it.
 Example: select {{ api }}.is_current(1, 1);';
