@@ -20,6 +20,11 @@ from orchestrator.logs.log_file import Rotation
     help="API keys, one a line; read again when the file changes. Also ORCHESTRATOR_API_KEYS_FILE.",
 )
 @click.option(
+    "--allow-host", multiple=True, metavar="NAME",
+    help="A name by which clients and browsers know this server, as it stands in their addresses; may be repeated. "
+    "Without an API key no other is answered but those of this host. Also ORCHESTRATOR_HTTP_HOSTS, with commas.",
+)  # fmt: skip
+@click.option(
     "--connections", default=8, show_default=True, type=click.IntRange(1, 1000), help="Connections to the database."
 )
 @click.option(
@@ -41,6 +46,7 @@ def serve(
     host: str,
     port: int,
     api_keys_file: Path | None,
+    allow_host: tuple[str, ...],
     connections: int,
     body_limit: int,
     rate_limit: float,
@@ -51,7 +57,8 @@ def serve(
     """Serve instances that only speak HTTP, dashboards and probes.
 
     The routes are in docs/reference/http.md and in /openapi.json. API keys come from ORCHESTRATOR_API_KEYS (separated
-    by commas) and from --api-keys-file; without one, only this host may ask. With --json the log lines are JSON.
+    by commas) and from --api-keys-file; without one, only this host may ask, under
+    its own names. With --json the log lines are JSON.
     """
     try:
         from orchestrator.http import server
@@ -69,6 +76,7 @@ def serve(
             port=port,
             connections=connections,
             keys_file=api_keys_file,
+            names=allow_host,
             limits=Limits(body=body_limit, rate=rate_limit, patience=patience),
         ),
         environment=os.environ,

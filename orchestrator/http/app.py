@@ -5,7 +5,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from http import HTTPStatus
@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.http import openapi, prometheus
-from orchestrator.http.access import Keys, Limits, Rate, read_json
+from orchestrator.http.access import Bodies, Keys, Limits, Origins, Rate
 from orchestrator.http.dashboard.live import Hub
 from orchestrator.http.dashboard.routes import dashboard_routes
 from orchestrator.http.pool import Pool
@@ -36,6 +36,7 @@ from orchestrator.logs import log
 _PUBLIC = frozenset({"/livez", "/readyz"})
 # A fleet may stand behind one address, and takes a refusal for an outage.
 _OF_CLIENTS = frozenset(route.path for route in ROUTES if route.is_of_clients)
+_ACTING_GETS = frozenset(route.path for route in ROUTES if route.method == "GET" and route.acts)
 _COST_OF_CLIENTS = 0.02
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
@@ -44,9 +45,17 @@ _PERF = log.get_logger("PERF")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(pool: Pool, *, keys: Keys, limits: Limits, hub: Hub, ending: asyncio.Event | None = None) -> Starlette:
-    """The application; `pool` is closed with it. `hub` keeps the dashboard up to date. `ending`: the server is about to
-    stop, and holds no answer any longer."""
+def create_app(
+    pool: Pool,
+    *,
+    keys: Keys,
+    limits: Limits,
+    hub: Hub,
+    names: Iterable[str] = (),
+    ending: asyncio.Event | None = None,
+) -> Starlette:
+    """The application; `pool` is closed with it. `hub` keeps the dashboard up to date. `names`: by which it is known.
+    `ending`: the server is about to stop, and holds no answer any longer."""
     ending = ending or asyncio.Event()
 
     @asynccontextmanager
@@ -57,6 +66,8 @@ def create_app(pool: Pool, *, keys: Keys, limits: Limits, hub: Hub, ending: asyn
         await pool.close()
 
     process = CollectorRegistry()
+    bodies = Bodies(limits)
+    origins = Origins(names, only_loopback=not keys.are_required, acting_gets=_ACTING_GETS)
     own = {
         "/metrics": _metrics(pool, process),
         "/livez": _livez,
@@ -67,27 +78,27 @@ def create_app(pool: Pool, *, keys: Keys, limits: Limits, hub: Hub, ending: asyn
         routes=[
             *(
                 routing.Route(
-                    route.path, own.get(route.path) or _handler(route, pool, limits, ending), methods=[route.method]
+                    route.path, own.get(route.path) or _handler(route, pool, bodies, ending), methods=[route.method]
                 )
                 for route in ROUTES
             ),
             routing.Route("/openapi.json", _document),
-            *dashboard_routes(pool, hub, has_keys=keys.are_required, limits=limits),
+            *dashboard_routes(pool, hub, has_keys=keys.are_required, bodies=bodies),
         ],
         middleware=[
             Middleware(prometheus.Measured, registry=process),
-            Middleware(_Front, keys=keys, rate=Rate(limits.rate)),
+            Middleware(_Front, keys=keys, origins=origins, rate=Rate(limits.rate)),
         ],
         exception_handlers={HTTPException: _not_routed},
         lifespan=lifespan,
     )
 
 
-def _handler(route: Route, pool: Pool, limits: Limits, ending: asyncio.Event) -> Handler:
+def _handler(route: Route, pool: Pool, bodies: Bodies, ending: asyncio.Event) -> Handler:
     async def handle(request: Request) -> Response:
         arguments = route.arguments(request)
         if route.takes:
-            arguments["request"] = await read_json(request, limits, most=limits.list if route.is_of_clients else None)
+            arguments["request"] = await bodies.read_json(request, may_be_list=route.is_of_clients)
         if route.may_be_held:
             row = await _held(request, pool, route, arguments, ending)
         else:
@@ -197,9 +208,10 @@ async def _not_routed(_request: Request, error: Exception) -> Response:
 class _Front:
     """Gives a request its id, checks rate and key, and answers with a problem when something fails."""
 
-    def __init__(self, app: ASGIApp, *, keys: Keys, rate: Rate) -> None:
+    def __init__(self, app: ASGIApp, *, keys: Keys, origins: Origins, rate: Rate) -> None:
         self._app = app
         self._keys = keys
+        self._origins = origins
         self._rate = rate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -250,11 +262,7 @@ class _Front:
             scope["client"][0] if scope.get("client") else "",
             cost=_COST_OF_CLIENTS if scope["path"] in _OF_CLIENTS else 1,
         )
-        is_followed_link = scope["path"] == "/" and headers.get("sec-fetch-mode") == "navigate"
-        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin") and not is_followed_link:
-            # A browser says that another site's page asks; it may stand beside us, and needs no key then. It may lead
-            # to the dashboard, which only shows, and shows itself in no frame.
-            raise Problem(HTTPStatus.FORBIDDEN, "asked by another site's page")
+        self._origins.admit(scope, headers)
         if self._keys.are_required and scope["path"] not in _PUBLIC and not self._keys.accept(headers):
             raise Problem(
                 HTTPStatus.UNAUTHORIZED,

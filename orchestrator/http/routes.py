@@ -39,6 +39,11 @@ class Route:
     may_be_held: bool = False
     """The function may say that the answer has to wait."""
 
+    @property
+    def acts(self) -> bool:
+        """Whether it changes anything. Clients in the field ask for their streams by a GET."""
+        return self.method != "GET" or self.function == "http_assign_streams"
+
 
 def _address(request: Request) -> dict[str, Any]:
     return {"address": request.client.host if request.client else None}

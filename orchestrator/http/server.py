@@ -1,8 +1,8 @@
 """Running the application, with uvicorn."""
 
 import asyncio
-import ipaddress
 import logging
+import re
 import resource
 import socket
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from orchestrator.errors import BadArgument
-from orchestrator.http.access import Keys, Limits
+from orchestrator.http.access import Keys, Limits, is_loopback
 from orchestrator.http.app import create_app
+from orchestrator.http.connections import bounded
 from orchestrator.http.dashboard import page
 from orchestrator.http.dashboard.live import Hub, Pace
 from orchestrator.http.pool import Pool
@@ -23,6 +23,7 @@ from orchestrator.logs import log
 
 # Seconds that a connection may rest between two requests: longer than clients pause between two beats.
 _KEEP_ALIVE = 75
+_NAME = re.compile(r"^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?$")
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Options:
     connections: int = 8
     """To the database."""
     keys_file: Path | None = None
+    names: tuple[str, ...] = ()
+    """By which this server is known beside the names of its own host; with a port or without one."""
     limits: Limits = field(default_factory=Limits)
     pace: Pace = field(default_factory=Pace)
     """Of the dashboard."""
@@ -45,9 +48,15 @@ def serve(dsn: str | None, *, schema: str, options: Options, environment: Mappin
     Raises:
         BadArgument: others than this host could ask, and there is no key to ask them for.
     """
-    given = [key.strip() for key in environment.get("ORCHESTRATOR_API_KEYS", "").split(",") if key.strip()]
-    keys = Keys(given, options.keys_file)
-    if not keys.are_required and not _is_loopback(options.host):
+    keys = Keys(_listed(environment, "ORCHESTRATOR_API_KEYS"), options.keys_file)
+    names = (*options.names, *_listed(environment, "ORCHESTRATOR_HTTP_HOSTS"))
+    if unusable := [name for name in names if not _NAME.match(name)]:
+        raise BadArgument(
+            "this is no name of a host",
+            detail={"name": unusable[0]},
+            hint="radio.example.org or radio.example.org:8443",
+        )
+    if not keys.are_required and not is_loopback(options.host):
         raise BadArgument(
             "without an API key only this host may ask",
             detail={"host": options.host},
@@ -64,10 +73,10 @@ def serve(dsn: str | None, *, schema: str, options: Options, environment: Mappin
     ending = asyncio.Event()
     server = _Server(
         uvicorn.Config(
-            create_app(pool, keys=keys, limits=options.limits, hub=hub, ending=ending),
+            create_app(pool, keys=keys, limits=options.limits, hub=hub, names=names, ending=ending),
             host=options.host,
             port=options.port,
-            http=_impatient(options.limits.patience),
+            http=bounded(options.limits),
             ws="none",
             log_config=None,
             access_log=False,
@@ -101,11 +110,9 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _listed(environment: Mapping[str, str], variable: str) -> list[str]:
+    """What a variable lists, separated by commas."""
+    return [each.strip() for each in environment.get(variable, "").split(",") if each.strip()]
 
 
 def _allow_many_connections() -> None:
@@ -113,45 +120,3 @@ def _allow_many_connections() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _impatient(patience: float) -> type[asyncio.Protocol]:
-    """uvicorn's protocol, ending connections whose next request does not arrive whole (its head) in so many seconds, or
-    that do not take what they are sent for so long.
-
-    uvicorn itself lets a client send its head a byte at a time for ever, and waits for one that vanished.
-    """
-
-    class Impatient(HttpToolsProtocol):
-        _deadline: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-            super().connection_made(transport)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux has it
-                connection = transport.get_extra_info("socket")
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * patience))
-            self._wait()
-
-        def data_received(self, data: bytes) -> None:
-            if self._deadline is None and self._rests():
-                self._wait()  # the first byte of another request
-            super().data_received(data)
-            if not self._rests():
-                self._stop_waiting()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_waiting()
-            super().connection_lost(exc)
-
-        def _rests(self) -> bool:
-            return self.cycle is None or bool(self.cycle.response_complete)
-
-        def _wait(self) -> None:
-            self._deadline = self.loop.call_later(patience, self.transport.close)
-
-        def _stop_waiting(self) -> None:
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
-
-    return Impatient

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from orchestrator.database import db
 from orchestrator.errors import CallerMistake, OrchestratorError
-from orchestrator.http.access import Limits, read_json
+from orchestrator.http.access import Bodies
 from orchestrator.http.dashboard import page
 from orchestrator.http.dashboard.live import Hub
 from orchestrator.http.pool import Pool
@@ -70,7 +70,7 @@ ACTIONS = {
 }
 
 
-def dashboard_routes(pool: Pool, hub: Hub, *, has_keys: bool, limits: Limits) -> list[Route]:
+def dashboard_routes(pool: Pool, hub: Hub, *, has_keys: bool, bodies: Bodies) -> list[Route]:
     """The page, its assets, its events and its actions. Without an API key there are no actions."""
 
     async def show(request: Request) -> Response:
@@ -99,7 +99,7 @@ def dashboard_routes(pool: Pool, hub: Hub, *, has_keys: bool, limits: Limits) ->
         if not request.headers.get("x-api-key"):
             # What a browser sends by itself is no proof that its user meant it.
             raise Problem(HTTPStatus.FORBIDDEN, "actions need the X-API-Key header")
-        return JSONResponse(await _act(pool, request.path_params["action"], await read_json(request, limits)))
+        return JSONResponse(await _act(pool, request.path_params["action"], await bodies.read_json(request)))
 
     return [
         Route("/", show),
