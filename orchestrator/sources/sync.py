@@ -19,6 +19,7 @@ from orchestrator.database import db
 from orchestrator.database.retry import Round, log_breaker
 from orchestrator.errors import OrchestratorError
 from orchestrator.logs.log import get_logger
+from orchestrator.sources.address import environment_for
 from orchestrator.sources.merge import MEMORY_BEFORE_DISK, SyncResult, merge_batch
 from orchestrator.sources.table import read_table
 
@@ -43,7 +44,8 @@ def sync(
         TooManyRemovals: more streams would be lost than the source allows, and `force` is not given.
     """
     (row,) = Round().run(db.call, conn, "sources_due", source=source)
-    return _merge(conn, row, partial(_read, row, environment, tell), force=force, tell=tell)
+    read = partial(_read, row, environment_for(row["conninfo"], environment, conn), tell)
+    return _merge(conn, row, read, force=force, tell=tell)
 
 
 def sync_due(
@@ -79,7 +81,7 @@ def _sync_each(
     """Read all at once, and merge each as soon as it is there: one that hangs holds no other up."""
     results: list[SyncResult] = []
     with ThreadPoolExecutor(max(1, len(rows)), thread_name_prefix="source") as pool:
-        reading = {pool.submit(_read, row, environment): row for row in rows}
+        reading = {pool.submit(_read, row, environment_for(row["conninfo"], environment, conn)): row for row in rows}
         for done in as_completed(reading):
             tell(len(results), len(rows))
             row = reading[done]

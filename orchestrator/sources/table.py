@@ -11,14 +11,14 @@ from typing import IO, Any, ClassVar, cast
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from orchestrator import progress, templates
 from orchestrator.conninfo import Timeouts, connection_options, session_settings
 from orchestrator.database import db
 from orchestrator.errors import OrchestratorError, UnusableSource
 from orchestrator.names import Names
-from orchestrator.sources.address import source_from_environment
+from orchestrator.sources.address import connection_to
 from orchestrator.sources.columns import Column, copy_from_table, map_columns
 from orchestrator.sources.merge import bad_data
 
@@ -103,18 +103,7 @@ def _limits(seconds: float) -> dict[str, str]:
 def _complete_conninfo(source: str, conninfo: str, timeout: timedelta, environment: Mapping[str, str]) -> str:
     name = f"orchestrator:source {source}"[:63]
     defaults = {**connection_options(timeout.total_seconds()), "application_name": name}
-    given = conninfo_to_dict(conninfo)
-    secrets: dict[str, Any] = {}
-    described = source_from_environment(environment)
-    # The password of the environment goes to the server that the environment names, and to no other.
-    is_described = described is not None and _login(given) == _login(conninfo_to_dict(described.conninfo))
-    if is_described and environment.get("POSTGRES_PASSWORD"):
-        secrets["password"] = environment["POSTGRES_PASSWORD"]
-    return make_conninfo(**{**defaults, **given, **secrets, "client_encoding": "UTF8"})
-
-
-def _login(parts: Mapping[str, Any]) -> tuple[Any, ...]:
-    return parts.get("host"), str(parts.get("port", 5432)), parts.get("user"), parts.get("hostaddr")
+    return make_conninfo(**{**defaults, **connection_to(conninfo, environment), "client_encoding": "UTF8"})
 
 
 def find_table(conn: psycopg.Connection[Any], table_name: str) -> tuple[sql.Identifier, list[Column]]:

@@ -18,6 +18,7 @@ from orchestrator.database import db
 from orchestrator.database.retry import Round, log_breaker
 from orchestrator.errors import OrchestratorError
 from orchestrator.logs.log import get_logger
+from orchestrator.sources.address import environment_for
 from orchestrator.sources.sync import error_as_dict
 from orchestrator.sources.table import find_table, reading
 
@@ -55,7 +56,7 @@ def read_witnesses(conn: db.Connection, *, environment: Mapping[str, str] = os.e
     rows = Round().run(db.call, conn, "witnesses_due")
     unreadable: list[str] = []
     with ThreadPoolExecutor(max(1, len(rows)), thread_name_prefix="witness") as pool:
-        readings = {pool.submit(_read, row, environment): row for row in rows}
+        readings = {pool.submit(_read, row, environment_for(row["conninfo"], environment, conn)): row for row in rows}
         for done in as_completed(readings):
             row = readings[done]
             try:

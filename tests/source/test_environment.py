@@ -92,31 +92,6 @@ def test_what_an_administrator_set_for_it_stays(fleet: Fleet, environment: dict[
     assert row["sync_interval"].total_seconds() == 300
 
 
-def test_the_password_goes_to_the_server_of_the_environment_and_to_no_other(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    described = source_from_environment(environment)
-    assert described is not None
-    seen: list[dict[str, Any]] = []
-
-    class Refused(psycopg.OperationalError):
-        pass
-
-    def remember(conninfo: str, **_: object) -> Any:
-        seen.append(conninfo_to_dict(conninfo))
-        raise Refused("stop here")
-
-    monkeypatch.setattr(db.LimitedConnection, "connect", remember)
-    for address in (
-        described.conninfo,
-        described.conninfo.replace("host=", "host=x"),
-        "host=evil.example user=postgres",
-    ):
-        with pytest.raises(SourceUnreachable):
-            read(address, environment)
-    assert [parts.get("password") for parts in seen] == [environment["POSTGRES_PASSWORD"], None, None]
-
-
 def read(conninfo: str, environment: dict[str, str]) -> None:
     row: dict[str, Any] = {
         "source": "s",
