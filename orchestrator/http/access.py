@@ -29,8 +29,10 @@ _HOST = re.compile(r"^(?:\[([0-9a-f:.]+)\]|([^\[\]:/@]+))(?::[0-9]*)?$")
 
 @dataclass(frozen=True)
 class Limits:
-    """What one client may ask. Bytes, requests per second by address (0: any number), seconds."""
+    """What clients may ask. Bytes, requests per second by address (0: any number), seconds."""
 
+    connections: int = 16_000
+    """At once, of all clients. One that rests costs some 15 kB."""
     head: int = 16 * 1024
     """The request line and all headers."""
     body: int = 1024 * 1024

@@ -15,8 +15,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from orchestrator.http.access import Limits
 from orchestrator.http.problems import Problem
 
-_CONNECTIONS = 16_000
-"""At once. One that rests costs some 15 kB."""
 _HEADERS = 100
 """Of one request. Each costs more than a hundred bytes, however short it is."""
 _ALL_HEADS = 64 * 1024 * 1024
@@ -55,7 +53,7 @@ def bounded(limits: Limits) -> type[asyncio.Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
             super().connection_made(transport)
-            if len(self.connections) > _CONNECTIONS:
+            if len(self.connections) > limits.connections:
                 transport.abort()
                 return
             if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux has it

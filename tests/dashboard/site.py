@@ -19,6 +19,8 @@ from tests.fleet import Fleet
 from tests.http.processes import HttpServer
 
 CHROMIUM = Path("/usr/bin/chromium")
+PUBLIC_NAME = "radio.test"
+"""A name of this host that a browser does not take for its own machine's."""
 KEY = "planted-operators-key"
 # So slow that only a notification can be what makes a change appear in time.
 PATIENT = Pace(refresh=3600, pause=0.05, part=1)
@@ -50,6 +52,7 @@ def chromium() -> Iterator[Browser]:
             args=[
                 "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
                 "--disable-component-update", "--disable-sync",
+                f"--host-resolver-rules=MAP {PUBLIC_NAME} 127.0.0.1",
             ],
         )  # fmt: skip
         yield browser

@@ -2,13 +2,15 @@
 
 import base64
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from orchestrator.http.server import Options
-from tests.dashboard.site import KEY, Site, trouble
+from tests.dashboard.site import KEY, PUBLIC_NAME, Site, trouble
 from tests.driver.processes import wait_until
 from tests.http.conftest import LoginDsn, Serve
 from tests.http.processes import HttpServer
@@ -67,6 +69,39 @@ def test_what_a_browser_sends_by_itself_unlocks_nothing(site: Site) -> None:
     for path in ("/", "/dashboard/events", "/dashboard/assets/page.js"):
         assert httpx.get(site.face.url + path).status_code == 401, path
     assert "set-cookie" not in site.get("/").headers
+
+
+class _Page(SimpleHTTPRequestHandler):
+    """A page of another's, whatever is asked for."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<title>another page</title>")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_page_on_another_port_cannot_act_with_a_remembered_password(site: Site) -> None:
+    """Under a name that is no loopback's, and without encryption, a browser says nothing but Origin."""
+    act = """async (address) => { await fetch(address, {method: 'POST', mode: 'no-cors', credentials: 'include'}) }"""
+    before = site.fleet.value("select count(*) from {a}.decisions")
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as others:
+        Thread(target=others.serve_forever, daemon=True).start()
+        context = site.browser.new_context(http_credentials={"username": "anybody", "password": KEY})
+        page = context.new_page()
+        page.goto(f"http://{PUBLIC_NAME}:{site.face.port}/")
+        expect(page.locator("#connection.live")).to_be_visible()
+        page.goto(f"http://{PUBLIC_NAME}:{others.server_port}/")
+        page.evaluate(act, f"http://{PUBLIC_NAME}:{site.face.port}/rebalance")
+        context.close()
+        others.shutdown()
+    asked = [line for line in site.log.read_text().splitlines() if "path=/rebalance" in line]
+    assert asked, "the browser sent nothing"
+    assert all("status=403" in line for line in asked), asked
+    assert site.fleet.value("select count(*) from {a}.decisions") == before
 
 
 @pytest.mark.parametrize(

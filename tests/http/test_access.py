@@ -7,10 +7,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.datastructures import Headers
 
 from orchestrator.errors import BadArgument
 from orchestrator.http import server
-from orchestrator.http.access import Limits
+from orchestrator.http.access import Keys, Limits
 from tests.driver.processes import wait_until
 from tests.http.conftest import Serve
 from tests.support import Database
@@ -47,6 +48,22 @@ def test_every_way_of_showing_a_key_lets_in_and_nothing_else_does(serve: Serve) 
     with httpx.Client(base_url=f"http://any:first-key@127.0.0.1:{face.port}") as client:
         assert client.get("/status").status_code == 200, "as an old client's ORCHESTRATOR_URL can be written"
     assert "second-key" not in face.log.read_text()
+
+
+def test_a_key_is_compared_with_all_keys_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+
+    def remember(shown: bytes, key: bytes) -> bool:
+        compared.append((shown, key))
+        return shown == key
+
+    monkeypatch.setattr("orchestrator.http.access.hmac.compare_digest", remember)
+    keys = Keys(["first-key", "second-key", "third-key"])
+    for shown, is_one in (("first-key", True), ("third-key", True), ("first-ke", False), ("", False)):
+        compared.clear()
+        assert keys.accept(Headers({"x-api-key": shown})) is is_one
+        assert len({key for _, key in compared}) == 3
+        assert {len(digest) for pair in compared for digest in pair} == {32}, "digests, of one length"
 
 
 def test_keys_in_a_file_are_rotated_without_a_restart(serve: Serve, tmp_path: Path) -> None:

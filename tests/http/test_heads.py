@@ -1,6 +1,7 @@
 """What a request may take of the server before anything is known of it: no key, no name, no rate."""
 
 import resource
+import select
 import socket
 from collections.abc import Iterator
 from itertools import chain, repeat
@@ -21,6 +22,7 @@ _GROWTH = 32
 _PIECE = 256 * 1024
 _HOST = b"Host: localhost\r\n"
 _POST = b"POST /heartbeat HTTP/1.1\r\n" + _HOST + b"Content-Type: application/json\r\n"
+_LIVEZ = b"GET /livez HTTP/1.1\r\n" + _HOST + b"Connection: close\r\n\r\n"
 _CHUNKED = _POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
@@ -122,10 +124,22 @@ def test_many_heads_that_are_not_whole_have_a_limit_together(serve: Serve) -> No
             pass
         connection.close()
     assert refused > 3_000
-    growth = memory_of(face) - before
-    print("growth", growth)
-    assert growth < 400
+    assert memory_of(face) < before + 400
     assert face.http.get("/livez").status_code == 200
+
+
+def test_the_number_of_connections_has_a_limit(serve: Serve) -> None:
+    face = serve(limits=Limits(rate=0, connections=20))
+    held = [connection_to(face) for _ in range(40)]
+
+    def ended() -> int:
+        return sum(bool(select.select([connection], [], [], 0)[0]) for connection in held)
+
+    wait_until(lambda: ended() >= 20, what="the others are ended")
+    assert ended() < 25
+    for connection in held:
+        connection.close()
+    wait_until(lambda: status_of(answer_to(face, [_LIVEZ])[0]) == 200, what="there is room again")
 
 
 def test_a_client_that_goes_while_its_requests_wait_leaves_no_trace(serve: Serve) -> None:
