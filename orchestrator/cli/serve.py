@@ -7,7 +7,15 @@ import click
 
 from orchestrator.cli import options
 from orchestrator.errors import OrchestratorError
+from orchestrator.http.hosts import is_name
 from orchestrator.logs.log_file import Rotation
+
+
+def _names(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not is_name(name):
+            raise click.BadParameter(f"{name!r} is no name of a host, such as radio.example.org", ctx, param)
+    return names
 
 
 @click.command()
@@ -20,7 +28,7 @@ from orchestrator.logs.log_file import Rotation
     help="API keys, one a line; read again when the file changes. Also ORCHESTRATOR_API_KEYS_FILE.",
 )
 @click.option(
-    "--allow-host", multiple=True, metavar="NAME",
+    "--allow-host", multiple=True, metavar="NAME", callback=_names,
     help="A name by which clients and browsers know this server, as it stands in their addresses; may be repeated. "
     "Without an API key no other is answered but those of this host. Also ORCHESTRATOR_HTTP_HOSTS, with commas.",
 )  # fmt: skip

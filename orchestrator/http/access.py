@@ -5,9 +5,7 @@ import base64
 import binascii
 import hashlib
 import hmac
-import ipaddress
 import json
-import re
 import time
 from collections import OrderedDict
 from collections.abc import Container, Iterable
@@ -20,11 +18,11 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
+from orchestrator.http.hosts import is_loopback, without_port
 from orchestrator.http.problems import Problem, bad_request
 from orchestrator.logs import log
 
 _REMEMBERED_ADDRESSES = 10_000
-_HOST = re.compile(r"^(?:\[([0-9a-f:.]+)\]|([^\[\]:/@]+))(?::[0-9]*)?$")
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,7 @@ class Origins:
             raise Problem(HTTPStatus.FORBIDDEN, "asked by another site's page")
 
     def _is_admitted_name(self, host: str) -> bool:
-        name = _name_of(host)
+        name = without_port(host)
         return is_loopback(name) or name.endswith(".localhost") or host in self._names or name in self._names
 
     def _is_own_page(self, scope: Scope, headers: Headers, host: str) -> bool:
@@ -172,20 +170,6 @@ class Origins:
             is_asked = scheme == scope["scheme"] and page.removesuffix(default) == host.removesuffix(default)
             return is_asked or page in self._names
         return not (scope["path"] in self._acting_gets and headers.get("user-agent", "").startswith("Mozilla/"))
-
-
-def is_loopback(name: str) -> bool:
-    """Whether a name or an address is this host's own."""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
-
-
-def _name_of(host: str) -> str:
-    """A Host header without its port; empty when it is none."""
-    found = _HOST.match(host)
-    return (found[1] or found[2]).removesuffix(".") if found else ""
 
 
 class Bodies:

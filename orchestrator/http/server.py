@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import resource
 import socket
 from collections.abc import Mapping
@@ -13,17 +12,17 @@ from pathlib import Path
 import uvicorn
 
 from orchestrator.errors import BadArgument
-from orchestrator.http.access import Keys, Limits, is_loopback
+from orchestrator.http.access import Keys, Limits
 from orchestrator.http.app import create_app
 from orchestrator.http.connections import bounded
 from orchestrator.http.dashboard import page
 from orchestrator.http.dashboard.live import Hub, Pace
+from orchestrator.http.hosts import is_loopback, is_name
 from orchestrator.http.pool import Pool
 from orchestrator.logs import log
 
 # Seconds that a connection may rest between two requests: longer than clients pause between two beats.
 _KEEP_ALIVE = 75
-_NAME = re.compile(r"^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?$")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def serve(dsn: str | None, *, schema: str, options: Options, environment: Mappin
     """
     keys = Keys(_listed(environment, "ORCHESTRATOR_API_KEYS"), options.keys_file)
     names = (*options.names, *_listed(environment, "ORCHESTRATOR_HTTP_HOSTS"))
-    if unusable := [name for name in names if not _NAME.match(name)]:
+    if unusable := [name for name in names if not is_name(name)]:
         raise BadArgument(
             "this is no name of a host",
             detail={"name": unusable[0]},

@@ -102,6 +102,7 @@ BEFORE_CONNECTING: list[tuple[str, str]] = [
     ("serve --rate-limit inf", "--rate-limit"),
     ("serve --body-limit 0", "--body-limit"),
     ("serve --patience nan", "--patience"),
+    ("serve --allow-host http://radio.example.org", "--allow-host"),
 ]
 
 WITHOUT_A_DATABASE = [
