@@ -1,5 +1,7 @@
 """Programs that ask for their streams, on the wire: what each is answered, and answers that are held."""
 
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from tests.fleet import Fleet
 from tests.http.clients import ServerClient, WorkerClient
 from tests.http.conftest import LoginDsn, Serve
 from tests.http.processes import HttpServer
+from tests.http.raw import connection_to
 from tests.sql.pull import add_numbered, numbers
 
 
@@ -163,6 +166,19 @@ def test_a_client_that_hangs_up_is_booked_nothing(face: HttpServer, stations: Fl
     time.sleep(1)  # it is looked after twice a second
     _settled(stations)
     time.sleep(1)
+    assert numbers(stations, "worker-1") == set()
+    assert WorkerClient(face, "worker-1").assign()["count"] == 6
+
+
+def test_nor_is_one_that_had_sent_another_request_by_then(face: HttpServer, stations: Fleet) -> None:
+    WorkerClient(face, "worker-1").register()
+    with connection_to(face) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # to end by a reset
+        ask = b"GET /api/streams/assign?worker_id=worker-1&capacity=10 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        connection.sendall(ask + b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait_until(lambda: _asks(stations) == 1, what="it is held")
+    wait_until(lambda: "path=/api/streams/assign" in face.log.read_text(), what="it is given up")
+    _settled(stations)
     assert numbers(stations, "worker-1") == set()
     assert WorkerClient(face, "worker-1").assign()["count"] == 6
 

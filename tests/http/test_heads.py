@@ -2,7 +2,6 @@
 
 import resource
 import select
-import socket
 from collections.abc import Iterator
 from itertools import chain, repeat
 
@@ -140,13 +139,3 @@ def test_the_number_of_connections_has_a_limit(serve: Serve) -> None:
     for connection in held:
         connection.close()
     wait_until(lambda: status_of(answer_to(face, [_LIVEZ])[0]) == 200, what="there is room again")
-
-
-def test_a_client_that_goes_while_its_requests_wait_leaves_no_trace(serve: Serve) -> None:
-    """Two requests at once, and nobody there for the answers: the log of the server has no traceback."""
-    face = serve(limits=Limits(rate=0))
-    for _ in range(50):
-        with connection_to(face) as connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-            connection.sendall((b"GET /status HTTP/1.1\r\n" + _HOST + b"\r\n") * 3)
-    wait_until(lambda: face.http.get("/status").status_code == 200, what="it goes on")
