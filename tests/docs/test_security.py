@@ -65,6 +65,6 @@ def test_every_mark_has_tests_and_every_test_that_is_named_exists() -> None:
             continue
         for part in proof.split("; "):
             file, names = part.split(": ")
-            path = ROOT / "tests" / file.strip("`")
+            path = ROOT / file.strip("`")
             named = {name.strip("`") for name in names.split(", ")}
             assert named - _tests_in(path) == set(), file

@@ -52,6 +52,8 @@ def owners(fleet: LawfulFleet, session: Open) -> Callable[[str], tuple[Owner, Ow
         ledger.install_fence(fleet.conn)
         fleet.conn.execute("create table public.second (stream_id bigint, epoch bigint, second integer)")
         before = Owner(session(), fence, stream_id, epoch)
+        if fence == FENCE:
+            before.ask("advance")
         before.session.conn.execute("begin")
         before.ask("assert_current")
         # a decision waits for no writer, whichever fence it has asked
