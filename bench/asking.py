@@ -42,6 +42,7 @@ class Line:
         head = [
             f"{'GET' if body is None else 'POST'} {path} HTTP/1.1",
             "Host: localhost",
+            "Content-Type: application/json",
             f"Connection: {'keep-alive' if self.is_kept else 'close'}",
             f"Content-Length: {len(content)}",
         ]

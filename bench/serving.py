@@ -140,8 +140,8 @@ def _over_http(port: int, names: list[str]) -> Iterator[None]:
     requests = []
     for name in names:
         body = json.dumps(_beat(name)).encode()
-        head = f"POST /heartbeat HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
-        requests.append(head.encode() + body)
+        head = "POST /heartbeat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        requests.append(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     with socket.create_connection(("127.0.0.1", port)) as line:
         line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         while True:
