@@ -40,6 +40,9 @@ ENDLESS = {
     "one header's value": chain([b"GET /livez HTTP/1.1\r\n" + _HOST + b"X-A: "], _many(b"a" * _PIECE)),
     "one header's name": chain([b"GET /livez HTTP/1.1\r\n" + _HOST], _many(b"a" * _PIECE)),
     "a header of spaces": chain([b"GET /livez HTTP/1.1\r\n" + _HOST + b"X-A: "], _many(b" " * _PIECE)),
+    "headers of a kilobyte": chain(
+        [b"GET /livez HTTP/1.1\r\n" + _HOST], _many((b"X-A: " + b"a" * 1017 + b"\r\n") * 256)
+    ),
     "many headers": chain([b"GET /livez HTTP/1.1\r\n" + _HOST], _headers(_PIECE)),
     "empty lines": _many(b"\r\n" * (_PIECE // 2)),
     "the head of an upgrade": chain(
