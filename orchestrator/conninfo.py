@@ -1,10 +1,12 @@
-"""What every connection of this system is told, so that none waits for ever: by libpq here, and by the server.
+"""What every connection of this system is told, so that none waits for ever and none depends on other people's defaults:
+by libpq here, and by the server.
 
 One set of figures, which all follow from `network_timeout` (30 s by default, R5.3). A program that needs another figure
 passes it by name; what a DSN says wins over all of them.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +48,37 @@ class Timeouts:
 
 STANDARD_TIMEOUTS = Timeouts()
 
+FORMS: Mapping[str, str] = {
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "array_nulls": "on",
+    "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+}
+"""How values and statements are written and read: as PostgreSQL is delivered, whatever a server, a database or a login
+has by default. sql/session_settings.sql gives the same to every public function, for callers whose sessions are not
+ours."""
+
+PINNED: Mapping[str, str] = {
+    **FORMS,
+    "default_transaction_isolation": "read committed",  # decisions refuse a snapshot of the past
+    "default_transaction_deferrable": "off",
+    "idle_session_timeout": "0",  # a session that listens is idle for long
+    # our views' plans look dear and are not: to compile them takes several times as long as to run them
+    "jit": "off",
+    "plan_cache_mode": "auto",
+}
+"""What our sessions do not leave to the server's, the database's or the login's defaults. Set in the session it outranks
+them, and a later reload too.
+
+Not among them: default_transaction_read_only, which may be how a failover freezes a primary
+(docs/internals/decisions/0030-settings-of-sessions.md says why), `role`, by which a login may get its rights, and the
+time zone, in which times are shown.
+"""
+
 
 def connection_options(network_timeout: float) -> dict[str, str]:
     """What libpq is told. At 30 s a vanished peer is noticed within 25 s while the connection is idle, and within 20 s
@@ -75,15 +108,13 @@ def session_settings(timeouts: Timeouts, *, server_version: int | None = None) -
         "tcp_user_timeout": watch["tcp_user_timeout"],
         # a killed client's statement ends, even while it waits for a lock
         "client_connection_check_interval": "2000",
-        # our views' plans look dear and are not: to compile them takes several times as long as to run them
-        "jit": "off",
         "statement_timeout": _limit(timeouts.statement_timeout),
         "lock_timeout": _limit(timeouts.lock_timeout),
         "idle_in_transaction_session_timeout": _limit(timeouts.idle_in_transaction_session_timeout),
     }
     if server_version is None or server_version >= 170000:
         settings["transaction_timeout"] = _limit(timeouts.transaction_timeout)
-    return settings
+    return {**settings, **PINNED}
 
 
 def parse(dsn: str, what: str = "the DSN") -> dict[str, Any]:
@@ -107,14 +138,15 @@ def parse(dsn: str, what: str = "the DSN") -> dict[str, Any]:
 
 
 def complete(dsn: str, *, network_timeout: float = STANDARD_TIMEOUTS.network_timeout, **options: str) -> str:
-    """The DSN, and what it does not say from `options` (such as application_name) and from connection_options.
+    """The DSN, and what it does not say from `options` (such as application_name) and from connection_options. The
+    encoding is ours, whatever it says: psycopg reads texts in no other form.
 
     Raises:
         BadArgument: it cannot be read.
     """
     if "application_name" in options:
         options["application_name"] = options["application_name"][:63]  # where PostgreSQL cuts it
-    return make_conninfo(**{**connection_options(network_timeout), **options, **parse(dsn)})
+    return make_conninfo(**{**connection_options(network_timeout), **options, **parse(dsn), "client_encoding": "UTF8"})
 
 
 def _limit(seconds: float) -> str:

@@ -122,7 +122,8 @@ class Connection:
             timer = loop.call_later(self.timeout, self.hang_up)
             loop.remove_reader(connection.fileno())  # psycopg reads now, and passes on what it hears
             try:
-                cursor = await connection.execute(query, values)
+                # binary: as text, an interval looks as the session likes it, which a pooler shares with others
+                cursor = await connection.execute(query, values, binary=True)
                 return await cursor.fetchall() if cursor.description else []
             finally:
                 timer.cancel()

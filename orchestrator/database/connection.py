@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,7 +11,9 @@ from functools import cache
 from typing import Any, TypeVar, cast
 
 import psycopg
-from psycopg.abc import PQGen
+from psycopg.abc import Buffer, PQGen
+from psycopg.adapt import Loader
+from psycopg.pq import Format
 from psycopg.rows import dict_row
 from psycopg.types.json import JsonbDumper
 
@@ -23,6 +26,17 @@ from orchestrator.names import DEFAULT_SCHEMA, Names
 Row = dict[str, Any]
 Result = TypeVar("Result", covariant=True)
 Waited = TypeVar("Waited")
+
+
+class _RealLoader(Loader):
+    """A `real` as the server would write it: 0.1, and not the 0.10000000149011612 that its four bytes are in eight."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> float:
+        [number] = struct.unpack("!f", data)
+        written = (float(f"{number:.{digits}g}") for digits in range(6, 9))
+        return next((each for each in written if struct.pack("!f", each) == bytes(data)), number)
 
 
 class LimitedConnection(psycopg.Connection[Result]):
@@ -113,7 +127,7 @@ def connect(
         with answered(conn):
             conn.execute(_session_sql(), _session_parameters(conn, timeouts))
         conn.autocommit = autocommit
-    conn.adapters.register_dumper(dict, JsonbDumper)
+    _adapt(conn)
     return conn
 
 
@@ -137,8 +151,13 @@ async def connect_async(
         conn.names = names
         await limit_async(conn, timeouts)
         await conn.set_autocommit(autocommit)
-    conn.adapters.register_dumper(dict, JsonbDumper)
+    _adapt(conn)
     return conn
+
+
+def _adapt(conn: psycopg.Connection[Any] | AsyncConnection) -> None:
+    conn.adapters.register_dumper(dict, JsonbDumper)
+    conn.adapters.register_loader("float4", _RealLoader)
 
 
 async def limit_async(conn: AsyncConnection, timeouts: Timeouts) -> None:

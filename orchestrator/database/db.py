@@ -59,6 +59,9 @@ __all__ = [
     "view_async",
 ]
 
+# Written as text, an interval or a time looks as the session likes it, and behind a pooler the session is another's.
+_BINARY = True
+
 _TOLD_OF_A_HOLDER = ("lock", "mode", "pid", "login", "application_name")
 
 
@@ -127,7 +130,7 @@ def _fetch(conn: Connection, name: str, query: bytes | sql.Composed, parameters:
     started = time.monotonic()
     try:
         with answered(conn):
-            return conn.execute(query, parameters).fetchall()
+            return conn.execute(query, parameters, binary=_BINARY).fetchall()
     except psycopg.Error as raised:
         holders: list[Row] = []
         if _may_ask_for_lock_holders(conn, raised):
@@ -144,7 +147,7 @@ async def _fetch_async(
     started = time.monotonic()
     try:
         with answered_async(conn):
-            cursor = await conn.execute(query, parameters)
+            cursor = await conn.execute(query, parameters, binary=_BINARY)
             return await cursor.fetchall()
     except psycopg.Error as raised:
         holders: list[Row] = []

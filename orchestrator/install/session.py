@@ -23,6 +23,7 @@ INTERNAL_ERROR = "XX000"
 class Facts:
     server_version: int
     database_name: str
+    encoding: str
     login: str
     installed: bool
     missing_roles: list[str]
@@ -35,6 +36,12 @@ def require_server(facts: Facts) -> None:
         raise MigrationError(
             f"the server is PostgreSQL {_release(facts.server_version)}; 15 is the oldest that works",
             hint="upgrade the server; 15 to 18 are supported",
+        )
+    # One that psql brought here before this was asked stays as it is.
+    if facts.encoding != "UTF8" and not facts.installed:
+        raise MigrationError(
+            f"the encoding of the database {facts.database_name} is {facts.encoding}; only UTF8 holds every station's name",
+            hint="create one that is: create database … encoding 'UTF8' template template0",
         )
 
 

@@ -180,6 +180,7 @@ comment on function {{ private }}.findings_heartbeats() is 'Findings: beats that
 create or replace function {{ private }}.schema_differences()
     returns table (kind text, identity text, difference text)
     language sql volatile
+    set timezone = 'UTC' -- in which the migration spelled the times that definitions name
 as $function$
     {% include 'runner/drift.sql' %}
 $function$;

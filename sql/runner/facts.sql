@@ -2,6 +2,7 @@
 select
     current_setting('server_version_num')::integer as server_version,
     current_database() as database_name,
+    (select pg_catalog.pg_encoding_to_char(d.encoding) from pg_catalog.pg_database as d where d.datname = current_database()) as encoding,
     current_user as login,
     exists (
         select

@@ -1,7 +1,11 @@
--- For a script that runs without the program: refuse what the program would refuse.
+-- For a script that runs without the program: refuse what the program would refuse. In ASCII, as
+-- what comes before it: a database of another encoding has to understand it.
 do $do$
 declare
     v_newest integer;
+    v_encoding constant text := (
+        select pg_catalog.pg_encoding_to_char(d.encoding) from pg_catalog.pg_database as d where d.datname = current_database()
+    );
 begin
     if current_setting('server_version_num')::integer < 150000 then
         raise exception using
@@ -11,6 +15,12 @@ begin
     end if;
     if to_regclass('{{ private }}.schema_migration') is not null then
         execute 'select max(version) from {{ private }}.schema_migration' into v_newest;
+        if v_newest is null and v_encoding <> 'UTF8' then
+            raise exception using
+                errcode = '0A000',
+                message = format('the encoding of the database is %s; only UTF8 holds every station''s name', v_encoding),
+                hint = 'create one that is: create database ... encoding ''UTF8'' template template0';
+        end if;
         if v_newest > {{ newest_version }} then
             raise exception using
                 errcode = '0A000',
