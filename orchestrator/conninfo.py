@@ -1,5 +1,5 @@
-"""What every connection of this system is told, so that none waits for ever and none depends on other people's defaults:
-by libpq here, and by the server.
+"""What every connection of this system is told, so that none waits for ever and none depends on other people's
+defaults: by libpq here, and by the server.
 
 One set of figures, which all follow from `network_timeout` (30 s by default, R5.3). A program that needs another figure
 passes it by name; what a DSN says wins over all of them.
@@ -71,8 +71,8 @@ PINNED: Mapping[str, str] = {
     "jit": "off",
     "plan_cache_mode": "auto",
 }
-"""What our sessions do not leave to the server's, the database's or the login's defaults. Set in the session it outranks
-them, and a later reload too.
+"""What our sessions do not leave to the server's, the database's or the login's defaults. Set in the session it
+outranks them, and a later reload too.
 
 Not among them: default_transaction_read_only, which may be how a failover freezes a primary
 (docs/internals/decisions/0030-settings-of-sessions.md says why), `role`, by which a login may get its rights, and the

@@ -73,6 +73,9 @@ ALL: Mapping[str, str] = {**FORMS, **EFFORT, **SUPERUSERS, **SERIALIZABLE, **LIM
 """All that a program of ours has to live with at once."""
 
 
+_LISTS = ("DateStyle", "search_path")
+
+
 def options(settings: Mapping[str, str]) -> str:
     """For PGOPTIONS, or `options` in a DSN."""
     escaped = (f"{name}={value}".replace("\\", "\\\\").replace(" ", "\\ ") for name, value in settings.items())
@@ -85,8 +88,7 @@ def set_for(subject: sql.Composable, settings: Mapping[str, str]) -> Sequence[sq
         sql.SQL("alter {} set {} to {}").format(
             subject,
             sql.SQL(".").join(map(sql.Identifier, name.split("."))),
-            # a list is no string
-            sql.SQL(", ").join(map(sql.Literal, map(str.strip, value.split(",")))),
+            sql.SQL(", ").join(map(sql.Literal, value.split(", ") if name in _LISTS else [value])),
         )
         for name, value in settings.items()
     ]
@@ -95,10 +97,10 @@ def set_for(subject: sql.Composable, settings: Mapping[str, str]) -> Sequence[sq
 @contextmanager
 def reloaded(superuser: psycopg.Connection[object], settings: Mapping[str, str]) -> Iterator[None]:
     """The server has them by a reload, while all runs; afterwards it has its own again."""
-    for statement in set_for(sql.SQL("system"), settings):
-        superuser.execute(statement)
-    superuser.execute("select pg_reload_conf()")
     try:
+        for statement in set_for(sql.SQL("system"), settings):
+            superuser.execute(statement)
+        superuser.execute("select pg_reload_conf()")
         yield
     finally:
         for name in settings:

@@ -40,7 +40,7 @@ def require_server(facts: Facts) -> None:
     # One that psql brought here before this was asked stays as it is.
     if facts.encoding != "UTF8" and not facts.installed:
         raise MigrationError(
-            f"the encoding of the database {facts.database_name} is {facts.encoding}; only UTF8 holds every station's name",
+            f"the encoding of the database is {facts.encoding}; only UTF8 holds every station's name",
             hint="create one that is: create database … encoding 'UTF8' template template0",
         )
 

@@ -2,9 +2,7 @@
 those that PostgreSQL is delivered with."""
 
 import json
-import os
 import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,10 +12,9 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from orchestrator import conninfo, templates
+from orchestrator import conninfo
 from orchestrator.database.embedded import program_path
 from tests import hostile
-from tests.rooms import sql_file_of
 from tests.security.target import FUNCTIONS, OWN, OWN_BY_MANUAL, VIEWS, Connection, Row, Target
 from tests.support import Clock
 
@@ -145,11 +142,11 @@ def _outcome(target: Target, conn: Connection, query: sql.Composed, values: list
         answer: Any = _read(conn.execute(query, values, binary=True))
     except psycopg.Error as error:
         diagnostic = error.diag
-        detail = diagnostic.message_detail
+        detail = diagnostic.message_detail or ""
         answer = {
             "sqlstate": error.sqlstate,
             "message": diagnostic.message_primary,
-            "detail": json.loads(detail) if (detail or "").startswith("{") else detail,
+            "detail": json.loads(detail) if detail.startswith("{") else detail,
             "hint": diagnostic.message_hint,
         }
         conn.rollback()
