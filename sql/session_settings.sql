@@ -14,14 +14,14 @@ begin
         where p.pronamespace = '{{ api }}'::regnamespace and p.proowner = '{{ owner }}'::regrole and p.prokind = 'f'
         order by p.oid
     loop
-        execute pg_catalog.format('alter function %s set datestyle = ''ISO, MDY''', v_function);
-        execute pg_catalog.format('alter function %s set intervalstyle = postgres', v_function);
-        execute pg_catalog.format('alter function %s set extra_float_digits = 1', v_function);
-        execute pg_catalog.format('alter function %s set bytea_output = hex', v_function);
-        execute pg_catalog.format('alter function %s set array_nulls = on', v_function);
-        execute pg_catalog.format('alter function %s set quote_all_identifiers = off', v_function);
-        execute pg_catalog.format('alter function %s set standard_conforming_strings = on', v_function);
-        execute pg_catalog.format('alter function %s set transform_null_equals = off', v_function);
+        execute format('alter function %s set datestyle = ''ISO, MDY''', v_function);
+        execute format('alter function %s set intervalstyle = postgres', v_function);
+        execute format('alter function %s set extra_float_digits = 1', v_function);
+        execute format('alter function %s set bytea_output = hex', v_function);
+        execute format('alter function %s set array_nulls = on', v_function);
+        execute format('alter function %s set quote_all_identifiers = off', v_function);
+        execute format('alter function %s set standard_conforming_strings = on', v_function);
+        execute format('alter function %s set transform_null_equals = off', v_function);
     end loop;
 end
 $do$;

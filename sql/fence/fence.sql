@@ -12,7 +12,7 @@
 -- the second of sound at the boundary could be written by the old owner under 5 and then by the new one under 6.
 --
 -- A writer of batches loses a whole batch to one refusal that raises. Two more ways refuse a single row:
---   is_current(stream_id, epoch)   the same check as a question:  insert into ... select ... from ... where {{ fence }}.is_current(stream_id, epoch)
+--   is_current(stream_id, epoch)   the same check as a question:  insert into … select … from … where {{ fence }}.is_current(stream_id, epoch)
 --   skip_refused                   the same check as a trigger, which leaves a refused row out and counts it in the table refused:
 --                                  create trigger fence before insert on music_log
 --                                      for each row execute function {{ fence }}.skip_refused('stream_id', 'epoch');

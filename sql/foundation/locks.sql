@@ -33,11 +33,18 @@ begin
             errcode = 'OR101',
             message = 'decisions need the isolation level read committed',
             detail = jsonb_build_object('transaction_isolation', current_setting('transaction_isolation'))::text,
-            hint = 'a snapshot taken before the lock would decide on the past: call it in a transaction of its own';
+            hint = 'a snapshot taken before the lock would decide on the past: begin isolation level read committed, or set default_transaction_isolation';
+    end if;
+    if current_setting('session_replication_role') = 'replica' then
+        raise exception using
+            errcode = 'OR101',
+            message = 'decisions need triggers that fire',
+            detail = jsonb_build_object('session_replication_role', current_setting('session_replication_role'))::text,
+            hint = 'they count what each instance has: set session_replication_role to origin';
     end if;
 end
 $function$;
-comment on function {{ private }}.require_read_committed() is 'Refuse (OR101) a transaction whose snapshot may be older than the lock that it is about to wait for.';
+comment on function {{ private }}.require_read_committed() is 'Refuse (OR101) a transaction whose snapshot may be older than the lock that it is about to wait for, and a session in which no trigger counts.';
 
 create or replace function {{ private }}.tenths(p_at timestamptz)
     returns integer

@@ -25,6 +25,7 @@ declare
     v_error jsonb;
     v_outcome text;
 begin
+    perform {{ private }}.require_read_committed(); -- or job after job would fail
     if not {{ private }}.is_clock_as_compared(p_clock, v_run_by) then
         return query select null::text, null::bigint, null::text, null::jsonb, null::jsonb, null::interval, interval '0', null::uuid;
         return;

@@ -122,7 +122,8 @@ def test_nothing_that_the_house_rules_forbid_is_written(path: Path) -> None:
     for executed in re.findall(r"(?:return query|^)\s*execute\s+(?!on\b|function\b)(.*)", code, re.MULTILINE):
         assert executed.startswith("format("), executed
     for template in re.findall(r"execute\s+format\(\s*'([^']*)'", code):
-        assert "%s" not in template, template
+        # (a regprocedure writes itself as SQL writes it)
+        assert "%s" not in template.removeprefix("alter function %s set "), template
     if path != sql_file_of("lock_decisions"):
         assert not re.search(r"pg_(try_)?advisory|\block table\b", code)
     if path != sql_file_of("hint"):

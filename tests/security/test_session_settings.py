@@ -2,7 +2,9 @@
 those that PostgreSQL is delivered with."""
 
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from orchestrator import conninfo
+from orchestrator import conninfo, templates
 from orchestrator.database.embedded import program_path
 from tests import hostile
 from tests.security.target import FUNCTIONS, OWN, OWN_BY_MANUAL, VIEWS, Connection, Row, Target
@@ -214,3 +216,103 @@ def test_a_function_answers_and_writes_the_same_under_any_settings(
 def test_a_view_shows_the_same_under_any_settings(still: Target, sessions: dict[str, Connection], view: str) -> None:
     query = sql.SQL("select * from {} as v").format(sql.Identifier(still.names.api, view))
     assert _differences(still, sessions, query, []) == []
+
+
+def test_every_public_function_has_the_forms_of_our_own_sessions(target: Target) -> None:
+    """One list in two languages, and a third time where the runner sets it for its transaction."""
+    rows = target.rows(
+        "select p.proname as name, p.proconfig as settings from pg_proc as p where p.pronamespace = %s::regnamespace",
+        target.names.api,
+    )
+    assert {row["name"] for row in rows} == set(FUNCTIONS)
+    wanted = {f"{name}={value}" for name, value in conninfo.FORMS.items()}
+    for row in rows:
+        assert wanted <= set(row["settings"]), row["name"]
+    with psycopg.connect(target.database.dsn, options=hostile.options(hostile.FORMS)) as conn:
+        conn.execute(templates.read("runner/transaction.sql").encode())
+        here = {name: conn.execute("select current_setting(%s)", [name]).fetchall()[0][0] for name in conninfo.FORMS}
+        assert here == conninfo.FORMS
+
+
+# -- psql --------------------------------------------------------------------------------------------------------------
+
+
+def _psql(target: Target, script: str, settings: Mapping[str, str]) -> list[str]:
+    ran = subprocess.run(
+        [PSQL, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", target.database.dsn],
+        input=script,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PGOPTIONS": hostile.options(settings), "PGCLIENTENCODING": "UTF8"},
+        check=True,
+    )
+    return re.sub(r"psql:<stdin>:\d+: ", "", ran.stdout + ran.stderr).splitlines()
+
+
+def _script(target: Target, functions: list[str]) -> str:
+    lines = ["\\set VERBOSITY sqlstate"]
+    for function in functions:
+        for query, values in _calls(target, function):
+            literals = [sql.Literal(value).as_string(None) for value in values]
+            call = query.as_string(None).replace("%s", "{}").format(*literals)
+            lines += ["begin;", f"\\warn {function}", f"\\o /dev/null\n{call};\n\\o", "rollback;"]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("forms", [hostile.FORMS, hostile.OTHER_FORMS], ids=["hostile", "otherwise"])
+def test_psql_calls_every_function_with_the_same_success(still: Target, forms: Mapping[str, str]) -> None:
+    script = _script(still, FUNCTIONS)
+    plain = _psql(still, script, {})
+    assert len([line for line in plain if not line.startswith("ERROR")]) > len(FUNCTIONS)
+    there = _psql(still, script, {**forms, **hostile.EFFORT, **hostile.SUPERUSERS})
+    assert there == plain
+
+
+# -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def admin(target: Target) -> Iterator[Connection]:
+    with psycopg.connect(target.database.dsn, row_factory=dict_row, prepare_threshold=None) as conn:
+        yield conn
+
+
+def _answered(conn: Connection, query: sql.Composed, values: list[Any]) -> tuple[str | None, str | None]:
+    try:
+        conn.execute(query, values)
+    except psycopg.Error as error:
+        return error.sqlstate, f"{error.diag.message_primary} {error.diag.message_hint}"
+    finally:
+        conn.rollback()
+    return None, None
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "says"),
+    [
+        ("default_transaction_isolation", "repeatable read", "isolation level read committed"),
+        ("default_transaction_isolation", "serializable", "isolation level read committed"),
+        ("session_replication_role", "replica", "triggers that fire"),
+    ],
+)
+def test_what_would_decide_wrongly_is_refused_in_a_sentence_by_each_function(
+    target: Target, admin: Connection, setting: str, value: str, says: str
+) -> None:
+    """A snapshot of the past, and a session in which no trigger counts. What decides nothing answers as ever."""
+    refused = set()
+    for function in FUNCTIONS:
+        for query, values in _calls(target, function):
+            admin.execute("reset all")
+            admin.commit()
+            usual = _answered(admin, query, values)
+            admin.execute("select set_config(%s, %s, false)", [setting, value])
+            admin.commit()
+            code, text = _answered(admin, query, values)
+            if code == "OR101" and says in (text or ""):
+                assert setting.removeprefix("default_") in (text or "")  # how it is made good
+                refused.add(function)
+            else:
+                assert (code, text) == usual, function
+    assert {"run_due_jobs", "run_next_job", "register_instance", "rebalance", "move_stream", "add_stream"} <= refused
+    assert len(refused) > 30
