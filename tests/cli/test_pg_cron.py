@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
 from orchestrator.database import db
 from orchestrator.install.migrate import migrate
 from orchestrator.lab.server import temporary_server
+from tests import hostile
 from tests.cli.conftest import Cli
 from tests.driver.processes import wait_until
 
@@ -38,6 +40,9 @@ def test_without_the_extension_it_is_refused(cli: Cli) -> None:
 def test_pg_cron_runs_the_jobs_of_the_database(cli: Cli, with_pg_cron: str) -> None:
     dsn = ("--dsn", with_pg_cron, "--schema", "orchestrator")
     with db.connect(with_pg_cron, application_name="test") as conn:
+        # its sessions have the defaults of others
+        for statement in hostile.set_for(sql.SQL("database postgres"), {**hostile.FORMS, **hostile.SERIALIZABLE}):
+            conn.execute(statement)
         installed = cli("jobs", "install-pg-cron", "--schedule", "* * * * *", "--json", *dsn).json
         assert cli("jobs", "install-pg-cron", "--schedule", "* * * * *", "--json", *dsn).json == installed
 
@@ -46,6 +51,7 @@ def test_pg_cron_runs_the_jobs_of_the_database(cli: Cli, with_pg_cron: str) -> N
         runs = "select 1 from cron.job_run_details where command like %s and status = 'succeeded'"
         wait_until(lambda: conn.execute(runs, ["%end_hold_ups%"]).fetchall(), seconds=90)
         wait_until(lambda: db.view(conn, "jobs", where={"job": "settle"})[0]["runs"] > 0, seconds=90)
+        assert db.view(conn, "job_runs", where={"outcome": "failed"}) == []
 
         assert cli("jobs", "install-pg-cron", "--remove", "--json", *dsn).json["removed"] is True
         assert conn.execute("select 1 from cron.job").fetchall() == []

@@ -23,6 +23,7 @@ from tests import hostile
 from tests.cli.conftest import cli_for
 from tests.driver.processes import DriverProcess, wait_until
 from tests.http.processes import HttpServer
+from tests.pooler import Pooler, pgbouncer
 
 WORKER = Path(sys.executable).with_name("worker-shim")
 STATION = "Rádio São João — 98,5"
@@ -146,10 +147,9 @@ class Deployment:
     def complaints(self) -> list[str]:
         """What the processes took for trouble."""
         said = [json.dumps(line) for line in self.driver.lines(level="error") if "alert_id" not in line]
-        said += [
-            line for line in self.worker_log.read_text().splitlines() if "level=ERROR" in line or "Traceback" in line
-        ]
-        return said + [line for line in self.http.log.read_text().splitlines() if "Traceback" in line]
+        for log in (self.worker_log, self.http.log):
+            said += [line for line in log.read_text().splitlines() if "level=ERROR" in line or "Traceback" in line]
+        return said
 
 
 Start = Callable[..., Deployment]
@@ -191,3 +191,46 @@ def test_a_fleet_starts_and_works_under_the_defaults_of_others(
         assert deployment.complaints() == []
     finally:
         superuser.execute(sql.SQL("alter {} reset all").format(subject))
+
+
+@pytest.mark.skipif(pgbouncer() is None, reason="pgbouncer is not installed")
+@pytest.mark.parametrize("forms", [hostile.FORMS, hostile.OTHER_FORMS], ids=["forms", "other forms"])
+def test_behind_a_pooler_where_nothing_can_be_set_all_works_too(
+    start: Start, superuser: psycopg.Connection[object], server: Embedded, dsn: str, forms: Mapping[str, str]
+) -> None:
+    """A process of the server is another client's in a moment, so that none is given settings of ours."""
+    with Pooler(str(server.socket_directory), "5432", "postgres", pool_size=5) as pooler:
+        deployment = start(pooler.dsn(dsn))
+        deployment.takes_a_station()
+        with hostile.reloaded(superuser, forms):
+            deployment.works()
+        deployment.takes_a_station()
+        assert deployment.complaints() == []
+
+
+@pytest.mark.skipif(pgbouncer() is None, reason="pgbouncer is not installed")
+def test_behind_a_pooler_a_snapshot_of_the_past_is_refused_in_a_sentence(
+    superuser: psycopg.Connection[object], server: Embedded, dsn: str, names: Names
+) -> None:
+    superuser.execute("alter database radio set default_transaction_isolation to 'serializable'")
+    with Pooler(str(server.socket_directory), "5432", "postgres", pool_size=5) as pooler:
+        cli = cli_for(pooler.dsn(dsn), names.api)
+        answer = cli("stream", "add", "http://radio.example.org/1", "--json")
+        assert (answer.exit_code, answer.error["code"]) == (1, "OR101")
+        assert "default_transaction_isolation" in answer.error["hint"]
+        assert cli("status").exit_code == 0
+
+
+def test_a_primary_that_is_frozen_is_waited_for(start: Start, superuser: psycopg.Connection[object]) -> None:
+    """What a failover tool has frozen is not written to: all wait, workers go on, and nothing is lost meanwhile."""
+    deployment = start()
+    deployment.takes_a_station()
+    with hostile.reloaded(superuser, {"default_transaction_read_only": "on"}):
+        answer = deployment.cli("stream", "add", "http://radio.example.org/9", "--json")
+        assert (answer.exit_code, answer.error["code"]) == (75, "25006")
+        deployment.driver.wait_for_line(event="database left alone", seconds=60)
+        assert deployment.cli("status", "--json").exit_code == 0
+        assert deployment.running() == 1
+        deployment.alive()
+    deployment.takes_a_station()
+    assert db.view(deployment.observer, "decisions", where={"trigger": "lost"}) == []

@@ -1,6 +1,7 @@
 """Part F: columns are found by their names or by a map, and no name can do more than be a name."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from orchestrator.database import db
 from orchestrator.errors import UnusableSource
 from orchestrator.sources import table
 from orchestrator.sources.table import SourceUnreachable
+from tests import hostile
 from tests.source.conftest import OLDER, External, Fleet
 
 
@@ -245,6 +247,50 @@ def test_text_that_is_not_utf8_is_refused(fleet: Fleet, external: External, supe
         assert "0xe1" in (refused.value.detail or {})["error"]
     finally:
         superuser.execute(sql.SQL("drop database {}").format(dbname))
+
+
+@pytest.mark.parametrize("forms", [hostile.FORMS, hostile.OTHER_FORMS], ids=["forms", "other forms"])
+def test_a_source_with_defaults_of_its_own_says_the_same(
+    fleet: Fleet, external: External, forms: Mapping[str, str]
+) -> None:
+    """Metadata that looked otherwise would be a change of the stream, and a station would be another."""
+    external.execute("create table streams (id int, name text, url text, gain real, delay interval, seen text[])")
+    external.execute(
+        "insert into streams values "
+        "(1, 'Rádio São João', 'http://radio.example/1', 12.345678, '1 day 90 s', '{a,NULL}')"
+    )
+    fleet.add_source(external)
+    fleet.sync()
+    before = fleet.streams()
+    database = sql.SQL("database {}").format(sql.Identifier(str(conninfo_to_dict(external.dsn)["dbname"])))
+    every = {**forms, **hostile.EFFORT, **hostile.SERIALIZABLE, "search_path": "public"}
+    for statement in hostile.set_for(database, every):
+        external.conn.execute(statement)
+    again = fleet.sync()
+    assert (again.updated, again.unchanged) == (0, 1)
+    assert fleet.streams() == before
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252"])
+def test_a_source_in_another_encoding_is_read(
+    fleet: Fleet, external: External, superuser: psycopg.Connection[Any], encoding: str
+) -> None:
+    dbname = f"{conninfo_to_dict(external.dsn)['dbname']}_encoded"
+    superuser.execute(
+        sql.SQL("create database {} encoding {} lc_collate 'C' lc_ctype 'C' template template0").format(
+            sql.Identifier(dbname), sql.Literal(encoding)
+        )
+    )
+    try:
+        dsn = make_conninfo(external.dsn, dbname=dbname)
+        with psycopg.connect(dsn, autocommit=True, client_encoding="UTF8") as conn:
+            conn.execute("create table streams (id int, name text, url text)")
+            conn.execute("insert into streams values (1, 'Rádio São João', 'http://radio.example/1')")
+        db.call(fleet.conn, "add_source", source="field", conninfo=dsn, table_name="streams")
+        fleet.sync()
+        assert fleet.streams()["1"]["name"] == "Rádio São João"
+    finally:
+        superuser.execute(sql.SQL("drop database {}").format(sql.Identifier(dbname)))
 
 
 def test_a_server_that_is_too_old_is_refused(fleet: Fleet, external: External, monkeypatch: pytest.MonkeyPatch) -> None:

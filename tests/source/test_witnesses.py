@@ -1,15 +1,18 @@
 """What clients write beside HTTP is read where it is, in another PostgreSQL; and nothing follows when it cannot be."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from structlog.testing import capture_logs
 
 from orchestrator.database import db
 from orchestrator.sources.witnesses import MOST_ROWS, read_witnesses
+from tests import hostile
 from tests.field.production import TABLE, write_heartbeat
 from tests.source.conftest import External, Fleet
 
@@ -60,6 +63,24 @@ def _write(external: External, **more: Any) -> None:
 def _sing(external: External, *written: tuple[str, str]) -> None:
     for name, by in written:
         external.execute("insert into music_log (name, identified_by) values (%s, %s)", [name, by])
+
+
+@pytest.mark.parametrize("forms", [hostile.FORMS, hostile.OTHER_FORMS], ids=["forms", "other forms"])
+def test_witnesses_with_defaults_of_their_own_say_the_same(
+    witnesses: Fleet, external: External, forms: Mapping[str, str]
+) -> None:
+    database = sql.SQL("database {}").format(sql.Identifier(str(conninfo_to_dict(external.dsn)["dbname"])))
+    for statement in hostile.set_for(database, {**forms, **hostile.SERIALIZABLE, "search_path": "public"}):
+        external.conn.execute(statement)
+    _write(external)
+    assert _read(witnesses) is None
+    known = _known(witnesses)
+    assert abs((known["last_heartbeat"] - _now(witnesses)).total_seconds()) < 60
+    assert known["processing"] == 8
+
+
+def _now(fleet: Fleet) -> Any:
+    return fleet.query("select {p}.now() as now")[0]["now"]
 
 
 def test_rows_are_read_with_their_age_and_counts(witnesses: Fleet, external: External) -> None:
