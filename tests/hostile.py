@@ -97,6 +97,7 @@ def set_for(subject: sql.Composable, settings: Mapping[str, str]) -> Sequence[sq
 @contextmanager
 def reloaded(superuser: psycopg.Connection[object], settings: Mapping[str, str]) -> Iterator[None]:
     """The server has them by a reload, while all runs; afterwards it has its own again."""
+    superuser.execute("load 'plpgsql'")  # which knows its own settings
     try:
         for statement in set_for(sql.SQL("system"), settings):
             superuser.execute(statement)

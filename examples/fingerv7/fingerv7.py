@@ -106,7 +106,7 @@ class MusicLog:
             try:
                 async with self._connection:
                     if self._conn is None or self._conn.closed:
-                        self._conn = await psycopg.AsyncConnection.connect(self._dsn)
+                        self._conn = await psycopg.AsyncConnection.connect(self._dsn, client_encoding="UTF8")
                     async with self._conn.transaction(), self._conn.cursor() as cursor:
                         await cursor.executemany(statement, rows)
                         return cursor.rowcount

@@ -2,6 +2,7 @@
 reload while all runs."""
 
 import json
+import locale
 import os
 import subprocess
 import sys
@@ -57,12 +58,31 @@ _SETTINGS: Mapping[str, Mapping[str, str]] = {
     "serializable": hostile.SERIALIZABLE,
     "repeatable read": hostile.REPEATABLE_READ,
     "idle sessions end": {"idle_session_timeout": "1s"},
+    # messages in Spanish, because PostgreSQL has them in more installations than those in Portuguese
+    "languages": {
+        "lc_messages": "es_ES.UTF-8",
+        **dict.fromkeys(("lc_numeric", "lc_monetary", "lc_time"), "pt_BR.UTF-8"),
+    },
 }
+
+
+def _is_installed(language: str) -> bool:
+    try:
+        before = locale.setlocale(locale.LC_MESSAGES)
+        locale.setlocale(locale.LC_MESSAGES, language)
+    except locale.Error:
+        return False
+    locale.setlocale(locale.LC_MESSAGES, before)
+    return True
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Embedded]:
-    with temporary_server(within=fast_directory(), settings={"fsync": "off", "full_page_writes": "off"}) as server:
+    programs = os.environ.get("ORCHESTRATOR_TEST_PROGRAMS")
+    settings = {"fsync": "off", "full_page_writes": "off"}
+    with temporary_server(
+        within=fast_directory(), settings=settings, programs=Path(programs) if programs else None
+    ) as server:
         yield server
 
 
@@ -163,6 +183,8 @@ def start(dsn: str, names: Names, tmp_path: Path) -> Iterator[Start]:
 
 @pytest.mark.parametrize("name", _SETTINGS)
 def test_a_reload_while_all_runs_ends_nothing(start: Start, superuser: psycopg.Connection[object], name: str) -> None:
+    if missing := [each for key, each in _SETTINGS[name].items() if key.startswith("lc_") and not _is_installed(each)]:
+        pytest.skip(f"this machine has not the locales {missing}")
     deployment = start()
     deployment.takes_a_station()
     with hostile.reloaded(superuser, _SETTINGS[name]):
@@ -183,6 +205,7 @@ def test_a_fleet_starts_and_works_under_the_defaults_of_others(
         assert deployment.complaints() == []
         return
     subject = sql.SQL("database radio" if where == "database" else "role postgres")
+    superuser.execute("load 'plpgsql'")
     for statement in hostile.set_for(subject, hostile.ALL):
         superuser.execute(statement)
     try:

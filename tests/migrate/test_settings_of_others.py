@@ -94,10 +94,17 @@ def test_it_installs_and_upgrades_under_the_defaults_of_others(
     with_defaults: Callable[[Mapping[str, str]], str],
 ) -> None:
     """The same definitions, as each session reads them, and texts as they stand in the files."""
-    dsn = with_defaults(hostile.ALL)
+    with psycopg.connect(with_defaults({}), autocommit=True) as conn:
+        conn.execute("create access method another type table handler heap_tableam_handler")
+    dsn = with_defaults({**hostile.ALL, "default_table_access_method": "another"})
     migrate.migrate(dsn)
     assert check.check(dsn) == []
     migrate.migrate(dsn, repair=True)
+    with psycopg.connect(dsn) as conn:
+        others = conn.execute(
+            "select relname from pg_class as c join pg_am as a on relam = a.oid where amname = 'another'"
+        )
+        assert others.fetchall() == []
     with psycopg.connect(dsn, autocommit=True, options="-c default_transaction_isolation=serializable") as conn:
         conn.execute("set default_transaction_read_only = off")
         conn.execute(

@@ -155,7 +155,7 @@ def _outcome(target: Target, conn: Connection, query: sql.Composed, values: list
     if isinstance(answer, list):
         answer.sort(key=_place)  # in no order that was asked for
     tables = {}
-    for setting, value in conninfo.FORMS.items():
+    for setting, value in {**conninfo.FORMS, "jit": "off"}.items():
         conn.execute("select set_config(%s, %s, true)", [setting, value])
     for relation in target.relations:
         if relation["kind"] == "r":
