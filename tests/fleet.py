@@ -60,15 +60,17 @@ class Worker:
     def acknowledge(
         self,
         started: dict[int, int] | None = None,
-        stopped: Sequence[int] = (),
+        stopped: Sequence[int] | dict[int, int] = (),
         failed: Sequence[dict[str, Any]] = (),
     ) -> Row:
+        """Without epochs, stops are said as workers did that knew none for them."""
         [row] = self.call(
             "acknowledge",
             started=list(started or {}),
             started_epochs=list((started or {}).values()),
             stopped=list(stopped),
             failed=Jsonb(list(failed)),
+            **({"stopped_epochs": list(stopped.values())} if isinstance(stopped, dict) else {}),
         )
         return row
 

@@ -5,7 +5,8 @@
 -- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation · 55P03
 
 create or replace function {{ private }}.apply_acknowledgement(
-    p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb
+    p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb,
+    p_stopped_epochs bigint[]
 )
     returns table (started integer, stopped integer, failed integer, ignored integer)
     language plpgsql volatile
@@ -16,12 +17,18 @@ declare
     v_failed integer := 0;
     v_said integer;
     v_decides boolean;
-    v_stops bigint[] := p_stopped;
+    v_stops bigint[];
+    v_stop_epochs bigint[];
 begin
     perform {{ private }}.require_argument(
         'p_started_epochs', coalesce(cardinality(p_started), 0) = coalesce(cardinality(p_started_epochs), 0),
         jsonb_build_object('p_started', coalesce(cardinality(p_started), 0), 'p_started_epochs', coalesce(cardinality(p_started_epochs), 0)),
         'one epoch for each started stream'
+    );
+    perform {{ private }}.require_argument(
+        'p_stopped_epochs', p_stopped_epochs is null or coalesce(cardinality(p_stopped), 0) = cardinality(p_stopped_epochs),
+        jsonb_build_object('p_stopped', coalesce(cardinality(p_stopped), 0), 'p_stopped_epochs', cardinality(p_stopped_epochs)),
+        'one epoch for each stopped stream, or none at all'
     );
     perform {{ private }}.require_argument(
         'p_failed', p_failed is null or jsonb_typeof(p_failed) = 'array', p_failed, 'a JSON array of {"stream_id", "epoch", "error"}'
@@ -40,20 +47,20 @@ begin
     end if;
     perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
 
-    -- What it runs now under its present epoch it has stopped before: that says nothing of a hand-over which has begun since.
-    if p_stopped && p_started then
-        v_stops := array(
-            select u.stream_id from unnest(p_stopped) as u(stream_id)
-            except
-            select a.stream_id
-            from unnest(p_started, p_started_epochs) as u(stream_id, epoch)
-            join {{ private }}.assignment as a on a.stream_id = u.stream_id and a.epoch = u.epoch and a.instance_id = p_instance_id
-        );
-    end if;
-    if cardinality(v_stops) > 0 then
-        v_stopped := {{ private }}.confirm_stops(p_instance_id, v_stops);
+    -- What it says it runs it has not stopped: a stop beside it speaks of what was before.
+    select array_agg(u.stream_id), array_agg(least(u.epoch, r.epoch - 1))
+    into v_stops, v_stop_epochs
+    from unnest(p_stopped, p_stopped_epochs) as u(stream_id, epoch)
+    left join (
+        select t.stream_id, min(t.epoch) as epoch from unnest(p_started, p_started_epochs) as t(stream_id, epoch) group by t.stream_id
+    ) as r on r.stream_id = u.stream_id;
+    if v_stops is not null then
+        v_stopped := {{ private }}.confirm_stops(p_instance_id, v_stops, v_stop_epochs);
         -- a hand-over that was called off when it had stopped already: it is to start again
-        perform {{ private }}.await_restarts(p_instance_id, v_stops);
+        perform {{ private }}.await_restarts(
+            p_instance_id,
+            array(select o.stream_id from {{ private }}.stopped_ownerships(p_instance_id, v_stops, v_stop_epochs) as o where o.state = 'running')
+        );
     end if;
     if cardinality(p_started) > 0 then
         v_started := {{ private }}.confirm_starts(p_instance_id, p_started, p_started_epochs);
@@ -67,4 +74,4 @@ begin
     return query select v_started, v_stopped, v_failed, v_said - v_started - v_stopped - v_failed;
 end
 $function$;
-comment on function {{ private }}.apply_acknowledgement(text, bigint, bigint[], bigint[], bigint[], jsonb) is 'Confirm starts and stops and record failures; how many of each concerned this instance, and how many did not.';
+comment on function {{ private }}.apply_acknowledgement(text, bigint, bigint[], bigint[], bigint[], jsonb, bigint[]) is 'Confirm starts and stops and record failures; how many of each concerned this instance, and how many did not.';

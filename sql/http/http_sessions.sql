@@ -108,6 +108,7 @@ as $function$
     order by u.stream_id
     on conflict (instance_id, stream_id) do update
     set
+        epoch = greatest(r.epoch, excluded.epoch),
         state = case when r.state = 'stray' then 'stray' else 'taken' end,
         unconfirmed_beats = case when r.state in ('taken', 'stray') then r.unconfirmed_beats else 0 end
 $function$;
@@ -196,7 +197,8 @@ begin
     select
         array_agg(r.stream_id order by r.stream_id) filter (where r.state = 'told') as started,
         array_agg(r.epoch order by r.stream_id) filter (where r.state = 'told') as epochs,
-        array_agg(r.stream_id order by r.stream_id) filter (where r.state <> 'told') as stopped
+        array_agg(r.stream_id order by r.stream_id) filter (where r.state <> 'told') as stopped,
+        array_agg(r.epoch order by r.stream_id) filter (where r.state <> 'told') as stopped_epochs
     into v_confirmed
     from {{ private }}.http_stream as r
     where r.instance_id = v_instance_id and r.state <> 'running' and (v_fits or r.unconfirmed_beats >= 2);
@@ -204,7 +206,7 @@ begin
         perform a.ignored
         from {{ private }}.apply_acknowledgement(
             v_instance_id, (p_session).incarnation, coalesce(v_confirmed.started, '{}'), coalesce(v_confirmed.epochs, '{}'),
-            coalesce(v_confirmed.stopped, '{}'), '[]'
+            coalesce(v_confirmed.stopped, '{}'), '[]', coalesce(v_confirmed.stopped_epochs, '{}')
         ) as a;
     end if;
     delete from {{ private }}.http_stream as r where r.instance_id = v_instance_id and r.stream_id = any(v_confirmed.stopped);

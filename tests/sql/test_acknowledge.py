@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import pytest
 from psycopg.types.json import Jsonb
 
-from tests.fleet import Fleet, refused
+from tests.fleet import Fleet, Worker, refused
 
 COUNTS = ("started", "stopped", "failed", "ignored")
 
@@ -73,6 +74,91 @@ def test_one_batch_may_say_everything(fleet: Fleet) -> None:
     assert _counts(row) == (1, 1, 1, 0)
     assert fleet.owners()[leaving] == "fv-2"
     assert fleet.stream(new)["state"] == "running"
+
+
+# -- Stops under epochs ---------------------------------------------------------------------------------------------
+
+
+def _released_anew(fleet: Fleet) -> tuple[Worker, list[int], dict[int, int]]:
+    """Streams that fv-1 was to hand over, keeps and is to hand over again, and the epochs of its first ownerships."""
+    first, second = fleet.start(10, 10, streams=4)
+    stream_ids = sorted(first.running)
+    before = dict(first.running)
+    for stream_id in stream_ids:
+        fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")
+    first.acknowledge(stopped=before)  # they are fv-2's, ...
+    for stream_id in stream_ids:
+        fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-1")
+    second.follow(second.beat())
+    second.obey()
+    first.follow(first.beat())  # ... fv-1's again, under later epochs, ...
+    first.beat()
+    for stream_id in stream_ids:
+        fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")  # ... and asked for again
+    assert all(first.running[stream_id] > before[stream_id] for stream_id in stream_ids)
+    return first, stream_ids, before
+
+
+def test_a_late_stop_of_an_old_ownership_ends_no_hand_over_of_the_present_one(fleet: Fleet) -> None:
+    first, stream_ids, before = _released_anew(fleet)
+
+    assert _counts(first.acknowledge(stopped=before)) == (0, 0, 0, len(stream_ids))
+
+    assert {fleet.owners()[stream_id] for stream_id in stream_ids} == {"fv-1"}
+    assert _counts(first.acknowledge(stopped=dict(first.running))) == (0, len(stream_ids), 0, 0)
+    assert {fleet.owners()[stream_id] for stream_id in stream_ids} == {"fv-2"}
+
+
+def test_of_several_stops_in_one_batch_each_counts_under_its_own_epoch(fleet: Fleet) -> None:
+    first, (late, now), before = _released_anew(fleet)
+
+    row = first.acknowledge(stopped={late: before[late], now: first.running[now]})
+
+    assert _counts(row) == (0, 1, 0, 1)
+    assert (fleet.owners()[late], fleet.owners()[now]) == ("fv-1", "fv-2")
+
+
+@pytest.mark.parametrize("knows_epochs", [True, False], ids=["with epochs", "as before there were any"])
+def test_what_a_worker_says_it_runs_it_has_not_stopped(fleet: Fleet, knows_epochs: bool) -> None:
+    first, stream_ids, _ = _released_anew(fleet)
+
+    first.acknowledge(started=dict(first.running), stopped=dict(first.running) if knows_epochs else stream_ids)
+
+    assert {fleet.owners()[stream_id] for stream_id in stream_ids} == {"fv-1"}
+
+
+def test_a_stop_beside_a_start_of_the_same_stream_confirms_what_was_taken_before(fleet: Fleet) -> None:
+    [worker] = fleet.start(10, streams=1)
+    [(stream_id, epoch)] = worker.running.items()
+    fleet.admin("set_stream_active", stream_id=stream_id, active=False)
+    [taken] = fleet.query("select epoch from {p}.withdrawal")
+    row = worker.acknowledge(started={stream_id: epoch + 2}, stopped=[stream_id])
+    assert row["stopped"] == 1 and taken["epoch"] == epoch
+    assert fleet.query("select * from {p}.withdrawal") == []
+
+
+def test_a_stop_under_the_epoch_of_before_a_new_generation_counts(fleet: Fleet) -> None:
+    """The owner may not have heard yet that it is to go on under a later one."""
+    [worker, _] = fleet.start(10, 10, streams=2)
+    [(stream_id, epoch)] = worker.running.items()
+    fleet.query("select {p}.lock_decisions(), {p}.adopt_ownerships(%s::bigint[])", [stream_id])
+    fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")
+    assert _counts(worker.acknowledge(stopped={stream_id: epoch})) == (0, 1, 0, 0)
+    assert fleet.owners()[stream_id] == "fv-2"
+
+
+def test_a_late_stop_restarts_nothing_that_runs_under_a_later_epoch(fleet: Fleet) -> None:
+    [worker] = fleet.start(10, streams=1)
+    [(stream_id, epoch)] = worker.running.items()
+    assert _counts(worker.acknowledge(stopped={stream_id: epoch - 1})) == (0, 0, 0, 1)
+    assert fleet.stream(stream_id)["state"] == "running"
+
+
+def test_stops_with_too_few_epochs_are_refused(fleet: Fleet) -> None:
+    [worker] = fleet.start(10, streams=1)
+    with refused("OR101") as error:
+        worker.call("acknowledge", stopped=[1, 2], stopped_epochs=[1])
+    assert (error.value.detail or {})["argument"] == "p_stopped_epochs"
 
 
 def test_an_empty_batch_is_nothing(fleet: Fleet) -> None:
