@@ -60,7 +60,7 @@ end;
 comment on function {{ private }}.epoch_after(bigint, bigint, bigint) is 'An epoch that was never given: above the last one, above any under which an instance prepares, and of this generation at least.';
 
 create or replace function {{ private }}.give_streams(
-    p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text
+    p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text, p_run_under bigint[] default null
 )
     returns integer
     language plpgsql volatile
@@ -70,8 +70,8 @@ declare
     v_given integer;
 begin
     with change as (
-        select u.stream_id, u.from_id, u.to_id
-        from unnest(p_stream_ids, p_from, p_to) as u(stream_id, from_id, to_id)
+        select u.stream_id, u.from_id, u.to_id, u.run_under
+        from unnest(p_stream_ids, p_from, p_to, p_run_under) as u(stream_id, from_id, to_id, run_under)
         where u.stream_id is not null and (u.from_id is not null or u.to_id is not null)
     ),
     changed as (
@@ -84,7 +84,7 @@ begin
                 when a.make_before_break and a.releasing_since is not null and c.to_id = a.next_instance_id then a.next_epoch
                 else {{ private }}.epoch_after(a.epoch, a.next_epoch, v_least)
             end,
-            adopted_from = null,
+            adopted_from = c.run_under,
             state = case when c.to_id is null then 'waiting' else 'assigned' end,
             -- the end of a hand-over belongs to the decision that began it
             decision_id = coalesce(p_decision_id, a.decision_id),
@@ -106,7 +106,7 @@ begin
     return v_given;
 end
 $function$;
-comment on function {{ private }}.give_streams(bigint, bigint[], text[], text[], text) is 'Change the owners of these streams now, under a new epoch. A missing new owner leaves the stream waiting. Without a decision the movement belongs to the one that last concerned the stream.';
+comment on function {{ private }}.give_streams(bigint, bigint[], text[], text[], text, bigint[]) is 'Change the owners of these streams now, under a new epoch; a new owner that still runs one under an old epoch (p_run_under) goes on. A missing new owner leaves the stream waiting. Without a decision the movement belongs to the one that last concerned the stream.';
 
 create or replace function {{ private }}.confirm_starts(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[])
     returns integer

@@ -82,9 +82,30 @@ end
 $function$;
 comment on function {{ private }}.withdraw_changed(text, bigint [], bigint []) is 'Takes streams from their owners because their source says so, as one decision.';
 
+-- Give what a source had taken away for a moment back to those who had it. Called with the decision lock held.
+-- Writes    decision, and what return_to_owners writes
+-- Notifies  the owners
+create or replace function {{ private }}.return_changed(p_source text, p_stream_ids bigint [])
+    returns void
+    language plpgsql volatile
+as $function$
+declare
+    v_decision_id bigint;
+begin
+    if exists (select from {{ private }}.former_owners(p_stream_ids)) then
+        v_decision_id := {{ private }}.open_decision(
+            'source_changed', 'sync_streams', 'the source has these streams again', jsonb_build_object('source', p_source)
+        );
+        perform {{ private }}.return_to_owners(v_decision_id, p_stream_ids);
+        perform {{ private }}.close_decision(v_decision_id);
+    end if;
+end
+$function$;
+comment on function {{ private }}.return_changed(text, bigint []) is 'Gives streams back that their source has again, as one decision.';
+
 -- Write the rows of a batch into the streams: what changed, and what is new. Called after what is gone was taken
 -- from its owners, with the decision lock held.
--- Writes    stream, assignment
+-- Writes    stream, assignment, decision, movement, withdrawal
 create or replace function {{ private }}.write_batch(p_source text, p_batch uuid, p_changed bigint [])
     returns void
     language plpgsql volatile
@@ -128,6 +149,10 @@ begin
     select array_agg(n.stream_id) into v_added from added as n;
     perform {{ private }}.activate_streams(p_changed);
     perform {{ private }}.add_assignments(v_added);
+    perform {{ private }}.return_changed(
+        -- what is new was nowhere before, unless it was removed under another number
+        p_source, p_changed || case when exists (select from {{ private }}.withdrawal as w where w.url is not null) then v_added end
+    );
 end
 $function$;
 comment on function {{ private }}.write_batch(text, uuid, bigint []) is 'Writes the changed and new rows of a staged batch into stream and assignment.';

@@ -55,7 +55,9 @@ begin
     perform {{ private }}.add_assignments(array[v_stream_id]);
 
     v_decision_id := {{ private }}.open_decision('new stream', 'add_stream', null, jsonb_build_object('stream_id', v_stream_id));
-    if exists (select from {{ private }}.assignment as a where a.stream_id = v_stream_id and a.waiting_since <= {{ private }}.now()) then
+    if {{ private }}.return_to_owners(v_decision_id, array[v_stream_id]) = 0
+        and exists (select from {{ private }}.assignment as a where a.stream_id = v_stream_id and a.waiting_since <= {{ private }}.now())
+    then
         perform {{ private }}.distribute(v_decision_id, v_requirement_id, array[v_stream_id], array[null::text], false, false, 'placed');
     end if;
     perform {{ private }}.close_decision(v_decision_id);

@@ -1,4 +1,4 @@
--- Switch a station off (it is taken from its owner) or on (it is placed again).
+-- Switch a station off (it is taken from its owner) or on (it is placed again: where it was, if that is a moment ago).
 -- Locks     decision; stream and assignment rows
 -- Writes    stream, assignment, decision, movement, withdrawal
 -- Notifies  its old or new owner
@@ -28,7 +28,7 @@ begin
         );
         if p_active then
             perform {{ private }}.activate_streams(array[p_stream_id]);
-            if exists (
+            if {{ private }}.return_to_owners(v_decision_id, array[p_stream_id]) = 0 and exists (
                 select from {{ private }}.assignment as a where a.stream_id = p_stream_id and a.waiting_since <= {{ private }}.now()
             ) then
                 perform {{ private }}.distribute(
@@ -47,7 +47,7 @@ begin
 end
 $function$;
 comment on function {{ api }}.set_stream_active(bigint, boolean) is
-'Switch a station off (it is taken from its owner) or on (it is placed again).
+'Switch a station off (it is taken from its owner) or on (it is placed again). Off and on at once it stays where it was, under a new epoch.
 p_stream_id: the stream.
 p_active: true for on.
 stream_id: the stream.
