@@ -20,7 +20,7 @@ class Acknowledgements:
         self._prepared = prepared
         self._wake = wake
         self._started: dict[int, Stream] = {}
-        self._stopped: set[int] = set()
+        self._stopped: dict[int, int | None] = {}
         self._failed: dict[int, tuple[Stream, str]] = {}
 
     @property
@@ -33,9 +33,9 @@ class Acknowledgements:
         self._started[stream.stream_id] = stream
         self._soon()
 
-    def stopped(self, stream_id: int) -> None:
-        """Its handler has ended, and the stream is not held any more."""
-        self._stopped.add(stream_id)
+    def stopped(self, stream_id: int, epoch: int | None) -> None:
+        """Nothing runs for it under this epoch or an older one (None: under any)."""
+        self._stop_is_told(stream_id, epoch)
         self._soon()
 
     def unheard(self, stream: Stream) -> None:
@@ -53,7 +53,7 @@ class Acknowledgements:
         self._take()
 
     async def send(self, acknowledge: Callable[..., Awaitable[Any]]) -> None:
-        """Send what is there with `acknowledge(started=…, started_epochs=…, stopped=…, failed=…)`."""
+        """Send what is there with `acknowledge(started=…, started_epochs=…, stopped=…, stopped_epochs=…, failed=…)`."""
         started, stopped, failed = self._take()
         running = [stream for stream in started.values() if self._is_ours(stream)]
         failures = [
@@ -65,11 +65,13 @@ class Acknowledgements:
                 started=[stream.stream_id for stream in running],
                 started_epochs=[stream.epoch for stream in running],
                 stopped=list(stopped),
+                **({"stopped_epochs": list(stopped.values())} if stopped else {}),
                 **({"failed": failures} if failures else {}),
             )
         except BaseException:
             self._started = started | self._started
-            self._stopped |= stopped
+            for stream_id, epoch in stopped.items():
+                self._stop_is_told(stream_id, epoch)
             self._failed = failed | self._failed
             self._soon()
             raise
@@ -77,9 +79,13 @@ class Acknowledgements:
     def _is_ours(self, stream: Stream) -> bool:
         return stream in (self._held.get(stream.stream_id), self._prepared.get(stream.stream_id))
 
-    def _take(self) -> tuple[dict[int, Stream], set[int], dict[int, tuple[Stream, str]]]:
+    def _stop_is_told(self, stream_id: int, epoch: int | None) -> None:
+        known = self._stopped.get(stream_id, epoch)
+        self._stopped[stream_id] = None if known is None or epoch is None else max(known, epoch)
+
+    def _take(self) -> tuple[dict[int, Stream], dict[int, int | None], dict[int, tuple[Stream, str]]]:
         taken = self._started, self._stopped, self._failed
-        self._started, self._stopped, self._failed = {}, set(), {}
+        self._started, self._stopped, self._failed = {}, {}, {}
         self.due = float("inf")
         return taken
 

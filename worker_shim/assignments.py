@@ -31,11 +31,13 @@ class Assignments:
             handler,
             self._make_context,
             lambda stream: self.acknowledgements.started(stream),
-            lambda stream_id: self.acknowledgements.stopped(stream_id),
+            lambda stream_id: self.acknowledgements.stopped(stream_id, self._let_go.pop(stream_id, None)),
             self._failed,
             stop_timeout,
+            self._interrupted,
         )
         self.acknowledgements = Acknowledgements(self.supervisor.held, self.supervisor.prepared, loop.wake.set)
+        self._let_go: dict[int, int | None] = {}  # under which epochs, of what is to be told as stopped
         self.heard: set[Stream] = set()  # prepared, and heard already
         self.isolation = isolation
         self._is_isolated = False
@@ -47,7 +49,7 @@ class Assignments:
     def replace(self, full: Sequence[Row]) -> None:
         """Hold these streams, and no other."""
         for stream_id in self.supervisor.held.keys() - {row["stream_id"] for row in full}:
-            self.supervisor.stop(stream_id)
+            self._stop(stream_id, None)
         for row in full:
             if row.get("adopts"):  # an older database does not say
                 self.supervisor.adopt(Stream.of(row))
@@ -66,10 +68,20 @@ class Assignments:
             elif command["action"] == "adopt":
                 changed |= self.supervisor.adopt(Stream.of(command))
             elif held is not None and epoch is not None and held.epoch > epoch:
-                self.acknowledgements.stopped(stream_id)  # an ownership that ended before the present one
+                self.acknowledgements.stopped(stream_id, epoch)  # an ownership that ended before the present one
             else:
-                changed |= self.supervisor.stop(stream_id)
+                changed |= self._stop(stream_id, epoch)
         return changed
+
+    def _stop(self, stream_id: int, epoch: int | None) -> bool:
+        """Let go of a stream; told as stopped under its epoch, or the command's, if that is later.
+
+        The database may have begun a later one, of which nothing was heard before the stream was to stop.
+        """
+        held = self.supervisor.held.get(stream_id)
+        epochs = [self._let_go.get(stream_id), epoch, held.epoch if held is not None else None]
+        self._let_go[stream_id] = max((each for each in epochs if each is not None), default=None)
+        return self.supervisor.stop(stream_id)
 
     def prepare(self, commands: Sequence[Row]) -> None:
         """Hear what is to be prepared."""
@@ -148,11 +160,14 @@ class Assignments:
             self.acknowledgements.started(stream)
 
     def _failed(self, stream: Stream, error: str) -> None:
+        self._interrupted(stream)
+        self.acknowledgements.failed(stream, error)
+
+    def _interrupted(self, stream: Stream) -> None:
         self.counts.add(errors=1)
         self.heard.discard(stream)
         if self.supervisor.prepared.get(stream.stream_id) is stream:
             self.acknowledgements.unheard(stream)
-        self.acknowledgements.failed(stream, error)
 
     def _is_valid(self, stream: Stream, term: int) -> bool:
         held = self.supervisor.held.get(stream.stream_id)

@@ -103,6 +103,16 @@ class Context:
         """Something was heard. Once any handler has said so, a stream without progress for long counts as stalled."""
         self._progress.made(self.stream.stream_id)
 
+    @property
+    def tells_progress(self) -> bool:
+        """Whether any handler of this worker has ever told of progress."""
+        return self._progress.is_told
+
+    @property
+    def has_progressed(self) -> bool:
+        """Whether this run has told of progress."""
+        return self._progress.has_made(self.stream.stream_id)
+
     def processed(self, count: int = 1) -> None:
         """Count work done, which is progress; it is in the next beat."""
         self._counts.add(processed=count)

@@ -16,6 +16,8 @@ logger = logging.getLogger("worker_shim")
 
 RESTART_FIRST = 1.0
 RESTART_LONGEST = 60.0
+ENDED_WELL_AFTER = 5  # times RESTART_FIRST: a run of this length was more than a try to connect
+SURELY_HEARD_AFTER = 600  # times RESTART_FIRST: no try to connect takes so long
 
 Handler = Callable[[Stream, "Context"], Awaitable[None]]
 
@@ -24,7 +26,7 @@ class Supervisor:
     """Keeps one handler running for each stream that is held or prepared, and none for any other.
 
     Tells `started(stream)`, `stopped(stream_id)` and `failed(stream, error)`; a stream has stopped when its handler
-    has really ended, however long that takes.
+    has really ended, however long that takes. A run that heard something and ended is `interrupted(stream)` instead.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Supervisor:
         stopped: Callable[[int], None],
         failed: Callable[[Stream, str], None],
         stop_timeout: float,
+        interrupted: Callable[[Stream], None] = lambda stream: None,
     ) -> None:
         self.held: dict[int, Stream] = {}
         self.prepared: dict[int, Stream] = {}  # heard already, and not held yet
@@ -43,6 +46,7 @@ class Supervisor:
         self._started = started
         self._stopped = stopped
         self._failed = failed
+        self._interrupted = interrupted
         self._stop_timeout = stop_timeout
         self._keepers: dict[int, asyncio.Task[None]] = {}
         self._runs: dict[int, asyncio.Task[None]] = {}
@@ -223,18 +227,21 @@ class Supervisor:
         del self._keepers[stream_id]
 
     async def _run(self, stream: Stream) -> None:
-        """Run the handler, again after each failure, until the stream is no longer held under this epoch."""
+        """Run the handler, again after each end, until the stream is no longer held under this epoch.
+
+        A run that heard something is no failure, and the next one follows soon: a station that plays and hangs up,
+        again and again, is heard nearly as much as it plays. A run that was long was at least no refusal.
+        """
         failures = 0
         self._running[stream.stream_id] = stream
         if self.held.get(stream.stream_id) is stream:
             self._started(stream)
         while self._wanted(stream.stream_id) is stream:
-            began = clock()
-            error = "the handler returned"
+            began, context, error = clock(), self._make_context(stream), None
             url = redact(stream.url)
             logger.info("handler started stream_id=%s epoch=%s url=%s", stream.stream_id, stream.epoch, url)
             try:
-                await self._handler(stream, self._make_context(stream))
+                await self._handler(stream, context)
             except Exception as raised:
                 error = f"{type(raised).__name__}: {redact_error(raised)}"
                 # The full traceback once; a handler that keeps failing says no more than its error.
@@ -243,14 +250,30 @@ class Supervisor:
                 logger.info("handler ended stream_id=%s epoch=%s", stream.stream_id, stream.epoch)
             if self._wanted(stream.stream_id) is not stream:
                 return
-            failures = 1 if clock() - began > RESTART_LONGEST else failures + 1
+            ran = (clock() - began) / RESTART_FIRST
+            was_heard = _was_heard(context, ran, error is None)
+            failures = 0 if was_heard else 1 if ran >= ENDED_WELL_AFTER else failures + 1
             pause = backoff(failures, RESTART_FIRST, RESTART_LONGEST)
+            error = error or "the handler returned"
             logger.warning(
-                "handler failed stream_id=%s error=%r failures=%d restart_in=%.1f",
-                *(stream.stream_id, error, failures, pause),
+                "handler %s stream_id=%s error=%r failures=%d restart_in=%.1f",
+                *("was interrupted" if was_heard else "failed", stream.stream_id, error, failures, pause),
             )
-            self._failed(stream, error)
+            if was_heard:
+                self._interrupted(stream)
+            else:
+                self._failed(stream, error)
             await asyncio.sleep(pause)
+
+
+def _was_heard(context: Context, ran: float, returned: bool) -> bool:
+    """Whether a run that ended by itself had heard something: it says so, or, where none does, its length and end do.
+
+    A run that was shorter than a first pause does not count: a station may play a greeting to all it refuses.
+    """
+    if context.tells_progress:
+        return ran >= 1 and context.has_progressed
+    return ran >= (ENDED_WELL_AFTER if returned else SURELY_HEARD_AFTER)
 
 
 def _goes_on(handler: Handler, known: Stream, stream: Stream) -> bool:

@@ -51,16 +51,23 @@ class Progress:
     """
 
     def __init__(self) -> None:
-        self._is_told = False
+        self.is_told = False  # whether any handler has ever said so
         self._last: dict[int, float] = {}
+        self._heard: set[int] = set()  # whose present run has
 
     def began(self, stream_id: int) -> None:
         """A handler starts, or starts again: its silence counts from now."""
         self._last[stream_id] = clock()
+        self._heard.discard(stream_id)
+
+    def has_made(self, stream_id: int) -> bool:
+        """Whether its handler has heard something since it started."""
+        return stream_id in self._heard
 
     def made(self, stream_id: int) -> None:
         """A handler heard something."""
-        self._is_told = True
+        self.is_told = True
+        self._heard.add(stream_id)
         if stream_id in self._last:
             self._last[stream_id] = clock()
 
@@ -69,7 +76,8 @@ class Progress:
         now = clock()
         for ended in self._last.keys() - {stream.stream_id for stream in running}:
             del self._last[ended]
-        if not self._is_told:
+            self._heard.discard(ended)
+        if not self.is_told:
             return {}
         silent_for = {stream: now - self._last.get(stream.stream_id, now) for stream in running}
         stalled = sorted((s for s in silent_for if silent_for[s] >= SILENT_AFTER), key=lambda s: -silent_for[s])

@@ -1,0 +1,148 @@
+"""Commands carried out: in which order, and what is said of them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.shim.support import until
+from worker_shim import Context, Stream
+from worker_shim.assignments import Assignments
+from worker_shim.calls import Member
+from worker_shim.connection import Listener
+from worker_shim.loop import Loop
+
+
+def command(action: str, stream_id: int, epoch: int | None = 1, url: str = "http://station.example/") -> dict[str, Any]:
+    return {"action": action, "stream_id": stream_id, "epoch": epoch, "name": "Radio", "url": url, "metadata": None}
+
+
+class Ours:
+    """The assignments of a worker that has no database, the steps of its handlers, and what it would say."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, int]] = []
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        member = Member("fv-1", Listener("", "orchestrator", "orchestrator.fv-1", 30), self._connected)
+        self.all = Assignments(self._handle, 5, member, None, Loop())
+
+    async def _connected(self) -> None: ...
+
+    async def _handle(self, stream: Stream, context: Context) -> None:
+        self.steps.append(("start", stream.stream_id))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.may_end.wait()
+            self.steps.append(("end", stream.stream_id))
+
+    async def run(self, *stream_ids: int, epoch: int = 1) -> None:
+        self.all.apply([command("add", each, epoch) for each in stream_ids])
+        await until(lambda: {("start", each) for each in stream_ids} <= set(self.steps))
+        self.steps.clear()
+        await self.said()
+
+    async def said(self) -> dict[str, dict[int, int | None]]:
+        """What is told now: starts and stops, with their epochs."""
+        told: dict[str, Any] = {}
+
+        async def acknowledge(**said: Any) -> None:
+            told.update(said)
+
+        await self.all.acknowledgements.send(acknowledge)
+        return {
+            "started": dict(zip(told["started"], told["started_epochs"], strict=True)),
+            "stopped": dict(zip(told["stopped"], told.get("stopped_epochs", []), strict=True)),
+        }
+
+
+@pytest.fixture
+async def ours() -> Any:
+    ours = Ours()
+    yield ours
+    ours.may_end.set()
+    await ours.all.supervisor.stop_all(5)
+
+
+@pytest.mark.parametrize("commands", [1, 3])
+async def test_of_one_answer_what_is_to_stop_is_let_go_of_before_anything_starts(
+    ours: Ours, commands: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker is given no more than it may hold, and holds no more in between."""
+    old, new = range(1, commands + 1), range(11, commands + 11)
+    await ours.run(*old)
+    held: list[int] = []
+    start = ours.all.supervisor.start
+
+    def count_and_start(stream: Stream) -> bool:
+        held.append(len(ours.all.supervisor.held))
+        return start(stream)
+
+    monkeypatch.setattr(ours.all.supervisor, "start", count_and_start)
+    ours.all.apply([*(command("add", each) for each in new), *(command("remove", each) for each in old)])
+    assert max(held) < commands
+    await until(lambda: len(ours.steps) == 2 * commands)
+    assert {stream_id for _, stream_id in ours.steps[:commands]} == set(old)
+
+
+async def test_each_stop_is_told_under_its_own_epoch_when_its_handler_has_ended(ours: Ours) -> None:
+    await ours.run(1, epoch=5)
+    await ours.run(2, 3, epoch=7)
+    ours.may_end.clear()
+    ours.all.apply([command("remove", 1, 5), command("remove", 2, 7)])
+    assert (await ours.said())["stopped"] == {}
+    ours.may_end.set()
+    await until(lambda: ours.all.acknowledgements.waiting)
+    assert (await ours.said())["stopped"] == {1: 5, 2: 7}
+
+
+async def test_a_stop_is_told_under_the_later_of_its_epoch_and_the_commands(ours: Ours) -> None:
+    """The database may have begun an epoch of which the worker has not heard; of a still later one it says nothing."""
+    await ours.run(1, 2, epoch=5)
+    ours.all.apply([command("remove", 1, 8), command("remove", 2, None)])
+    await until(lambda: len(ours.steps) == 2)
+    assert (await ours.said())["stopped"] == {1: 8, 2: 5}
+
+
+async def test_a_command_to_stop_an_ownership_before_the_present_one_is_confirmed_and_stops_nothing(ours: Ours) -> None:
+    await ours.run(1, 2, epoch=5)
+    assert not ours.all.apply([command("remove", 1, 4), command("remove", 2, 3)])
+    assert (await ours.said()) == {"started": {}, "stopped": {1: 4, 2: 3}}
+    assert ours.steps == [] and ours.all.supervisor.held.keys() == {1, 2}
+
+
+async def test_what_is_not_held_is_confirmed_under_the_commands_epoch(ours: Ours) -> None:
+    assert not ours.all.apply([command("remove", 1, 4), command("remove", 2, 6)])
+    assert (await ours.said())["stopped"] == {1: 4, 2: 6}
+
+
+async def test_a_stream_that_comes_back_while_it_ends_is_told_as_stopped_under_the_old_epoch_and_started_under_the_new(
+    ours: Ours,
+) -> None:
+    await ours.run(1, 2, epoch=5)
+    ours.may_end.clear()
+    ours.all.apply([command("remove", 1, 5), command("remove", 2, 5)])
+    await asyncio.sleep(0)
+    ours.all.apply([command("adopt", 1, 7), command("add", 2, 7)])
+    ours.may_end.set()
+    await until(lambda: ours.steps.count(("start", 1)) == ours.steps.count(("start", 2)) == 1)
+    assert (await ours.said()) == {"started": {1: 7, 2: 7}, "stopped": {1: 5, 2: 5}}
+    ours.all.apply([command("remove", 1, 7)])
+    await until(lambda: ours.all.acknowledgements.waiting)
+    assert (await ours.said())["stopped"] == {1: 7}
+
+
+async def test_what_is_adopted_goes_on_and_is_told_under_its_new_epoch(ours: Ours) -> None:
+    """Off and on at once, when the worker has heard of neither."""
+    await ours.run(1, 2, epoch=5)
+    assert ours.all.apply([command("adopt", 1, 7), command("adopt", 2, 9)])
+    assert ours.steps == [] and await ours.said() == {"started": {1: 7, 2: 9}, "stopped": {}}
+
+
+async def test_a_full_set_stops_all_that_is_not_in_it_under_the_epochs_that_they_had(ours: Ours) -> None:
+    await ours.run(1, 2, 3, epoch=5)
+    ours.all.replace([command("add", 3, 5), command("add", 4, 6)])
+    await until(lambda: len(ours.steps) == 3)
+    said = await ours.said()
+    assert said["stopped"] == {1: 5, 2: 5} and said["started"] == {3: 5, 4: 6}
