@@ -29,6 +29,7 @@ class Calls:
     def __init__(self, listener: Listener, connected: Callable[[], Awaitable[None]]) -> None:
         self.failures = Failures(clock)
         self.round_trip = 0.0  # seconds that the last call that was answered took there and back
+        self.answered_at = clock()  # the last answer, be it that the call has to be tried again
         self._listener = listener
         self._connected = connected
 
@@ -58,7 +59,8 @@ class Calls:
         async with self._noted(function, attempt, **parameters):
             began = clock()
             rows = await self._listener.call(function, **parameters)
-            self.round_trip = clock() - began
+            self.answered_at = clock()
+            self.round_trip = self.answered_at - began
             return rows
 
     async def idle(self, seconds: float, wake: asyncio.Event) -> bool:
@@ -86,6 +88,8 @@ class Calls:
             took = clock() - began
             if reaction_to(error) is Reaction.RECONNECT:
                 await self._listener.close()
+            else:
+                self.answered_at = clock()
             holders = await self._lock_holders() if getattr(error, "sqlstate", None) == LOCK_NOT_AVAILABLE else "-"
             arguments = {name: redact_argument(name, value) for name, value in parameters.items()}
             logger.warning(

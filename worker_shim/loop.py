@@ -5,12 +5,56 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import socket
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from worker_shim.clock import clock
 
 T = TypeVar("T")
+
+LAST_TASKS_WITHIN = 1.0  # seconds
+
+
+class _OwnLoop(asyncio.SelectorEventLoop):
+    """asyncio's own, but a look-up of a host name that hangs holds up nothing: its thread is none of the pool's."""
+
+    async def getaddrinfo(self, *arguments: Any, **options: Any) -> Any:
+        """As socket.getaddrinfo."""
+        found: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+        def look_up() -> None:
+            try:
+                result = socket.getaddrinfo(*arguments, **options)
+            except BaseException as error:
+                if found.set_running_or_notify_cancel():
+                    found.set_exception(error)
+            else:
+                if found.set_running_or_notify_cancel():
+                    found.set_result(result)
+
+        threading.Thread(target=look_up, name="worker_shim look-up", daemon=True).start()
+        return await asyncio.wrap_future(found)
+
+
+def run_loop(main: Coroutine[Any, Any, T]) -> T:
+    """As asyncio.run, which waits for ever: for a task that ignores its cancellation, for a host name's look-up."""
+    loop = _OwnLoop()
+    try:
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(main)
+    finally:
+        try:
+            tasks = asyncio.all_tasks(loop)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                loop.run_until_complete(asyncio.wait(tasks, timeout=LAST_TASKS_WITHIN))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
 
 
 class Loop:

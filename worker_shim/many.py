@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from orchestrator.redact import redact_error
+from worker_shim.loop import run_loop
 from worker_shim.worker import Worker
 
 logger = logging.getLogger("worker_shim")
@@ -25,7 +26,7 @@ def run_workers(workers: Sequence[Worker]) -> None:
     They need the same DSN, schema and network_timeout. One that ends with an error (Refused) leaves the others alone;
     the first such error is raised at the end.
     """
-    asyncio.run(run_workers_async(workers, signals=threading.current_thread() is threading.main_thread()))
+    run_loop(run_workers_async(workers, signals=threading.current_thread() is threading.main_thread()))
 
 
 async def run_workers_async(workers: Sequence[Worker], *, signals: bool = False) -> None:

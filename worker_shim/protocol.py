@@ -96,7 +96,7 @@ class Protocol:
 
     async def serve(self) -> None:
         """One step after the other, also after one that failed."""
-        while True:
+        while not self._departure.at_once.is_set():
             try:
                 if self._departure.how and await self._departure.step():
                     return

@@ -24,7 +24,7 @@ from worker_shim.connection import Listener
 from worker_shim.departure import Departure, Manners, OnExit
 from worker_shim.handlers import as_handler
 from worker_shim.isolation import Isolation
-from worker_shim.loop import Loop
+from worker_shim.loop import Loop, run_loop
 from worker_shim.protocol import Protocol
 from worker_shim.stream import Stream
 
@@ -169,7 +169,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until stopped; SIGTERM and SIGINT stop it when this is the main thread. Raises Refused."""
-        asyncio.run(self.run_async(signals=threading.current_thread() is threading.main_thread()))
+        run_loop(self.run_async(signals=threading.current_thread() is threading.main_thread()))
 
     def start(self) -> None:
         """Work in a background thread; `stop()` and `join()` end it."""
@@ -205,13 +205,14 @@ class Worker:
             isolation.watch()
             if signals:
                 woken = signal.signal(signal.SIGCONT, self.look_at_the_clock)
-        tasks = {asyncio.create_task(self._protocol.serve()), asyncio.create_task(self._departure.at_once.wait())}
+        serving = asyncio.create_task(self._protocol.serve())
+        tasks = {serving, asyncio.create_task(self._departure.no_time_left())}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            self._departure.hang_up_when_at_once()
+            await self._departure.hang_up(serving)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
