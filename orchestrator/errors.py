@@ -178,9 +178,14 @@ _FAMILIES: dict[str, type[OrchestratorError]] = {
     "OR9": InvariantBroken,
 }
 
+_READ_ONLY = (
+    "this server takes no changes: it is a standby (name the primary in the DSN, or several hosts and "
+    "target_session_attrs=read-write), or default_transaction_read_only is on for the server, database or login"
+)
+
 _HINTS = {
-    "25006": "this server takes no changes: it is a standby (name the primary in the DSN, or several hosts and "
-    "target_session_attrs=read-write), or default_transaction_read_only is on for the server, database or login",
+    "25006": _READ_ONLY,
+    "55000": _READ_ONLY,
     "3D000": "create the database first, or correct its name in the DSN",
     "28P01": "check the user and password (PGPASSWORD or the password file of libpq)",
     "28000": "check the user and the server's pg_hba.conf",

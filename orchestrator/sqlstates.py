@@ -44,6 +44,7 @@ RULES: Mapping[str, Rule] = {
     "40P01": Rule(_RETRY, "deadlock: the other transactions got the locks, and will release them"),
     "53": Rule(_RETRY, "memory, disk or another resource ran out: other work ends, and releases it"),
     "53300": Rule(_RECONNECT, "too many connections: this one never came about"),
+    "55000": Rule(_RECONNECT, "recovery is in progress: the server is a standby, or one that was not promoted yet"),
     "55P03": Rule(_RETRY, "lock not available within lock_timeout: its holder ends, at the latest by its own timeout"),
     "57014": Rule(_RETRY, "cancelled, mostly by statement_timeout: the server was slow, or the statement waited"),
     "57P": Rule(_RECONNECT, "the server stops, crashed, starts, or ended a session that was idle (57P05)"),

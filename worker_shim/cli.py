@@ -15,12 +15,11 @@ from click.shell_completion import get_completion_class
 from orchestrator import process_list
 from orchestrator.logs import log
 from orchestrator.logs.log_file import ROTATIONS, LogFileInUse, Rotation
+from worker_shim.arguments import A_YEAR
 from worker_shim.connection import Refused
 from worker_shim.handlers import program
 from worker_shim.many import run_workers
 from worker_shim.worker import Worker
-
-A_YEAR = 365 * 86400.0
 
 CATEGORIES: dict[str, log.Category] = {
     "assignments": "STREAM",
@@ -50,6 +49,13 @@ class Seconds(click.FloatRange):
         if not seconds <= A_YEAR:
             self.fail(f"{value!r} is no number of seconds within a year.", param, ctx)
         return seconds
+
+
+class OneName(click.types.StringParamType):
+    """A text; in a variable of the environment it is one, too, where click would split it at spaces."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [rv]
 
 
 def categorize(record: logging.LogRecord) -> log.Category:
@@ -92,6 +98,7 @@ def completion(shell: str) -> None:
     "instance_ids",
     required=True,
     multiple=True,
+    type=OneName(),
     envvar=["INSTANCE_ID", "SERVER_ID"],
     help="Name of this worker. Repeated: several workers in one process, over one connection.",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
 import os
 import socket
@@ -33,14 +34,19 @@ HINTS = {  # for what PostgreSQL refuses before the orchestrator is asked
 
 
 class Refused(Exception):
-    """The orchestrator refused this worker, and trying again would not help."""
+    """The orchestrator refused this worker, and trying again would not help.
+
+    code, message, detail (text, mostly a JSON object) and hint are the database's; argument is the one that was refused
+    (max_streams, as Worker calls it), None where it was none.
+    """
 
     def __init__(self, code: str, message: str, hint: str | None = None, detail: str | None = None) -> None:
-        super().__init__(f"{message} ({code})")
         self.code = code
         self.message = message
         self.hint = hint
         self.detail = detail
+        self.argument = _argument_in(detail)
+        super().__init__(f"{message}{f' {self.argument}' if self.argument else ''} ({code})")
 
     @classmethod
     def because(cls, error: psycopg.Error | OSError) -> Refused:
@@ -52,6 +58,15 @@ class Refused(Exception):
         return cls(code, message or redact_error(error), hint, diagnostic.message_detail if diagnostic else None)
 
 
+def _argument_in(detail: str | None) -> str | None:
+    try:
+        said = json.loads(detail or "null")
+    except ValueError:  # PostgreSQL's own details are sentences
+        return None
+    argument = said.get("argument") if isinstance(said, dict) else None
+    return argument.removeprefix("p_") if isinstance(argument, str) else None
+
+
 class Connection:
     """One connection to the orchestrator's database, used by one call at a time, for one worker or for several."""
 
@@ -59,7 +74,7 @@ class Connection:
         try:
             self.conninfo = conninfo.complete(dsn, network_timeout=network_timeout)
         except BadArgument:
-            raise ValueError("the DSN cannot be parsed") from None
+            raise ValueError("dsn: the DSN cannot be parsed") from None
         self.schema = schema
         self.timeout = network_timeout
         self.session: psycopg.AsyncConnection[DictRow] | None = None

@@ -8,21 +8,27 @@ import ctypes
 import inspect
 import logging
 import os
-import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+from worker_shim.arguments import check_handler
 from worker_shim.context import Context, Stop
+from worker_shim.placeholders import PLACEHOLDERS, fill, split
 from worker_shim.stream import Stream
 from worker_shim.supervisor import Handler
 
 logger = logging.getLogger("worker_shim")
 
 T = TypeVar("T")
+
+ThreadHandler = Callable[[Stream, Stop], None]
+"""A plain function; a thread runs it until its `stop` is set."""
+Callback = Callable[[Stream], object]
+"""One of on_start and on_stop, plain or async."""
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any, name: str, on_cancel: Callable[[], None]) -> T:
@@ -60,22 +66,28 @@ async def in_thread(function: Callable[..., T], *arguments: Any, name: str, on_c
         raise
 
 
-def threaded(function: Callable[[Stream, Stop], None]) -> Handler:
+def threaded(function: ThreadHandler) -> Handler:
     """A handler from a plain function, which runs in a thread per stream and ends when its Stop is set."""
+
+    def run(stream: Stream, stop: Stop) -> None:
+        result: object = function(stream, stop)  # type: ignore[func-returns-value]  # it may not be what it says
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError("the handler returned a coroutine and ran nothing: make it an async def")
 
     async def handler(stream: Stream, context: Context) -> None:
         stop = Stop(context, asyncio.get_running_loop())
-        await in_thread(function, stream, stop, name=f"stream-{stream.stream_id}", on_cancel=stop.set)
+        await in_thread(run, stream, stop, name=f"stream-{stream.stream_id}", on_cancel=stop.set)
 
     return handler
 
 
-def callbacks(on_start: Callable[[Stream], Any], on_stop: Callable[[Stream], Any]) -> Handler:
+def callbacks(on_start: Callback, on_stop: Callback) -> Handler:
     """A handler for a program that manages its own threads: each callback returns when it is done."""
 
-    async def call(function: Callable[[Stream], Any], stream: Stream) -> None:
-        if inspect.iscoroutinefunction(function):
-            await function(stream)
+    async def call(function: Callback, stream: Stream) -> None:
+        if is_async(function):
+            await cast("Awaitable[object]", function(stream))
         else:
             await in_thread(function, stream, name=f"stream-{stream.stream_id}", on_cancel=lambda: None)
 
@@ -90,22 +102,28 @@ def callbacks(on_start: Callable[[Stream], Any], on_stop: Callable[[Stream], Any
     return handler
 
 
-def as_handler(
-    handler: Callable[..., Any] | None,
-    on_start: Callable[[Stream], Any] | None,
-    on_stop: Callable[[Stream], Any] | None,
-) -> Handler:
-    """The handler that a worker was given, whichever kind it is. ValueError when it is none, or two."""
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether to call it is to make a coroutine; also of an object that can be called."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def as_handler(handler: Handler | ThreadHandler | None, on_start: Callback | None, on_stop: Callback | None) -> Handler:
+    """The handler that a worker was given, whichever kind it is. ValueError when it is none, or two, or no function."""
     if handler is not None and on_start is None and on_stop is None:
-        is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(type(handler).__call__)
-        return handler if is_async else threaded(handler)
+        if callable(handler) and is_async(handler):
+            check_handler("handler", handler, Context)
+            return cast("Handler", handler)
+        check_handler("handler", handler, Stop)
+        return threaded(cast("ThreadHandler", handler))
     if handler is None and on_start is not None and on_stop is not None:
+        check_handler("on_start", on_start, None)
+        check_handler("on_stop", on_stop, None)
         return callbacks(on_start, on_stop)
     raise ValueError("give either a handler, or on_start and on_stop")
 
 
 class ProgramEnded(Exception):
-    """A program that should run as long as its stream is held has ended."""
+    """A program that should run as long as its stream is held has ended, and not well."""
 
 
 # Process groups of the programs that run, so that they can be ended without the loop.
@@ -123,22 +141,21 @@ def program(
 ) -> Handler:
     """A handler that runs a program per stream; {url} {stream_id} {epoch} {name} stand for the stream's.
 
-    Words are split as a shell would, before the values are filled in, so that no value can become a second word.
+    Words are split as a shell would, before the values are filled in, so that no value can become a second word. Where
+    a value would become a part of a program, ValueError says so.
     To end it: SIGTERM to its process group, SIGKILL after stop_timeout seconds. With progress_from_output, all that it
     writes to its standard output is progress, and passed on. When the worker is killed the kernel ends the program by
     SIGTERM, or with killed_with_worker by SIGKILL, so that it cannot hear on.
     """
-    words = shlex.split(command)
-    if not words:
-        raise ValueError("the command is empty")
+    words = split(command)
 
     async def handler(stream: Stream, context: Context) -> None:
         values = {"{url}": stream.url, "{stream_id}": str(stream.stream_id)}
         values |= {"{epoch}": str(stream.epoch), "{name}": stream.name}
-        variables = {"STREAM_" + word.strip("{}").removeprefix("stream_").upper(): values[word] for word in values}
+        variables = {PLACEHOLDERS[placeholder]: value for placeholder, value in values.items()}
         with _passed_on(context) if progress_from_output else contextlib.nullcontext() as output:
             process = await asyncio.create_subprocess_exec(
-                *(_fill(word, values) for word in words),
+                *fill(words, values),
                 env=os.environ | variables,
                 stdout=output,
                 start_new_session=True,
@@ -153,7 +170,8 @@ def program(
             finally:
                 _signal_group(process.pid, signal.SIGKILL)  # what it may have left behind would listen a second time
                 _programs.discard(process.pid)
-        raise ProgramEnded(f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}")
+        if status:
+            raise ProgramEnded(f"exit status {status}" if status > 0 else f"killed by {signal.Signals(-status).name}")
 
     # a running program cannot be told of a newer one
     vars(handler)["reads_epoch_once"] = "{epoch}" in command or "STREAM_EPOCH" in command
@@ -185,16 +203,6 @@ def _passed_on(context: Context) -> Iterator[int]:
         loop.remove_reader(mine)
         os.close(mine)
         os.close(its)
-
-
-def _fill(word: str, values: dict[str, str]) -> str:
-    # In one pass, so that a URL which contains "{name}" stays as it is.
-    result, rest = "", word
-    while rest:
-        placeholder = next((p for p in values if rest.startswith(p)), None)
-        result += values[placeholder] if placeholder else rest[0]
-        rest = rest[len(placeholder) :] if placeholder else rest[1:]
-    return result
 
 
 async def _end(process: asyncio.subprocess.Process, stop_timeout: float) -> None:

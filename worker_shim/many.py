@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from types import FrameType
 
 from orchestrator.redact import redact_error
+from worker_shim.arguments import require
 from worker_shim.loop import run_loop
 from worker_shim.worker import Worker
 
@@ -31,6 +32,7 @@ def run_workers(workers: Sequence[Worker]) -> None:
 
 async def run_workers_async(workers: Sequence[Worker], *, signals: bool = False) -> None:
     """`run_workers` for asyncio. Cancelling it stops the handlers and says nothing to the database."""
+    check_workers(workers)
     first, *others = workers
     for worker in others:
         worker.share_connection(first)
@@ -50,6 +52,12 @@ async def run_workers_async(workers: Sequence[Worker], *, signals: bool = False)
     errors = [error for error in await asyncio.gather(*map(_run, workers), return_exceptions=True) if error is not None]
     if errors:
         raise errors[0]
+
+
+def check_workers(workers: Sequence[Worker]) -> None:
+    """At least one, each of them another."""
+    is_good = bool(workers) and all(isinstance(each, Worker) for each in workers) and len(set(workers)) == len(workers)
+    require(is_good, "workers", "a sequence of one Worker or more, each of them another", workers)
 
 
 async def _run(worker: Worker) -> None:

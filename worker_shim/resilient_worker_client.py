@@ -83,6 +83,7 @@ class ResilientWorkerClient:
         self._thread: threading.Thread | None = None
         self._asked_at: float | None = None
         self._failures: deque[tuple[float, str, str]] = deque(maxlen=FAILURES_KEPT)
+        self._make_worker()  # its options are checked now
 
     @property
     def is_registered(self) -> bool:
@@ -98,13 +99,7 @@ class ResilientWorkerClient:
         """Start to work, if that was not done before; whether the worker is registered."""
         self._streams.host = asyncio.get_running_loop()
         if self._thread is None or not self._thread.is_alive():
-            self._worker = Worker(
-                instance_id=self.server_id,
-                max_streams=self.max_streams,
-                on_start=self._streams.given,
-                on_stop=self._streams.taken,
-                **self._options,
-            )
+            self._worker = self._make_worker()
             self._streams.is_leaving, self._asked_at = False, None
             self._thread = threading.Thread(target=self._work, args=(self._worker,), name="worker_shim", daemon=True)
             self._thread.start()
@@ -190,6 +185,15 @@ class ResilientWorkerClient:
             "alerts_by_type": dict(by_name),
             "last_error": recent[-1][2] if recent else None,
         }
+
+    def _make_worker(self) -> Worker:
+        return Worker(
+            instance_id=self.server_id,
+            max_streams=self.max_streams,
+            on_start=self._streams.given,
+            on_stop=self._streams.taken,
+            **self._options,
+        )
 
     def _work(self, worker: Worker) -> None:
         try:

@@ -10,27 +10,49 @@ import concurrent.futures
 import logging
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 from orchestrator.redact import redact_error
+from worker_shim.arguments import check_choice, check_worker
 from worker_shim.assignments import Assignments
 from worker_shim.beats import Beats
 from worker_shim.calls import Member
 from worker_shim.clock import clock
 from worker_shim.connection import Listener
 from worker_shim.departure import Departure, Manners, OnExit
-from worker_shim.handlers import as_handler
+from worker_shim.handlers import Callback, ThreadHandler, as_handler
 from worker_shim.isolation import Isolation
 from worker_shim.loop import Loop, run_loop
 from worker_shim.protocol import Protocol
 from worker_shim.stream import Stream
+from worker_shim.supervisor import Handler
 
 logger = logging.getLogger("worker_shim")
 
 OnIsolation = Literal["continue", "stop"]
+
+
+class Options(TypedDict, total=False):
+    """What a worker may be told beside its handler: see Worker."""
+
+    capabilities: Sequence[str]
+    version: str | None
+    location: str | None
+    schema: str
+    on_exit: OnExit
+    on_isolation: OnIsolation
+    lease: float | None
+    metadata: Mapping[str, Any] | None
+    drain_timeout: float
+    suspend_for: float
+    stop_timeout: float
+    network_timeout: float
+    listen: bool
+    poll_interval: float
+    wait_for_id: float
 
 
 class Worker:
@@ -45,17 +67,42 @@ class Worker:
     Without `listen`, and behind a pooler, changes are asked for with a beat each poll_interval.
     on_isolation says what happens while the database is away: continue, or stop every handler before the lease is over.
     make_before_break: the handler can hear a stream before it owns it (Context.is_owner), so that none of it is lost.
+
+    ValueError names the argument that is none of what it may be.
     """
 
+    @overload
     def __init__(
         self,
         dsn: str,
         instance_id: str,
         max_streams: int,
-        handler: Callable[..., Any] | None = None,
+        handler: Handler | ThreadHandler,
         *,
-        on_start: Callable[[Stream], Any] | None = None,
-        on_stop: Callable[[Stream], Any] | None = None,
+        make_before_break: bool = False,
+        **options: Unpack[Options],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        dsn: str,
+        instance_id: str,
+        max_streams: int,
+        handler: None = None,
+        *,
+        on_start: Callback,
+        on_stop: Callback,
+        **options: Unpack[Options],
+    ) -> None: ...
+    def __init__(
+        self,
+        dsn: str,
+        instance_id: str,
+        max_streams: int,
+        handler: Handler | ThreadHandler | None = None,
+        *,
+        on_start: Callback | None = None,
+        on_stop: Callback | None = None,
         capabilities: Sequence[str] = ("audio_fingerprinting",),
         version: str | None = None,
         location: str | None = None,
@@ -73,6 +120,7 @@ class Worker:
         wait_for_id: float = 0,
         make_before_break: bool = False,
     ) -> None:
+        check_worker(locals(), OnExit, OnIsolation)
         if make_before_break and handler is None:
             raise ValueError("make_before_break needs a handler: callbacks cannot say when they hear the stream")
         run = as_handler(handler, on_start, on_stop)
@@ -186,6 +234,8 @@ class Worker:
 
     def stop(self, how: OnExit | None = None) -> None:
         """Begin to leave, as on_exit or how says; a second call leaves at once. From any thread or a signal handler."""
+        if how is not None:
+            check_choice("how", how, OnExit)
         self._departure.request(how)
 
     def join(self, timeout: float | None = None) -> None:

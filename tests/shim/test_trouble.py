@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psycopg
@@ -11,6 +12,7 @@ from psycopg import sql
 from orchestrator.database.embedded import Embedded
 from tests.pooler import Pooler
 from tests.shim.support import Fleet, Recorder, Wire, held, in_step, until
+from tests.standby import promote, start_standby
 
 # -- Connections -----------------------------------------------------------------
 
@@ -62,6 +64,33 @@ async def test_a_worker_that_reached_a_server_that_is_read_only_connects_anew(
     await in_step(fleet, "fingerv7-001", recorder, 2)
     task.cancel()
     await asyncio.wait((task,))
+
+
+@pytest.mark.parametrize("listen", [True, False])
+async def test_a_worker_that_starts_against_a_standby_waits_until_it_is_promoted(
+    breakable_fleet: Fleet, breakable_server: Embedded, listen: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R5.1: without LISTEN the first thing that a standby refuses is a function, under another code."""
+    breakable_fleet.add_streams(2)
+    with TemporaryDirectory(prefix="orch-standby-", dir="/tmp") as directory:
+        await asyncio.to_thread(Path(directory).chmod, 0o755)
+        standby = await asyncio.to_thread(start_standby, breakable_server, Path(directory) / "data")
+        try:
+            fleet = Fleet(standby.dsn(), breakable_fleet.names)
+            recorder = Recorder()
+            task = asyncio.create_task(fleet.worker("fingerv7-001", recorder, listen=listen).run_async())
+            await until(lambda: "rounds=2" in caplog.text or task.done(), "two rounds of tries")
+            assert not task.done()
+            breakable_fleet.close()
+            await asyncio.to_thread(breakable_server.stop)
+            await asyncio.to_thread(promote, standby)
+            fleet.configure("settle_window", "0 seconds")
+            await in_step(fleet, "fingerv7-001", recorder, 2)
+            task.cancel()
+            await asyncio.wait((task,))
+            fleet.close()
+        finally:
+            await asyncio.to_thread(standby.stop)
 
 
 @pytest.mark.parametrize("immediate", [False, True], ids=["fast", "crash"])

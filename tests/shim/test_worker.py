@@ -382,7 +382,7 @@ async def test_a_program_with_threads_of_its_own_is_told_by_callbacks(fleet: Fle
 
 def test_a_worker_without_a_handler_is_refused() -> None:
     with pytest.raises(ValueError, match="handler"):
-        Worker("", "fingerv7-001", 10)
+        Worker("", "fingerv7-001", 10)  # type: ignore[call-overload]  # which is what a type checker says, too
 
 
 # -- Refusals --------------------------------------------------------------------
