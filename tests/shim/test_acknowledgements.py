@@ -1,5 +1,6 @@
 """What is gathered for the database, and what becomes of it when it cannot be sent."""
 
+import asyncio
 from typing import Any
 
 import psycopg
@@ -18,15 +19,15 @@ class Wire:
 
     def __init__(self) -> None:
         self.sent: list[dict[str, Any]] = []
-        self.fails = False
+        self.error: BaseException | None = None
         self.meanwhile: list[Any] = []  # what happens while the call is under way
 
     async def acknowledge(self, **said: Any) -> None:
         for happens, arguments in self.meanwhile:
             happens(*arguments)
         self.meanwhile = []
-        if self.fails:
-            raise psycopg.OperationalError("the connection is lost")
+        if self.error is not None:
+            raise self.error
         self.sent.append(said)
 
 
@@ -43,11 +44,11 @@ class Gathered:
     def _wake(self) -> None:
         self.woken += 1
 
-    async def fail_to_send(self) -> None:
-        self.wire.fails = True
-        with pytest.raises(psycopg.OperationalError):
+    async def fail_to_send(self, error: BaseException | None = None) -> None:
+        self.wire.error = error or psycopg.OperationalError("the connection is lost")
+        with pytest.raises(type(self.wire.error)):
             await self.all.send(self.wire.acknowledge)
-        self.wire.fails = False
+        self.wire.error = None
 
     async def send(self) -> dict[str, Any]:
         await self.all.send(self.wire.acknowledge)
@@ -121,14 +122,19 @@ async def test_a_prepared_stream_that_is_unheard_is_not_said_to_be_heard_and_ano
     assert (await gathered.send())["started"] == []
 
 
-async def test_what_could_not_be_sent_is_said_the_next_time_and_soon(time: list[float]) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [psycopg.OperationalError("lost"), psycopg.errors.LockNotAvailable(), TimeoutError(), asyncio.CancelledError()],
+    ids=lambda error: type(error).__name__,
+)
+async def test_what_could_not_be_sent_is_said_the_next_time_and_soon(error: BaseException, time: list[float]) -> None:
     first, second = stream(1, 5), stream(2, 6)
     gathered = Gathered(first, second)
     for each in (first, second):
         gathered.all.started(each)
         gathered.all.stopped(each.stream_id + 7, each.epoch)
         gathered.all.failed(each, f"error {each.stream_id}")
-    await gathered.fail_to_send()
+    await gathered.fail_to_send(error)
     assert gathered.all.waiting and gathered.all.due == time[0] + acknowledgements.AFTER
     await gathered.fail_to_send()
     said = await gathered.send()

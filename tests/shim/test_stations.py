@@ -90,6 +90,29 @@ async def test_a_station_that_plays_and_hangs_up_is_heard_nearly_as_much_as_it_p
             assert fleet.query("select * from {api}.failing_stations") == []
 
 
+@pytest.mark.parametrize("length", [0.5, 2])
+async def test_where_none_tells_of_progress_a_bad_end_is_a_failure_unless_the_run_was_longer_than_any_try(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, length: float
+) -> None:
+    """Who cannot connect may take minutes to find out; who has listened for a day has heard something."""
+    monkeypatch.setattr(supervisor, "RESTART_FIRST", 0.02)
+    monkeypatch.setattr(supervisor, "SURELY_HEARD_AFTER", 20)
+    fleet.add_streams(1)
+    ends: list[str] = []
+
+    async def handler(stream: Stream, context: Context) -> None:
+        await asyncio.sleep(20 * 0.02 * length)
+        ends.append("badly")
+        raise ConnectionError("timed out")
+
+    async with fleet.work("fv-1", handler):
+        await fleet.until(lambda: len(ends) >= 5)
+        if length > 1:
+            assert fleet.query("select * from {private}.refusal") == []
+        else:
+            await fleet.until(lambda: fleet.query("select * from {api}.failing_stations"), "a station that is blamed")
+
+
 async def test_of_handlers_that_tell_of_progress_one_that_told_none_has_failed_however_long_it_ran(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
