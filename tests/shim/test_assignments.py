@@ -1,15 +1,17 @@
 """Commands carried out: in which order, and what is said of them."""
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
 
 from tests.shim.support import until
-from worker_shim import Context, Stream
+from worker_shim import Context, Stream, supervisor
 from worker_shim.assignments import Assignments
 from worker_shim.calls import Member
 from worker_shim.connection import Listener
+from worker_shim.isolation import Isolation
 from worker_shim.loop import Loop
 
 
@@ -20,17 +22,22 @@ def command(action: str, stream_id: int, epoch: int | None = 1, url: str = "http
 class Ours:
     """The assignments of a worker that has no database, the steps of its handlers, and what it would say."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, promises: bool = False) -> None:
         self.steps: list[tuple[str, int]] = []
+        self.contexts: dict[int, Context] = {}
         self.may_end = asyncio.Event()
         self.may_end.set()
         member = Member("fv-1", Listener("", "orchestrator", "orchestrator.fv-1", 30), self._connected)
-        self.all = Assignments(self._handle, 5, member, None, Loop())
+        loop = Loop()
+        loop.begin()
+        isolation = Isolation(90, 5, lambda: False, lambda: math.inf, lambda: None) if promises else None
+        self.all = Assignments(self._handle, 5, member, isolation, loop)
 
     async def _connected(self) -> None: ...
 
     async def _handle(self, stream: Stream, context: Context) -> None:
         self.steps.append(("start", stream.stream_id))
+        self.contexts[stream.stream_id] = context
         try:
             await asyncio.Event().wait()
         finally:
@@ -146,3 +153,88 @@ async def test_a_full_set_stops_all_that_is_not_in_it_under_the_epochs_that_they
     await until(lambda: len(ours.steps) == 3)
     said = await ours.said()
     assert said["stopped"] == {1: 5, 2: 5} and said["started"] == {3: 5, 4: 6}
+
+
+# -- More than one of everything ---------------------------------------------------------
+
+
+async def test_every_silent_stream_is_restarted_under_its_own_epoch_and_no_other(ours: Ours) -> None:
+    await ours.run(1, 2, 3, epoch=5)
+    ours.all.restart_silent([command("restart", 1, 5), command("restart", 2, 4), command("restart", 3, 5)])
+    await until(lambda: ours.steps.count(("start", 1)) == ours.steps.count(("start", 3)) == 1)
+    assert sorted(ours.steps) == [("end", 1), ("end", 3), ("start", 1), ("start", 3)]
+
+
+async def test_all_preparations_that_are_not_named_any_more_end_and_those_that_are_go_on(ours: Ours) -> None:
+    ours.all.prepare([command("prepare", each, 9) for each in (1, 2, 3, 4)])
+    await until(lambda: len(ours.steps) == 4)
+    ours.steps.clear()
+    ours.all.prepare_only([command("prepare", 2, 9), command("add", 4, 9)])
+    await until(lambda: len(ours.steps) == 2)
+    assert sorted(ours.steps) == [("end", 1), ("end", 3)]
+    assert ours.all.supervisor.prepared.keys() == {2, 4}
+
+
+async def test_that_prepared_streams_are_heard_is_said_again_of_all_of_them(ours: Ours) -> None:
+    named = [command("prepare", each, 9) for each in (1, 2, 3)]
+    ours.all.prepare(named)
+    await until(lambda: len(ours.contexts) == 3)
+    for stream_id in (1, 3):
+        ours.contexts[stream_id].ready()
+    await until(lambda: ours.all.acknowledgements.waiting)
+    assert (await ours.said())["started"] == {1: 9, 3: 9}
+    ours.all.prepare_only(named)
+    assert (await ours.said())["started"] == {1: 9, 3: 9}
+    ours.all.prepare_only(named[1:])
+    assert (await ours.said())["started"] == {3: 9}
+
+
+async def test_one_that_promised_says_that_it_may_run_all_that_has_not_ended_beside_all_that_it_holds() -> None:
+    ours = Ours(promises=True)
+    await ours.run(1, 2, 3, epoch=5)
+    ours.may_end.clear()
+    ours.all.apply([command("remove", 1, 5), command("remove", 2, 5)])
+    ours.all.apply([command("add", 4, 6)])
+    assert {(each.stream_id, each.epoch) for each in ours.all.may_run()} == {(1, 5), (2, 5), (3, 5), (4, 6)}
+    ours.may_end.set()
+    await until(lambda: not ours.all.supervisor.ending)
+    assert {each.stream_id for each in ours.all.may_run()} == {3, 4}
+    assert await ours.all.supervisor.stop_all(5)
+
+
+async def test_the_first_of_several_that_end_says_since_when(ours: Ours, monkeypatch: pytest.MonkeyPatch) -> None:
+    time = [1000.0]
+    await ours.run(1, 2, 3)
+    monkeypatch.setattr(supervisor, "clock", lambda: time[0])
+    ours.may_end.clear()
+    assert ours.all.supervisor.ending_since == math.inf
+    for stream_id in (1, 2, 3):
+        ours.all.apply([command("remove", stream_id)])
+        time[0] += 10
+        assert ours.all.supervisor.ending_since == 1000
+    ours.may_end.set()
+    await until(lambda: ours.all.supervisor.ending_since == math.inf)
+
+
+async def test_all_that_is_let_go_of_ends(ours: Ours) -> None:
+    await ours.run(1, 2, 3)
+    ours.all.prepare([command("prepare", 4, 9), command("prepare", 5, 9)])
+    await until(lambda: len(ours.steps) == 2)
+    ours.all.supervisor.let_go()
+    await until(lambda: not ours.all.supervisor.busy)
+    assert {step for step in ours.steps if step[0] == "end"} == {("end", each) for each in (1, 2, 3, 4, 5)}
+
+
+async def test_all_that_rest_end_first_and_all_of_them_run_again_when_they_are_kept(ours: Ours) -> None:
+    await ours.run(1, 2, 3)
+    await ours.all.supervisor.rest([1, 2])
+    assert ours.steps == [("end", 1), ("end", 2)] and ours.all.supervisor.held.keys() == {1, 2, 3}
+    ours.all.supervisor.resume([1, 2])
+    await until(lambda: ours.steps[2:] == [("start", 1), ("start", 2)])
+
+
+async def test_whether_anything_is_new_is_asked_of_all_commands(ours: Ours) -> None:
+    await ours.run(1, 2)
+    assert ours.all.apply([command("add", 1), command("add", 3), command("add", 2)])
+    assert ours.all.apply([command("remove", 1), command("remove", 9)])
+    assert not ours.all.apply([command("add", 2), command("add", 3), command("remove", 9)])

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
@@ -95,3 +97,20 @@ async def test_workers_of_different_fleets_share_nothing(fleet: Fleet) -> None:
         await run_workers_async([fleet.worker("fingerv7-001", Recorder()), other])
     with pytest.raises(ValueError, match="same name"):
         await run_workers_async([fleet.worker("fingerv7-001", Recorder()), fleet.worker("fingerv7-001", Recorder())])
+
+
+async def test_every_worker_looks_at_the_clock_when_the_process_is_woken(monkeypatch: pytest.MonkeyPatch) -> None:
+    workers = [Worker("host=127.0.0.1 port=1 dbname=x", f"fv-{n}", 1, Recorder(), on_exit="leave") for n in (1, 2, 3)]
+    looked: set[str] = set()
+    for worker in workers:
+        monkeypatch.setattr(worker, "look_at_the_clock", lambda *_, name=worker.instance_id: looked.add(name))
+    before = signal.getsignal(signal.SIGCONT)
+    running = asyncio.create_task(run_workers_async(workers, signals=True))
+    try:
+        await until(lambda: signal.getsignal(signal.SIGCONT) != before)
+        os.kill(os.getpid(), signal.SIGCONT)
+        await until(lambda: looked == {"fv-1", "fv-2", "fv-3"})
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(running, 20)
+        signal.signal(signal.SIGCONT, before)

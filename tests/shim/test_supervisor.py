@@ -15,7 +15,7 @@ import pytest
 from tests.shim.support import Recorder, until
 from worker_shim import Context, Stop, Stream, supervisor
 from worker_shim.context import Counts
-from worker_shim.handlers import callbacks, program, threaded
+from worker_shim.handlers import callbacks, kill_programs, program, threaded
 from worker_shim.supervisor import Handler, Supervisor
 from worker_shim.vitals import Progress
 
@@ -374,6 +374,17 @@ async def test_what_a_program_left_behind_is_ended_with_it(told: Told, tmp_path:
     await until(lambda: told.failed and "SIGKILL" in told.failed[0])
     await until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     await supervised.stop_all(2)
+
+
+async def test_all_programs_can_be_killed_at_once(told: Told) -> None:
+    supervised = told.supervise(program("sleep 600", 5))
+    for stream_id in (1, 2, 3):
+        supervised.start(stream(stream_id))
+    await until(lambda: len(psutil.Process().children()) == 3)
+    kill_programs()
+    await until(lambda: len(told.failed) == 3)
+    assert {error.partition(" by ")[2] for error in told.failed} == {"SIGKILL"}
+    await supervised.stop_all(1)
 
 
 def test_an_empty_command_is_refused() -> None:
