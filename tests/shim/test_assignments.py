@@ -227,7 +227,7 @@ async def test_all_that_is_let_go_of_ends(ours: Ours) -> None:
 
 async def test_all_that_rest_end_first_and_all_of_them_run_again_when_they_are_kept(ours: Ours) -> None:
     await ours.run(1, 2, 3)
-    await ours.all.supervisor.rest([1, 2])
+    await asyncio.wait_for(ours.all.supervisor.rest([1, 2]), 10)
     assert ours.steps == [("end", 1), ("end", 2)] and ours.all.supervisor.held.keys() == {1, 2, 3}
     ours.all.supervisor.resume([1, 2])
     await until(lambda: ours.steps[2:] == [("start", 1), ("start", 2)])
