@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -65,11 +67,25 @@ class Ours:
 
 
 @pytest.fixture
-async def ours() -> Any:
-    ours = Ours()
-    yield ours
-    ours.may_end.set()
-    await ours.all.supervisor.stop_all(5)
+async def ours() -> AsyncIterator[Ours]:
+    async with _ended(Ours()) as ours:
+        yield ours
+
+
+@pytest.fixture
+async def promising() -> AsyncIterator[Ours]:
+    """A worker with on_isolation = stop."""
+    async with _ended(Ours(promises=True)) as ours:
+        yield ours
+
+
+@asynccontextmanager
+async def _ended(ours: Ours) -> AsyncIterator[Ours]:
+    try:
+        yield ours
+    finally:
+        ours.may_end.set()
+        await ours.all.supervisor.stop_all(5)
 
 
 @pytest.mark.parametrize("commands", [1, 3])
@@ -189,8 +205,10 @@ async def test_that_prepared_streams_are_heard_is_said_again_of_all_of_them(ours
     assert (await ours.said())["started"] == {3: 9}
 
 
-async def test_one_that_promised_says_that_it_may_run_all_that_has_not_ended_beside_all_that_it_holds() -> None:
-    ours = Ours(promises=True)
+async def test_one_that_promised_says_that_it_may_run_all_that_has_not_ended_beside_all_that_it_holds(
+    promising: Ours,
+) -> None:
+    ours = promising
     await ours.run(1, 2, 3, epoch=5)
     ours.may_end.clear()
     ours.all.apply([command("remove", 1, 5), command("remove", 2, 5)])
@@ -199,7 +217,6 @@ async def test_one_that_promised_says_that_it_may_run_all_that_has_not_ended_bes
     ours.may_end.set()
     await until(lambda: not ours.all.supervisor.ending)
     assert {each.stream_id for each in ours.all.may_run()} == {3, 4}
-    assert await ours.all.supervisor.stop_all(5)
 
 
 async def test_the_first_of_several_that_end_says_since_when(ours: Ours, monkeypatch: pytest.MonkeyPatch) -> None:
