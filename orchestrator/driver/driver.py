@@ -82,6 +82,7 @@ class Driver:
         self._started = False  # and everything that belongs to the start is done
         self._progress = False  # a job was asked for since the last trouble
         self._failures = Failures(one_run=True)
+        self._report_from = 0.0  # by the monotonic clock
         self._timeouts = db.STANDARD_TIMEOUTS
         self._delivery = Delivery(
             self._environment,
@@ -281,7 +282,7 @@ class Driver:
         self._failures.worked()
         attempt.set(1)
         telling = self._failures.untold()
-        if not telling:
+        if not telling or time.monotonic() < self._report_from:
             return
         try:
             rows = await db.call_async(
@@ -293,7 +294,11 @@ class Driver:
         except OrchestratorError as error:
             if isinstance(error, DatabaseUnavailable):
                 raise  # they are kept
-            self._failures.told(telling)  # why they were refused is in the log
+            if isinstance(error, Contention):
+                # kept as well; the jobs do not wait for the same lock again and again
+                self._report_from = time.monotonic() + PAUSE_SECONDS
+            else:
+                self._failures.told(telling)  # why they were refused is in the log
             return
         self._failures.told(telling)
         DATABASE.info("failures reported", failures=sum(telling.values()), **rows[0])

@@ -1,13 +1,14 @@
 """The jobs that need the outside world: reading sources and their witnesses, delivering alerts, telling Redis."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
 
 from orchestrator.alerts.delivery import Delivery
 from orchestrator.database import db
-from orchestrator.database.retry import Round, attempt
+from orchestrator.database.retry import RETRIED, Round, attempt
 from orchestrator.driver.job_runs import JobRun
 from orchestrator.driver.redis_signs import RedisSigns
 from orchestrator.driver.trouble import described, logged
@@ -59,8 +60,9 @@ class OutsideJobs:
                         ERROR.exception("job failed", job=run.job)
                         error = {"message": redact(f"{type(failure).__name__}: {failure}")}
                     if not conn.closed:
-                        _finish(conn, run, error, result)
-                        return
+                        with suppress(*RETRIED):
+                            _finish(conn, run, error, result)
+                            return
                 Round().run(self._finish_on_another_connection, run, error, result)
         except OrchestratorError as failure:
             self._note_failure(failure)

@@ -1,5 +1,6 @@
 """What a driver does for the database outside of it: reading sources (telling alerts: tests/alerts)."""
 
+import asyncio
 import signal
 
 import psycopg
@@ -7,6 +8,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from orchestrator.database import db
 from orchestrator.driver.driver import Driver
+from orchestrator.driver.environment import StartOptions
 from orchestrator.errors import BalancingPaused, DatabaseUnavailable
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.processes import wait_until
@@ -96,6 +98,53 @@ def test_a_job_that_this_driver_does_not_know_fails_with_a_hint(jobs: Jobs, star
     assert "upgrade it" in run["error"]["hint"]
     driver.send(signal.SIGTERM)
     assert driver.wait() == 0
+
+
+def test_a_result_that_meets_a_lock_is_handed_in_over_another_connection(
+    jobs: Jobs, start_driver: StartDriver, database: Database
+) -> None:
+    """R2.3: what was done outside is not lost for a lock that was held for a moment."""
+    jobs.add("of_the_future", runs_in="driver")
+    jobs.execute(_BUSY_ONCE.replace("{job}", "of_the_future"))
+
+    driver = start_driver()
+
+    failed = driver.wait_for_line(event="call failed", function="finish_job")
+    [run] = wait_until(lambda: db.view(jobs.conn, "job_runs", where={"job": "of_the_future", "outcome": "failed"}))
+    assert (failed["sqlstate"], failed["arguments"]["job_run_id"]) == ("55P03", run["job_run_id"])
+    assert "upgrade it" in run["error"]["hint"]
+
+
+_BUSY_ONCE = """
+create sequence {private}.tries;
+grant usage on {private}.tries to {owner};
+create function {private}.busy_once() returns trigger language plpgsql as $$
+begin
+    if nextval('{private}.tries') = 1 then
+        raise exception using errcode = '55P03', message = 'canceling statement due to lock timeout';
+    end if;
+    return new;
+end $$;
+create trigger busy_once before update on {private}.job_run
+    for each row when (old.job = '{job}') execute function {private}.busy_once();
+"""
+
+
+def test_a_driver_claims_as_many_jobs_outside_as_it_may_do_at_once(jobs: Jobs, database: Database) -> None:
+    """MAX_WORKERS"""
+    for number in range(3):
+        jobs.add(f"outside_{number}", runs_in="driver")
+    driver = Driver(database.dsn, schema=database.names.api, options=StartOptions(max_workers=2))
+
+    async def claimed() -> list[str | None]:
+        conn = await db.connect_async(database.dsn, schema=database.names.api, application_name="test")
+        async with conn:
+            # those that it is at never end here
+            driver._outside_jobs.run = lambda run: None  # type: ignore[method-assign]
+            driver._note_outside_done = lambda task: None  # type: ignore[method-assign]
+            return [(await driver._run_next_job(conn)).job for _ in range(3)]
+
+    assert asyncio.run(claimed()) == ["outside_0", "outside_1", None]
 
 
 def test_a_refusal_that_is_an_answer_is_no_failure_of_the_driver() -> None:
