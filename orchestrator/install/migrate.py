@@ -16,7 +16,7 @@ from orchestrator.database.retry import Round, is_contention
 from orchestrator.errors import Cancelled, Contention, OrchestratorError, OutOfResources
 from orchestrator.install.history import History, Plan, make_plan, read_history, require_applicable
 from orchestrator.install.program import Program, change, load, opening
-from orchestrator.install.session import INTERNAL_ERROR, execute, read_transaction, require_roles, require_server
+from orchestrator.install.session import execute, is_concurrent_change, read_transaction, require_roles, require_server
 from orchestrator.names import DEFAULT_SCHEMA, Names
 
 _NO_LIMIT = db.Timeouts(statement_timeout=0, transaction_timeout=0)
@@ -115,7 +115,7 @@ def _is_contention(error: BaseException) -> bool:
     """Others were in the way: their locks, or their changes of the same rows of the catalog."""
     if isinstance(error, Cancelled | OutOfResources):
         return False  # ended by an administrator, or by what the server lacks
-    return is_contention(error) or (isinstance(error, OrchestratorError) and error.code == INTERNAL_ERROR)
+    return is_contention(error) or (isinstance(error, OrchestratorError) and is_concurrent_change(error))
 
 
 def _blocked(conn: db.Connection, program: Program, error: OrchestratorError, patience: float) -> MigrationBlocked:

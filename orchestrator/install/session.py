@@ -10,13 +10,10 @@ from psycopg import sql
 
 from orchestrator.database import db
 from orchestrator.database.retry import is_retryable
-from orchestrator.errors import from_database
+from orchestrator.errors import OrchestratorError, from_database
 from orchestrator.install.program import File, MigrationError, Program
 
 OLDEST_SERVER = 150000
-
-# Two programs that touch the same row of the catalog at once: "tuple concurrently updated" has no code of its own.
-INTERNAL_ERROR = "XX000"
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ def execute(conn: db.Connection, file: File) -> psycopg.Cursor[db.Row]:
         return conn.execute(cast(Any, file.text))
     except psycopg.Error as raised:
         error = from_database(raised)
-        if is_retryable(error) or raised.sqlstate == INTERNAL_ERROR:
+        if is_retryable(error) or is_concurrent_change(error):
             raise error from raised
         position = raised.diag.statement_position
         line = file.text.count("\n", 0, int(position)) + 1 if position else None
@@ -105,6 +102,12 @@ def execute(conn: db.Connection, file: File) -> psycopg.Cursor[db.Row]:
         raise MigrationError(
             f"{place}: {error.message}", code=error.code, detail=error.detail, hint=error.hint
         ) from raised
+
+
+def is_concurrent_change(error: OrchestratorError) -> bool:
+    """Another program changed the same row of the catalog at once. That has no code of its own, and its words are not
+    translated; any other internal error would come again."""
+    return error.code == "XX000" and error.message.startswith("tuple concurrently ")
 
 
 def _release(server_version: int) -> str:

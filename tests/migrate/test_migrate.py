@@ -187,6 +187,19 @@ class TestAnUpgrade:
         assert fleet.run("select to_regclass('more')") == [{"to_regclass": None}]
 
 
+def _internal_error(message: str, *, tries: int) -> str:
+    """So many times; a sequence counts on when all else is rolled back."""
+    return f"""
+        do $$
+        begin
+            if nextval('public.tries') <= {tries} then
+                raise exception using errcode = 'XX000', message = '{message}';
+            end if;
+        end
+        $$;
+    """
+
+
 class TestLocks:
     def test_a_long_transaction_is_waited_for_in_short_turns_that_let_others_pass(self, fleet: Fleet) -> None:
         """R2.1: who comes after the migration does not wait for the long transaction before it."""
@@ -223,6 +236,23 @@ class TestLocks:
         assert f"pid {pid}" in str(caught.value.hint)
         assert "nightly report" in str(caught.value.hint)
         assert len(fleet.status().changed) == 1
+
+    def test_a_change_of_the_same_row_of_the_catalog_is_tried_again(self, fleet: Fleet) -> None:
+        fleet.run("create sequence public.tries; grant usage on public.tries to public")
+        fleet.write("migrations/0002_more.sql", _internal_error("tuple concurrently updated", tries=2))
+        report = fleet.migrate()
+        assert report.attempts == 3
+        assert report.migrations == ["0001_note.sql", "0002_more.sql"]
+        assert fleet.check() == []
+
+    def test_any_other_internal_error_is_told_at_once_with_its_place(self, fleet: Fleet) -> None:
+        """It is nobody's lock, and would come again."""
+        fleet.run("create sequence public.tries; grant usage on public.tries to public")
+        fleet.write("migrations/0002_more.sql", _internal_error("could not read block 7", tries=9))
+        with pytest.raises(MigrationError, match=r"0002_more\.sql: could not read block 7") as caught:
+            fleet.migrate()
+        assert caught.value.code == "XX000"
+        assert fleet.run("select last_value from public.tries") == [{"last_value": 1}]
 
     def test_calls_go_on_while_the_functions_are_made_anew(self, fleet: Fleet) -> None:
         fleet.migrate()
