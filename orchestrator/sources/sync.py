@@ -10,6 +10,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any
@@ -17,7 +18,7 @@ from typing import IO, Any
 from orchestrator import progress
 from orchestrator.database import db
 from orchestrator.database.retry import Round, log_breaker
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import Contention, OrchestratorError
 from orchestrator.logs.log import get_logger
 from orchestrator.sources.address import environment_for
 from orchestrator.sources.merge import MEMORY_BEFORE_DISK, SyncResult, merge_batch
@@ -94,6 +95,14 @@ def _sync_each(
     return results
 
 
+def record_failure(conn: db.Connection, function: str, failure: Mapping[str, Any]) -> list[db.Row]:
+    """Record that something could not be read. Where a lock forbids even that, it is only in the log, and what failed
+    keeps its own error."""
+    with suppress(Contention):
+        return Round().run(db.call, conn, function, **failure)
+    return []
+
+
 def error_as_dict(error: OrchestratorError) -> dict[str, Any]:
     return {"code": error.code, "message": error.message, "detail": error.detail, "hint": error.hint}
 
@@ -140,8 +149,8 @@ def _merge(
     except OrchestratorError as error:
         if not conn.closed:
             failure = {"source": row["source"], "error": error_as_dict(error), "event_id": event_id}
-            [failed] = db.call(conn, "record_sync_failure", **failure)
-            _log_breaker(row, failed["consecutive_failures"])
+            for failed in record_failure(conn, "record_sync_failure", failure):
+                _log_breaker(row, failed["consecutive_failures"])
         raise
     _log_breaker(row, 0)
     return result

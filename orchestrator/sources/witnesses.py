@@ -19,7 +19,7 @@ from orchestrator.database.retry import Round, log_breaker
 from orchestrator.errors import OrchestratorError
 from orchestrator.logs.log import get_logger
 from orchestrator.sources.address import environment_for
-from orchestrator.sources.sync import error_as_dict
+from orchestrator.sources.sync import error_as_dict, record_failure
 from orchestrator.sources.table import find_table, reading
 
 MOST_ROWS = 5000
@@ -60,12 +60,12 @@ def read_witnesses(conn: db.Connection, *, environment: Mapping[str, str] = os.e
         for done in as_completed(readings):
             row = readings[done]
             try:
-                told = done.result()
+                _record(conn, row, done.result())
             except OrchestratorError as error:
+                if conn.closed:
+                    raise
                 unreadable.append(f"{row['source']}, {row['witness']}")
                 _record_failure(conn, row, error)
-            else:
-                _record(conn, row, told)
     return {"unreadable": unreadable} if unreadable else None
 
 
@@ -108,7 +108,7 @@ def _record_failure(conn: db.Connection, row: Mapping[str, Any], error: Orchestr
     failure = {"source": row["source"], "witness": row["witness"], "error": error_as_dict(error)}
     if row["consecutive_failures"] == 0:
         _log.warning("witness cannot be read", source=row["source"], witness=row["witness"], **error_as_dict(error))
-    for failed in db.call(conn, "record_witness_failure", **failure):
+    for failed in record_failure(conn, "record_witness_failure", failure):
         _log_breaker(row, failed["consecutive_failures"])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.json import Jsonb
 from structlog.testing import capture_logs
 
@@ -235,6 +236,84 @@ def test_one_source_that_fails_does_not_keep_the_others_from_theirs(fleet: Fleet
     assert results["field"].inserted == 3
     assert (results["a-broken"].error or {})["code"] == "OR109"
     assert sync_due(fleet.conn) == []
+
+
+def test_a_source_without_a_free_connection_is_read_as_soon_as_it_has_one(
+    fleet: Fleet, field: External, clock: Any
+) -> None:
+    """R5.4"""
+    clock.set(fleet.source()["last_attempt_at"])
+    reader = conninfo_to_dict(fleet.database.create_login())["user"]
+    field.execute(f"grant select on streams to {reader}; alter role {reader} connection limit 0")
+    conninfo = make_conninfo(field.dsn, user=reader)
+    db.call(fleet.conn, "add_source", source="field", conninfo=conninfo, table_name="streams")
+    field.add(11, 12)
+    clock.advance("1 minute")
+
+    [failed] = sync_due(fleet.conn)
+
+    assert failed.error is not None
+    assert "too many connections" in failed.error["detail"]["error"]
+    assert (failed.error["message"], len(fleet.streams())) == ("the source cannot be reached", 10)
+    field.execute(f"alter role {reader} connection limit 1")
+    clock.advance(fleet.source()["next_sync_at"] - clock.now)
+    assert [result.inserted for result in sync_due(fleet.conn)] == [2]
+    field.execute(f"drop owned by {reader}")
+
+
+@pytest.mark.parametrize("state", ["53300", "53200", "57P01", "08006"])
+def test_a_source_that_lacks_something_is_left_alone_and_not_asked_again_at_once(
+    fleet: Fleet, field: External, state: str
+) -> None:
+    """R5.4: others need what it lacks; its breaker says when it is asked again."""
+    field.execute(
+        f"""
+        alter table streams rename to stations;
+        create function out_of_it() returns boolean language plpgsql as $$
+        begin raise exception using errcode = '{state}', message = 'out of it'; end $$;
+        create view streams as select * from stations where out_of_it();
+        """
+    )
+    with capture_logs() as logs, pytest.raises(SourceUnreachable) as failed:
+        fleet.sync()
+    assert (failed.value.code, failed.value.exit_code) == (state, 75)
+    assert [entry["event"] for entry in logs] == ["breaker"]
+    assert (len(fleet.streams()), fleet.source()["consecutive_failures"]) == (10, 1)
+
+
+@pytest.mark.parametrize("times", [1, 9])
+def test_a_failure_that_cannot_be_recorded_at_once_keeps_its_own_error_and_no_other_source_from_its_own(
+    fleet: Fleet, external: External, times: int
+) -> None:
+    """R2.3: recorded with the next try, or else in the log."""
+    external.create()
+    external.add(1, 3)
+    for source in ("broken-1", "broken-2"):
+        db.call(fleet.conn, "add_source", source=source, conninfo=external.dsn, table_name="nowhere")
+    fleet.add_source(external)
+    fleet.query("create sequence {p}.tries; grant usage on {p}.tries to public")
+    fleet.query(
+        f"""
+        create function {{p}}.busy() returns trigger language plpgsql as $$
+        begin
+            if nextval('{{p}}.tries') <= {times} then
+                raise exception using errcode = '55P03', message = 'canceling statement due to lock timeout';
+            end if;
+            return new;
+        end $$
+        """
+    )
+    fleet.query(
+        "create trigger busy before update on {p}.source for each row "
+        "when (new.source <> 'field') execute function {p}.busy()"
+    )
+
+    results = {result.source: result for result in sync_due(fleet.conn)}
+
+    assert results["field"].inserted == 3
+    assert [(results[f"broken-{number}"].error or {})["code"] for number in (1, 2)] == ["OR109", "OR109"]
+    recorded = [fleet.source(f"broken-{number}")["consecutive_failures"] for number in (1, 2)]
+    assert recorded == ([1, 1] if times == 1 else [0, 0])
 
 
 def test_a_source_is_due_when_its_interval_has_passed(fleet: Fleet, field: External, clock: Any) -> None:

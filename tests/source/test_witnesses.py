@@ -189,6 +189,27 @@ def test_a_witness_that_cannot_be_read_is_on_record_and_in_the_log_once(
     assert db.view(witnesses.conn, "alerts", where={"resolved_at": None}) == []
 
 
+@pytest.mark.parametrize("refused", ["heartbeats", "music_log"])
+def test_a_witness_whose_word_cannot_be_recorded_keeps_no_other_from_its_own(
+    witnesses: Fleet, external: External, refused: str
+) -> None:
+    _read(witnesses)
+    time.sleep(0.01)
+    table = {"heartbeats": "witnessed_client", "music_log": "witnessed_station"}[refused]
+    witnesses.query("alter table {p}." + table + " add constraint refused check (false) not valid")
+    _write(external)
+    _sing(external, ("Station 1", "a"))
+
+    assert _read(witnesses) == {"unreadable": [f"field, {refused}"]}
+
+    found = witnesses.source()["witnesses"]
+    other = "music_log" if refused == "heartbeats" else "heartbeats"
+    assert (found[refused]["consecutive_failures"], found[other]["consecutive_failures"]) == (1, 0)
+    assert "refused" in found[refused]["last_error"]["message"]
+    heard = [len(witnesses.query("select * from {p}." + name)) for name in ("witnessed_client", "witnessed_station")]
+    assert sorted(heard) == [0, 1]
+
+
 def test_one_that_can_be_read_again_says_so(witnesses: Fleet, external: External) -> None:
     external.execute("alter table music_log rename to elsewhere")
     assert _read(witnesses) == {"unreadable": ["field, music_log"]}
