@@ -4,6 +4,7 @@
 -- promise itself, so that nothing waits for it.
 --   promise_over_at        until when it may run what nobody has heard it stop
 --   free_at                from when on a stream without an owner may be given to one
+--   free_what_waits_for    it is gone, or says that it has stopped: what waits for it may be free sooner
 --   require_its_own_word   that it has stopped is said by its own login
 -- Every caller that writes holds the decision lock.
 -- Locks     assignment rows
@@ -36,8 +37,8 @@ as $function$
         {{ private }}.now(),
         max(case
             -- within one lease it has stopped or heard that it must, within another it has obeyed
-            when i.is_living then w.withdrawn_at + 2 * i.lease
-            -- no beat of it is accepted any more
+            when i.is_living and i.suspended_until is null then w.withdrawn_at + 2 * i.lease
+            -- no beat of it is accepted any more, or it has said that it has stopped
             else {{ private }}.promise_over_at(i.instance_id)
         end)
     )
@@ -74,6 +75,22 @@ begin
 end
 $function$;
 comment on function {{ private }}.free_the_waiting(bigint[]) is 'Those of these streams (null: of all) that waited only for what has just ended can be given to an instance.';
+
+create or replace function {{ private }}.free_what_waits_for(p_instance_ids text[])
+    returns void
+    language plpgsql volatile
+as $function$
+begin
+    if exists (
+        select from {{ private }}.withdrawal as w
+        join {{ private }}.instance as i on i.instance_id = w.instance_id
+        where w.instance_id = any(p_instance_ids) and i.stop_within is not null
+    ) then
+        perform {{ private }}.free_the_waiting(null);
+    end if;
+end
+$function$;
+comment on function {{ private }}.free_what_waits_for(text[]) is 'What was taken from these instances while they lived waits no longer than they can run it, now that they are gone or have said that they have stopped.';
 
 create or replace function {{ private }}.waive_promise(p_instance_id text)
     returns void

@@ -75,6 +75,7 @@ begin
     end loop;
     -- no rule loses one before its lease is over, but orders do
     perform {{ private }}.await_promises(v_decision_id, p_instance_ids, p_rule);
+    perform {{ private }}.free_what_waits_for(p_instance_ids);
     v_counts_as_loss := p_event = 'lost' and {{ private }}.others_are_alive(p_instance_ids);
     update {{ private }}.instance as i
     set

@@ -1,7 +1,7 @@
 -- A planned restart: the instance's streams stay its own for a while, also without its session. Its next process may come at
 -- once: who promised to have stopped before (stop_within) says this when it has, and itself.
 -- Locks     decision; instance; assignment rows
--- Writes    instance, assignment
+-- Writes    instance, assignment, settle_request
 -- Notifies  the owners that keep streams that were on their way to it
 -- Raises    OR101 bad argument · OR103 unknown instance · OR106 another login's · OR301 stale incarnation
 --           OR407 another says it for one that promised · 55P03
@@ -25,6 +25,7 @@ begin
     perform {{ private }}.lock_decisions();
     perform {{ private }}.require_its_own_word({{ private }}.authorize_instance(p_instance_id, p_incarnation), p_force);
     update {{ private }}.instance as i set suspended_until = v_until where i.instance_id = p_instance_id;
+    perform {{ private }}.free_what_waits_for(array[p_instance_id]);
     -- what is on its way to it stays where it is
     perform {{ private }}.cancel_handovers_to(array[p_instance_id]);
     return query select v_until;
