@@ -154,6 +154,17 @@ def test_other_sources_keep_their_streams(fleet: Fleet, field: External) -> None
     assert len(fleet.streams("manual")) == 1
 
 
+def test_a_source_changes_no_stream_of_another_with_the_same_ids(fleet: Fleet, field: External) -> None:
+    db.call(fleet.conn, "add_source", source="other", conninfo=field.dsn, table_name="streams")
+    sync(fleet.conn, "other")
+    before = fleet.streams("other")
+    assert len(before) == 10
+    field.execute("update streams set name = 'new', url = url || '/new', active = id > 2")
+    fleet.sync(force=True)
+    assert fleet.streams("other") == before
+    assert {row["name"] for row in fleet.streams().values()} == {"new"}
+
+
 def test_an_empty_source_removes_nothing_even_with_force(fleet: Fleet, field: External) -> None:
     field.execute("truncate streams")
     for force in (False, True):

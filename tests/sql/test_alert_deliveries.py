@@ -55,6 +55,20 @@ def test_what_is_claimed_says_all_that_a_message_needs(fleet: Fleet) -> None:
     assert _states(fleet, "log") == ["sent"]
 
 
+def test_what_went_out_without_an_answer_is_unknown_and_what_comes_later_is_told(fleet: Fleet) -> None:
+    _open(fleet, "first")
+    _claim(fleet, "log")
+    failed = fleet.one(
+        "finish_alert_delivery", target="log", driver="one", error=Jsonb({"message": "no answer"}), unknown=True
+    )
+    assert (failed["state"], failed["consecutive_failures"]) == ("unknown", 1)
+    _open(fleet, "second")
+    fleet.clock.advance("1 hour")
+    assert [row["code"] for row in _claim(fleet, "log")] == ["second"]
+    assert _finish(fleet, "log")["consecutive_failures"] == 0
+    assert sorted(_states(fleet, "log")) == ["sent", "unknown"]
+
+
 def test_an_alert_that_is_open_is_not_opened_again(fleet: Fleet) -> None:
     assert _open(fleet) == _open(fleet)
     assert len(_claim(fleet, "log")) == 1

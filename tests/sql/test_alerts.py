@@ -191,6 +191,18 @@ def test_little_work_is_no_rate(fleet: Fleet) -> None:
     assert "error_rate" in _open(fleet)
 
 
+@pytest.mark.parametrize(("pieces", "told"), [(19, False), (20, True)])
+def test_twenty_pieces_of_work_are_enough_for_a_rate(fleet: Fleet, pieces: int, told: bool) -> None:
+    fleet.set("no_driver_alert", "1 day")
+    worker = fleet.register("fv-1")
+    worker.beat(processed_count=100, error_count=0)
+    _evaluate(fleet)
+    worker.beat(processed_count=100, error_count=pieces)
+    fleet.clock.advance("1 minute")
+    _evaluate(fleet)
+    assert ("error_rate" in _open(fleet)) == told
+
+
 def test_a_process_that_counts_from_nothing_again_has_done_what_it_counts(fleet: Fleet) -> None:
     """Counters that went back are no negative work: here a new process each minute, a fifth of whose work fails."""
     fleet.set("no_driver_alert", "1 day")

@@ -214,6 +214,21 @@ def test_patterns_are_bounded_and_the_longest_unseen_goes_first(fleet: Fleet) ->
 # -- in a row ----------------------------------------------------------------------------------------------------------
 
 
+def test_a_run_of_one_function_lasts_while_that_of_another_is_over(fleet: Fleet) -> None:
+    """R4.2: a reporter that works in part does not work."""
+    worker = fleet.register("fv-1")
+    _report(worker, _failure(consecutive=4, count=4), _failure("timed out", consecutive=9, count=9, over=True))
+    [streak] = fleet.view("failure_streaks")
+    assert (streak["consecutive"], streak["ended_at"]) == (9, None)
+    assert [alert["detail"]["consecutive"] for alert in fleet.view("alerts", code="consecutive_failures")] == [9]
+    # a shorter part of a run that lasts does not shorten it
+    _report(worker, _failure(consecutive=5))
+    assert fleet.view("failure_streaks")[0]["consecutive"] == 9
+    _report(worker, _failure(consecutive=5, over=True), _failure("timed out", consecutive=1, over=True))
+    [streak] = fleet.view("failure_streaks")
+    assert (streak["consecutive"], streak["ended_at"]) == (9, fleet.clock.now)
+
+
 def test_failures_in_a_row_are_remembered_while_they_last_and_afterwards(fleet: Fleet) -> None:
     """R4.2"""
     worker = fleet.register("fv-1")

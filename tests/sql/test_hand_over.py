@@ -183,6 +183,38 @@ def test_when_the_next_owner_is_drained_the_owner_keeps_the_stream(fleet: Fleet)
     assert stream_id in first.running
 
 
+def test_every_owner_that_keeps_its_stream_after_all_is_notified(fleet: Fleet) -> None:
+    """It may have stopped it a moment ago."""
+    fleet.start(10, 10, 10, streams=6)
+    with fleet.database.connect("worker") as listening:
+        for instance_id in fleet.workers:
+            listening.execute(f'listen "{fleet.database.names.api}.{instance_id}"')
+        for owner in ("fv-1", "fv-2"):
+            fleet.admin("move_stream", stream_id=fleet.streams_of(owner)[0], instance_id="fv-3")
+        _told(listening)
+        fleet.admin("drain_instance", instance_id="fv-3")
+        assert _told(listening) == {"fv-1", "fv-2"}
+
+
+def test_when_several_next_owners_are_lost_together_the_owner_keeps_every_stream(fleet: Fleet) -> None:
+    fleet.start(10, 10, 10, 10, 10, 10, streams=12)
+    owner = fleet.workers["fv-3"]
+    epochs = dict(owner.running)
+    for stream_id, next_id in zip(epochs, ("fv-1", "fv-2"), strict=True):
+        fleet.admin("move_stream", stream_id=stream_id, instance_id=next_id)
+    fleet.clock.advance("299 seconds")
+    for name in ("fv-3", "fv-4", "fv-5", "fv-6"):
+        fleet.workers[name].beat()
+    fleet.clock.advance("1 second")
+
+    assert fleet.run("watch_instances")["lost"] == ["fv-1", "fv-2"]
+
+    kept = [fleet.stream(stream_id) for stream_id in epochs]
+    assert [(row["state"], row["instance_id"], row["epoch"]) for row in kept] == [
+        ("running", "fv-3", epoch) for epoch in epochs.values()
+    ]
+
+
 def test_when_the_next_owner_has_no_room_any_more_another_has_the_stream_at_once(fleet: Fleet) -> None:
     first, _, stream_id = _moving(fleet)
     fleet.register("fv-3", 10)
@@ -192,6 +224,28 @@ def test_when_the_next_owner_has_no_room_any_more_another_has_the_stream_at_once
     assert (row["state"], row["instance_id"]) == ("assigned", "fv-3")
     moved = fleet.view("movements", stream_id=stream_id)
     assert [m["to_instance_id"] for m in sorted(moved, key=lambda m: m["epoch"])] == ["fv-1", None, "fv-3"]
+
+
+def test_several_that_are_let_go_together_share_the_room_of_their_next_owners(fleet: Fleet) -> None:
+    """Each next owner has its own places; what finds none there is with another at once."""
+    first, *_ = fleet.start(20, 10, 10, streams=8)  # 4, 2, 2
+    for worker in list(fleet.workers.values())[1:]:
+        for stream_id in list(worker.running):
+            fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-1")
+    fleet.all_obey()
+    to_second, to_third = range(1, 5), range(5, 8)
+    for stream_id in (*to_second, *to_third):
+        fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2" if stream_id in to_second else "fv-3")
+    fleet.admin("set_capacity", instance_id="fv-2", max_streams=1)
+    fleet.admin("set_capacity", instance_id="fv-3", max_streams=3)
+    fleet.register("fv-4", 10)
+
+    first.follow(first.beat())
+
+    assert fleet.streams_of("fv-2") == [1]
+    assert fleet.streams_of("fv-3") == [*to_third]
+    assert {fleet.stream(stream_id)["state"] for stream_id in (2, 3, 4)} == {"assigned"}
+    assert fleet.waiting() == []
 
 
 def test_a_stream_is_not_forced_away_from_its_owner_when_no_other_can_take_it(fleet: Fleet) -> None:

@@ -358,6 +358,28 @@ def test_less_capacity_hands_over_what_is_too_much_and_no_more(fleet: Fleet) -> 
     assert fleet.last_decision()["least_moves"] == fleet.last_decision()["moves"] == 3
 
 
+def test_less_capacity_hands_over_no_more_of_several_instances_and_whatever_their_streams_require(fleet: Fleet) -> None:
+    able = ["audio_fingerprinting", "aac", "mp3"]
+    for name in ("fv-1", "fv-2"):
+        fleet.register(name, 9, capabilities=able)
+    fleet.add_streams(6, required_capabilities=["aac"])
+    fleet.add_streams(6, first=7, required_capabilities=["mp3"])
+    fleet.add_streams(6, first=13, region="south")
+    fleet.settle()
+    assert fleet.loads() == {"fv-1": 9, "fv-2": 9}
+    fleet.admin("pause_balancing")  # so that nothing but the lack of room moves anything
+    fleet.register("fv-3", 18, capabilities=able)
+    fleet.settle()
+    for name, capacity in (("fv-1", 4), ("fv-2", 5)):
+        fleet.admin("set_capacity", instance_id=name, max_streams=capacity)
+
+    fleet.settle()
+
+    assert fleet.loads() == {"fv-1": 4, "fv-2": 5, "fv-3": 9}
+    [moves] = [d["moves"] for d in fleet.decisions("settle") if d["moves"] and d["trigger"] == "capacity"]
+    assert moves == 9
+
+
 def test_less_capacity_without_room_elsewhere_goes_on_listening(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=10)
     fleet.admin("set_capacity", instance_id="fv-1", max_streams=4)

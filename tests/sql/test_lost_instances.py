@@ -346,6 +346,18 @@ def test_when_most_sessions_vanish_together_none_is_lost_until_they_had_time_to_
     }
 
 
+def test_when_exactly_half_of_the_sessions_vanish_together_they_are_lost(fleet: Fleet) -> None:
+    """Half is not most: the others show that the server and the network are there."""
+    _, sessions = _attached(fleet, 4)
+    _kill(fleet, *sessions[:2])
+    _watch(fleet)
+    fleet.clock.advance("9 seconds")
+    assert _watch(fleet) is None
+    fleet.clock.advance("1 second")
+    assert _watch(fleet)["lost"] == ["fv-1", "fv-2"]
+    assert fleet.loads() == {"fv-1": 0, "fv-2": 0, "fv-3": 4, "fv-4": 4}
+
+
 def test_sessions_that_vanish_one_after_the_other_within_the_grace_vanished_together(fleet: Fleet) -> None:
     _, sessions = _attached(fleet, 3)
     _kill(fleet, sessions[0])

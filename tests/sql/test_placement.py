@@ -237,6 +237,23 @@ def test_room_is_made_where_the_only_able_instance_is_full_of_what_anybody_could
     assert fleet.loads() == {"fv-able": 3, "fv-plain": 2}
 
 
+def test_no_more_room_is_made_than_is_needed_while_it_is_being_made(fleet: Fleet) -> None:
+    fleet.register("fv-able", 6, capabilities=["audio_fingerprinting", "aac"])
+    fleet.add_streams(6)
+    fleet.register("fv-plain", 6)
+    fleet.admin("pause_balancing")
+    fleet.settle()
+    fleet.add_streams(2, first=7, required_capabilities=["aac"])
+    for _ in range(5):
+        fleet.query("select {p}.request_settle('room')")
+        fleet.clock.advance("3 seconds")
+        fleet.run("settle")
+        assert fleet.instance("fv-able")["outgoing"] == 2
+    fleet.all_obey()
+    fleet.settle()
+    assert (fleet.loads(), fleet.waiting()) == ({"fv-able": 6, "fv-plain": 2}, [])
+
+
 def test_the_hardest_to_place_go_first(fleet: Fleet) -> None:
     """Otherwise what anybody could take would fill the only one that is able."""
     fleet.add_streams(4)
@@ -300,6 +317,22 @@ def test_a_pinned_stream_that_waited_goes_home_although_others_have_room(fleet: 
     fleet.register("fv-1", process="2")
     fleet.settle()
     assert fleet.owners() == {stream_id: "fv-1"}
+
+
+def test_no_more_pinned_streams_go_home_than_have_room_there(fleet: Fleet) -> None:
+    first, _ = fleet.start(10, 10, streams=8)
+    pinned = sorted(first.running)[:3]
+    for stream_id in pinned:
+        fleet.admin("pin_stream", stream_id=stream_id)
+    first.call("deregister_instance")
+    fleet.all_obey()
+    fleet.register("fv-1", 2, process="2")
+    fleet.clock.advance("3 seconds")
+    fleet.run("settle")
+    assert (fleet.instance("fv-1")["incoming"], fleet.stream(pinned[2])["state"]) == (2, "running")
+    fleet.all_obey()
+    assert fleet.streams_of("fv-1") == pinned[:2]
+    assert fleet.loads() == {"fv-1": 2, "fv-2": 6}
 
 
 def test_a_pin_to_another_instance_moves_the_stream_there(fleet: Fleet) -> None:
@@ -388,6 +421,24 @@ def test_by_location_streams_come_home_to_their_region_when_it_has_an_instance(f
     fleet.register("fv-south", 10, location="south")
     fleet.settle()
     assert fleet.streams_of("fv-south") == south
+
+
+def test_by_location_no_more_streams_come_home_to_several_regions_than_may_move(fleet: Fleet) -> None:
+    """max_moves_per_rebalance"""
+    fleet.set("strategy", "location")
+    fleet.register("fv-west", 20, location="west")
+    south, north = fleet.add_streams(2, region="south"), fleet.add_streams(4, first=3, region="north")
+    fleet.settle()
+    fleet.set("max_moves_per_rebalance", "3")
+    fleet.admin("pause_balancing")
+    for region in ("south", "north"):
+        fleet.register(f"fv-{region}", 10, location=region)
+    fleet.settle()
+    fleet.admin("resume_balancing")
+
+    assert fleet.one("rebalance")["moves"] == 3
+    fleet.all_obey()
+    assert (fleet.streams_of("fv-south"), fleet.streams_of("fv-north")) == (south, north[:1])
 
 
 def test_a_changed_strategy_is_followed_by_a_rebalance(fleet: Fleet) -> None:

@@ -266,6 +266,16 @@ class TestGivingBack:
         assert client.ask() == [], "a last ask may cross its goodbye"
         assert client.start() == [*range(10)], "what it gave back it may have again"
 
+    def test_of_streams_with_different_requirements(self, stations: Fleet) -> None:
+        for number, region in ((10, "south"), (11, "north")):
+            url, name = f"http://radio.example/n{number}", f"Radio {number}"
+            stations.admin("add_stream", url=url, name=name, external_id=str(number), region=region)
+        client = _client(stations, capacity=20)
+        assert len(client.start()) == 12
+        stations.check_counts()
+        client.release(*client.own[1:])
+        assert (client.booked, len(numbers(stations, None))) == ({*client.own}, 11)
+
     def test_a_list_of_many_times_the_same_is_echoed(self, stations: Fleet) -> None:
         client = _client(stations, capacity=60)
         client.start()
@@ -344,6 +354,28 @@ class TestLoss:
             assert lost == (second >= limit), second
             stations.clock.advance("5 seconds")
         assert numbers(stations, None), "they wait for an ask"
+
+    def test_of_several_together_everything_waits_for_an_ask(self, stations: Fleet) -> None:
+        clients = [_client(stations, name, place, capacity=2) for place, name in enumerate("abcde", start=1)]
+        for client in clients:
+            client.register()
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.live(6)
+        for client in clients:
+            client.ask()
+        silent = {*clients[0].booked, *clients[1].booked}
+        assert len(silent) == 4
+        for _ in range(10):
+            stations.clock.advance("5 seconds")
+            for client in clients[2:]:
+                client.ask_unheard()
+            lost = stations.run_due_jobs().get("watch_instances") or {}
+            if "lost" in lost:
+                break
+        assert lost["lost"] == ["a", "b"]
+        assert numbers(stations, None) == silent
 
     def test_one_that_was_given_streams_and_never_spoke_again_is_a_ghost(self, stations: Fleet) -> None:
         ghost = _client(stations, capacity=5)

@@ -1,6 +1,9 @@
 """When the fleet is levelled, how far, and what is written down about it."""
 
 from itertools import pairwise
+from typing import Any
+
+import pytest
 
 from tests.fleet import Fleet, Row, refused
 
@@ -154,6 +157,42 @@ def test_a_rebalance_moves_no_more_than_it_may(fleet: Fleet) -> None:
     assert fleet.one("rebalance")["moves"] == 7
     fleet.all_obey()
     assert fleet.loads() == {"fv-1": 26, "fv-2": 14}
+
+
+@pytest.mark.parametrize("second", [{"required_capabilities": ["mp3"]}, {}])
+def test_a_rebalance_moves_no_more_than_it_may_of_all_that_it_levels(fleet: Fleet, second: dict[str, Any]) -> None:
+    """max_moves_per_rebalance, over streams that only some can hear and such that others can, or all."""
+    fleet.register("fv-1", 100, capabilities=["audio_fingerprinting", "aac", "mp3"])
+    fleet.add_streams(10, required_capabilities=["aac"])
+    fleet.add_streams(10, first=11, **second)
+    fleet.settle()
+    fleet.set("max_moves_per_rebalance", "3")
+    fleet.admin("pause_balancing")
+    fleet.register("fv-2", 100, capabilities=["audio_fingerprinting", "aac"])
+    fleet.register("fv-3", 100, capabilities=["audio_fingerprinting", "mp3"])
+    fleet.settle()
+    fleet.admin("resume_balancing")
+
+    assert fleet.one("rebalance")["moves"] == 3
+    fleet.set("max_moves_per_rebalance", "0")  # no limit: the second kind has something to level as well
+    fleet.all_obey()
+    fleet.one("rebalance")
+    fleet.all_obey()
+    assert fleet.loads()["fv-3"] > 0
+
+
+def test_a_settlement_leaves_two_streams_from_the_fair_share_alone_and_three_not(fleet: Fleet) -> None:
+    """max_stream_difference"""
+    for to_move, moved in ((2, 0), (3, 3)):
+        first, second = fleet.start(100, 100, streams=10 if to_move == 2 else 0)
+        fleet.query("delete from {p}.settle_request")
+        wanted = 5 + to_move
+        for stream_id in sorted(second.running)[: wanted - len(first.running)]:
+            fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-1")
+        fleet.all_obey()
+        fleet.query("select {p}.request_settle('room')")
+        fleet.settle()
+        assert fleet.loads()["fv-1"] == wanted - moved
 
 
 def test_a_join_moves_only_to_the_new_instance(fleet: Fleet) -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
@@ -52,6 +53,13 @@ def test_more_than_ten_failures_a_minute_switch_it_on(fleet: Fleet) -> None:
     assert row["recovery_detail"]["failures"] == 11
     assert fleet.run("watch_recovery") is None  # it is on already
     assert _fail(fleet, 1)["recovery"] is True
+
+
+@pytest.mark.parametrize(("ago", "is_on"), [(50, True), (60, False)])
+def test_a_minute_is_six_whole_steps_of_ten_seconds(fleet: Fleet, ago: int, is_on: bool) -> None:
+    _fail(fleet, 10, "driver:one", ago=ago)
+    _fail(fleet, 1, "driver:two")
+    assert (fleet.run("watch_recovery") is not None) == is_on
 
 
 def test_failures_over_a_longer_time_do_not(fleet: Fleet) -> None:

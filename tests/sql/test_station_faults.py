@@ -55,6 +55,32 @@ def test_two_able_instances_are_enough_when_there_are_no_more(fleet: Fleet) -> N
     assert _faults(fleet) == [stream_id]
 
 
+def test_fewer_failures_than_move_a_stream_are_no_evidence_against_the_station(fleet: Fleet) -> None:
+    fleet.start(10, 10, 10, 10, streams=4)
+    been = []
+    for _ in range(3):
+        owner = fleet.workers[str(fleet.stream(1)["instance_id"])]
+        been.append(owner.instance_id)
+        for _ in range(2):
+            owner.fail(1)
+        target = next(name for name in fleet.workers if name not in been)
+        fleet.admin("move_stream", stream_id=1, instance_id=target)
+        fleet.all_obey()
+    assert _fail(fleet, 1) not in been[-1:]
+    assert _faults(fleet) == []
+
+
+def test_the_blame_of_one_station_says_nothing_about_another(fleet: Fleet) -> None:
+    fleet.start(10, 10, 10, 10, streams=8)
+    other, first = 2, str(fleet.stream(2)["instance_id"])
+    assert _fail(fleet, other) != first
+    for _ in range(3):
+        _fail(fleet, 1)
+    assert _faults(fleet) == [1]
+    [kept] = fleet.query("select stream_id, instance_id from {p}.refusal")
+    assert (kept["stream_id"], kept["instance_id"]) == (other, first)
+
+
 def test_what_was_given_back_is_no_evidence_against_the_station(fleet: Fleet) -> None:
     fleet.start(10, 10, 10, streams=3)
     for _ in range(2):
