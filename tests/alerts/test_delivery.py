@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
+from structlog.testing import capture_logs
 
+from orchestrator.alerts.delivery import Delivery
 from orchestrator.database import db
+from orchestrator.errors import DatabaseError
 from orchestrator.install.migrate import migrate
 from orchestrator.lab.server import temporary_server
 from tests.alerts.conftest import OpenAlert
 from tests.alerts.receivers import TOKEN, Webhook
 from tests.driver.conftest import Jobs, StartDriver
 from tests.driver.processes import DriverProcess, wait_until
+from tests.support import Database
 
 
 @pytest.fixture
@@ -217,6 +221,27 @@ def test_a_database_that_restarts_between_sending_and_marking_is_told_the_end_la
         finally:
             driver.end()
     assert webhook.told("opened: the source is lost") == 1
+
+
+def test_what_was_sent_counts_as_sent_though_its_end_cannot_be_recorded(
+    database: Database, jobs: Jobs, open_alert: OpenAlert
+) -> None:
+    """It is not sent again; within two minutes it is unknown."""
+    for subject in ("first", "second"):
+        open_alert(subject)
+
+    def connect() -> db.Connection:
+        raise DatabaseError("permission denied", code="42501")
+
+    delivery = Delivery({}, fleet="test", driver="test", connect=connect, network_timeout=lambda: 5.0)
+    with capture_logs() as logs:
+        result = delivery.deliver(jobs.conn)
+    delivery.close()
+
+    assert result == {"sent": 2}
+    [line] = [line for line in logs if line["event"] == "delivery not recorded"]
+    assert (line["target"], line["outcome"], line["message"]) == ("log", "sent", "permission denied")
+    assert delivery.deliver(jobs.conn) is None
 
 
 def test_a_driver_claims_only_what_it_has_an_address_for(

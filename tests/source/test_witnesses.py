@@ -179,6 +179,7 @@ def test_a_witness_that_cannot_be_read_is_on_record_and_in_the_log_once(
     assert told is not None
     assert sorted(told["unreadable"]) == ["field, heartbeats", "field, music_log"]
     assert len([line for line in logs if line["event"] == "witness cannot be read"]) == 2
+    assert [line["state"] for line in logs if line["event"] == "breaker"] == ["open", "open"]
     found = witnesses.source()["witnesses"]
     assert {each["consecutive_failures"] for each in found.values()} == {3}
     assert all(each["last_error"]["message"] and each["last_error"]["hint"] for each in found.values())
