@@ -104,6 +104,19 @@ def test_the_owner_of_a_changed_url_is_notified(fleet: Fleet, field: External, d
     assert [n.channel for n in listener.notifies(timeout=5, stop_after=1)] == [f"{database.names.api}.one"]
 
 
+def test_every_owner_of_a_changed_url_is_notified(fleet: Fleet, field: External, database: Database) -> None:
+    fleet.register("one", 5)
+    fleet.register("two", 5)
+    settle(fleet)
+    listener = database.connect()
+    for name in ("one", "two"):
+        listener.execute(sql.SQL("listen {}").format(sql.Identifier(f"{database.names.api}.{name}")))
+    field.execute("update streams set url = url || '/moved'")
+    assert fleet.sync().reconnected == 10
+    told = {note.channel for note in listener.notifies(timeout=5, stop_after=2)}
+    assert told == {f"{database.names.api}.one", f"{database.names.api}.two"}
+
+
 def test_a_deactivated_stream_is_taken_from_its_owner(fleet: Fleet, field: External) -> None:
     fleet.register("one", 50)
     settle(fleet)

@@ -37,6 +37,19 @@ def _moves(fleet: Fleet) -> int:
     return sum(row["from_instance_id"] is not None for row in fleet.view("movements"))
 
 
+def test_probations_that_are_over_together_end_together(fleet: Fleet) -> None:
+    fleet.start(10, 10, 10, streams=6)
+    fleet.query(
+        "update {p}.instance set crashes = 3, probation_until = {p}.now() + interval '1 minute', "
+        "probation_event_id = {p}.event_id() where instance_id <> 'fv-3' returning 1"
+    )
+    for passed, over in (("59 seconds", False), ("1 second", True)):
+        fleet.clock.advance(passed)
+        fleet.run("watch_instances")
+        ends = [fleet.instance(name)["probation_until"] for name in ("fv-1", "fv-2")]
+        assert [end is None for end in ends] == [over, over]
+
+
 def test_a_restart_after_a_long_life_is_no_crash_loop(fleet: Fleet) -> None:
     """A rolling restart with kill -9, day after day."""
     fleet.start(10, 10, streams=6)

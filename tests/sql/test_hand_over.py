@@ -94,6 +94,16 @@ def test_a_stream_that_is_not_let_go_is_taken_after_handoff_timeout_and_the_old_
     assert fleet.query("select * from {p}.withdrawal") == []
 
 
+def test_several_streams_that_are_not_let_go_are_taken_together(fleet: Fleet) -> None:
+    fleet.start(10, 10, 10, streams=6)
+    for owner in ("fv-1", "fv-2"):
+        for stream_id in fleet.streams_of(owner):
+            fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-3")
+    fleet.clock.advance("30 seconds")
+    assert fleet.run("finish_handoffs") == {"forced": 4}
+    assert fleet.loads() == {"fv-1": 0, "fv-2": 0, "fv-3": 6}
+
+
 def test_a_forced_hand_over_notifies_both(fleet: Fleet) -> None:
     _moving(fleet)
     with fleet.database.connect("worker") as listening:

@@ -100,6 +100,16 @@ def test_a_stream_that_is_released_again_stays_away_for_longer(fleet: Fleet) -> 
     assert away == [60, 120, 240, 480, 960, 1920, 3600, 3600, 3600]
 
 
+def test_several_released_streams_that_waited_are_placed_together(fleet: Fleet) -> None:
+    [worker] = fleet.start(10, streams=3)
+    worker.call("release_streams", streams=sorted(worker.running))
+    assert len(fleet.waiting()) == 3
+    fleet.register("fv-2", 10)
+    fleet.clock.advance("3 seconds")
+    fleet.run("settle")
+    assert (fleet.waiting(), fleet.loads()) == ([], {"fv-1": 0, "fv-2": 3})
+
+
 def test_a_released_stream_that_no_other_can_take_waits_and_is_seen_to_wait(fleet: Fleet) -> None:
     [worker] = fleet.start(10, streams=2)
     kept, released = sorted(worker.running)

@@ -224,6 +224,20 @@ def test_a_long_lost_instance_is_removed(fleet: Fleet) -> None:
     assert fleet.register("fv-1").status == "registered"
 
 
+def test_several_instances_are_late_and_lost_and_removed_together(fleet: Fleet) -> None:
+    workers = fleet.start(10, 10, 10, 10, 10, streams=5)
+    for passed, event, status in (
+        ("90 seconds", "late", "warning"),
+        ("210 seconds", "lost", "inactive"),
+        ("24 hours", "removed", "removed"),
+    ):
+        fleet.clock.advance(passed)
+        for worker in workers[2:]:
+            worker.beat()
+        assert _watch(fleet)[event] == ["fv-1", "fv-2"]
+        assert [worker.status for worker in workers] == [status, status, "active", "active", "active"]
+
+
 # -- a lease is honoured by every rule ---------------------------------------------------------------------------------
 
 

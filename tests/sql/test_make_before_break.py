@@ -214,6 +214,29 @@ def test_when_the_owner_is_lost_the_next_one_has_the_stream_at_once(fleet: Fleet
     assert second.beat() == []
 
 
+def test_of_several_without_a_word_in_time_every_owner_is_asked_to_stop_and_notified(fleet: Fleet) -> None:
+    _start(fleet, ABLE, ABLE, ABLE)
+    for owner in ("fv-1", "fv-2"):
+        fleet.admin("move_stream", stream_id=fleet.streams_of(owner)[0], instance_id="fv-3")
+    fleet.clock.advance("30 seconds")
+    with fleet.database.connect("worker") as listening:
+        for name in fleet.workers:
+            listening.execute(f'listen "{fleet.database.names.api}.{name}"')
+        assert fleet.run("finish_handoffs") == {"fell_back": 2}
+        listening.execute("select")
+        told = {note.channel.partition(".")[2] for note in listening.notifies(timeout=0)}
+    assert told == {"fv-1", "fv-2"}
+
+
+def test_every_preparation_of_a_next_owner_that_asks_to_be_drained_is_called_off(fleet: Fleet) -> None:
+    workers = _start(fleet, ABLE, ABLE, ABLE)
+    for owner in ("fv-1", "fv-2"):
+        fleet.admin("move_stream", stream_id=fleet.streams_of(owner)[0], instance_id="fv-3")
+    workers[2].beat(status="draining")
+    assert fleet.run("finish_handoffs") == {"called_off": 2}
+    assert {row["state"] for row in fleet.view("streams", instance_id="fv-1")} == {"running"}
+
+
 def test_without_a_word_in_time_the_owner_is_asked_to_stop_after_all(fleet: Fleet) -> None:
     """A station may admit one listener only, and a drain has to end."""
     first, second, stream_id = _moving(fleet)

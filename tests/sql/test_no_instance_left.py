@@ -178,6 +178,19 @@ def test_room_that_comes_is_used_at_once_when_one_alone_was_lost(fleet: Fleet) -
     fleet.check_counts()
 
 
+def test_room_that_comes_is_used_for_all_that_several_lost_instances_keep(fleet: Fleet) -> None:
+    _, _, *others = fleet.start(2, 2, 2, 2, 2, streams=10)
+    fleet.clock.advance("299 seconds")
+    for worker in others:
+        worker.beat()
+    fleet.clock.advance("1 second")
+    assert _watch(fleet)["lost"] == ["fv-1", "fv-2"]
+    fleet.register("fv-6", 10)
+    result = _watch(fleet)
+    assert (result["orphaned"], result["orphaned_moves"]) == (["fv-1", "fv-2"], 4)
+    assert fleet.loads()["fv-6"] == 4
+
+
 def test_room_is_made_for_what_a_lost_instance_keeps(fleet: Fleet) -> None:
     """What only some can do goes to them, when others can take what anybody can."""
     able = ["audio_fingerprinting", "hd"]

@@ -557,6 +557,19 @@ def test_what_is_of_no_use_any_more_is_purged(stations: Fleet) -> None:
     assert stations.value(rows) == 0
 
 
+def test_what_a_client_had_is_remembered_from_its_loss_on(stations: Fleet) -> None:
+    """http_memory: however long before it was given its streams."""
+    client = _client(stations)
+    client.start()
+    for _ in range(30):
+        stations.clock.advance("1 hour")
+        client.ask_unheard()
+    stations.pass_time("2 minutes")
+    assert client.booked == set()
+    stations.run("purge_history")
+    assert stations.value("select count(*) from {p}.pull_memory") == 10
+
+
 def test_a_stranger_that_beats_is_answered_and_told_of(stations: Fleet) -> None:
     client = _client(stations, "nobody-knows")
     client.beat(40)

@@ -441,6 +441,18 @@ def test_a_decision_records_rule_loads_and_thresholds_of_its_moment(fleet: Fleet
     assert decision["still_waiting"] == 0
 
 
+def test_every_affected_instance_of_a_decision_is_notified(fleet: Fleet) -> None:
+    fleet.start(10, 10, 10, 10, streams=12)
+    with fleet.database.connect("worker") as listening:
+        for name in fleet.workers:
+            listening.execute(f'listen "{fleet.database.names.api}.{name}"')
+        fleet.admin("remove_instance", instance_id="fv-1")
+        listening.execute("select")
+        told = [note.channel.partition(".")[2] for note in listening.notifies(timeout=0)]
+    assert sorted(told) == ["fv-1", "fv-2", "fv-3", "fv-4"]
+    assert fleet.last_decision()["detail"]["instances_notified"] == 4
+
+
 def test_every_change_of_hands_is_a_movement(fleet: Fleet) -> None:
     fleet.start(10, 10, streams=4)
     fleet.admin("remove_instance", instance_id="fv-1")

@@ -92,6 +92,18 @@ def test_attempts_are_counted_across_what_is_under_way(fleet: Fleet) -> None:
     assert worker.row["repair_attempts"] == 2
 
 
+def test_one_worker_in_step_again_closes_its_own_repairs_only(fleet: Fleet) -> None:
+    first, second = fleet.start(10, 10, streams=6)
+    _later(fleet)
+    for worker in (first, second):
+        worker.running.popitem()
+        worker.beat()
+    first.obey()
+    assert first.beat() == []
+    assert {row["repaired_at"] for row in _repairs(fleet, instance_id="fv-1")} == {fleet.clock.now}
+    assert {row["repaired_at"] for row in _repairs(fleet, instance_id="fv-2")} == {None}
+
+
 def test_a_difference_that_is_explained_again_ends_the_count(fleet: Fleet) -> None:
     """It runs what it confirmed; that it has been given more is another matter."""
     [worker] = fleet.start(10, streams=3)

@@ -55,6 +55,18 @@ def _stalled(fleet: Fleet) -> list[int]:
     return sorted(row["stream_id"] for row in fleet.view("stalled_streams"))
 
 
+def test_a_silence_is_over_two_beats_after_it_could_have_been_named_again(fleet: Fleet) -> None:
+    """stall_timeout after its restart a worker may count from there, and a beat or two go by."""
+    [worker] = fleet.start(10, streams=2)
+    [silent, *_] = worker.running
+    worker.beat(stalled=_silent(worker, silent))
+    for seconds in range(10, 130, 10):
+        fleet.clock.advance("10 seconds")
+        worker.beat()
+        fleet.run("watch_stalls")
+        assert _stalled(fleet) == ([silent] if seconds < 60 + 2 * 30 else [])
+
+
 def test_a_stream_that_is_heard_after_its_restart_stays(fleet: Fleet) -> None:
     fleet.start(10, 10, streams=6)
     owner = fleet.stream(1)["instance_id"]

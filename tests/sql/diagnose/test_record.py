@@ -118,3 +118,11 @@ def test_one_address_listened_to_twice_is_found(fleet: Fleet, diagnosis: Diagnos
     finding = diagnosis.cures("station_duplicate", "http://radio.example/1")
     assert finding["evidence"]["stream_ids"] == [1, 2]
     assert [fleet.stream(n)["active"] for n in (1, 2)] == [True, False]
+
+
+def test_of_three_stations_with_one_address_the_oldest_is_left(fleet: Fleet, diagnosis: Diagnosis) -> None:
+    """R6.2"""
+    for number in range(3):
+        fleet.admin("add_stream", url="http://radio.example/1", external_id=f"number {number}")
+    assert diagnosis.cures("station_duplicate", "http://radio.example/1")["evidence"]["stream_ids"] == [1, 2, 3]
+    assert [fleet.stream(n)["active"] for n in (1, 2, 3)] == [True, False, False]
