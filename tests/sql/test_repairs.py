@@ -92,6 +92,18 @@ def test_attempts_are_counted_across_what_is_under_way(fleet: Fleet) -> None:
     assert worker.row["repair_attempts"] == 2
 
 
+def test_of_each_kind_of_difference_the_first_hundred_are_named_and_all_counted(fleet: Fleet) -> None:
+    fleet.query("select setval(pg_get_serial_sequence('{p}.stream', 'stream_id'), 1000)")
+    [worker] = fleet.start(10, streams=2)
+    _later(fleet)
+    worker.running = dict.fromkeys(range(1, 151), 1)
+    worker.report_streams()
+    [repair] = _repairs(fleet)
+    assert repair["difference"]["counts"] == {"missing": 2, "unknown": 150}
+    assert repair["difference"]["unknown"] == [*range(1, 101)]
+    assert repair["difference"]["missing"] == [1001, 1002]
+
+
 def test_one_worker_in_step_again_closes_its_own_repairs_only(fleet: Fleet) -> None:
     first, second = fleet.start(10, 10, streams=6)
     _later(fleet)
