@@ -1,7 +1,6 @@
 """The start of a driver: what the operators' environment variables say becomes settings, and a source."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 
 from orchestrator.database import db
 from orchestrator.database.retry import is_retryable
@@ -49,12 +48,17 @@ async def apply_environment(conn: db.AsyncConnection, environment: Mapping[str, 
 
 
 def add_source(connect: Callable[[str], db.Connection], environment: Mapping[str, str]) -> None:
-    """Make the table that POSTGRES_HOST and the others describe a source of streams."""
+    """Make the table that POSTGRES_HOST and the others describe a source of streams. A refused one is logged and changes
+    nothing."""
     from orchestrator.sources.address import ensure_environment_source
 
-    with suppress(OrchestratorError), logged("add_source"), connect("add_source") as conn:
-        if added := ensure_environment_source(conn, environment):
-            STARTUP.info("source from the environment", source=added.name, table=added.table_name)
+    try:
+        with logged("add_source"), connect("add_source") as conn:
+            if added := ensure_environment_source(conn, environment):
+                STARTUP.info("source from the environment", source=added.name, table=added.table_name)
+    except OrchestratorError as error:
+        if is_retryable(error):
+            raise
 
 
 async def tell_health(conn: db.AsyncConnection) -> None:

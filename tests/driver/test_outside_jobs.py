@@ -40,6 +40,20 @@ def test_the_source_of_the_environment_is_synchronised(
     assert "hush" not in driver.log.read_text()
 
 
+def test_a_source_of_the_environment_that_meets_a_lock_is_added_all_the_same(
+    jobs: Jobs, start_driver: StartDriver
+) -> None:
+    """R2.3"""
+    jobs.execute(
+        _BUSY_ONCE + "create trigger busy_once before insert on {private}.source execute function {private}.busy_once()"
+    )
+
+    driver = start_driver(POSTGRES_HOST="127.0.0.1", POSTGRES_PORT="1", DB_TABLE_NAME="stations")
+
+    assert driver.wait_for_line(event="database operation failed", function="add_source")["sqlstate"] == "55P03"
+    driver.wait_for_line(event="source from the environment", table="stations")
+
+
 def test_a_source_that_fails_is_told_and_holds_nothing_up(
     jobs: Jobs, start_driver: StartDriver, database: Database
 ) -> None:
@@ -105,7 +119,10 @@ def test_a_result_that_meets_a_lock_is_handed_in_over_another_connection(
 ) -> None:
     """R2.3: what was done outside is not lost for a lock that was held for a moment."""
     jobs.add("of_the_future", runs_in="driver")
-    jobs.execute(_BUSY_ONCE.replace("{job}", "of_the_future"))
+    jobs.execute(
+        _BUSY_ONCE + "create trigger busy_once before update on {private}.job_run "
+        "for each row when (old.job = 'of_the_future') execute function {private}.busy_once()"
+    )
 
     driver = start_driver()
 
@@ -125,8 +142,6 @@ begin
     end if;
     return new;
 end $$;
-create trigger busy_once before update on {private}.job_run
-    for each row when (old.job = '{job}') execute function {private}.busy_once();
 """
 
 
