@@ -1,6 +1,10 @@
-"""A driver tells its database what failed, and that report can fail as well: nothing is lost by it, or told twice."""
+"""A driver tells its database what it did and what failed. That can fail as well, and loses nothing."""
 
 import time
+from collections.abc import Callable
+from dataclasses import fields
+from types import SimpleNamespace
+from typing import Any
 
 import psycopg
 import pytest
@@ -8,7 +12,10 @@ import pytest
 from orchestrator.database import db
 from orchestrator.database.retry import PAUSE_SECONDS
 from orchestrator.driver.driver import Driver
-from orchestrator.errors import DatabaseUnavailable, LockNotAvailable
+from orchestrator.driver.job_runs import JobRun
+from orchestrator.driver.outside import OutsideJobs
+from orchestrator.errors import DatabaseUnavailable, LockNotAvailable, OrchestratorError
+from tests.driver.conftest import Jobs
 from tests.support import Database, query
 
 
@@ -77,3 +84,57 @@ async def test_what_is_refused_is_not_told_again_and_again(database: Database) -
 
     assert driver._failures.untold() == {}
     assert _told(database) == {}
+
+
+# -- what was done outside the database --------------------------------------------------------------------------------
+
+
+def _claimed(jobs: Jobs) -> JobRun:
+    """A job that every driver fails at."""
+    jobs.add("of_the_future", runs_in="driver")
+    [row] = db.call(jobs.conn, "run_next_job", driver="test", outside=True)
+    return JobRun(**{each.name: row[each.name] for each in fields(JobRun)})
+
+
+def _run(run: JobRun, connect: Callable[[str], Any]) -> list[OrchestratorError]:
+    """Run it; what was noted as a failure."""
+    noted: list[OrchestratorError] = []
+    unused: Any = SimpleNamespace()
+    outside = OutsideJobs(
+        connect=connect, environment={}, delivery=unused, redis_signs=unused, note_failure=noted.append
+    )
+    outside.run(run)
+    return noted
+
+
+def test_a_result_is_handed_in_over_a_third_connection_when_two_were_lost(jobs: Jobs, database: Database) -> None:
+    """R5.1"""
+    tries: list[str] = []
+
+    def connect(purpose: str) -> db.Connection:
+        tries.append(purpose)
+        if len(tries) == 2:
+            raise DatabaseUnavailable("the server is away")
+        conn = db.connect(database.dsn, schema=database.names.api, application_name="driver")
+        if len(tries) == 1:
+            conn.close()  # it was lost while the job was at work
+        return conn
+
+    assert _run(_claimed(jobs), connect) == []
+
+    assert tries == ["of_the_future", "finish_job", "finish_job"]
+    [run] = db.view(jobs.conn, "job_runs", where={"job": "of_the_future"})
+    assert run["outcome"] == "failed"
+
+
+def test_a_result_that_can_never_be_handed_in_is_one_failure_to_tell_of(jobs: Jobs) -> None:
+    """R4.2"""
+
+    def connect(purpose: str) -> db.Connection:
+        raise DatabaseUnavailable("the server is away")
+
+    noted = _run(_claimed(jobs), connect)
+
+    assert [(error.function, error.message) for error in noted] == [("finish_job", "the server is away")]
+    [run] = db.view(jobs.conn, "job_runs", where={"job": "of_the_future"})
+    assert run["outcome"] == "claimed"

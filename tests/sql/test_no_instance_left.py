@@ -191,6 +191,29 @@ def test_room_that_comes_is_used_for_all_that_several_lost_instances_keep(fleet:
     assert fleet.loads()["fv-6"] == 4
 
 
+def test_what_a_lost_instance_keeps_stays_while_most_sessions_are_away(fleet: Fleet) -> None:
+    """It may be back with the others, when the server or the network is."""
+    _, *others = fleet.start(2, 2, 2, 2, streams=8)
+    fleet.clock.advance("299 seconds")
+    for worker in others:
+        worker.beat()
+    fleet.clock.advance("1 second")
+    assert _watch(fleet)["lost"] == ["fv-1"]
+    for worker in others:
+        worker.attach()
+    _watch(fleet)
+    fleet.query("update {p}.instance set session_key = 1 where is_living returning 1")
+    fleet.clock.advance("10 seconds")
+    _watch(fleet)
+    newcomer = fleet.register("fv-5", 10)
+    for seconds in range(0, 70, 10):
+        for worker in (*others, newcomer):
+            worker.beat()
+        moved = (_watch(fleet) or {}).get("orphaned_moves", 0)
+        assert moved == (2 if seconds == 60 else 0), seconds
+        fleet.clock.advance("10 seconds")
+
+
 def test_room_is_made_for_what_a_lost_instance_keeps(fleet: Fleet) -> None:
     """What only some can do goes to them, when others can take what anybody can."""
     able = ["audio_fingerprinting", "hd"]
