@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from structlog.testing import capture_logs
 
 from orchestrator.database import db
-from orchestrator.errors import BadArgument, TooManyRemovals, UnknownName, UnusableSource
+from orchestrator.errors import BadArgument, DatabaseUnavailable, TooManyRemovals, UnknownName, UnusableSource
 from orchestrator.sources.merge import SyncResult
 from orchestrator.sources.sync import sync, sync_all, sync_due
 from orchestrator.sources.table import SourceUnreachable
@@ -338,6 +338,26 @@ def test_a_failure_that_cannot_be_recorded_at_once_keeps_its_own_error_and_no_ot
     assert [(results[f"broken-{number}"].error or {})["code"] for number in (1, 2)] == ["OR109", "OR109"]
     recorded = [fleet.source(f"broken-{number}")["consecutive_failures"] for number in (1, 2)]
     assert recorded == ([1, 1] if times == 1 else [0, 0])
+
+
+def test_when_the_own_database_is_lost_no_source_is_blamed(fleet: Fleet, field: External, clock: Any) -> None:
+    """R5.1: its job is told to have failed, over another connection."""
+    clock.set(fleet.source()["last_attempt_at"])
+    db.call(fleet.conn, "add_source", source="another", conninfo=field.dsn, table_name="streams")
+    field.execute(
+        f"""
+        alter table streams rename to stations;
+        create view streams as
+        select s.* from stations as s
+        where (select pg_terminate_backend({fleet.conn.info.backend_pid}, 10000)) is not null;
+        """
+    )
+    clock.advance("1 minute")
+    with capture_logs() as logs, pytest.raises(DatabaseUnavailable):
+        sync_due(fleet.conn)
+    assert not [entry for entry in logs if entry.get("function") == "record_sync_failure"]
+    rows = fleet.query("select consecutive_failures from {p}.source where kind = 'postgresql'")
+    assert [row["consecutive_failures"] for row in rows] == [0, 0]
 
 
 def test_a_source_is_due_when_its_interval_has_passed(fleet: Fleet, field: External, clock: Any) -> None:
