@@ -48,8 +48,7 @@ async def apply_environment(conn: db.AsyncConnection, environment: Mapping[str, 
 
 
 def add_source(connect: Callable[[str], db.Connection], environment: Mapping[str, str]) -> None:
-    """Make the table that POSTGRES_HOST and the others describe a source of streams. A refused one is logged and changes
-    nothing."""
+    """Make the table that POSTGRES_HOST and the others describe a source of streams. A refused one is only logged."""
     from orchestrator.sources.address import ensure_environment_source
 
     try:
