@@ -21,20 +21,29 @@ CREATE TYPE orchestrator_private.report AS (
 
 COMMENT ON TYPE orchestrator_private.report IS 'The report of a beat, as heartbeat() describes it; what it does not say is null.';
 
-CREATE FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[] DEFAULT '{}'::bigint[], p_started_epochs bigint[] DEFAULT '{}'::bigint[], p_stopped bigint[] DEFAULT '{}'::bigint[], p_failed jsonb DEFAULT '[]'::jsonb) RETURNS TABLE(started integer, stopped integer, failed integer, ignored integer)
+CREATE FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[] DEFAULT '{}'::bigint[], p_started_epochs bigint[] DEFAULT '{}'::bigint[], p_stopped bigint[] DEFAULT '{}'::bigint[], p_failed jsonb DEFAULT '[]'::jsonb, p_stopped_epochs bigint[] DEFAULT NULL::bigint[]) RETURNS TABLE(started integer, stopped integer, failed integer, ignored integer)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts (with their epochs) and stops, and report failures, in batches. A confirmed stop ends a hand-over: the next owner gets the stream at once. What does not concern this instance any more is counted as ignored.
+COMMENT ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb, p_stopped_epochs bigint[]) IS 'Confirm starts and stops (with their epochs), and report failures, in batches. A confirmed stop ends a hand-over: the next owner gets the stream at once. What does not concern this instance any more is counted as ignored.
 p_instance_id: the instance.
 p_incarnation: its incarnation, as register_instance returned it.
 p_started: ids of the streams that it runs now.
 p_started_epochs: the epoch of each of them, in the same order.
 p_stopped: ids of the streams that it has stopped.
 p_failed: an array of {"stream_id", "epoch", "error"}: what it could not hear, and why.
+p_stopped_epochs: the epoch of each stream that it has stopped, in the same order, or null; a stop ends no ownership that began later.
 started: starts that were confirmed.
 stopped: stops that were confirmed.
 failed: failures that were recorded.
@@ -47,6 +56,14 @@ CREATE FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) RETURNS TABLE(
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) IS 'Say that a person has seen an alert. It is not reminded of any more.
@@ -62,6 +79,14 @@ CREATE FUNCTION orchestrator.add_source(p_source text, p_conninfo text DEFAULT N
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean, p_heartbeats text, p_music_log text) IS 'Add a source of streams, or change the one of that name. A source is a table of another PostgreSQL, or (without an address) a list whose batches are brought by hand. Null leaves a value as it is.
@@ -69,7 +94,7 @@ p_source: the name of the source.
 p_conninfo: where the PostgreSQL is, as a libpq connection string without a password.
 p_table_name: the table there, with its schema if need be.
 p_column_map: columns that have other names than the known ones: {"name": "nome"}.
-p_sync_interval: the time between two readings; 60 seconds for a new source.
+p_sync_interval: the time between two readings, 1 second to 30 days; 60 seconds for a new source.
 p_max_removed_part: the largest part of its streams (0 to 1) that one reading may remove; 0.2 for a new source.
 p_enabled: whether it is read; true for a new source.
 p_heartbeats: the table in its database that clients write a row of themselves into (server_heartbeats), to be read as a second sign of life; an empty text ends it.
@@ -85,15 +110,23 @@ CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::te
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) IS 'Add a station. It is given to an instance at once when one has room, unless a removed one of its address may still be heard.
-p_url: its address, http or https.
-p_name: its name; else its address.
-p_region: where it would best be heard (strategy location).
+p_url: its address, http or https, at most 2000 bytes.
+p_name: its name, at most 2000 bytes; else its address.
+p_region: where it would best be heard (strategy location), at most 200 bytes.
 p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting.
-p_metadata: a JSON object, passed on to the worker.
-p_external_id: its id in your own lists; else its address.
+p_metadata: a JSON object of at most 100000 bytes, passed on to the worker.
+p_external_id: its id in your own lists, at most 2000 bytes; else its address.
 stream_id: the id of the new stream.
 state: assigned, or waiting when no instance can have it.
 instance_id: the instance that has it; null when it waits.
@@ -107,6 +140,14 @@ CREATE FUNCTION orchestrator.apply_plan(p_plan_id bigint) RETURNS TABLE(decision
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) IS 'Make a planned rebalance, exactly as it was shown. It is refused when instances, capacities or assignments have changed since.
@@ -123,9 +164,17 @@ CREATE FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) IS 'Refuse (OR302) unless this epoch still owns the stream. For a writer of results in this database.
+COMMENT ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) IS 'Refuse (OR302) unless this epoch still owns the stream. For a writer of results in this database that may write a second twice at a forced change of hands: a transaction that was let through before the change may commit after it. Where each second must be written once, put the fence table (orchestrator db render --fence) into this database and call its advance and assert_current.
 p_stream_id: the stream.
 p_epoch: the epoch under which the writer heard it.
 Raises: OR302.
@@ -136,6 +185,14 @@ CREATE FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bi
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) IS 'Tie this connection to the instance. When the connection ends, the orchestrator notices within a second. Not behind a pooler in transaction mode.
@@ -150,6 +207,14 @@ CREATE FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver t
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) IS 'Claim all that one of these targets is yet to be told, to be sent as one message. No rows: there is nothing to send now. Commit the claim before sending, and end it with finish_alert_delivery.
@@ -177,6 +242,14 @@ CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnati
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint, p_force boolean) IS 'Say goodbye, having stopped every handler. The instance leaves and its streams move at once.
@@ -193,6 +266,14 @@ CREATE FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bi
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.detach_session(p_instance_id text, p_incarnation bigint) IS 'Untie this connection from the instance, as if the connection had ended.
@@ -206,6 +287,14 @@ CREATE FUNCTION orchestrator.diagnose() RETURNS TABLE(severity text, code text, 
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.diagnose() IS 'Say what is wrong, on what evidence, and what repairs it, the worst first. No rows: there is nothing to do.
@@ -223,6 +312,14 @@ CREATE FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text DE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.drain_instance(p_instance_id text, p_reason text) IS 'Empty an instance without losing a second of its streams. It gets nothing new and hands over what it has, as others have room. Holds until undrain_instance.
@@ -240,6 +337,14 @@ CREATE FUNCTION orchestrator.end_hold_ups() RETURNS TABLE(pid integer, login tex
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.end_hold_ups() IS 'End transactions that have kept others waiting for decisions for more than 5 s, and sessions that hold this system''s advisory locks without being one of its programs. The job watch_transactions does the same every 5 s; a driver calls this from a second session while a job of its own waits, and so does pg_cron.
@@ -256,6 +361,14 @@ CREATE FUNCTION orchestrator.end_recovery() RETURNS TABLE(recovery_since timesta
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.end_recovery() IS 'End recovery mode by hand. What fails from now on can switch it on again.
@@ -268,6 +381,14 @@ CREATE FUNCTION orchestrator.explain_event(p_event_id text) RETURNS TABLE(event_
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.explain_event(p_event_id text) IS 'Tell the story of one event id in the order in which it happened: the run of a job, decisions, moves (a row for each pair of instances), alerts and their deliveries.
@@ -288,6 +409,14 @@ CREATE FUNCTION orchestrator.explain_instance(p_instance_id text) RETURNS TABLE(
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.explain_instance(p_instance_id text) IS 'Tell the life of an instance, latest first: what it is now, then registrations, losses, drains, late beats, repairs, alerts, and each decision with the streams that it gained and lost. At most two hundred rows.
@@ -311,6 +440,14 @@ CREATE FUNCTION orchestrator.explain_stream(p_stream_id bigint) RETURNS TABLE(at
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.explain_stream(p_stream_id bigint) IS 'Say which instance has a stream and why, or why it waits and what excludes each candidate; then each change of hands before, the latest first, at most two hundred.
@@ -335,6 +472,14 @@ CREATE FUNCTION orchestrator.find_streams(p_text text, p_limit integer DEFAULT 2
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.find_streams(p_text text, p_limit integer) IS 'Find streams by their id, by their id in their source where that is a number, or by a part of their name or address in any case, the best matches first.
@@ -354,6 +499,14 @@ CREATE FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text 
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.finish_alert_delivery(p_target text, p_driver text, p_error jsonb, p_unknown boolean) IS 'End a claim: the message was sent, or failed and is tried again (after 10 s, doubling up to 10 minutes, for a day), or went out without an answer and is not sent twice.
@@ -373,6 +526,14 @@ CREATE FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb DEFAU
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.finish_job(p_job_run_id bigint, p_error jsonb, p_result jsonb) IS 'End a job that this driver claimed, with an error or a result.
@@ -389,6 +550,14 @@ CREATE FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation b
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.get_assignments(p_instance_id text, p_incarnation bigint) IS 'Return the full set of streams that the instance should be running. Streams that it was asked to hand over are not among them.
@@ -409,6 +578,14 @@ CREATE FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigi
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.get_commands(p_instance_id text, p_incarnation bigint) IS 'Return what the instance has to start, to stop and to prepare: all that it has not confirmed yet. It is a read, for the moment after a notification.
@@ -428,6 +605,14 @@ CREATE FUNCTION orchestrator.health() RETURNS TABLE(component text, status text,
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.health() IS 'Check connectivity, integrity and timeliness, a row per component. The whole is as well as its worst row.
@@ -443,6 +628,14 @@ CREATE FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint,
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation bigint, p_digest bigint, p_report jsonb) IS 'Say that an instance is alive, and what it runs. The answer is what repairs the difference to what it should run; no rows: there is none.
@@ -464,6 +657,14 @@ CREATE FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_assign_streams(p_request jsonb, p_dialect text, p_address text, p_waited interval) IS 'Answer POST /streams/assign and GET /api/streams/assign: a client asks for streams. The first answer after its registration names all that it is to run; how many it asks for does not count.
@@ -481,6 +682,14 @@ CREATE FUNCTION orchestrator.http_assignments() RETURNS TABLE(status integer, bo
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_assignments() IS 'Answer GET /streams/assignments: which instance has which stream, by the ids of the source.
@@ -493,6 +702,14 @@ CREATE FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb DEFAULT NULL::json
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) IS 'Answer GET /: all that the dashboard shows, in one round trip.
@@ -507,6 +724,14 @@ CREATE FUNCTION orchestrator.http_diagnostic(p_request jsonb) RETURNS TABLE(stat
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_diagnostic(p_request jsonb) IS 'Answer POST /diagnostic: what the instance has and should not have, and what it should have and has not. Nothing changes.
@@ -521,6 +746,14 @@ CREATE FUNCTION orchestrator.http_health(p_version text DEFAULT NULL::text) RETU
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_health(p_version text) IS 'Answer GET /health. The status is 200 even when something is unhealthy; probes that go by the status ask /readyz.
@@ -534,6 +767,14 @@ CREATE FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text DEFA
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_heartbeat(p_request jsonb, p_dialect text, p_address text) IS 'Answer POST /heartbeat and POST /api/heartbeat: a beat over HTTP. In the manual''s dialect it also confirms what earlier answers commanded. One in the name of a client that asks for its streams counts only when it is that client''s own.
@@ -550,6 +791,14 @@ CREATE FUNCTION orchestrator.http_instance(p_request jsonb) RETURNS TABLE(status
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_instance(p_request jsonb) IS 'Answer GET /instances/{server_id}: one instance and its streams, by their ids in their source. A stream that it is asked to hand over is not among them any more.
@@ -564,6 +813,14 @@ CREATE FUNCTION orchestrator.http_instances() RETURNS TABLE(status integer, body
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_instances() IS 'Answer GET /instances: every instance that was not removed, and a summary.
@@ -576,6 +833,14 @@ CREATE FUNCTION orchestrator.http_metrics() RETURNS TABLE(status integer, body j
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_metrics() IS 'Answer GET /metrics as JSON.
@@ -588,6 +853,14 @@ CREATE FUNCTION orchestrator.http_present() RETURNS TABLE(again_in double precis
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_present() IS 'Say that an HTTP server is there and clients can speak.
@@ -599,6 +872,14 @@ CREATE FUNCTION orchestrator.http_rebalance(p_request jsonb DEFAULT '{}'::jsonb)
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_rebalance(p_request jsonb) IS 'Answer POST /rebalance: rebalance now, and say what moved or why nothing did.
@@ -613,6 +894,14 @@ CREATE FUNCTION orchestrator.http_register(p_request jsonb, p_address text DEFAU
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_register(p_request jsonb, p_address text, p_dialect text, p_waited interval) IS 'Answer POST /register and POST /api/workers/register: an instance that only speaks HTTP comes to life, or comes back. A client that asks for its streams and whose name another process has is held, and refused when that one is still there after http_hold.
@@ -630,6 +919,14 @@ CREATE FUNCTION orchestrator.http_release_streams(p_request jsonb, p_address tex
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_release_streams(p_request jsonb, p_address text) IS 'Answer POST /streams/release: a client gives streams back; they go to workers with room, or to clients that ask. When it gives back all that it has, it has said goodbye.
@@ -645,6 +942,14 @@ CREATE FUNCTION orchestrator.http_remove_instance(p_request jsonb, p_address tex
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_remove_instance(p_request jsonb, p_address text) IS 'Answer DELETE /instances/{server_id}: the client says goodbye, and its streams go to others.
@@ -660,6 +965,14 @@ CREATE FUNCTION orchestrator.http_source_test() RETURNS TABLE(status integer, bo
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_source_test() IS 'Answer GET /postgres/test: whether the stations could be read from their database when that was last tried.
@@ -672,6 +985,14 @@ CREATE FUNCTION orchestrator.http_status() RETURNS TABLE(status integer, body js
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_status() IS 'Answer GET /status: the fleet at a glance, in the words of the server_id dialect.
@@ -684,6 +1005,14 @@ CREATE FUNCTION orchestrator.http_streams() RETURNS TABLE(status integer, body j
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_streams() IS 'Answer GET /streams: how many stations there are, and the first ten.
@@ -696,6 +1025,14 @@ CREATE FUNCTION orchestrator.http_streams_status() RETURNS TABLE(status integer,
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_streams_status() IS 'Answer GET /streams/status: which instance has what, and what was decided last.
@@ -708,6 +1045,14 @@ CREATE FUNCTION orchestrator.http_update_stream(p_request jsonb, p_address text 
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_update_stream(p_request jsonb, p_address text) IS 'Answer POST /api/streams/update: a client says how its work on a stream stands. What it has ended is due again.
@@ -723,6 +1068,14 @@ CREATE FUNCTION orchestrator.http_worker_metrics() RETURNS TABLE(status integer,
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_worker_metrics() IS 'Answer GET /api/metrics: the fleet at a glance. Rates are percentages.
@@ -735,6 +1088,14 @@ CREATE FUNCTION orchestrator.http_workers() RETURNS TABLE(status integer, body j
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.http_workers() IS 'Answer GET /api/workers: every instance that was not removed.
@@ -746,9 +1107,17 @@ CREATE FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) RETU
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) IS 'Say whether this epoch still owns the stream. It reads one row and takes no lock.
+COMMENT ON FUNCTION orchestrator.is_current(p_stream_id bigint, p_epoch bigint) IS 'Say whether this epoch still owns the stream. It reads one row and takes no lock: the answer is true of this moment, and a change of hands waits for no transaction that has asked.
 p_stream_id: the stream.
 p_epoch: the epoch under which the writer heard it.
 Example: select orchestrator.is_current(1, 1);';
@@ -823,6 +1192,14 @@ CREATE FUNCTION orchestrator.lock_holders() RETURNS TABLE(lock text, mode text, 
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.lock_holders() IS 'Say whose locks make others wait: who holds the decision lock, its key without being one of this system''s programs, or locks on its tables. At most ten rows, the ones that most wait for first.
@@ -841,6 +1218,14 @@ CREATE FUNCTION orchestrator.metrics() RETURNS TABLE(name text, kind text, unit 
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.metrics() IS 'Return everything that is measured, a row per series.
@@ -861,6 +1246,14 @@ CREATE FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text,
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.move_stream(p_stream_id bigint, p_instance_id text, p_reason text) IS 'Move one stream to one instance: by hand-over while its owner lives, at once when it waits. No rows: it is there already.
@@ -880,6 +1273,14 @@ CREATE FUNCTION orchestrator.pause_balancing(p_reason text DEFAULT NULL::text) R
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.pause_balancing(p_reason text) IS 'Freeze balancing. Failover, placement and drains go on.
@@ -895,6 +1296,14 @@ CREATE FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text D
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.pin_stream(p_stream_id bigint, p_instance_id text) IS 'Pin a stream to an instance. Balancing leaves it there. When the instance is lost, the stream fails over like any other, and goes home when the instance is back.
@@ -911,6 +1320,14 @@ CREATE FUNCTION orchestrator.plan_effect(p_plan_id bigint) RETURNS TABLE(instanc
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.plan_effect(p_plan_id bigint) IS 'Say what a plan would do to each instance, while the fleet is still as it was planned for.
@@ -932,6 +1349,14 @@ CREATE FUNCTION orchestrator.plan_rebalance() RETURNS TABLE(plan_id bigint, stre
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.plan_rebalance() IS 'Plan a rebalance: each move that rebalance() would make now. No rows: there is nothing to do. It is done and taken back, so the plan cannot differ from the deed. plan_effect sums it up, apply_plan makes it.
@@ -947,6 +1372,14 @@ CREATE FUNCTION orchestrator.read_clock() RETURNS TABLE(clock timestamp with tim
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.read_clock() IS 'What the server''s clock says. A driver compares it with a clock of its own that does not step, each time before it asks for a job.
@@ -959,6 +1392,14 @@ CREATE FUNCTION orchestrator.readmit_instance(p_instance_id text) RETURNS TABLE(
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.readmit_instance(p_instance_id text) IS 'Let an instance that was removed register again.
@@ -973,6 +1414,14 @@ CREATE FUNCTION orchestrator.rebalance(p_reason text DEFAULT 'manual'::text) RET
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.rebalance(p_reason text) IS 'Place what waits and bring every instance to its fair share, now.
@@ -990,6 +1439,14 @@ CREATE FUNCTION orchestrator.record_clock_step(p_step interval, p_within interva
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.record_clock_step(p_step interval, p_within interval, p_stepped interval, p_driver text) IS 'Record that the server''s clock stepped, as a driver has measured against a clock that does not step. Every stored moment that is compared with now moves with the clock, so nothing else happens for it.
@@ -1006,6 +1463,14 @@ CREATE FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) 
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.record_failures(p_reporter text, p_failures jsonb) IS 'Record which calls of a driver, or of another program of an administrator, failed.
@@ -1021,6 +1486,14 @@ CREATE FUNCTION orchestrator.record_heartbeats(p_source text, p_rows jsonb, p_re
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.record_heartbeats(p_source text, p_rows jsonb, p_read_at timestamp with time zone) IS 'Take the rows that clients wrote of themselves into the production database. One that was written anew is a sign of life: its client is not declared lost for its silence over HTTP before heartbeats_timeout has passed since then. It registers nothing and brings nothing back. The number of streams that a client says it hears is kept beside that of the books.
@@ -1037,6 +1510,14 @@ CREATE FUNCTION orchestrator.record_music(p_source text, p_rows jsonb, p_last_id
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.record_music(p_source text, p_rows jsonb, p_last_id bigint, p_read_at timestamp with time zone) IS 'Take what instances have written into music_log since the last reading: a witness of who hears what, for diagnose().
@@ -1053,6 +1534,14 @@ CREATE FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.record_sync_failure(p_source text, p_error jsonb, p_event_id uuid) IS 'Record that a source could not be synchronised, and why. Its streams stay as they are.
@@ -1068,6 +1557,14 @@ CREATE FUNCTION orchestrator.record_witness_failure(p_source text, p_witness tex
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.record_witness_failure(p_source text, p_witness text, p_error jsonb) IS 'Record that a witness of a source could not be read, and why. No instance is lost for it, and no alert opened. No row: there is no such witness any more.
@@ -1083,6 +1580,14 @@ CREATE FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.register_instance(p_instance_id text, p_max_streams integer, p_capabilities text[], p_version text, p_location text, p_lease interval, p_takeover boolean, p_metadata jsonb, p_stop_within interval, p_force boolean) IS 'Register an instance, or its return. Within the grace the same name gets the same streams: a different process under new epochs, the same process (metadata key "process") under those that it had.
@@ -1111,6 +1616,14 @@ CREATE FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation b
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.release_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_reason text) IS 'Give streams back, having stopped them. They go to others at once and do not return for refusal_time; what no other can take waits.
@@ -1128,6 +1641,14 @@ CREATE FUNCTION orchestrator.remove_alert_target(p_target text) RETURNS TABLE(ta
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.remove_alert_target(p_target text) IS 'Remove a target for alerts, with what it was told and is yet to be told.
@@ -1142,6 +1663,14 @@ CREATE FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text D
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.remove_instance(p_instance_id text, p_reason text, p_force boolean) IS 'Remove an instance for good. Its streams move at once, so drain it first to lose nothing. Those of an instance that stops by itself (on_isolation = stop) wait until it has stopped, at most for its lease. It may not register again until readmit_instance.
@@ -1161,6 +1690,14 @@ CREATE FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boole
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.remove_source(p_source text, p_remove_streams boolean) IS 'Remove a source. While it has streams this is refused (OR406), unless they are to be removed with it.
@@ -1175,6 +1712,14 @@ CREATE FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text DEF
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.remove_stream(p_stream_id bigint, p_reason text) IS 'Remove a station for good. The instance that has it stops.
@@ -1191,6 +1736,14 @@ CREATE FUNCTION orchestrator.renew_epoch(p_instance_id text, p_incarnation bigin
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.renew_epoch(p_instance_id text, p_incarnation bigint, p_stream_id bigint, p_above bigint) IS 'Ask for an epoch above one that a fence has named, for a stream that is still this instance''s own. A claim that lies more than 30 days ahead of the clock is refused, and opens an alert.
@@ -1207,6 +1760,14 @@ CREATE FUNCTION orchestrator.repair_record() RETURNS TABLE(subject text, code te
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.repair_record() IS 'Set the record right where diagnose says that it is wrong: missing rows, counters and digests that differ from a recount, rows that contradict each other. No rows: nothing was wrong.
@@ -1221,6 +1782,14 @@ CREATE FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation b
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.report_failures(p_instance_id text, p_incarnation bigint, p_failures jsonb) IS 'Report which calls of a worker failed since the last report, also those that failed because the database could not be reached.
@@ -1237,6 +1806,14 @@ CREATE FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bi
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.report_streams(p_instance_id text, p_incarnation bigint, p_streams bigint[], p_epochs bigint[]) IS 'Reconcile with the full set of what the instance runs. What it runs is confirmed, what it was asked to stop and does not run is handed over, and the answer brings it in step. What differed without a reason is in the view repairs.
@@ -1258,6 +1835,14 @@ CREATE FUNCTION orchestrator.request_job(p_job text) RETURNS TABLE(job text, nex
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.request_job(p_job text) IS 'Make a job due now, and wake a driver for it.
@@ -1272,6 +1857,14 @@ CREATE FUNCTION orchestrator.resume_balancing() RETURNS TABLE(was_paused_at time
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.resume_balancing() IS 'Balance again, beginning with what has become unfair meanwhile.
@@ -1285,6 +1878,14 @@ CREATE FUNCTION orchestrator.run_due_jobs() RETURNS TABLE(job text, outcome text
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.run_due_jobs() IS 'Run every job that is due, in one call, a row for each. For psql and pg_cron; jobs that need the outside world are left to a driver.
@@ -1302,6 +1903,14 @@ CREATE FUNCTION orchestrator.run_next_job(p_driver text DEFAULT NULL::text, p_ou
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.run_next_job(p_driver text, p_outside boolean, p_clock timestamp with time zone) IS 'Run the most overdue job, record it, and say when the next one is due. One job is one transaction.
@@ -1324,6 +1933,14 @@ CREATE FUNCTION orchestrator.schedule_job(p_job text, p_schedule text DEFAULT NU
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.schedule_job(p_job text, p_schedule text, p_enabled boolean) IS 'Change when a job runs, and whether it does. Null leaves a value as it is.
@@ -1342,6 +1959,14 @@ CREATE FUNCTION orchestrator.serve_source(p_source text, p_serves_http boolean) 
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.serve_source(p_source text, p_serves_http boolean) IS 'Say whether clients that speak HTTP may be given the stations of a source, by their ids in it. Two sources that know different stations by one number cannot both serve them.
@@ -1357,6 +1982,14 @@ CREATE FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity 
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.set_alert_target(p_target text, p_minimum_severity text, p_enabled boolean) IS 'Add a target for alerts, or change it. Its address stands in the environment of the drivers, as ORCHESTRATOR_ALERT_URL_<TARGET>. Null leaves a value as it is.
@@ -1374,6 +2007,14 @@ CREATE FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams inte
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_streams integer) IS 'Change how many streams an instance may have, until it registers with another number. What it holds above that is handed over.
@@ -1390,6 +2031,14 @@ CREATE FUNCTION orchestrator.set_client_kind(p_instance_id text, p_kind text) RE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.set_client_kind(p_instance_id text, p_kind text) IS 'Say what a client that asks for its streams over HTTP does with an answer. What nobody has said is learned from what it does. Streams of a comparing client can be moved while it lives; those of every other stay until it gives them back or ends.
@@ -1401,11 +2050,46 @@ can_be_moved: whether its streams can be moved while it lives.
 Raises: OR101, OR103, 55P03.
 Example: select * from orchestrator.set_client_kind(''server-1'', ''comparing'');';
 
+CREATE FUNCTION orchestrator.set_instance_owner(p_instance_id text, p_role text, p_reason text DEFAULT NULL::text) RETURNS TABLE(instance_id text, login text, former_login text, status text, event_id uuid)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.set_instance_owner(p_instance_id text, p_role text, p_reason text) IS 'Hand the name of an instance over to another login, or to a group role whose members share it. A process of a login that may not speak for it any more is refused from then on, and ends; start its successor within disconnect_grace, and it gets the same streams. A name that is free is kept for that role until it registers.
+p_instance_id: the instance.
+p_role: the login or group role that it belongs to from now on.
+p_reason: why, for the record.
+instance_id: the instance.
+login: whose it is now.
+former_login: whose it was.
+status: its status, which this does not change.
+event_id: the id of the event, for explain_event.
+Raises: OR101, OR103, 55P03.
+Example: select * from orchestrator.set_instance_owner(''fingerv7-001'', ''orchestrator_worker'', ''logins are rotated'');';
+
 CREATE FUNCTION orchestrator.set_setting(p_name text, p_value text) RETURNS TABLE(name text, old_value text, value text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.set_setting(p_name text, p_value text) IS 'Change one setting. Its bounds and the inequalities between settings are checked; a change that breaks one is refused (OR108) and changes nothing.
@@ -1422,9 +2106,17 @@ CREATE FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active bool
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) IS 'Switch a station off (it is taken from its owner) or on (it is placed again).
+COMMENT ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) IS 'Switch a station off (it is taken from its owner) or on (it is placed again). Off and on at once it stays where it was, under a new epoch.
 p_stream_id: the stream.
 p_active: true for on.
 stream_id: the stream.
@@ -1439,6 +2131,14 @@ CREATE FUNCTION orchestrator.signs_of_life() RETURNS TABLE(server_id text, last_
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.signs_of_life() IS 'Return each living instance as older dashboards know it from Redis, workers too. A driver writes these there each minute, where REDIS_URL is set.
@@ -1456,6 +2156,14 @@ CREATE FUNCTION orchestrator.sources_due(p_source text DEFAULT NULL::text) RETUR
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.sources_due(p_source text) IS 'Return the tables that are to be read now, or the one named. A source that failed is left alone for longer each time, up to ten minutes.
@@ -1470,11 +2178,40 @@ consecutive_failures: failures of this source in a row.
 Raises: OR101, OR107.
 Example: select source, conninfo, table_name from orchestrator.sources_due(''production'');';
 
+CREATE FUNCTION orchestrator.station_problems(p_stations jsonb) RETURNS TABLE(place integer, problem text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.station_problems(p_stations jsonb) IS 'Say which rows of a list cannot be stations, and why. sync_streams skips such rows, and add_stream refuses them. Nothing is added.
+p_stations: a JSON array of objects with the keys url, external_id, name, region and metadata, all but the first optional.
+place: the place of the row in the array; the first is 1.
+problem: what is wrong with it.
+Raises: OR101.
+Example: select * from orchestrator.station_problems(''[{"url": "http://radio.example.org/8"}, {"url": "http://radio.example.org:99999"}]'');';
+
 CREATE FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval, p_force boolean DEFAULT false) RETURNS TABLE(suspended_until timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval, p_force boolean) IS 'Keep the streams of this instance for it until it registers again, for a planned restart. Its next process may register at once, so one that stops by itself (on_isolation = stop) says this when every handler has ended.
@@ -1491,9 +2228,17 @@ CREATE FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force b
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean, p_event_id uuid) IS 'Make the streams of a source equal to a staged batch, in one merge: new rows become waiting streams, changed ones are updated, inactive ones taken from their owners, vanished ones removed. A new address gets a new epoch. Rows without a usable address are skipped and leave their streams as they are.
+COMMENT ON FUNCTION orchestrator.sync_streams(p_source text, p_batch uuid, p_force boolean, p_read_at timestamp with time zone, p_keep_vanished boolean, p_event_id uuid) IS 'Make the streams of a source equal to a staged batch, in one merge: new rows become waiting streams, changed ones are updated, inactive ones taken from their owners, vanished ones removed. A new address gets a new epoch. Rows that cannot be stations (station_problems says why) are skipped and leave their streams as they are.
 p_source: the source.
 p_batch: the batch, copied into stream_staging before; its rows are deleted when the merge succeeds.
 p_force: true goes through although more than max_removed_part of the streams would be lost (OR406); an empty batch is refused even so.
@@ -1518,6 +2263,14 @@ CREATE FUNCTION orchestrator.undrain_instance(p_instance_id text) RETURNS TABLE(
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.undrain_instance(p_instance_id text) IS 'End a drain. The instance may have streams again.
@@ -1532,6 +2285,14 @@ CREATE FUNCTION orchestrator.unpin_stream(p_stream_id bigint) RETURNS TABLE(stre
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.unpin_stream(p_stream_id bigint) IS 'Let balancing move a stream again.
@@ -1546,6 +2307,14 @@ CREATE FUNCTION orchestrator.what_if(p_without text[] DEFAULT '{}'::text[], p_wi
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.what_if(p_without text[], p_with jsonb, p_capacity jsonb) IS 'Say what would become of the streams without some instances, with new ones, or with other capacities. Nothing is changed: it is done and taken back.
@@ -1570,6 +2339,14 @@ CREATE FUNCTION orchestrator.witnesses_due() RETURNS TABLE(source text, witness 
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
     SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
     AS …;
 
 COMMENT ON FUNCTION orchestrator.witnesses_due() IS 'Return the tables beside the stations of sources that are to be read now, for what they tell of clients. One that failed is left alone for longer each time, up to ten minutes.
@@ -1618,6 +2395,18 @@ CREATE FUNCTION orchestrator_private.add_missing_rows() RETURNS void
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.add_missing_rows() IS 'Gives every instance its counters and its heartbeat, every stream its assignment.';
+
+CREATE FUNCTION orchestrator_private.unusual_address_problem(p_url text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.unusual_address_problem(p_url text) IS 'Why a text cannot be the address of a station, one rule after the other.';
+
+CREATE FUNCTION orchestrator_private.address_problem(p_url text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.address_problem(p_url text) IS 'Why a text cannot be the address of a station: http or https, with a host, at most 2000 bytes; null when it can.';
 
 CREATE FUNCTION orchestrator_private.adopt_ownerships(p_stream_ids bigint[], p_above bigint[] DEFAULT NULL::bigint[], p_run_above boolean DEFAULT false) RETURNS text[]
     LANGUAGE plpgsql
@@ -1737,6 +2526,8 @@ CREATE TABLE orchestrator_private.instance (
     placement text DEFAULT 'push'::text NOT NULL,
     stops_streams boolean DEFAULT false NOT NULL,
     keeps_streams boolean GENERATED ALWAYS AS ((((placement = 'pull'::text) AND (NOT stops_streams)) OR COALESCE(((metadata -> 'keeps_streams'::text) = 'true'::jsonb), false))) STORED NOT NULL,
+    owner_oid oid,
+    name_is_reserved boolean DEFAULT false NOT NULL,
     CONSTRAINT can_fingerprint_audio CHECK (('audio_fingerprinting'::text = ANY (capabilities))),
     CONSTRAINT crashes_and_losses_are_counts CHECK (((crashes >= 0) AND (losses >= 0))),
     CONSTRAINT incarnation_is_positive CHECK ((incarnation > 0)),
@@ -1755,6 +2546,8 @@ COMMENT ON TABLE orchestrator_private.instance IS 'A worker process, by its name
 COMMENT ON COLUMN orchestrator_private.instance.status_event IS 'The event of the state machine that led to the present status.';
 
 COMMENT ON COLUMN orchestrator_private.instance.incarnation IS 'Grows each time a new process registers under this name; a call with an old one is refused (OR301).';
+
+COMMENT ON COLUMN orchestrator_private.instance.owner_role IS 'The login or group role that the name belongs to.';
 
 COMMENT ON COLUMN orchestrator_private.instance.lease IS 'The instance''s own limit of silence instead of heartbeat_timeout; no rule declares it lost before.';
 
@@ -1794,6 +2587,10 @@ COMMENT ON COLUMN orchestrator_private.instance.stops_streams IS 'An administrat
 
 COMMENT ON COLUMN orchestrator_private.instance.keeps_streams IS 'It hears on what is taken from it: a client that is given streams in the answer to its own ask only, unless an administrator has said that it stops what is taken from it; or a worker that said so when it registered (metadata key "keeps_streams"). Nothing is moved off it while it lives.';
 
+COMMENT ON COLUMN orchestrator_private.instance.owner_oid IS 'The oid that this role had when the name became its own: by it a role that was renamed is found, when no role has its old name.';
+
+COMMENT ON COLUMN orchestrator_private.instance.name_is_reserved IS 'The name is free, but an administrator gave it to a role since: that role alone may register under it next.';
+
 CREATE FUNCTION orchestrator_private.any_instance_is_placeable() RETURNS boolean
     LANGUAGE sql STABLE
     AS …;
@@ -1816,11 +2613,11 @@ CREATE FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) RETURNS o
 
 COMMENT ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) IS 'The plan, while the fleet is as it was made for; else OR107 or OR403.';
 
-CREATE FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) RETURNS TABLE(started integer, stopped integer, failed integer, ignored integer)
+CREATE FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb, p_stopped_epochs bigint[]) RETURNS TABLE(started integer, stopped integer, failed integer, ignored integer)
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) IS 'Confirm starts and stops and record failures; how many of each concerned this instance, and how many did not.';
+COMMENT ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb, p_stopped_epochs bigint[]) IS 'Confirm starts and stops and record failures; how many of each concerned this instance, and how many did not.';
 
 CREATE FUNCTION orchestrator_private.apply_status_event(p_instance orchestrator_private.instance, p_report orchestrator_private.report) RETURNS void
     LANGUAGE plpgsql
@@ -2003,6 +2800,12 @@ CREATE FUNCTION orchestrator_private.named_capabilities(p_required jsonb) RETURN
 
 COMMENT ON FUNCTION orchestrator_private.named_capabilities(p_required jsonb) IS 'The names in a required_capabilities value (a JSON list, or one text with commas), as requirement keeps them.';
 
+CREATE FUNCTION orchestrator_private.station_problem(p_url text, p_external_id text DEFAULT NULL::text, p_name text DEFAULT NULL::text, p_region text DEFAULT NULL::text, p_capabilities text[] DEFAULT NULL::text[], p_metadata jsonb DEFAULT NULL::jsonb) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.station_problem(p_url text, p_external_id text, p_name text, p_region text, p_capabilities text[], p_metadata jsonb) IS 'Why this cannot be a station: its address, and the lengths of what is kept of it; null when it can.';
+
 CREATE UNLOGGED TABLE orchestrator.stream_staging (
     batch uuid NOT NULL,
     line integer NOT NULL,
@@ -2164,6 +2967,12 @@ CREATE FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) IS 'The next owners are not to be; the present ones, which never stopped, keep these streams under their epochs.';
+
+CREATE FUNCTION orchestrator_private.caller_oid() RETURNS oid
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.caller_oid() IS 'The oid of the login behind this call.';
 
 CREATE FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) RETURNS integer
     LANGUAGE plpgsql
@@ -2406,6 +3215,21 @@ CREATE FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_expla
 
 COMMENT ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_explained boolean) IS 'Commands that repair the difference between what a worker runs and its assignments: removes first, then adds.';
 
+CREATE SEQUENCE orchestrator_private.session_attachment
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+COMMENT ON SEQUENCE orchestrator_private.session_attachment IS 'Counts attached sessions, so that one that came and went between two looks is seen.';
+
+CREATE FUNCTION orchestrator_private.compare_sessions_anew() RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.compare_sessions_anew() IS 'What a session lock says has changed, though no lock has: the next look compares them all.';
+
 CREATE FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) RETURNS TABLE(completed integer, unplaced bigint[])
     LANGUAGE plpgsql
     AS …;
@@ -2436,11 +3260,11 @@ CREATE FUNCTION orchestrator_private.confirm_stopped(p_client orchestrator_priva
 
 COMMENT ON FUNCTION orchestrator_private.confirm_stopped(p_client orchestrator_private.pull_client, p_load bigint) IS 'A client that compares its list with the books has as many streams as these leave it: whatever else it had it has stopped. Whether that is news.';
 
-CREATE FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[]) RETURNS integer
+CREATE FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[] DEFAULT NULL::bigint[]) RETURNS integer
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[]) IS 'These streams are stopped: hand-overs are completed, withdrawals confirmed.';
+COMMENT ON FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) IS 'These streams are stopped, under these epochs and all before: hand-overs are completed, withdrawals confirmed.';
 
 CREATE FUNCTION orchestrator_private.confirmed_digest(p_instance_id text) RETURNS bigint
     LANGUAGE sql
@@ -2981,6 +3805,12 @@ CREATE FUNCTION orchestrator_private.fleet_fingerprint() RETURNS text
 
 COMMENT ON FUNCTION orchestrator_private.fleet_fingerprint() IS 'Differs when anything differs that a plan was made for.';
 
+CREATE FUNCTION orchestrator_private.former_owners(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, instance_id text, run_under bigint)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.former_owners(p_stream_ids bigint[]) IS 'Which of these waiting streams an instance had a moment ago that can have them again, and the epoch under which it may still run them.';
+
 CREATE FUNCTION orchestrator_private.free_at(p_stream_id bigint) RETURNS timestamp with time zone
     LANGUAGE sql
     AS …;
@@ -2992,6 +3822,12 @@ CREATE FUNCTION orchestrator_private.free_the_waiting(p_stream_ids bigint[]) RET
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.free_the_waiting(p_stream_ids bigint[]) IS 'Those of these streams (null: of all) that waited only for what has just ended can be given to an instance.';
+
+CREATE FUNCTION orchestrator_private.free_what_waits_for(p_instance_ids text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.free_what_waits_for(p_instance_ids text[]) IS 'What was taken from these instances while they lived waits no longer than they can run it, now that they are gone or have said that they have stopped.';
 
 CREATE FUNCTION orchestrator_private.full_notification_queue() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
     LANGUAGE sql
@@ -3011,11 +3847,11 @@ CREATE FUNCTION orchestrator_private.give_back(p_client orchestrator_private.pul
 
 COMMENT ON FUNCTION orchestrator_private.give_back(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_entries bigint, p_reason text, p_is_final boolean) IS 'These streams are not this client''s any more, and neither are so many entries of its list. Final: when nothing is left, it has said goodbye.';
 
-CREATE FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) RETURNS integer
+CREATE FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text, p_run_under bigint[] DEFAULT NULL::bigint[]) RETURNS integer
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) IS 'Change the owners of these streams now, under a new epoch. A missing new owner leaves the stream waiting. Without a decision the movement belongs to the one that last concerned the stream.';
+COMMENT ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text, p_run_under bigint[]) IS 'Change the owners of these streams now, under a new epoch; a new owner that still runs one under an old epoch (p_run_under) goes on. A missing new owner leaves the stream waiting. Without a decision the movement belongs to the one that last concerned the stream.';
 
 CREATE FUNCTION orchestrator_private.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[], p_runs_them boolean, p_trigger text) RETURNS integer
     LANGUAGE plpgsql
@@ -3439,6 +4275,12 @@ CREATE FUNCTION orchestrator_private.is_imbalanced() RETURNS boolean
 
 COMMENT ON FUNCTION orchestrator_private.is_imbalanced() IS 'Whether two loads differ by more than imbalance_threshold, or an instance is more than max_stream_difference from its share.';
 
+CREATE FUNCTION orchestrator_private.is_ipv6(p_text text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_ipv6(p_text text) IS 'Whether a text is an IPv6 address and nothing else.';
+
 CREATE FUNCTION orchestrator_private.is_migrating(p_application_name text, p_login oid) RETURNS boolean
     LANGUAGE sql STABLE
     AS …;
@@ -3463,6 +4305,24 @@ CREATE FUNCTION orchestrator_private.is_own_sign(p_client orchestrator_private.p
 
 COMMENT ON FUNCTION orchestrator_private.is_own_sign(p_client orchestrator_private.pull_client, p_peer text, p_load bigint) IS 'Whether a beat from this address, which speaks of so many streams, is this client''s own.';
 
+CREATE FUNCTION orchestrator_private.present_owner(p_owner_role name, p_owner_oid oid) RETURNS oid
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.present_owner(p_owner_role name, p_owner_oid oid) IS 'The role that a name belongs to; null when it was dropped.';
+
+CREATE FUNCTION orchestrator_private.is_owner(p_login name, p_owner_role name, p_owner_oid oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_owner(p_login name, p_owner_role name, p_owner_oid oid) IS 'Whether a login is the role that a name belongs to, or a member of it. Every membership counts, whatever its options.';
+
+CREATE FUNCTION orchestrator_private.is_plain(p_interval interval) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_plain(p_interval interval) IS 'Whether no part of an interval is less than nothing, so that it leads forward from every moment.';
+
 CREATE FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS …;
@@ -3480,6 +4340,24 @@ CREATE FUNCTION orchestrator_private.is_short_of(p_client orchestrator_private.p
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.is_short_of(p_client orchestrator_private.pull_client, p_list_length bigint) IS 'Whether the client''s list lacks what it was told.';
+
+CREATE FUNCTION orchestrator_private.redact(p_text text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.redact(p_text text) IS 'A text without what looks like a password, a token, a key or the address of a webhook, and no longer than 4000 characters.';
+
+CREATE FUNCTION orchestrator_private.names_secret(p_key text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.names_secret(p_key text) IS 'Whether a key of JSON names a password, a token or a key.';
+
+CREATE FUNCTION orchestrator_private.is_storable_conninfo(p_conninfo text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.is_storable_conninfo(p_conninfo text) IS 'Whether a libpq connection string can be read, and holds no password and nothing that may be one.';
 
 CREATE FUNCTION orchestrator_private.is_too_early(p_client orchestrator_private.pull_client) RETURNS boolean
     LANGUAGE plpgsql STABLE
@@ -3698,11 +4576,11 @@ CREATE FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) 
 
 COMMENT ON FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) IS 'Whether these two can hand over without a break: both have said so when they registered, and the owner does not count on being alone until its lease is over.';
 
-CREATE FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name) RETURNS boolean
+CREATE FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name, p_owner_oid oid) RETURNS boolean
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name) IS 'Whether a login may speak for the instances of another one: it is the same, or an administrator.';
+COMMENT ON FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name, p_owner_oid oid) IS 'Whether a login may speak for the instances of a role: it is that role, a member of it, or an administrator.';
 
 CREATE FUNCTION orchestrator_private.may_be_given_more(p_client orchestrator_private.pull_client) RETURNS boolean
     LANGUAGE sql STABLE
@@ -3812,17 +4690,11 @@ CREATE FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT strea
 
 COMMENT ON FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) IS 'The moves that this decision and those after it made or asked for.';
 
-CREATE FUNCTION orchestrator_private.redact(p_text text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+CREATE FUNCTION orchestrator_private.name_is_free(p_instance orchestrator_private.instance) RETURNS boolean
+    LANGUAGE sql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.redact(p_text text) IS 'A text without what looks like a password, a token, a key or the address of a webhook, and no longer than 4000 characters.';
-
-CREATE FUNCTION orchestrator_private.names_secret(p_key text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    AS …;
-
-COMMENT ON FUNCTION orchestrator_private.names_secret(p_key text) IS 'Whether a key of JSON names a password, a token or a key.';
+COMMENT ON FUNCTION orchestrator_private.name_is_free(p_instance orchestrator_private.instance) IS 'Whether any worker login may register under this name and own it from then on: its last life has ended (goodbye, removal_timeout, or an administrator''s removal and readmission), or its owner was dropped and no process of it lives.';
 
 CREATE FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE plpgsql IMMUTABLE
@@ -4304,6 +5176,12 @@ CREATE FUNCTION orchestrator_private.redact_json(p_value jsonb) RETURNS jsonb
 
 COMMENT ON FUNCTION orchestrator_private.redact_json(p_value jsonb) IS 'JSON in its own shape, without the secrets that its texts hold and its keys name.';
 
+CREATE FUNCTION orchestrator_private.refuse_other_login(p_instance_id text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.refuse_other_login(p_instance_id text) IS 'Refuse (OR106) a login that may not speak for this instance. It is not told whose it is.';
+
 CREATE FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -4382,17 +5260,35 @@ CREATE FUNCTION orchestrator_private.require_few(p_name text, p_count integer) R
 
 COMMENT ON FUNCTION orchestrator_private.require_few(p_name text, p_count integer) IS 'Refuse (OR101) more streams in one call than any instance can mean.';
 
+CREATE FUNCTION orchestrator_private.require_interval(p_name text, p_value interval, p_least interval, p_most interval) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.require_interval(p_name text, p_value interval, p_least interval, p_most interval) IS 'Refuse (OR101) an interval that is null, out of bounds, infinite, or made of parts of both signs.';
+
 CREATE FUNCTION orchestrator_private.require_its_own_word(p_instance orchestrator_private.instance, p_force boolean) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.require_its_own_word(p_instance orchestrator_private.instance, p_force boolean) IS 'That an instance which stops by itself has stopped can be said by its own login only (else OR407), or by force.';
 
+CREATE FUNCTION orchestrator_private.require_moment(p_name text, p_value timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.require_moment(p_name text, p_value timestamp with time zone) IS 'Refuse (OR101) a moment that is null, infinite, or so far away that reckoning with it would fail.';
+
 CREATE FUNCTION orchestrator_private.require_read_committed() RETURNS void
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.require_read_committed() IS 'Refuse (OR101) a transaction whose snapshot may be older than the lock that it is about to wait for.';
+COMMENT ON FUNCTION orchestrator_private.require_read_committed() IS 'Refuse (OR101) a transaction whose snapshot may be older than the lock that it is about to wait for, and a session in which no trigger counts.';
+
+CREATE FUNCTION orchestrator_private.require_station(p_argument text, p_problem text, p_given jsonb) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.require_station(p_argument text, p_problem text, p_given jsonb) IS 'Refuse (OR101) an argument for what station_problem says of it.';
 
 CREATE FUNCTION orchestrator_private.requirement_of(p_capabilities text[], p_region text DEFAULT NULL::text) RETURNS integer
     LANGUAGE plpgsql
@@ -4412,11 +5308,23 @@ CREATE FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint
 
 COMMENT ON FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint) IS 'Makes assignments agree with their streams and instances again, in this decision.';
 
+CREATE FUNCTION orchestrator_private.return_changed(p_source text, p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.return_changed(p_source text, p_stream_ids bigint[]) IS 'Gives streams back that their source has again, as one decision.';
+
 CREATE FUNCTION orchestrator_private.return_of(p_instance_id text) RETURNS text
     LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.return_of(p_instance_id text) IS 'Why a settlement is asked for when a lost instance returns: one that kept its streams needs no new share.';
+
+CREATE FUNCTION orchestrator_private.return_to_owners(p_decision_id bigint, p_stream_ids bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.return_to_owners(p_decision_id bigint, p_stream_ids bigint[]) IS 'Give those of these waiting streams back that an instance had a moment ago; returns how many.';
 
 CREATE FUNCTION orchestrator_private.rival_of(p_client orchestrator_private.pull_client, p_address text, p_peer text) RETURNS text
     LANGUAGE sql STABLE
@@ -4444,6 +5352,7 @@ COMMENT ON FUNCTION orchestrator_private.sample_fleet() IS 'Job sample_fleet: a 
 
 CREATE FUNCTION orchestrator_private.schema_differences() RETURNS TABLE(kind text, identity text, difference text)
     LANGUAGE sql
+    SET "TimeZone" TO 'UTC'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.schema_differences() IS 'Where the two schemas differ from what the last migration left.';
@@ -4609,6 +5518,12 @@ CREATE FUNCTION orchestrator_private.stepped_clock() RETURNS TABLE(code text, su
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.stepped_clock() IS 'Alert: the server''s clock stepped within the last hour.';
+
+CREATE FUNCTION orchestrator_private.stopped_ownerships(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) RETURNS TABLE(stream_id bigint, state text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.stopped_ownerships(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) IS 'Those of these streams whose present ownership the instance says that it has stopped.';
 
 CREATE FUNCTION orchestrator_private.stored_times() RETURNS TABLE(table_name text, column_name text, kind text, horizon text)
     LANGUAGE sql IMMUTABLE
@@ -5345,7 +6260,7 @@ CREATE VIEW orchestrator.instances AS
     i.version,
     i.location,
     i.registered_at,
-    (i.owner_role)::text AS login,
+    (COALESCE(o.rolname, i.owner_role))::text AS login,
     i.metadata,
     i.stop_within,
     h.attempts AS repair_attempts,
@@ -5358,12 +6273,16 @@ CREATE VIEW orchestrator.instances AS
     i.losses,
     i.probation_until,
     i.placement,
-    i.keeps_streams
-   FROM ((orchestrator_private.instance i
+    i.keeps_streams,
+    ((i.status = 'removed'::text) AND (i.standing_order IS NULL) AND (NOT i.name_is_reserved)) AS name_is_free
+   FROM (((orchestrator_private.instance i
      JOIN orchestrator_private.instance_load l ON ((i.instance_id = l.instance_id)))
-     JOIN orchestrator_private.heartbeat h ON ((i.instance_id = h.instance_id)));
+     JOIN orchestrator_private.heartbeat h ON ((i.instance_id = h.instance_id)))
+     LEFT JOIN pg_roles o ON ((o.oid = COALESCE(( SELECT r.oid
+           FROM pg_roles r
+          WHERE (r.rolname = i.owner_role)), i.owner_oid))));
 
-COMMENT ON VIEW orchestrator.instances IS 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, which has no fair share. keeps_streams: it hears on what is taken from it, so its streams cannot be moved while it lives.';
+COMMENT ON VIEW orchestrator.instances IS 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, which has no fair share. keeps_streams: it hears on what is taken from it, so its streams cannot be moved while it lives. login: the login or group role that its name belongs to. name_is_free: any worker login may register under its name, and owns it then.';
 
 CREATE VIEW orchestrator.job_runs AS
  SELECT job_run_id,
@@ -5491,10 +6410,14 @@ CREATE VIEW orchestrator.sources AS
  SELECT s.source,
     s.kind,
     s.enabled,
-    s.conninfo,
+        CASE
+            WHEN orchestrator_private.is_storable_conninfo(s.conninfo) THEN s.conninfo
+            WHEN (s.conninfo IS NOT NULL) THEN '…'::text
+            ELSE NULL::text
+        END AS conninfo,
     s.table_name,
     s.column_map,
-    s.sync_interval,
+    orchestrator_private.sync_pause(s.sync_interval, 0) AS sync_interval,
     s.max_removed_part,
     COALESCE(c.streams, 0) AS streams,
     COALESCE(c.active_streams, 0) AS active_streams,
@@ -5710,8 +6633,8 @@ Remedy: Stop the other process, wait until its lease is over, or choose another 
 COMMENT ON COLUMN orchestrator_private.error_code.or105 IS 'Cause: An instance that registers without audio_fingerprinting cannot hear any stream.
 Remedy: Add audio_fingerprinting to p_capabilities, or leave p_capabilities out.';
 
-COMMENT ON COLUMN orchestrator_private.error_code.or106 IS 'Cause: An instance belongs to the login that registered it. Another worker login may not act for it, and may not take its name.
-Remedy: Use the login that registered it, or an administrators; else choose another instance id.';
+COMMENT ON COLUMN orchestrator_private.error_code.or106 IS 'Cause: A name belongs to the login that registered it, or to the role that an administrator gave it to, until its goodbye or removal_timeout. Another worker login may not act for it, and may not take its name.
+Remedy: Use the login that owns it, or a member of that role; choose another instance id; or let an administrator hand the name over (set_instance_owner).';
 
 COMMENT ON COLUMN orchestrator_private.error_code.or107 IS 'Cause: No source, job, plan, setting, event, alert, alert target or claim of this name or id exists, or exists any more. The message says which kind.
 Remedy: Look the name up; the hint names the view. A plan is made anew by plan_rebalance. A claim of a job that was taken over after its timeout is not finished any more.';
@@ -5980,15 +6903,6 @@ CREATE TABLE orchestrator_private.schema_repeatable (
 );
 
 COMMENT ON TABLE orchestrator_private.schema_repeatable IS 'A file of functions, views, triggers, data or grants as it was last applied. A different checksum applies all of them again.';
-
-CREATE SEQUENCE orchestrator_private.session_attachment
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
-
-COMMENT ON SEQUENCE orchestrator_private.session_attachment IS 'Counts attached sessions, so that one that came and went between two looks is seen.';
 
 CREATE TABLE orchestrator_private.session_watch (
     is_the_only_one boolean DEFAULT true NOT NULL,
@@ -6418,9 +7332,9 @@ GRANT USAGE ON SCHEMA orchestrator TO orchestrator_admin;
 GRANT USAGE ON SCHEMA orchestrator TO orchestrator_worker;
 GRANT USAGE ON SCHEMA orchestrator TO orchestrator_reader;
 
-REVOKE ALL ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) TO orchestrator_worker;
-GRANT ALL ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb, p_stopped_epochs bigint[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb, p_stopped_epochs bigint[]) TO orchestrator_worker;
+GRANT ALL ON FUNCTION orchestrator.acknowledge(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb, p_stopped_epochs bigint[]) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) TO orchestrator_admin;
@@ -6720,6 +7634,9 @@ GRANT ALL ON FUNCTION orchestrator.set_capacity(p_instance_id text, p_max_stream
 REVOKE ALL ON FUNCTION orchestrator.set_client_kind(p_instance_id text, p_kind text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.set_client_kind(p_instance_id text, p_kind text) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.set_instance_owner(p_instance_id text, p_role text, p_reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.set_instance_owner(p_instance_id text, p_role text, p_reason text) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.set_setting(p_name text, p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.set_setting(p_name text, p_value text) TO orchestrator_admin;
 
@@ -6732,6 +7649,9 @@ GRANT ALL ON FUNCTION orchestrator.signs_of_life() TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.sources_due(p_source text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.sources_due(p_source text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.station_problems(p_stations jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.station_problems(p_stations jsonb) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval, p_force boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.suspend_instance(p_instance_id text, p_incarnation bigint, p_for interval, p_force boolean) TO orchestrator_worker;
@@ -6764,6 +7684,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.add_commands(p_instance_id text, p_o
 
 REVOKE ALL ON FUNCTION orchestrator_private.add_missing_rows() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.unusual_address_problem(p_url text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.address_problem(p_url text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.adopt_ownerships(p_stream_ids bigint[], p_above bigint[], p_run_above boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.alert_conditions() FROM PUBLIC;
@@ -6782,7 +7706,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.any_instance_is_placeable() FROM PUB
 
 REVOKE ALL ON FUNCTION orchestrator_private.applicable_plan(p_plan_id bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.apply_acknowledgement(p_instance_id text, p_incarnation bigint, p_started bigint[], p_started_epochs bigint[], p_stopped bigint[], p_failed jsonb, p_stopped_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.apply_status_event(p_instance orchestrator_private.instance, p_report orchestrator_private.report) FROM PUBLIC;
 
@@ -6810,6 +7734,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.balancing_is_frozen() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.named_capabilities(p_required jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.station_problem(p_url text, p_external_id text, p_name text, p_region text, p_capabilities text[], p_metadata jsonb) FROM PUBLIC;
+
 GRANT INSERT ON TABLE orchestrator.stream_staging TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator_private.batch_rows(p_batch uuid) FROM PUBLIC;
@@ -6835,6 +7761,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.bring_pinned_home(p_decision_id bigi
 REVOKE ALL ON FUNCTION orchestrator_private.call_off(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.call_off_preparations(p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.caller_oid() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.cancel_handovers_to(p_instance_ids text[]) FROM PUBLIC;
 
@@ -6904,6 +7832,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.close_repairs(p_instance_id text) FR
 
 REVOKE ALL ON FUNCTION orchestrator_private.commands_for(p_instance_id text, p_is_explained boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.compare_sessions_anew() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.confirm_preparations(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) FROM PUBLIC;
@@ -6914,7 +7844,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p
 
 REVOKE ALL ON FUNCTION orchestrator_private.confirm_stopped(p_client orchestrator_private.pull_client, p_load bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.confirm_stops(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.confirmed_digest(p_instance_id text) FROM PUBLIC;
 
@@ -7086,9 +8016,13 @@ REVOKE ALL ON FUNCTION orchestrator_private.first_answer(p_client orchestrator_p
 
 REVOKE ALL ON FUNCTION orchestrator_private.fleet_fingerprint() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.former_owners(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.free_the_waiting(p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.free_what_waits_for(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.full_notification_queue() FROM PUBLIC;
 
@@ -7096,7 +8030,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.gate_is_new() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.give_back(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_entries bigint, p_reason text, p_is_final boolean) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.give_streams(p_decision_id bigint, p_stream_ids bigint[], p_from text[], p_to text[], p_reason text, p_run_under bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.go_above(p_instance_id text, p_streams bigint[], p_epochs bigint[], p_runs_them boolean, p_trigger text) FROM PUBLIC;
 
@@ -7228,6 +8162,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_count_of(p_said integer, p_owned 
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_imbalanced() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.is_ipv6(p_text text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.is_migrating(p_application_name text, p_login oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_name(p_text text) FROM PUBLIC;
@@ -7236,11 +8172,29 @@ REVOKE ALL ON FUNCTION orchestrator_private.is_pull_client_here(p_client orchest
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_own_sign(p_client orchestrator_private.pull_client, p_peer text, p_load bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.present_owner(p_owner_role name, p_owner_oid oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_owner(p_login name, p_owner_role name, p_owner_oid oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_plain(p_interval interval) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.is_progress(p_progressing integer, p_processed bigint, p_processed_before bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_same_database() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_short_of(p_client orchestrator_private.pull_client, p_list_length bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.redact(p_text text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.redact(p_text text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.redact(p_text text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.names_secret(p_key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.names_secret(p_key text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.names_secret(p_key text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator_private.is_storable_conninfo(p_conninfo text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator_private.is_storable_conninfo(p_conninfo text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator_private.is_storable_conninfo(p_conninfo text) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator_private.is_too_early(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
@@ -7302,7 +8256,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM
 
 REVOKE ALL ON FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name, p_owner_oid oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.may_be_given_more(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
@@ -7340,11 +8294,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.moves_of_event(p_event_id uuid) FROM
 
 REVOKE ALL ON FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.redact(p_text text) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator_private.redact(p_text text) TO orchestrator_reader;
-GRANT ALL ON FUNCTION orchestrator_private.redact(p_text text) TO orchestrator_admin;
-
-REVOKE ALL ON FUNCTION orchestrator_private.names_secret(p_key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.name_is_free(p_instance orchestrator_private.instance) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.next_cron_time(p_schedule text, p_after timestamp with time zone) FROM PUBLIC;
 
@@ -7506,6 +8456,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.redact_in(p_error jsonb) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION orchestrator_private.redact_json(p_value jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.refuse_other_login(p_instance_id text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.refuse_setting(p_name text, p_value text, p_why text, p_hint text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.refuse_when_paused() FROM PUBLIC;
@@ -7532,9 +8484,15 @@ REVOKE ALL ON FUNCTION orchestrator_private.require_exact_text(p_name text, p_te
 
 REVOKE ALL ON FUNCTION orchestrator_private.require_few(p_name text, p_count integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.require_interval(p_name text, p_value interval, p_least interval, p_most interval) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.require_its_own_word(p_instance orchestrator_private.instance, p_force boolean) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.require_moment(p_name text, p_value timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.require_read_committed() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.require_station(p_argument text, p_problem text, p_given jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.requirement_of(p_capabilities text[], p_region text) FROM PUBLIC;
 
@@ -7542,7 +8500,11 @@ REVOKE ALL ON FUNCTION orchestrator_private.requirement_reach() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.return_changed(p_source text, p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.return_of(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.return_to_owners(p_decision_id bigint, p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.rival_of(p_client orchestrator_private.pull_client, p_address text, p_peer text) FROM PUBLIC;
 
@@ -7607,6 +8569,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.step_clock(p_step interval, p_within
 REVOKE ALL ON FUNCTION orchestrator_private.step_instance(p_instance_id text, p_event text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.stepped_clock() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.stopped_ownerships(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.stored_times() FROM PUBLIC;
 
