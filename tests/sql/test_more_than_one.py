@@ -174,8 +174,9 @@ def test_what_an_owner_that_beats_on_has_not_stopped_waits_for_two_leases(fleet:
     other = fleet.register("fv-2")
     fleet.settle()
     [stream_id] = owner.running
-    fleet.admin("set_stream_active", stream_id=stream_id, active=False)
-    fleet.admin("set_stream_active", stream_id=stream_id, active=True)
+    url = fleet.stream(stream_id)["url"]
+    fleet.admin("remove_stream", stream_id=stream_id)
+    stream_id = fleet.one("add_stream", url=url)["stream_id"]
     for seconds in (*[10] * (2 * lease // 10 - 1), 9):
         fleet.clock.advance(f"{seconds} seconds")
         for worker in (owner, other):
