@@ -131,3 +131,13 @@ def test_what_is_heard_counts_until_the_end_of_its_own_term(watched: Watched) ->
     own.stopped = True
     own.renew(watched.now)
     assert not own.counts(term) and own.counts(own.term) and own.term == term + 1
+
+
+@pytest.mark.parametrize(("lease", "longest"), [(10.0, 3.0), (90.0, 43.0), (300.0, 146.0)])
+def test_a_stop_timeout_that_leaves_a_beat_less_than_half_a_lease_is_refused(lease: float, longest: float) -> None:
+    def isolate(stop_timeout: float) -> Isolation:
+        return Isolation(lease, stop_timeout, lambda: False, lambda: float("inf"), lambda: None)
+
+    assert isolate(longest).stop_after == lease / 2
+    with pytest.raises(ValueError, match="too short"):
+        isolate(longest + 0.01)

@@ -11,6 +11,7 @@ import pytest
 from tests.shim.support import Recorder, until
 from worker_shim import Worker, retry
 from worker_shim.calls import Calls, Member
+from worker_shim.connection import Listener
 
 LOST = psycopg.OperationalError("the connection is lost")
 
@@ -248,6 +249,52 @@ async def test_streams_that_could_not_be_given_back_are_heard_on(line: Line, pro
     await asyncio.wrap_future(worker.release([1, 2]))
     await until(lambda: {each.stream_id for each in running.running} == {3})
     assert await running.stop_all(5)
+
+
+async def test_a_worker_out_of_step_repairs_itself_in_three_attempts_and_registers_anew_after_them(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R3.1, R3.2: the first follows the beat's commands, two report everything."""
+    worker = _worker(line)
+    worker._loop.begin()
+    command = {"action": "add", "stream_id": 1, "epoch": 5, "name": "Radio", "url": "http://x/", "metadata": None}
+    worker._assignments.apply([command])
+    answer = line.call
+
+    async def answer_with_commands(function: str, **parameters: Any) -> list[dict[str, Any]]:
+        await answer(function, **parameters)
+        return [command] if function in ("heartbeat", "report_streams") else []
+
+    monkeypatch.setattr(line, "call", answer_with_commands)
+    reports = []
+    for _ in range(4):
+        assert worker.is_registered
+        await worker._protocol._beat()
+        reports.append([function for function, _ in line.asked].count("report_streams"))
+    assert reports == [0, 1, 2, 2] and not worker.is_registered
+    assert await worker._assignments.supervisor.stop_all(5)
+
+
+@pytest.mark.parametrize(("rounds", "level"), [(1, "WARNING"), (5, "WARNING"), (6, "CRITICAL"), (60, "CRITICAL")])
+async def test_the_sixth_round_that_fails_in_a_row_is_critical(
+    line: Line, rounds: int, level: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """R4.2: more than five."""
+    monkeypatch.setattr(retry.Breaker, "fail_counter", rounds)
+    await _worker(line)._protocol._handle(LOST)
+    (said,) = [record for record in caplog.records if "database away" in record.message]
+    assert said.levelname == level
+
+
+async def test_the_loss_of_a_connection_wakes_every_worker_that_shares_it() -> None:
+    one, *others = (Listener("", "orchestrator", f"orchestrator.fv-{n}", 30) for n in (1, 2, 3))
+    wakes = [asyncio.Event() for _ in range(3)]
+    for listener in others:
+        listener.share(one)
+    for listener, wake in zip((one, *others), wakes, strict=True):
+        listener._wake = wake
+    one._connection._tell_of_loss()
+    assert all(wake.is_set() for wake in wakes)
 
 
 async def test_a_failure_of_the_connection_is_logged_without_its_password(
