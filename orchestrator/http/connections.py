@@ -103,6 +103,13 @@ def bounded(limits: Limits) -> type[asyncio.Protocol]:
         def on_message_complete(self) -> None:
             self._count(0)
             super().on_message_complete()
+            if self._rests():
+                self._stop_waiting()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self._rests() and self.cycle.more_body and self._deadline is None:
+                self._wait(limits.patience)  # it was answered before its body had come, which is not waited for longer
 
         def send_400_response(self, msg: str) -> None:
             self._refuse(self._found or _UNREADABLE)

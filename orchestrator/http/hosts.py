@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 
 _NAME = re.compile(r"^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]+)?$")
 _HOST = re.compile(r"^(?:\[([0-9a-f:.]+)\]|([^\[\]:/@]+))(?::[0-9]*)?$")
@@ -12,6 +13,7 @@ def is_name(text: str) -> bool:
     return bool(_NAME.match(text))
 
 
+@lru_cache(maxsize=256)
 def is_loopback(name: str) -> bool:
     """Whether a name or an address is this host's own."""
     try:
@@ -20,6 +22,7 @@ def is_loopback(name: str) -> bool:
         return name == "localhost"
 
 
+@lru_cache(maxsize=256)
 def without_port(host: str) -> str:
     """The name in a Host header, in lower case; empty when there is none."""
     found = _HOST.match(host)

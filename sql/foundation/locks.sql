@@ -48,9 +48,9 @@ comment on function {{ private }}.require_read_committed() is 'Refuse (OR101) a 
 
 create or replace function {{ private }}.tenths(p_at timestamptz)
     returns integer
-    language sql immutable parallel safe
+    language sql stable parallel safe
 begin atomic
-    select ((extract(epoch from p_at) * 10)::bigint & 2147483647)::integer;
+    select ((date_part('epoch', p_at) * 10)::bigint & 2147483647)::integer;
 end;
 comment on function {{ private }}.tenths(timestamptz) is 'Tenths of a second since 1970, of which the lowest 31 bits: the same again after seven years.';
 

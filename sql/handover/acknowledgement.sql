@@ -47,14 +47,14 @@ begin
     end if;
     perform {{ private }}.authorize_instance(p_instance_id, p_incarnation);
 
-    -- What it says it runs it has not stopped: a stop beside it speaks of what was before.
-    select array_agg(u.stream_id), array_agg(least(u.epoch, r.epoch - 1))
-    into v_stops, v_stop_epochs
-    from unnest(p_stopped, p_stopped_epochs) as u(stream_id, epoch)
-    left join (
-        select t.stream_id, min(t.epoch) as epoch from unnest(p_started, p_started_epochs) as t(stream_id, epoch) group by t.stream_id
-    ) as r on r.stream_id = u.stream_id;
-    if v_stops is not null then
+    if cardinality(p_stopped) > 0 then
+        -- What it says it runs it has not stopped: a stop beside it speaks of what was before.
+        select array_agg(u.stream_id), array_agg(least(u.epoch, r.epoch - 1))
+        into v_stops, v_stop_epochs
+        from unnest(p_stopped, p_stopped_epochs) as u(stream_id, epoch)
+        left join (
+            select t.stream_id, min(t.epoch) as epoch from unnest(p_started, p_started_epochs) as t(stream_id, epoch) group by t.stream_id
+        ) as r on r.stream_id = u.stream_id;
         v_stopped := {{ private }}.confirm_stops(p_instance_id, v_stops, v_stop_epochs);
         -- a hand-over that was called off when it had stopped already: it is to start again
         perform {{ private }}.await_restarts(

@@ -79,6 +79,17 @@ declare
     v_run_under bigint[];
     v_returned integer;
 begin
+    -- nearly always none of them was ever heard
+    if not exists (select from {{ private }}.movement as m where m.stream_id = any(p_stream_ids))
+        and not exists (select from {{ private }}.withdrawal as w where w.stream_id = any(p_stream_ids))
+        and not exists (
+            select from {{ private }}.stream as s
+            join {{ private }}.withdrawal as w on md5(w.url) = md5(s.url) and w.url is not null
+            where s.stream_id = any(p_stream_ids)
+        )
+    then
+        return 0;
+    end if;
     select array_agg(f.stream_id), array_agg(f.instance_id), array_agg(f.run_under)
     into v_stream_ids, v_to, v_run_under
     from {{ private }}.former_owners(p_stream_ids) as f;

@@ -46,6 +46,13 @@ declare
     v_group record;
     v_moved integer := 0;
 begin
+    if not exists (
+        select from {{ private }}.refusal as f where f.stream_id = any(p_stream_ids) and f.until > {{ private }}.now()
+    ) then
+        return {{ private }}.distribute_without(
+            p_decision_id, p_requirement_id, p_stream_ids, p_from, p_live, p_stay, p_reason, '{}'
+        );
+    end if;
     -- what was refused goes first: it has fewer places to go to
     for v_group in
         select

@@ -22,18 +22,21 @@ declare
     v_requirement_id integer;
     v_decision_id bigint;
 begin
-    perform {{ private }}.require_station('p_url', {{ private }}.station_problem(p_url), to_jsonb(left(p_url, 200)));
-    perform {{ private }}.require_station(
-        'p_external_id', {{ private }}.station_problem(p_url, p_external_id => p_external_id), to_jsonb(left(p_external_id, 200))
-    );
+    if {{ private }}.station_problem(p_url, p_external_id, p_name, p_region, p_required_capabilities, p_metadata) is not null then
+        -- which argument it is about
+        perform {{ private }}.require_station('p_url', {{ private }}.station_problem(p_url), to_jsonb(left(p_url, 200)));
+        perform {{ private }}.require_station(
+            'p_external_id', {{ private }}.station_problem(p_url, p_external_id => p_external_id), to_jsonb(left(p_external_id, 200))
+        );
+        perform {{ private }}.require_station('p_name', {{ private }}.station_problem(p_url, p_name => p_name), to_jsonb(left(p_name, 200)));
+        perform {{ private }}.require_station('p_region', {{ private }}.station_problem(p_url, p_region => p_region), to_jsonb(left(p_region, 200)));
+        perform {{ private }}.require_station(
+            'p_required_capabilities', {{ private }}.station_problem(p_url, p_capabilities => p_required_capabilities),
+            to_jsonb(p_required_capabilities)
+        );
+        perform {{ private }}.require_station('p_metadata', {{ private }}.station_problem(p_url, p_metadata => p_metadata), p_metadata);
+    end if;
     perform {{ private }}.require_argument('p_external_id', p_external_id is distinct from '', '""', 'an id, or none');
-    perform {{ private }}.require_station('p_name', {{ private }}.station_problem(p_url, p_name => p_name), to_jsonb(left(p_name, 200)));
-    perform {{ private }}.require_station('p_region', {{ private }}.station_problem(p_url, p_region => p_region), to_jsonb(left(p_region, 200)));
-    perform {{ private }}.require_station(
-        'p_required_capabilities', {{ private }}.station_problem(p_url, p_capabilities => p_required_capabilities),
-        to_jsonb(p_required_capabilities)
-    );
-    perform {{ private }}.require_station('p_metadata', {{ private }}.station_problem(p_url, p_metadata => p_metadata), p_metadata);
     perform {{ private }}.require_argument(
         'p_required_capabilities', array_position(p_required_capabilities, null) is null, to_jsonb(p_required_capabilities),
         'names of capabilities, none of them null'
@@ -55,9 +58,10 @@ begin
     perform {{ private }}.add_assignments(array[v_stream_id]);
 
     v_decision_id := {{ private }}.open_decision('new stream', 'add_stream', null, jsonb_build_object('stream_id', v_stream_id));
-    if {{ private }}.return_to_owners(v_decision_id, array[v_stream_id]) = 0
-        and exists (select from {{ private }}.assignment as a where a.stream_id = v_stream_id and a.waiting_since <= {{ private }}.now())
-    then
+    if exists (select from {{ private }}.withdrawal as w where md5(w.url) = md5(p_url) and w.url is not null) then
+        perform {{ private }}.return_to_owners(v_decision_id, array[v_stream_id]);
+    end if;
+    if exists (select from {{ private }}.assignment as a where a.stream_id = v_stream_id and a.waiting_since <= {{ private }}.now()) then
         perform {{ private }}.distribute(v_decision_id, v_requirement_id, array[v_stream_id], array[null::text], false, false, 'placed');
     end if;
     perform {{ private }}.close_decision(v_decision_id);

@@ -129,12 +129,16 @@ def test_slow_clients_are_cut_off_and_harm_no_other(serve: Serve) -> None:
     beginnings = [
         b"",
         b"GET /status HTTP/1.1\r\nHost: localhost\r\n",
+        b"POST /heartbeat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 100\r\n\r\n{",
+        # answered before its body comes: there is no such route, and a body has a type
+        b"POST /nowhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
         b"POST /heartbeat HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{",
     ]
     slow = []
     for number in range(min(10_000, hard - 1_000)):
         connection = socket.create_connection(("127.0.0.1", face.port))
-        connection.sendall(beginnings[number % 3])
+        connection.sendall(beginnings[number % len(beginnings)])
         slow.append(connection)
     assert face.http.get("/status").status_code == 200
 

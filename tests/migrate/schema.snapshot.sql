@@ -1129,7 +1129,7 @@ CREATE FUNCTION orchestrator_private.now() RETURNS timestamp with time zone
 COMMENT ON FUNCTION orchestrator_private.now() IS 'The time now, moving on within a transaction.';
 
 CREATE FUNCTION orchestrator_private.tenths(p_at timestamp with time zone) RETURNS integer
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.tenths(p_at timestamp with time zone) IS 'Tenths of a second since 1970, of which the lowest 31 bits: the same again after seven years.';

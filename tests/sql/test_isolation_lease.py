@@ -20,6 +20,15 @@ def _pair(fleet: Fleet, streams: int = 2) -> tuple[Worker, Worker]:
     return first, second
 
 
+def _anew(fleet: Fleet, owner: Worker) -> int:
+    """Its one stream is removed and added again, which is another stream of the same address: its id."""
+    [stream_id] = owner.running
+    url = fleet.stream(stream_id)["url"]
+    fleet.admin("remove_stream", stream_id=stream_id)
+    anew: int = fleet.one("add_stream", url=url)["stream_id"]
+    return anew
+
+
 def _pass(fleet: Fleet, seconds: int, beating: Worker) -> None:
     """Time passes in which only one worker beats and obeys, and the jobs run."""
     for _ in range(seconds // 5):
@@ -169,11 +178,9 @@ def test_the_same_process_may_register_again_at_once(fleet: Fleet) -> None:
     assert fleet.register("fv-1", **LEASE).incarnation == first.incarnation + 1
 
 
-def test_a_stream_switched_off_and_on_waits_until_its_owner_has_confirmed(fleet: Fleet) -> None:
+def test_a_stream_removed_and_added_waits_until_its_owner_has_confirmed(fleet: Fleet) -> None:
     first, second = _pair(fleet)
-    [stream_id] = first.running
-    for active in (False, True):
-        fleet.admin("set_stream_active", stream_id=stream_id, active=active)
+    stream_id = _anew(fleet, first)
     assert fleet.stream(stream_id)["state"] == "waiting"
     _pass(fleet, 20, second)
     assert fleet.stream(stream_id)["state"] == "waiting"
@@ -182,11 +189,9 @@ def test_a_stream_switched_off_and_on_waits_until_its_owner_has_confirmed(fleet:
     assert fleet.stream(stream_id)["instance_id"] is not None
 
 
-def test_a_stream_switched_off_and_on_is_given_away_when_its_owner_must_have_stopped(fleet: Fleet) -> None:
+def test_a_stream_removed_and_added_is_given_away_when_its_owner_must_have_stopped(fleet: Fleet) -> None:
     first, second = _pair(fleet)
-    [stream_id] = first.running
-    for active in (False, True):
-        fleet.admin("set_stream_active", stream_id=stream_id, active=active)
+    stream_id = _anew(fleet, first)
     seconds = _given_after(fleet, stream_id, second)
     assert 90 <= seconds <= 190
     assert first.status == "inactive"
@@ -194,25 +199,22 @@ def test_a_stream_switched_off_and_on_is_given_away_when_its_owner_must_have_sto
 
 def test_a_stream_that_may_still_run_elsewhere_cannot_be_given_away_by_hand(fleet: Fleet) -> None:
     first, second = _pair(fleet)
-    [stream_id] = first.running
-    for active in (False, True):
-        fleet.admin("set_stream_active", stream_id=stream_id, active=active)
+    stream_id = _anew(fleet, first)
     for function in ("move_stream", "pin_stream"):
         with refused("OR405") as refusal:
             fleet.admin(function, stream_id=stream_id, instance_id="fv-2")
         assert refusal.value.detail is not None
         assert "may still be running it" in refusal.value.detail["why"]
+    stopped = sorted(first.running)
     first.running = {}
-    first.acknowledge(stopped=[stream_id])
+    first.acknowledge(stopped=stopped)
     fleet.admin("move_stream", stream_id=stream_id, instance_id="fv-2")
     assert stream_id in [row["stream_id"] for row in second.beat()]
 
 
 def test_no_alert_while_a_stream_waits_for_its_owner_to_stop(fleet: Fleet) -> None:
     first, second = _pair(fleet)
-    [stream_id] = first.running
-    for active in (False, True):
-        fleet.admin("set_stream_active", stream_id=stream_id, active=active)
+    stream_id = _anew(fleet, first)
     for _ in range(17):
         _pass(fleet, 5, second)
         first.beat()

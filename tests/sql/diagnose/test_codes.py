@@ -12,7 +12,7 @@ OF_THE_COMMAND = {"migrations_pending"}
 
 
 def _said(path: Path) -> set[str]:
-    severity = r"(?:select\s+'(?:critical|warning|info)'|'(?:critical|warning|info)' end|e\.severity)"
+    severity = r"(?:select\s+'(?:critical|warning|info)'|'(?:critical|warning|info)' end|[eh]\.severity)"
     return set(re.findall(severity + r",\s*'([a-z_]+)'", path.read_text()))
 
 

@@ -171,6 +171,32 @@ def test_a_listener_that_holds_up_the_queue_is_found_and_ended(own_server: str) 
         raise AssertionError("the queue stays full")
 
 
+def test_logins_that_kept_decisions_waiting_are_named_for_an_hour(fleet: Fleet, diagnosis: Diagnosis) -> None:
+    """R6.2: more than one login, and one that could not be ended."""
+    diagnosis.sees_no("decisions_held_up")
+    for login, lock, kept, ended in (
+        ("one", "decision", 6, "terminated"),
+        ("one", "table metric_count", 3, "no"),
+        ("two", "decision", 9, "not permitted"),
+    ):
+        fleet.query(
+            "select {p}.record_hold_up(%s, %s, 'psql', %s * interval '1 second', %s) as done", login, lock, kept, ended
+        )
+    found = {row["subject"]: row for row in diagnosis.findings("decisions_held_up")}
+    assert {login: row["severity"] for login, row in found.items()} == {"one": "warning", "two": "critical"}
+    assert found["one"]["finding"].endswith("6.0 s at the longest, by: decision, table metric_count")
+    assert [(held["lock"], held["ended"]) for held in found["one"]["evidence"]["locks"]] == [
+        ("decision", "terminated"),
+        ("table metric_count", "no"),
+    ]
+    fleet.clock.advance(timedelta(minutes=59))
+    assert len(diagnosis.findings("decisions_held_up")) == 2
+    fleet.clock.advance(timedelta(minutes=2))
+    diagnosis.sees_no("decisions_held_up")
+    fleet.run("watch_transactions")
+    assert fleet.query("select login from {p}.hold_up") == []
+
+
 def test_an_owner_that_cannot_see_sessions_is_found_and_given_the_right(
     fleet: Fleet, diagnosis: Diagnosis, superuser: psycopg.Connection[Any]
 ) -> None:
