@@ -76,6 +76,7 @@ def list_streams(target: options.Target, instance_id: str | None, state: str | N
 )
 @click.option("--metadata", metavar="JSON", default="{}", help="An object that goes to the instance as it is.")
 @click.option("--external-id", metavar="ID", help="Its id elsewhere; unique among the streams added by hand.")
+@click.option("--standby/--no-standby", default=None, help="Whether it has a standby (default: the setting standbys).")
 @options.common
 def add(
     target: options.Target,
@@ -85,6 +86,7 @@ def add(
     capabilities: tuple[str, ...],
     metadata: str,
     external_id: str | None,
+    standby: bool | None,
 ) -> None:
     """Add a stream by its URL."""
     answer.act_and_show(
@@ -96,6 +98,7 @@ def add(
         required_capabilities=list(capabilities),
         metadata=_json_object(metadata),
         external_id=external_id,
+        standby=standby,
     )
 
 
@@ -149,6 +152,19 @@ def pin(target: options.Target, stream_id: int | options.SourceId, instance_id: 
 def unpin(target: options.Target, stream_id: int | options.SourceId) -> None:
     """Let balancing move a stream again."""
     answer.act_and_show(target, "unpin_stream", stream_id=stream_id)
+
+
+@stream.command()
+@click.argument("stream_id", type=options.STREAM, shell_complete=completion.streams)
+@click.argument("wish", type=click.Choice(["on", "off", "default"]))
+@options.common
+def standby(target: options.Target, stream_id: int | options.SourceId, wish: str) -> None:
+    """Have a second instance hear a stream, which owns it in the moment in which its owner is lost.
+
+    'default' is what the setting standbys says.
+    """
+    value = {"on": True, "off": False, "default": None}[wish]
+    answer.act_and_show(target, "set_standby", stream_id=stream_id, standby=value)
 
 
 @stream.command()

@@ -36,6 +36,7 @@ as $function$
 declare
     v_decision {{ private }}.decision;
 begin
+    perform {{ private }}.yield_standbys();
     with moved as (
         select m.stream_id, m.from_instance_id as from_id, m.to_instance_id as to_id
         from {{ private }}.movement as m

@@ -13,8 +13,8 @@
 --   withdraw_streams   withdraw
 -- Every caller holds the decision lock; for confirm_starts and await_restarts a shared one is enough.
 -- Locks     stream and assignment rows (by id)
--- Writes    assignment, movement, withdrawal, stall, http_stream
--- Notifies  the owners that fall_back asks to stop
+-- Writes    assignment, movement, withdrawal, standby, stall, http_stream
+-- Notifies  the owners that fall_back asks to stop; instances whose standbys end
 
 create or replace function {{ private }}.add_assignments(p_stream_ids bigint[])
     returns void
@@ -103,6 +103,7 @@ begin
         case when c.from_id is not null then c.from_epoch end
     from changed as c;
     get diagnostics v_given = row_count;
+    perform {{ private }}.standbys_follow(p_stream_ids);
     return v_given;
 end
 $function$;
@@ -184,6 +185,7 @@ begin
             where i.instance_id = a.instance_id and i.keeps_streams and i.is_living
         );
     get diagnostics v_asked = row_count;
+    perform {{ private }}.standbys_make_way(p_stream_ids);
     return v_asked;
 end
 $function$;

@@ -356,6 +356,7 @@ create or replace function {{ private }}.place_fleet(p_decision_id bigint)
 as $function$
 begin
     perform {{ private }}.bring_pinned_home(p_decision_id);
+    perform {{ private }}.promote_for_waiting(p_decision_id);
     perform {{ private }}.place_waiting(p_decision_id, 'placed');
     perform {{ private }}.evacuate(p_decision_id);
     perform {{ private }}.make_room(p_decision_id);

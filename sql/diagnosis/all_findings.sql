@@ -10,7 +10,7 @@ declare
     v_part text;
 begin
     foreach v_part in array array[
-        'findings_capacity', 'findings_waiting', 'findings_pull', 'findings_streams', 'findings_record', 'findings_presence',
+        'findings_capacity', 'findings_waiting', 'findings_standbys', 'findings_pull', 'findings_streams', 'findings_record', 'findings_presence',
         'findings_shares', 'findings_bounds', 'findings_settings', 'findings_balance', 'findings_jobs', 'findings_sources',
         'findings_witnesses', 'findings_music', 'findings_history', 'findings_sessions', 'findings_connections', 'findings_heartbeats', 'findings_clock', 'findings_schema'
     ] loop

@@ -20,6 +20,12 @@ as $function$
         where a.next_instance_id is not null
         group by a.next_instance_id
     ),
+    standing_by as (
+        select s.instance_id, count(*) as standbys, bit_xor({{ private }}.digest_of(s.stream_id, s.number)) as standby_digest
+        from {{ private }}.standby as s
+        where s.ended_at is null
+        group by s.instance_id
+    ),
     movable as (
         select r.instance_id, sum(r.movable) as movable from {{ private }}.requirement_load as r group by r.instance_id
     ),
@@ -27,15 +33,18 @@ as $function$
         select
             l.instance_id,
             jsonb_build_object(
-                'owned', l.owned, 'incoming', l.incoming, 'outgoing', l.outgoing, 'movable', coalesce(m.movable, 0), 'digest', l.digest
+                'owned', l.owned, 'incoming', l.incoming, 'outgoing', l.outgoing, 'movable', coalesce(m.movable, 0), 'digest', l.digest,
+                'standbys', l.standbys, 'standby_digest', l.standby_digest
             ) as counted,
             jsonb_build_object(
                 'owned', coalesce(r.owned, 0), 'incoming', coalesce(c.incoming, 0), 'outgoing', coalesce(r.outgoing, 0),
-                'movable', coalesce(r.movable, 0), 'digest', coalesce(r.digest, 0)
+                'movable', coalesce(r.movable, 0), 'digest', coalesce(r.digest, 0),
+                'standbys', coalesce(s.standbys, 0), 'standby_digest', coalesce(s.standby_digest, 0)
             ) as recounted
         from {{ private }}.instance_load as l
         left join recount as r on r.instance_id = l.instance_id
         left join coming as c on c.instance_id = l.instance_id
+        left join standing_by as s on s.instance_id = l.instance_id
         left join movable as m on m.instance_id = l.instance_id
         where p_parts = 1 or abs(hashtext(l.instance_id) % p_parts) = p_part
     )

@@ -40,6 +40,18 @@ begin
     ) as c
     where l.instance_id = c.instance_id and (l.owned, l.incoming, l.outgoing, l.digest) <> (c.owned, c.incoming, c.outgoing, c.digest);
 
+    update {{ private }}.instance_load as l
+    set standbys = c.standbys, standby_digest = c.digest
+    from (
+        select
+            i.instance_id, count(s.number)::integer as standbys,
+            coalesce(bit_xor({{ private }}.digest_of(s.stream_id, s.number)), 0) as digest
+        from {{ private }}.instance as i
+        left join {{ private }}.standby as s on s.instance_id = i.instance_id and s.ended_at is null
+        group by i.instance_id
+    ) as c
+    where l.instance_id = c.instance_id and (l.standbys, l.standby_digest) <> (c.standbys, c.digest);
+
     insert into {{ private }}.requirement_load as l (instance_id, requirement_id, movable)
     select r.instance_id, r.requirement_id, sum(r.movable)
     from {{ private }}.assignment as a cross join lateral {{ private }}.load_of(a.stream_id, a.epoch, a.instance_id, a.next_instance_id, a.requirement_id, a.state, a.pinned_to) as r

@@ -1,6 +1,7 @@
 -- Job: notice instances that are late, lost or forgotten (R1.2, R4.1).
 --   session    the lock of the attached session is gone, and no beat for disconnect_grace
 --   silence    no beat for the instance's lease, or else heartbeat_timeout
+--   takeover   no beat for standby_takeover: the instance is not lost, but standbys of its streams own them (standby_takeover.sql)
 -- A lease is a promise: no rule declares an instance lost before it is over. When the server was restarted or
 -- promoted, or most sessions vanished together, it is the database that was away and not the fleet: sessions are believed
 -- again after restart_grace, and silence counts from the server's return. When most fall silent together, silence is believed
@@ -31,6 +32,7 @@ begin
             where (cardinality(p_watched) > 0 or c.silence_trusted_from > {{ private }}.now())
                 and c.silence_trusted_from is distinct from {{ private }}.silence_trust(p_watched)
         )
+        or exists (select from {{ private }}.silent_owners())
         or exists (select from {{ private }}.pull_client)
         and exists (
             select from {{ private }}.controller as c where c.pull_trusted_from is distinct from {{ private }}.pull_silence_trust()
@@ -133,6 +135,12 @@ begin
             'lost', to_jsonb(v_lost.instance_ids), 'decision_id', v_decision.decision_id, 'rule', v_decision.rule,
             'moves', v_decision.moves, 'least_moves', v_decision.least_moves, 'still_waiting', v_decision.still_waiting
         );
+    end if;
+
+    v_ids := {{ private }}.lock_watched(array(select s.instance_id from {{ private }}.silent_owners() as s));
+    if cardinality(v_ids) > 0 then
+        v_decision := {{ private }}.take_over(v_ids);
+        v_result := v_result || jsonb_build_object('taken_over', to_jsonb(v_ids), 'promoted', v_decision.moves);
     end if;
 
     v_ids := array(select {{ private }}.instances_forgotten());

@@ -67,9 +67,13 @@ begin
         if v_decides then
             v_started := v_started + {{ private }}.confirm_preparations(p_instance_id, p_started, p_started_epochs);
         end if;
+        if 0 > any(p_started_epochs) then
+            v_started := v_started + {{ private }}.confirm_standbys(p_instance_id, p_started, p_started_epochs);
+        end if;
     end if;
     if jsonb_array_length(p_failed) > 0 then
-        v_failed := {{ private }}.record_stream_failures(p_instance_id, p_failed) + {{ private }}.note_failed_preparations(p_instance_id, p_failed);
+        v_failed := {{ private }}.record_stream_failures(p_instance_id, p_failed) + {{ private }}.note_failed_preparations(p_instance_id, p_failed)
+            + {{ private }}.note_failed_standbys(p_instance_id, p_failed);
     end if;
     return query select v_started, v_stopped, v_failed, v_said - v_started - v_stopped - v_failed;
 end

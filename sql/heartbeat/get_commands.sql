@@ -21,6 +21,10 @@ begin
     union all
     select c.*
     from {{ private }}.prepare_commands(p_instance_id) as c
+    where exists (select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.incarnation = p_incarnation)
+    union all
+    select c.*
+    from {{ private }}.standby_commands(p_instance_id, null) as c
     where exists (select from {{ private }}.instance as i where i.instance_id = p_instance_id and i.incarnation = p_incarnation);
 end
 $function$;

@@ -51,10 +51,11 @@ begin
             end,
             stalled = coalesce(jsonb_array_length(v_report.stalled), 0),
             breaker = v_report.breaker,
-            breaker_opened = v_report.breaker_opened
+            breaker_opened = v_report.breaker_opened,
+            standbys_silent = v_report.standbys_silent
         from {{ private }}.instance as i
         join {{ private }}.instance_load as l on l.instance_id = i.instance_id
-        cross join lateral {{ private }}.wanted_interval(i.lease) as w
+        cross join lateral {{ private }}.wanted_interval(i.lease, l.has_standbys) as w
         -- no collation of the caller's own making
         where i.instance_id = p_instance_id collate "default"
             and h.instance_id = i.instance_id
@@ -80,9 +81,13 @@ begin
             )
         returning
             l.incoming, w.seconds as wanted_interval,
+            -- one that does not speak of standbys has none
+            coalesce(v_report.standbys, 0) = l.standby_digest as standbys_in_step,
             not v_is_heard
             and v_report.stalled is null
             and l.incoming = 0
+            and coalesce(v_report.standbys, 0) = l.standby_digest
+            and v_report.standby_window is null
             and (v_report.heartbeat_interval is null or abs(v_report.heartbeat_interval - w.seconds) < 0.001)
             and not exists (select from {{ private }}.jobs_waiting()) as is_all
         into v_said;
@@ -118,8 +123,12 @@ begin
         end if;
     end if;
 
+    if not v_said.standbys_in_step then
+        return query select c.* from {{ private }}.standby_commands(p_instance_id, coalesce(v_report.standbys, 0)) as c;
+    end if;
+
     -- what it should know
-    v_notice := {{ private }}.notice_for(v_said.wanted_interval, v_said.incoming, v_report.heartbeat_interval);
+    v_notice := {{ private }}.notice_for(v_said.wanted_interval, v_said.incoming, v_report.heartbeat_interval, v_report.standby_window);
     if v_notice is not null then
         return query select 'notice', null::bigint, null::bigint, null::text, null::text, v_notice;
     end if;
@@ -130,13 +139,13 @@ comment on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) is
 p_instance_id: the instance.
 p_incarnation: its incarnation, as register_instance returned it.
 p_digest: the digest of what it runs, a signed 64-bit integer; null says nothing about it.
-p_report: what else it knows, all keys optional: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage and memory_usage (percent), last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for" (seconds)}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).
-action: add, remove (of stream 0, which nobody has: what is reported is not known here, and report_streams is to tell it in full), restart (a silent stream), prepare (hear the stream without being its owner yet, acknowledge a start when it is heard, and stop preparing what is not named any more) or notice.
+p_report: what else it knows, all keys optional: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage and memory_usage (percent), last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for" (seconds)}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took), standbys (the digest of what it hears as a standby, over the numbers of these), standby_window (seconds that its standbys keep), standbys_silent ([{"stream_id", "epoch" (the number), "silent_for"}]).
+action: add, remove (of stream 0, which nobody has: what is reported is not known here, and report_streams is to tell it in full), restart (a silent stream), prepare (hear the stream without being its owner yet, acknowledge a start when it is heard, and stop preparing what is not named any more), standby (hear the stream without being its owner, and acknowledge a start when it is heard), standby_end (hear it no more; of stream 0: end every standby that this answer does not name; what the answer adds is promoted and not ended) or notice.
 stream_id: the stream; null for a notice.
-epoch: the epoch under which to start or stop it; for prepare the one that it is going to have.
-name: the name of the station; only for add and prepare.
-url: its address; only for add and prepare.
-metadata: what the source knows about it; for a notice heartbeat_interval (seconds, to beat so often from now on), next_beat_in (seconds, when a stream is on its way) and no_driver_for (seconds).
+epoch: the epoch under which to start or stop it; for prepare the one that it is going to have; of a standby its number, which is below zero.
+name: the name of the station; only for add, prepare and standby.
+url: its address; only for add, prepare and standby.
+metadata: what the source knows about it; for a notice heartbeat_interval (seconds, to beat so often from now on), next_beat_in (seconds, when a stream is on its way), standby_window (seconds that standbys are to keep from now on) and no_driver_for (seconds).
 Raises: OR101, OR103, OR106, OR301, 55P03.
 Example: select * from {{ api }}.heartbeat(''fingerv7-001'', 1, 0, ''{"current_streams": 0, "cpu_usage": 12.5}'');';
 revoke all on function {{ api }}.heartbeat(text, bigint, bigint, jsonb) from public;

@@ -43,7 +43,7 @@ end
 $function$;
 comment on function {{ private }}.driver_is_missing() is 'No driver is there to run jobs that are long due. Of one that is connected this is known at a second beat, at least 5 s later.';
 
-create or replace function {{ private }}.wanted_interval(p_lease interval)
+create or replace function {{ private }}.wanted_interval(p_lease interval, p_has_standbys boolean)
     returns table (seconds double precision)
     language sql stable
 as $function$
@@ -54,15 +54,18 @@ as $function$
                 when c.recovery_since is null then s.value::interval
                 else least(2 * s.value::interval, {{ private }}.setting_interval('heartbeat_warning') * 2 / 3)
             end,
-            p_lease / 2
+            p_lease / 2,
+            case when p_has_standbys then {{ private }}.setting_interval('standby_takeover') / 4 end
         ))
     from {{ private }}.controller as c
     cross join {{ private }}.setting as s
     where s.name = 'heartbeat_interval'
 $function$;
-comment on function {{ private }}.wanted_interval(interval) is 'How often an instance with this lease is to beat now.';
+comment on function {{ private }}.wanted_interval(interval, boolean) is 'How often an instance with this lease is to beat now; one whose streams have standbys so often that a lost beat moves nothing.';
 
-create or replace function {{ private }}.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision)
+create or replace function {{ private }}.notice_for(
+    p_wanted double precision, p_incoming integer, p_interval double precision, p_window double precision
+)
     returns jsonb
     language plpgsql volatile
 as $function$
@@ -70,6 +73,7 @@ declare
     v_job text;
     v_overdue interval;
     v_told double precision := case when abs(p_interval - p_wanted) >= 0.001 then p_wanted end;
+    v_window double precision := case when p_window is not null then extract(epoch from {{ private }}.setting_interval('standby_window')) end;
 begin
     if exists (select from {{ private }}.jobs_waiting()) then
         select o.job, o.overdue into v_job, v_overdue from {{ private }}.overdue_job() as o;
@@ -88,15 +92,19 @@ begin
     if p_interval is null then
         return null; -- it would not understand
     end if;
-    if v_told is null and p_incoming = 0 and v_overdue is null then
+    if abs(v_window - p_window) < 0.001 then
+        v_window := null;
+    end if;
+    if v_told is null and p_incoming = 0 and v_overdue is null and v_window is null then
         return null;
     end if;
     return jsonb_strip_nulls(jsonb_build_object(
         'heartbeat_interval', v_told,
         -- its owner may let go at any moment, and the notification of that may get lost
         'next_beat_in', case when p_incoming > 0 then 2 end,
+        'standby_window', v_window,
         'no_driver_for', extract(epoch from date_trunc('second', v_overdue))
     ));
 end
 $function$;
-comment on function {{ private }}.notice_for(double precision, integer, double precision) is 'What a worker that goes by p_interval (seconds; null: it would not understand) should know: another interval of beats than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
+comment on function {{ private }}.notice_for(double precision, integer, double precision, double precision) is 'What a worker that goes by p_interval (seconds; null: it would not understand) should know: another interval of beats, or another window of its standbys (p_window), than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';

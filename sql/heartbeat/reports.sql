@@ -63,6 +63,7 @@ begin
         or least(v_report.cpu_usage, v_report.memory_usage, v_report.round_trip) < 0
         or v_report.heartbeat_interval not between 0.001 and 86400
         or v_report.round_trip > 86400
+        or v_report.standby_window not between 0 and 86400
         or v_report.breaker not in ('closed', 'half-open', 'open')
         or length(v_report.status) > 100
         or least(v_report.last_activity, v_report."timestamp") < '2000-01-01'
@@ -72,6 +73,9 @@ begin
     end if;
     if v_report.stalled is not null then
         perform {{ private }}.check_stalled(v_report.stalled);
+    end if;
+    if v_report.standbys_silent is not null then
+        perform {{ private }}.check_stalled(v_report.standbys_silent);
     end if;
     return v_report;
 exception

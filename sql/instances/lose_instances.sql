@@ -89,6 +89,7 @@ begin
     where i.instance_id = any(p_instance_ids);
     perform {{ private }}.fail_over(v_decision_id, p_instance_ids, p_rule);
     perform {{ private }}.unassign_from_pull_clients(v_decision_id, p_instance_ids, p_rule);
+    perform {{ private }}.forget_standbys(p_instance_ids);
     select sum(l.owned) into v_kept from {{ private }}.instance_load as l where l.instance_id = any(p_instance_ids);
     if v_kept > 0 then
         update {{ private }}.decision as d

@@ -168,6 +168,7 @@ create or replace function {{ private }}.end_old_process(p_instance_id text)
 as $function$
 declare
     v_decision_id bigint;
+    v_promoted integer := 0;
 begin
     -- it cannot confirm any more what it was asked to stop, and it has stopped
     perform {{ private }}.place_unplaced(c.unplaced)
@@ -180,18 +181,29 @@ begin
         'hand-over', true
     ) as c;
     delete from {{ private }}.withdrawal as w where w.instance_id = p_instance_id;
+    perform {{ private }}.restart_standbys(p_instance_id);
     if exists (select from {{ private }}.assignment as a where a.instance_id = p_instance_id) then
         v_decision_id := {{ private }}.open_decision(
             'new process', 'register_instance', null, jsonb_build_object('instance_id', p_instance_id)
         );
+        -- what the old process heard last only a standby has, unless it stopped to be restarted
+        if exists (
+            select from {{ private }}.instance as i
+            where i.instance_id = p_instance_id and i.suspended_until is null and i.placement = 'push' and not i.metadata ? 'http'
+        ) then
+            v_promoted := {{ private }}.promote_standbys_of(v_decision_id, array[p_instance_id]);
+        end if;
+        if v_promoted > 0 then
+            perform {{ private }}.request_settle('returned', p_instance_id);
+        end if;
         perform {{ private }}.renew_epochs(
             array(select a.stream_id from {{ private }}.assignment as a where a.instance_id = p_instance_id order by a.stream_id)
         );
-        perform {{ private }}.close_decision(v_decision_id, 0, 0);
+        perform {{ private }}.close_decision(v_decision_id, v_promoted, v_promoted);
     end if;
 end
 $function$;
-comment on function {{ private }}.end_old_process(text) is 'Fence the old process of an instance: its streams stay where they are, under new epochs.';
+comment on function {{ private }}.end_old_process(text) is 'Fence the old process of an instance: its streams stay where they are, under new epochs, but for those that standbys hear.';
 
 create or replace function {{ private }}.welcome_back(p_known {{ private }}.instance, p_max_streams integer)
     returns void

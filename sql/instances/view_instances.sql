@@ -55,10 +55,11 @@ select
     i.placement,
     i.keeps_streams,
     -- a role that was dropped is found by diagnose()
-    i.status = 'removed' and i.standing_order is null and not i.name_is_reserved as name_is_free
+    i.status = 'removed' and i.standing_order is null and not i.name_is_reserved as name_is_free,
+    l.standbys as standby_streams
 from {{ private }}.instance as i
 inner join {{ private }}.instance_load as l on i.instance_id = l.instance_id
 inner join {{ private }}.heartbeat as h on i.instance_id = h.instance_id
 -- its present name, if it was renamed
 left join pg_catalog.pg_roles as o on o.oid = coalesce((select r.oid from pg_catalog.pg_roles as r where r.rolname = i.owner_role), i.owner_oid);
-comment on view {{ api }}.instances is 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, which has no fair share. keeps_streams: it hears on what is taken from it, so its streams cannot be moved while it lives. login: the login or group role that its name belongs to. name_is_free: any worker login may register under its name, and owns it then.';
+comment on view {{ api }}.instances is 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, which has no fair share. keeps_streams: it hears on what is taken from it, so its streams cannot be moved while it lives. login: the login or group role that its name belongs to. name_is_free: any worker login may register under its name, and owns it then. standby_streams: streams that it hears as their standby, each of which takes a place beside its own.';

@@ -9,6 +9,7 @@ from (
     ('finish_handoffs', '1 second', 'finish_handoffs', 'database', interval '30 seconds', 'Takes streams whose owners have not let go within handoff_timeout.'),
     ('check_balance', '10 seconds', 'check_balance', 'database', interval '30 seconds', 'Rebalances when loads differ too much; finds what waits although there is room.'),
     ('watch_recovery', '2 seconds', 'watch_recovery', 'database', interval '30 seconds', 'Switches recovery mode on when too much fails, and off when it has been quiet.'),
+    ('place_standbys', '5 seconds', 'place_standbys', 'database', interval '30 seconds', 'Gives streams their standbys, on hosts that their owners are not on, and levels these.'),
     ('watch_stalls', '5 seconds', 'watch_stalls', 'database', interval '30 seconds', 'Moves streams that are silent although they were restarted; warns of instances that beat and make no progress.'),
     ('watch_transactions', '5 seconds', 'watch_transactions', 'database', interval '30 seconds', 'Ends transactions that run longer than transaction_timeout, those of this system or of all clients.'),
     ('evaluate_alerts', '10 seconds', 'evaluate_alerts', 'database', interval '30 seconds', 'Opens, escalates, reminds of and closes alerts.'),

@@ -55,6 +55,8 @@ defined as (
         ('orchestrator_instance_errors_total', 'instance', 'counter', null, array['instance_id'], null, 'Pieces of work that failed on an instance, as it counts them; begins anew with its process.'),
         -- streams
         ('orchestrator_streams', 'stream', 'gauge', 'streams', array['state'], null, 'Streams by state; what a lost instance keeps is waiting.'),
+        ('orchestrator_standbys', 'stream', 'gauge', null, array['state'], null, 'Standbys by state: assigned, and hearing.'),
+        ('orchestrator_standby_changes_total', 'stream', 'counter', null, array['change'], null, 'What became of standbys: placed, levelled, promoted, ended, failed, or gave way to streams and hand-overs.'),
         -- the system
         ('orchestrator_info', 'system', 'gauge', null, array['migration', 'postgresql'], null, 'Always 1: the last migration that was applied, and the version of the server.'),
         ('orchestrator_start_time_seconds', 'system', 'gauge', 'seconds', '{}', null, 'When the database server was started.'),
@@ -96,6 +98,13 @@ values
 ('orchestrator_refusals_total', 'released'),
 ('orchestrator_refusals_total', 'failed'),
 ('orchestrator_refusals_total', 'silent'),
+('orchestrator_failover_duration_seconds', 'standby takeover'),
+('orchestrator_standby_changes_total', 'placed'),
+('orchestrator_standby_changes_total', 'levelled'),
+('orchestrator_standby_changes_total', 'promoted'),
+('orchestrator_standby_changes_total', 'ended'),
+('orchestrator_standby_changes_total', 'failed'),
+('orchestrator_standby_changes_total', 'gave way'),
 ('orchestrator_retries_total', 'contention'),
 ('orchestrator_retries_total', 'unavailable'),
 ('orchestrator_retries_total', 'fenced'),

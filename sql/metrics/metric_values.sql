@@ -102,6 +102,11 @@ as $function$
         ('running', t.running), ('releasing', t.releasing)
     ) as v (state, streams)
     union all
+    select 'orchestrator_standbys', jsonb_build_object('state', k.state), count(s.number), null
+    from (values ('assigned'), ('hearing')) as k (state)
+    left join {{ private }}.standby as s on s.state = k.state
+    group by k.state
+    union all
     select 'orchestrator_open_alerts', jsonb_build_object('severity', k.severity), count(a.alert_id), null
     from (values ('info'), ('warning'), ('critical')) as k (severity)
     left join {{ private }}.alert as a on a.severity = k.severity and a.resolved_at is null

@@ -131,7 +131,7 @@ declare
     v_stream_ids bigint[];
     v_from text[];
     v_to text[];
-    v_moved integer := 0;
+    v_moved integer := {{ private }}.promote_standbys_of(p_decision_id, p_instance_ids);
     v_is_next_owner boolean;
     v_has_next_owners boolean;
     -- a slow owner is better than none; one that is gone for good is none

@@ -51,6 +51,10 @@ from (
     ('http_memory', 'interval', '1 day', '1 minute', '30 days', null, null, 'For how long after its loss what a client was given is remembered as its own.'),
     ('http_fleet_memory', 'interval', '1 hour', '1 second', '1 day', null, null, 'When a fleet begins anew, the clients that were heard within so long before are awaited.'),
     ('heartbeats_timeout', 'interval', '90 seconds', '1 second', '1 hour', null, null, 'A client that is silent over HTTP and writes rows of itself into the production database is not lost before so long after the last one; it writes one a minute.'),
+    ('standbys', 'integer', '0', '0', '1', null, 'per stream', 'How many standbys a stream has of which nothing else is said: instances that hear it beside its owner, so that the loss of the owner loses nothing.'),
+    ('standby_window', 'interval', '120 seconds', '15 seconds', '1 hour', null, null, 'How much of what it hears a standby keeps: longer by 15 seconds than any loss takes to be noticed.'),
+    ('standby_takeover', 'interval', '45 seconds', '4 seconds', '1 hour', null, null, 'The standbys of an owner that has not beaten for so long own its streams, unless its lease is longer; it is told to beat four times as often.'),
+    ('standby_location', 'text', 'any', null, null, array['any', 'elsewhere'], null, 'Where standbys are: any, on another host than the owner; elsewhere, at another location, too.'),
     ('history_retention', 'interval', '30 days', '1 hour', '3650 days', null, null, 'How long decisions, movements, job runs and closed alerts are kept.')
 ) as s(name, kind, default_value, minimum, maximum, allowed, unit, description)
 on conflict (name) do update

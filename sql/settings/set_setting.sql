@@ -28,6 +28,9 @@ begin
     set value = v_value, changed_at = {{ private }}.now(), changed_by = {{ private }}.actor()
     where s.name = p_name and s.value <> v_value;
     perform {{ private }}.check_settings();
+    if p_name like 'standby%' or {{ private }}.standbys_are_on() then
+        perform {{ private }}.check_standby_window();
+    end if;
     if p_name = 'strategy' and v_value <> v_setting.value then
         perform {{ private }}.request_settle('strategy', v_value);
     end if;

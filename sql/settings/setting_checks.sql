@@ -88,3 +88,57 @@ begin
 end
 $function$;
 comment on function {{ private }}.check_settings() is 'Refuse (OR108) settings that break the timing inequalities.';
+
+create or replace function {{ private }}.standbys_are_on()
+    returns boolean
+    language sql stable
+begin atomic
+    select
+        exists (select from {{ private }}.setting as s where s.name = 'standbys' and s.value = '1')
+        or exists (select from {{ private }}.stream as t where t.standby);
+end;
+comment on function {{ private }}.standbys_are_on() is 'Whether any stream is to have a standby.';
+
+create or replace function {{ private }}.least_standby_window()
+    returns table (window_length interval, reason text)
+    language sql stable
+as $function$
+    select n.noticed_after + interval '15 seconds', n.reason
+    from (
+        values
+        ({{ private }}.setting_interval('disconnect_grace'), 'disconnect_grace'),
+        ({{ private }}.setting_interval('standby_takeover'), 'standby_takeover'),
+        ({{ private }}.setting_interval('stall_timeout') + {{ private }}.setting_interval('heartbeat_interval'), 'stall_timeout + heartbeat_interval'),
+        ({{ private }}.setting_interval('restart_grace'), 'restart_grace'),
+        (
+            (select max(i.lease) from {{ private }}.instance as i where i.is_living and i.stop_within is not null),
+            'the longest lease of an instance that stops by itself'
+        )
+    ) as n(noticed_after, reason)
+    where n.noticed_after is not null
+    order by n.noticed_after desc
+    limit 1
+$function$;
+comment on function {{ private }}.least_standby_window() is 'How long standby_window has to be at least, and for what: whatever loses an owner, its standby still has what was heard before.';
+
+create or replace function {{ private }}.check_standby_window()
+    returns void
+    language plpgsql volatile
+as $function$
+declare
+    v_window interval := {{ private }}.setting_interval('standby_window');
+    v_least record;
+    v_broken text;
+begin
+    select l.window_length, l.reason into v_least from {{ private }}.least_standby_window() as l;
+    if v_window < v_least.window_length then
+        v_broken := format('%s + 15 seconds ≤ standby_window (%s ≤ %s)', v_least.reason, v_least.window_length, v_window);
+        raise exception using
+            errcode = 'OR108',
+            message = 'the settings would not fit together: ' || v_broken,
+            detail = jsonb_build_object('broken', v_broken, 'standby_window', v_window, 'at_least', v_least.window_length)::text,
+            hint = 'change the other setting first, or choose a value that keeps the inequality';
+    end if;
+end
+$function$;
+comment on function {{ private }}.check_standby_window() is 'Refuse (OR108) a window of standbys that is shorter than a loss can take to be noticed.';

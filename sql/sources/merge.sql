@@ -180,6 +180,10 @@ begin
     if cardinality(v_held) = 0 then
         return 0;
     end if;
+    -- they hear the old one; others take their place
+    perform {{ private }}.end_standbys(
+        array(select s.number from {{ private }}.standby as s where s.stream_id = any(v_held) and s.ended_at is null), 'ended'
+    );
     v_decision_id := {{ private }}.open_decision(
         'url_changed', 'sync_streams', 'streams have a new url; their owners connect again',
         jsonb_build_object('source', p_source, 'stream_ids', to_jsonb(v_held))

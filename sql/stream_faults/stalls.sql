@@ -1,5 +1,6 @@
 -- Streams that run and are silent. A beat names them (record_stalls); the job watch_stalls does the rest.
 --   restarted   where it is, at once: a command of the beat's own answer
+--   promoted    as soon as that is known of a stream whose standby hears it
 --   moved       when it is still silent stall_timeout after that
 --   blamed      when it was silent on instance after instance (station_faults.sql); then only restarted now and then
 -- An instance that beats while none of its streams makes progress is in warning: it is given nothing, and its streams leave it
@@ -162,3 +163,23 @@ as $function$
         and {{ private }}.should_progress(i.instance_id)
 $function$;
 comment on function {{ private }}.without_progress() is 'Instances that beat, have streams to hear and hear nothing.';
+
+create or replace function {{ private }}.standbys_of_stalled()
+    returns table (stream_id bigint, standby_id text, hears boolean)
+    language sql volatile
+as $function$
+    select t.stream_id, s.instance_id, not {{ private }}.standby_is_silent(h.standbys_silent, s.number)
+    from {{ private }}.stall as t
+    join {{ private }}.assignment as a
+        on a.stream_id = t.stream_id and a.instance_id = t.instance_id and a.epoch = t.epoch and a.state = 'running'
+    join {{ private }}.standby as s on s.stream_id = t.stream_id and s.state = 'hearing'
+    join {{ private }}.heartbeat as h on h.instance_id = s.instance_id
+    join {{ private }}.instance as o on o.instance_id = a.instance_id
+    -- it names a standby that has been silent for 10 seconds: a beat that is so much younger than the silence has said whether it hears
+    where h.beat_at >= t.silent_since + interval '20 seconds'
+        and s.heard_since < h.beat_at
+        -- no other hears for an owner that stops by itself before it has stopped
+        and o.stop_within is null
+        and not exists (select from {{ private }}.station_fault as f where f.stream_id = t.stream_id)
+$function$;
+comment on function {{ private }}.standbys_of_stalled() is 'Stalled streams of which it is known whether their standbys hear them.';

@@ -42,6 +42,24 @@ end
 $function$;
 comment on function {{ private }}.blame_station(bigint) is 'Whether a stream that failed again has failed on so many instances, or all that are able, that it is its station''s own fault; if so that is noted.';
 
+create or replace function {{ private }}.blame_station_for_silence(p_stream_id bigint, p_standby_id text)
+    returns void
+    language sql volatile
+as $function$
+    insert into {{ private }}.station_fault (stream_id, found_at, last_failed_at, evidence, event_id)
+    select
+        t.stream_id, {{ private }}.now(), {{ private }}.now(),
+        jsonb_build_array(
+            jsonb_build_object('instance_id', t.instance_id, 'error', 'silent', 'times', 1, 'failed_at', t.silent_since),
+            jsonb_build_object('instance_id', p_standby_id, 'error', 'silent for its standby, too', 'times', 1, 'failed_at', t.reported_at)
+        ),
+        {{ private }}.event_id()
+    from {{ private }}.stall as t
+    where t.stream_id = p_stream_id
+    on conflict (stream_id) do nothing
+$function$;
+comment on function {{ private }}.blame_station_for_silence(bigint, text) is 'A station that neither its owner nor its standby hears is at fault.';
+
 create or replace function {{ private }}.failure_moves_left()
     returns integer
     language sql volatile

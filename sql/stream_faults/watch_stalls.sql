@@ -59,6 +59,39 @@ end
 $function$;
 comment on function {{ private }}.answer_stalls() is 'Hand streams that stay silent over to others, or blame their stations.';
 
+create or replace function {{ private }}.ask_standbys()
+    returns integer
+    language plpgsql volatile
+as $function$
+declare
+    v_hearing bigint[];
+    v_silent record;
+    v_decision_id bigint;
+    v_promoted integer := 0;
+begin
+    if not exists (select from {{ private }}.standbys_of_stalled()) then
+        return 0; -- nearly always
+    end if;
+    -- a station that neither hears is at fault, and moves nothing
+    for v_silent in select o.stream_id, o.standby_id from {{ private }}.standbys_of_stalled() as o where not o.hears order by o.stream_id loop
+        perform {{ private }}.blame_station_for_silence(v_silent.stream_id, v_silent.standby_id);
+    end loop;
+    v_hearing := array(
+        select p.stream_id
+        from {{ private }}.promotable_standbys(
+            array(select o.stream_id from {{ private }}.standbys_of_stalled() as o where o.hears order by o.stream_id)
+        ) as p
+    );
+    if cardinality(v_hearing) > 0 then
+        v_decision_id := {{ private }}.open_decision('stalled with standby', 'watch_stalls', 'the owner is silent and the standby hears');
+        v_promoted := {{ private }}.promote_standbys(v_decision_id, v_hearing, true);
+        perform {{ private }}.close_decision(v_decision_id);
+    end if;
+    return v_promoted;
+end
+$function$;
+comment on function {{ private }}.ask_standbys() is 'Stalled streams that their standbys hear are theirs; of those that these do not hear, either, the stations are at fault.';
+
 create or replace function {{ private }}.note_silence()
     returns void
     language sql volatile
@@ -83,11 +116,13 @@ create or replace function {{ private }}.watch_stalls()
     language plpgsql volatile
 as $function$
 declare
-    v_to_decide boolean := exists (select from {{ private }}.stalls_due()) or exists (select from {{ private }}.without_progress());
+    v_to_decide boolean := exists (select from {{ private }}.stalls_due()) or exists (select from {{ private }}.without_progress())
+        or exists (select from {{ private }}.standbys_of_stalled());
     v_cured bigint[];
     v_result jsonb;
     v_decision {{ private }}.decision;
     v_ids text[];
+    v_promoted integer;
 begin
     -- before any row is locked, or not at all
     if v_to_decide then
@@ -97,6 +132,10 @@ begin
     v_result := jsonb_strip_nulls(jsonb_build_object('stations_heard_again', to_jsonb(v_cured)));
     perform {{ private }}.note_silence();
     if v_to_decide then
+        v_promoted := {{ private }}.ask_standbys();
+        if v_promoted > 0 then
+            v_result := v_result || jsonb_build_object('promoted', v_promoted);
+        end if;
         v_ids := array(
             select i.instance_id
             from {{ private }}.instance as i

@@ -2,14 +2,15 @@
 -- Locks     decision; stream and assignment rows
 -- Writes    stream, assignment, requirement, decision, movement
 -- Notifies  the instance that gets it
--- Raises    OR101 bad argument · 55P03
+-- Raises    OR101 bad argument · OR108 the window of standbys is too short · 55P03
 create or replace function {{ api }}.add_stream(
     p_url text,
     p_name text default null,
     p_region text default null,
     p_required_capabilities text[] default '{}',
     p_metadata jsonb default '{}',
-    p_external_id text default null
+    p_external_id text default null,
+    p_standby boolean default null
 )
     returns table (stream_id bigint, state text, instance_id text, epoch bigint, event_id uuid)
     language plpgsql volatile security definer
@@ -48,13 +49,16 @@ begin
         to_jsonb(coalesce(p_external_id, p_url)), 'a stream with this id (or without one, this address) was added before'
     );
     insert into {{ private }}.stream (
-        source, external_id, name, url, region, requirement_id, metadata, created_at, updated_at
+        source, external_id, name, url, region, requirement_id, metadata, standby, created_at, updated_at
     )
     values (
         'manual', coalesce(p_external_id, p_url), coalesce(nullif(btrim(p_name), ''), p_url), p_url, p_region,
-        {{ private }}.requirement_of(p_required_capabilities, p_region), coalesce(p_metadata, '{}'), {{ private }}.now(), {{ private }}.now()
+        {{ private }}.requirement_of(p_required_capabilities, p_region), coalesce(p_metadata, '{}'), p_standby, {{ private }}.now(), {{ private }}.now()
     )
     returning stream.stream_id, stream.requirement_id into v_stream_id, v_requirement_id;
+    if p_standby then
+        perform {{ private }}.check_standby_window();
+    end if;
     perform {{ private }}.add_assignments(array[v_stream_id]);
 
     v_decision_id := {{ private }}.open_decision('new stream', 'add_stream', null, jsonb_build_object('stream_id', v_stream_id));
@@ -72,7 +76,7 @@ begin
     select a.stream_id, a.state, a.instance_id, a.epoch, {{ private }}.event_id() from {{ private }}.assignment as a where a.stream_id = v_stream_id;
 end
 $function$;
-comment on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) is
+comment on function {{ api }}.add_stream(text, text, text, text[], jsonb, text, boolean) is
 'Add a station. It is given to an instance at once when one has room, unless a removed one of its address may still be heard.
 p_url: its address, http or https, at most 2000 bytes.
 p_name: its name, at most 2000 bytes; else its address.
@@ -80,12 +84,13 @@ p_region: where it would best be heard (strategy location), at most 200 bytes.
 p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting.
 p_metadata: a JSON object of at most 100000 bytes, passed on to the worker.
 p_external_id: its id in your own lists, at most 2000 bytes; else its address.
+p_standby: whether it is to have a standby; null: as the setting standbys says.
 stream_id: the id of the new stream.
 state: assigned, or waiting when no instance can have it.
 instance_id: the instance that has it; null when it waits.
 epoch: the epoch of this ownership.
 event_id: the id of the event, for explain_event.
-Raises: OR101, 55P03.
+Raises: OR101, OR108, 55P03.
 Example: select * from {{ api }}.add_stream(''http://radio.example.org/8'', ''Radio 8'', p_region => ''south'');';
-revoke all on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) from public;
-grant execute on function {{ api }}.add_stream(text, text, text, text[], jsonb, text) to {{ admin }};
+revoke all on function {{ api }}.add_stream(text, text, text, text[], jsonb, text, boolean) from public;
+grant execute on function {{ api }}.add_stream(text, text, text, text[], jsonb, text, boolean) to {{ admin }};

@@ -113,6 +113,7 @@ def answers(cli: Cli, fleet: Fleet, dsn: str) -> dict[str, Any]:
     ask("stream unpin", stream_id)
     ask("stream deactivate", stream_id)
     ask("stream activate", stream_id)
+    ask("stream standby", stream_id, "on")
     ask("stream move", stream_id, ask_other(cli, stream_id))
     ask("stream remove", stream_id)
     fleet.register("three")

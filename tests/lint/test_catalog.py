@@ -110,6 +110,7 @@ ADMIN = (
         "set_instance_owner",
         "set_client_kind",
         "set_setting",
+        "set_standby",
         "set_stream_active",
         "sources_due",
         "station_problems",

@@ -32,6 +32,7 @@ VIEWS = (
     "settings",
     "sources",
     "stalled_streams",
+    "standbys",
     "state_machine",
     "streams",
 )
@@ -223,6 +224,7 @@ def _busy(fleet: Fleet) -> None:
         "insert into {p}.station_fault (stream_id, found_at, last_failed_at, evidence) values (%s, now(), now(), '[]')",
         stream_id,
     )
+    fleet.query("select {p}.assign_standbys(array[%s]::bigint[], array['fv-2'], 'placed')", stream_id)
     fleet.run("sample_fleet")
     fleet.one("record_clock_step", step="1 minute", within="1 second", stepped="0")
     fleet.admin("request_job", job="settle")
