@@ -2,7 +2,7 @@
 -- Within the grace the same name gets the same streams. A different process gets them under new epochs, so that what the
 -- old one might still write is refused; the same process (metadata key "process") keeps its epochs.
 -- Locks     decision; instance; assignment rows of the instance
--- Writes    instance, heartbeat, instance_load, assignment, decision, settle_request, repair
+-- Writes    instance, heartbeat, instance_load, assignment, decision, settle_request, repair, standby
 -- Notifies  the next owners of streams whose hand-over the old process did not finish
 -- Raises    OR101 bad argument · OR104 id in use · OR105 missing capability · OR106 another login's · OR404 removed · 55P03
 create or replace function {{ api }}.register_instance(
@@ -82,6 +82,7 @@ begin
     perform {{ private }}.release_unable(p_instance_id, v_is_same_process and p_stop_within is not null);
 
     perform {{ private }}.relieve(p_instance_id);
+    perform {{ private }}.yield_standbys();
 
     return query
     select

@@ -1,6 +1,6 @@
 -- Change how many streams an instance may have, until it registers with another number. What it holds above that is handed over.
 -- Locks     decision; instance
--- Writes    instance, settle_request
+-- Writes    instance, settle_request, standby
 -- Raises    OR101 bad capacity · OR103 unknown instance · 55P03
 create or replace function {{ api }}.set_capacity(p_instance_id text, p_max_streams integer)
     returns table (instance_id text, max_streams integer, assigned_streams integer)
@@ -19,6 +19,7 @@ begin
     v_instance := {{ private }}.known_instance(p_instance_id);
     if v_instance.max_streams <> p_max_streams then
         update {{ private }}.instance as i set max_streams = p_max_streams where i.instance_id = p_instance_id;
+        perform {{ private }}.yield_standbys();
         perform {{ private }}.request_settle('capacity', p_instance_id);
         perform {{ private }}.wake('settle');
     end if;

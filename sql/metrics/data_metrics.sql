@@ -55,7 +55,7 @@ defined as (
         ('orchestrator_instance_errors_total', 'instance', 'counter', null, array['instance_id'], null, 'Pieces of work that failed on an instance, as it counts them; begins anew with its process.'),
         -- streams
         ('orchestrator_streams', 'stream', 'gauge', 'streams', array['state'], null, 'Streams by state; what a lost instance keeps is waiting.'),
-        ('orchestrator_standbys', 'stream', 'gauge', null, array['state'], null, 'Standbys by state: assigned, and hearing.'),
+        ('orchestrator_standbys', 'stream', 'gauge', null, array['hears'], null, 'Standbys, by whether their workers have said that they hear.'),
         ('orchestrator_standby_changes_total', 'stream', 'counter', null, array['change'], null, 'What became of standbys: placed, levelled, promoted, ended, failed, or gave way to streams and hand-overs.'),
         -- the system
         ('orchestrator_info', 'system', 'gauge', null, array['migration', 'postgresql'], null, 'Always 1: the last migration that was applied, and the version of the server.'),

@@ -102,10 +102,10 @@ as $function$
         ('running', t.running), ('releasing', t.releasing)
     ) as v (state, streams)
     union all
-    select 'orchestrator_standbys', jsonb_build_object('state', k.state), count(s.number), null
-    from (values ('assigned'), ('hearing')) as k (state)
+    select 'orchestrator_standbys', jsonb_build_object('hears', k.hears), count(s.number), null
+    from (values ('no', 'assigned'), ('yes', 'hearing')) as k (hears, state)
     left join {{ private }}.standby as s on s.state = k.state
-    group by k.state
+    group by k.hears
     union all
     select 'orchestrator_open_alerts', jsonb_build_object('severity', k.severity), count(a.alert_id), null
     from (values ('info'), ('warning'), ('critical')) as k (severity)

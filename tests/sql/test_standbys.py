@@ -1,81 +1,23 @@
 """Standbys: a second instance hears a stream beside its owner, and owns it in the moment in which that one is lost."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from orchestrator.database import db
-from tests.fleet import Fleet, Row, Worker, refused
-from tests.support import digest_of
-
-
-@dataclass
-class Twin:
-    """A worker of the fleet with what it hears as a standby: it does as it is told, as worker_shim does."""
-
-    worker: Worker
-    hearing: dict[int, int] = field(default_factory=dict)
-    """Streams with their numbers."""
-    told: list[Row] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return self.worker.instance_id
-
-    def beat(self, **report: Any) -> list[Row]:
-        return self.worker.beat(standbys=digest_of(self.hearing.items()), **report)
-
-    def obey(self, **report: Any) -> list[Row]:
-        self.told = self.beat(**report)
-        self.follow(self.told)
-        return self.told
-
-    def follow(self, commands: list[Row]) -> None:
-        owned = [row for row in commands if row["action"] in ("add", "remove")]
-        for row in owned:
-            if row["action"] == "add":
-                self.hearing.pop(row["stream_id"], None)  # promoted in place
-        named = {row["stream_id"] for row in commands if row["action"] == "standby"}
-        for row in commands:
-            if row["action"] == "standby_end":
-                if row["stream_id"] == 0:
-                    self.hearing = {k: v for k, v in self.hearing.items() if k in named}
-                elif self.hearing.get(row["stream_id"]) == row["epoch"]:
-                    del self.hearing[row["stream_id"]]
-        new = {row["stream_id"]: row["epoch"] for row in commands if row["action"] == "standby"}
-        self.hearing |= new
-        if owned:
-            self.worker.follow(owned)
-        if new:
-            self.worker.acknowledge(started=new)
-
-
-def _register(fleet: Fleet, name: str, host: str | None, capacity: int = 20, **said: Any) -> Twin:
-    metadata = {"standbys": True, "make_before_break": True} | said.pop("metadata", {})
-    if host is not None:
-        metadata["host"] = host
-    return Twin(fleet.register(name, capacity, metadata=metadata, **said))
+from tests.fleet import Fleet, refused
+from tests.twins import Twin, register_twin, rest
 
 
 def _twins(fleet: Fleet, hosts: str, streams: int, capacity: int = 20, **said: Any) -> list[Twin]:
     """Instances fv-1, fv-2, … on these hosts, with streams that all have standbys which hear them."""
-    twins = [_register(fleet, f"fv-{n}", host, capacity, **said) for n, host in enumerate(hosts.split(), 1)]
+    twins = [register_twin(fleet, f"fv-{n}", host, capacity, **said) for n, host in enumerate(hosts.split(), 1)]
     fleet.add_streams(streams)
     fleet.clock.advance("3 seconds")
     fleet.run("settle")
     fleet.set("standbys", "1")
-    _rest(fleet, twins)
+    rest(fleet, twins)
     return twins
-
-
-def _rest(fleet: Fleet, twins: list[Twin], *, but: tuple[str, ...] = ()) -> None:
-    for _ in range(10):
-        placed = fleet.run("place_standbys")
-        told = [t.obey() for t in twins if t.name not in but]
-        if placed is None and not any(told):
-            return
-    raise AssertionError("the fleet does not come to rest")
 
 
 def _standbys(fleet: Fleet) -> dict[int, str]:
@@ -106,7 +48,7 @@ def _current(fleet: Fleet, stream_id: int, epoch: int) -> bool:
 
 
 def test_by_default_there_are_none_and_no_beat_speaks_of_them(fleet: Fleet) -> None:
-    first, second = _register(fleet, "fv-1", "a"), _register(fleet, "fv-2", "b")
+    first, second = register_twin(fleet, "fv-1", "a"), register_twin(fleet, "fv-2", "b")
     fleet.add_streams(4)
     fleet.settle()
     assert fleet.run("place_standbys") is None
@@ -184,10 +126,10 @@ def test_one_owners_standbys_are_spread_so_that_the_fleet_is_level_when_it_is_go
 def test_who_cannot_be_one_is_none(fleet: Fleet, missing: str) -> None:
     if missing == "location":
         fleet.set("standby_location", "elsewhere")
-    first = _register(fleet, "fv-1", "a", location="south", capabilities=["audio_fingerprinting", "aac"])
+    first = register_twin(fleet, "fv-1", "a", location="south", capabilities=["audio_fingerprinting", "aac"])
     fleet.add_streams(2, required_capabilities=["aac"])
     fleet.settle()
-    second = _register(
+    second = register_twin(
         fleet,
         "fv-2",
         {"host": None, "other host": " A "}.get(missing, "b"),
@@ -205,15 +147,15 @@ def test_who_cannot_be_one_is_none(fleet: Fleet, missing: str) -> None:
 def test_a_stream_says_for_itself_whether_it_has_one(fleet: Fleet) -> None:
     twins = _twins(fleet, "a b", 4)
     fleet.admin("set_standby", stream_id=1, standby=False)
-    _rest(fleet, twins)
+    rest(fleet, twins)
     assert _standbys(fleet).keys() == {2, 3, 4}
     fleet.set("standbys", "0")
     assert fleet.one("set_standby", stream_id=2, standby=True) == {"stream_id": 2, "standby": True, "has_one": True}
-    _rest(fleet, twins)
+    rest(fleet, twins)
     assert _standbys(fleet).keys() == {2}
     fleet.admin("set_standby", stream_id=2, standby=None)
     added = fleet.one("add_stream", url="http://radio.example/more", standby=True)["stream_id"]
-    _rest(fleet, twins)
+    rest(fleet, twins)
     assert _standbys(fleet).keys() == {added}
     with refused("OR102"):
         fleet.admin("set_standby", stream_id=99, standby=True)
@@ -225,7 +167,7 @@ def test_a_standby_gives_way_before_any_stream_waits(fleet: Fleet) -> None:
     fleet.add_streams(4, first=5)
     assert fleet.waiting() == []
     assert _standbys(fleet) == {}
-    _rest(fleet, twins)
+    rest(fleet, twins)
     fleet.check_counts()
     assert all(not t.hearing for t in twins)
 
@@ -234,7 +176,7 @@ def test_first_standbys_go_on_while_balancing_is_paused(fleet: Fleet) -> None:
     twins = _twins(fleet, "a b", 2)
     fleet.admin("pause_balancing", reason="a look")
     fleet.add_streams(2, first=3)
-    _rest(fleet, twins)
+    rest(fleet, twins)
     assert _standbys(fleet).keys() == {1, 2, 3, 4}
 
 
@@ -282,7 +224,7 @@ def test_one_that_cannot_hear_is_replaced_and_the_owner_is_not_touched(fleet: Fl
     number = holder.hearing[stream_id]
     failed = [{"stream_id": stream_id, "epoch": number, "error": "refused"}]
     assert holder.worker.acknowledge(failed=failed)["failed"] == 1
-    _rest(fleet, twins)
+    rest(fleet, twins)
     assert _standbys(fleet)[stream_id] not in (holder.name, "fv-1")
     assert fleet.stream(stream_id) == before
     assert holder.worker.acknowledge(started={stream_id: number})["ignored"] == 1
@@ -305,7 +247,7 @@ def test_the_window_and_the_interval_are_told_when_they_differ(fleet: Fleet) -> 
     assert notice["metadata"] == {"heartbeat_interval": 11.25, "standby_window": 200}
     assert second.beat(heartbeat_interval=11.25, standby_window=200) == []
     fleet.set("standbys", "0")
-    _rest(fleet, [first, second])
+    rest(fleet, [first, second])
     [notice] = first.beat(heartbeat_interval=11.25)
     assert notice["metadata"] == {"heartbeat_interval": 30}
 
@@ -337,7 +279,7 @@ def test_whichever_rule_loses_the_owner_its_standbys_own_its_streams_in_the_same
             fleet.admin("remove_instance", instance_id="fv-1")
         case "new process":
             lost.worker.vanish()
-            lost = _register(fleet, "fv-1", "a", process="2")
+            lost = register_twin(fleet, "fv-1", "a", process="2")
     decision = fleet.last_decision() if how != "new process" else fleet.decisions("new process")[-1]
     assert decision["detail"]["standbys_promoted"] == len(held)
     for stream_id, epoch in held.items():
@@ -357,7 +299,7 @@ def test_whichever_rule_loses_the_owner_its_standbys_own_its_streams_in_the_same
         assert [row for row in told if row["action"].startswith("standby") and row["stream_id"] == 0] == []
         assert before.items() >= other.hearing.items()
     fleet.check_counts()
-    _rest(fleet, [*others, *([lost] if how == "new process" else [])])
+    rest(fleet, [*others, *([lost] if how == "new process" else [])])
     assert _standbys(fleet).keys() == fleet.owners().keys()
 
 
@@ -377,7 +319,7 @@ def test_a_suspension_promotes_none(fleet: Fleet) -> None:
     for twin in twins[1:]:
         twin.beat()
     fleet.run("watch_instances")
-    again = _register(fleet, "fv-1", "a", process="2")
+    again = register_twin(fleet, "fv-1", "a", process="2")
     assert fleet.owners() == before
     assert again.worker.beat() != []
 
@@ -388,7 +330,7 @@ def test_the_loss_of_a_standby_moves_no_stream(fleet: Fleet) -> None:
     mine = fleet.streams_of("fv-3")
     before = fleet.owners()
     _lose(fleet, twins[2], twins[:2])
-    _rest(fleet, twins[:2])
+    rest(fleet, twins[:2])
     assert {s: o for s, o in fleet.owners().items() if s not in mine} == {
         s: o for s, o in before.items() if s not in mine
     }
@@ -399,12 +341,12 @@ def test_the_loss_of_a_standby_moves_no_stream(fleet: Fleet) -> None:
 def test_of_an_owner_that_stops_by_itself_the_standby_is_next_when_its_promise_is_over(fleet: Fleet) -> None:
     fleet.set("standby_takeover", "45 seconds")
     fleet.set("standby_window", "4 minutes")
-    first = _register(fleet, "fv-1", "a", lease="90 seconds", stop_within="80 seconds")
+    first = register_twin(fleet, "fv-1", "a", lease="90 seconds", stop_within="80 seconds")
     fleet.add_streams(2)
     fleet.settle()
-    second = _register(fleet, "fv-2", "b")
+    second = register_twin(fleet, "fv-2", "b")
     fleet.set("standbys", "1")
-    _rest(fleet, [first, second])
+    rest(fleet, [first, second])
     held = sorted(first.worker.running)
     for seconds in range(0, 90, 10):
         assert fleet.streams_of("fv-1") == held, seconds
@@ -417,12 +359,12 @@ def test_of_an_owner_that_stops_by_itself_the_standby_is_next_when_its_promise_i
 
 def test_an_order_that_cuts_a_promise_lets_the_standby_wait_for_its_end(fleet: Fleet) -> None:
     fleet.set("standby_window", "4 minutes")
-    first = _register(fleet, "fv-1", "a", lease="90 seconds", stop_within="80 seconds")
+    first = register_twin(fleet, "fv-1", "a", lease="90 seconds", stop_within="80 seconds")
     fleet.add_streams(2)
     fleet.settle()
-    twins = [_register(fleet, "fv-2", "b"), _register(fleet, "fv-3", "c")]
+    twins = [register_twin(fleet, "fv-2", "b"), register_twin(fleet, "fv-3", "c")]
     fleet.set("standbys", "1")
-    _rest(fleet, [first, *twins])
+    rest(fleet, [first, *twins])
     found = _standbys(fleet)
     fleet.admin("remove_instance", instance_id="fv-1")
     assert fleet.waiting() == sorted(found)
@@ -463,7 +405,7 @@ def test_of_a_silent_owner_the_standbys_are_next_after_standby_takeover(fleet: F
     assert twins[0].worker.status == "active"
     for twin in twins:
         twin.obey()
-    _rest(fleet, twins)
+    rest(fleet, twins)
     fleet.check_counts()
 
 
@@ -571,7 +513,7 @@ def test_a_drain_leaves_no_standby_on_the_drained_instance(fleet: Fleet) -> None
     fleet.clock.advance("3 seconds")
     fleet.run("settle")
     for _ in range(3):
-        _rest(fleet, twins)
+        rest(fleet, twins)
     assert fleet.streams_of("fv-3") == []
     found, owners = _standbys(fleet), fleet.owners()
     assert found.keys() == owners.keys()
@@ -582,12 +524,12 @@ def test_a_drain_leaves_no_standby_on_the_drained_instance(fleet: Fleet) -> None
 def test_a_new_instance_gets_its_part_of_the_standbys_unless_balancing_is_paused(fleet: Fleet) -> None:
     twins = _twins(fleet, "a b c", 18)
     fleet.admin("pause_balancing", reason="a look")
-    twins.append(_register(fleet, "fv-4", "d"))
-    _rest(fleet, twins)
+    twins.append(register_twin(fleet, "fv-4", "d"))
+    rest(fleet, twins)
     assert "fv-4" not in _standbys(fleet).values()
     fleet.admin("resume_balancing")
     before = _standbys(fleet)
-    _rest(fleet, twins)
+    rest(fleet, twins)
     after = _standbys(fleet)
     moved = {s for s in before if after[s] != before[s]}
     assert {after[s] for s in moved} == {"fv-4"}
