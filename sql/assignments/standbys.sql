@@ -214,23 +214,24 @@ create or replace function {{ private }}.standbys_follow(p_stream_ids bigint[])
     language plpgsql volatile
 as $function$
 declare
+    v_promoted bigint[];
     v_over bigint[];
 begin
     if not exists (select from {{ private }}.standby) then
         return; -- nearly always, where there are none
     end if;
-    perform {{ private }}.mark_promoted(array(
-        select s.number
-        from {{ private }}.standby as s
-        join {{ private }}.assignment as a on a.stream_id = s.stream_id
-        where s.stream_id = any(p_stream_ids) and s.ended_at is null and a.instance_id = s.instance_id
-    ));
-    select array_agg(s.number) into v_over
+    select
+        array_agg(s.number) filter (where a.instance_id = s.instance_id),
+        array_agg(s.number) filter (where case when a.instance_id <> s.instance_id then not {{ private }}.may_stand_by(i, o) end)
+    into v_promoted, v_over
     from {{ private }}.standby as s
     join {{ private }}.assignment as a on a.stream_id = s.stream_id
     join {{ private }}.instance as o on o.instance_id = a.instance_id
     join {{ private }}.instance as i on i.instance_id = s.instance_id
-    where s.stream_id = any(p_stream_ids) and s.ended_at is null and not {{ private }}.may_stand_by(i, o);
+    where s.stream_id = any(p_stream_ids) and s.ended_at is null;
+    if v_promoted is not null then
+        perform {{ private }}.mark_promoted(v_promoted);
+    end if;
     if v_over is not null then
         perform {{ private }}.end_standbys(v_over, 'ended');
     end if;

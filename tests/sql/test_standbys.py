@@ -376,6 +376,7 @@ def test_an_order_that_cuts_a_promise_lets_the_standby_wait_for_its_end(fleet: F
             twin.beat()
         fleet.run_due_jobs()
     assert fleet.owners() == found
+    assert {m["reason"] for m in fleet.view("movements", from_instance_id=None)} == {"placed", "standby promoted"}
 
 
 # -- silence -----------------------------------------------------------------------------------------------------------
@@ -450,6 +451,8 @@ def test_a_handler_without_progress_is_replaced_by_its_standby_as_soon_as_that_i
     owner = twins[0]
     [stream_id, *_] = owner.worker.running
     holder = next(t for t in twins if stream_id in t.hearing)
+    fleet.clock.advance("1 second")
+    holder.beat()
     fleet.clock.advance("61 seconds")
     epoch = owner.worker.running[stream_id]
     owner.beat(stalled=[{"stream_id": stream_id, "epoch": epoch, "silent_for": 61}])
