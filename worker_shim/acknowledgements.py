@@ -29,7 +29,7 @@ class Acknowledgements:
         return self.due < float("inf")
 
     def started(self, stream: Stream) -> None:
-        """Its handler runs; of a prepared stream: hears it."""
+        """Its handler runs; of a stream that is not this worker's own: hears it."""
         self._started[stream.stream_id] = stream
         self._soon()
 

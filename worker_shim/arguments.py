@@ -64,6 +64,8 @@ def check_worker(given: Mapping[str, Any], on_exit: object, on_isolation: object
         check_text("each of capabilities", capability)
     for name in ("version", "location"):
         require(given[name] is None or isinstance(given[name], str), name, "a text or None", given[name])
+    if given["host"] is not None:
+        check_text("host", given["host"])
     check_text("schema", given["schema"])
     try:
         Names.for_schema(given["schema"])
@@ -80,6 +82,7 @@ def check_worker(given: Mapping[str, Any], on_exit: object, on_isolation: object
     check_seconds("wait_for_id", given["wait_for_id"], 0)
     check_flag("listen", given["listen"])
     check_flag("make_before_break", given["make_before_break"])
+    check_flag("standbys", given["standbys"])
 
 
 def _check_metadata(metadata: object) -> None:

@@ -14,6 +14,7 @@ from worker_shim.isolation import Isolation
 from worker_shim.loop import Loop
 from worker_shim.stream import Stream
 from worker_shim.supervisor import Handler, Supervisor
+from worker_shim.unowned import Unowned
 from worker_shim.vitals import Progress
 
 logger = logging.getLogger("worker_shim")
@@ -23,7 +24,13 @@ class Assignments:
     """The streams of a worker: their handlers, what these count, and what is still to be acknowledged of them."""
 
     def __init__(
-        self, handler: Handler, stop_timeout: float, member: Member, isolation: Isolation | None, loop: Loop
+        self,
+        handler: Handler,
+        stop_timeout: float,
+        member: Member,
+        isolation: Isolation | None,
+        loop: Loop,
+        takes_standbys: bool = False,
     ) -> None:
         self.counts = Counts()
         self.progress = Progress()
@@ -37,8 +44,8 @@ class Assignments:
             self._interrupted,
         )
         self.acknowledgements = Acknowledgements(self.supervisor.held, self.supervisor.prepared, loop.wake.set)
+        self.unowned = Unowned(self.supervisor, self.acknowledgements, takes_standbys)
         self._let_go: dict[int, int | None] = {}  # under which epochs, of what is to be told as stopped
-        self.heard: set[Stream] = set()  # prepared, and heard already
         self.isolation = isolation
         self._is_isolated = False
         self._member = member
@@ -82,22 +89,6 @@ class Assignments:
         epochs = [self._let_go.get(stream_id), epoch, held.epoch if held is not None else None]
         self._let_go[stream_id] = max((each for each in epochs if each is not None), default=None)
         return self.supervisor.stop(stream_id)
-
-    def prepare(self, commands: Sequence[Row]) -> None:
-        """Hear what is to be prepared."""
-        for row in commands:
-            if row["action"] == "prepare":
-                self.supervisor.prepare(Stream.of(row))
-
-    def prepare_only(self, commands: Sequence[Row]) -> None:
-        """Hear what is to be prepared; what was called off is not named any more, what is ours now is to be added."""
-        named = {row["stream_id"] for row in commands if row["action"] in ("prepare", "add", "adopt")}
-        for stream_id in self.supervisor.prepared.keys() - named:
-            self.supervisor.prepare_no_more(stream_id)
-        self.prepare(commands)
-        self.heard &= set(self.supervisor.prepared.values())
-        for stream in self.heard:
-            self.acknowledgements.started(stream)  # that it was told before may have been lost
 
     def restart_silent(self, commands: Sequence[Row]) -> None:
         """Run the handlers anew that the database found silent for too long."""
@@ -150,14 +141,9 @@ class Assignments:
         term = self.isolation.term if self.isolation is not None else 0
         return Context(
             *(stream, self.counts, self.progress, self._is_current, partial(self._is_valid, stream, term)),
-            *(self.supervisor.owned(stream), partial(self._loop.call, self._hears, stream), self._renew_epoch),
+            *(self.supervisor.owned(stream), partial(self._loop.call, self.unowned.hears, stream), self._renew_epoch),
+            lambda: self.unowned.window,
         )
-
-    def _hears(self, stream: Stream) -> None:
-        """The handler of a prepared stream is ready."""
-        if self.supervisor.prepared.get(stream.stream_id) is stream and stream not in self.heard:
-            self.heard.add(stream)
-            self.acknowledgements.started(stream)
 
     def _failed(self, stream: Stream, error: str) -> None:
         self._interrupted(stream)
@@ -165,9 +151,7 @@ class Assignments:
 
     def _interrupted(self, stream: Stream) -> None:
         self.counts.add(errors=1)
-        self.heard.discard(stream)
-        if self.supervisor.prepared.get(stream.stream_id) is stream:
-            self.acknowledgements.unheard(stream)
+        self.unowned.interrupted(stream)
 
     def _is_valid(self, stream: Stream, term: int) -> bool:
         held = self.supervisor.held.get(stream.stream_id)

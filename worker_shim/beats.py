@@ -13,7 +13,7 @@ from worker_shim.clock import clock
 logger = logging.getLogger("worker_shim")
 
 CHECK_AFTER = 1.0  # seconds from a repair to the beat that shows whether it was all
-KNOWN_ACTIONS = {"add", "remove", "prepare", "restart", "notice"}
+KNOWN_ACTIONS = {"add", "adopt", "remove", "prepare", "standby", "standby_end", "restart", "notice"}
 
 
 class Beats:

@@ -36,6 +36,7 @@ CATEGORIES: dict[str, log.Category] = {
     "resilient_worker_client": "INSTANCE",
     "retry": "DATABASE",
     "supervisor": "STREAM",
+    "unowned": "STREAM",
     "worker": "INSTANCE",
 }
 """Under which the lines of each module are found in a log."""
@@ -122,6 +123,7 @@ def completion(shell: str) -> None:
 )
 @click.option("--version", help="Version of the program, shown to operators.")
 @click.option("--location", envvar="LOCATION", help="Region of this worker.")
+@click.option("--host", envvar="WORKER_HOST", help="Name of its machine; a container does not know it by itself.")
 @click.option(
     "--on-exit",
     type=click.Choice(["drain", "suspend", "leave"]),

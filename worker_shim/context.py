@@ -14,6 +14,8 @@ from worker_shim.vitals import Progress
 
 logger = logging.getLogger("worker_shim")
 
+WINDOW = 120.0  # seconds to keep, until the database says otherwise
+
 IsCurrent = Callable[[Stream], Awaitable[bool]]
 
 
@@ -47,6 +49,7 @@ class Context:
         owned: asyncio.Event | None = None,
         ready: Callable[[], None] | None = None,
         renew: Callable[[Stream, int], Awaitable[bool]] | None = None,
+        window: Callable[[], float] = lambda: WINDOW,
     ) -> None:
         self.stream = stream
         self._counts = counts
@@ -56,6 +59,7 @@ class Context:
         self._renew = renew
         self._owned = owned
         self._ready = ready
+        self._window = window
 
     async def is_current(self) -> bool:
         """Whether this stream is still this worker's, asked of the database.
@@ -83,19 +87,24 @@ class Context:
 
     @property
     def is_owner(self) -> bool:
-        """Whether the stream is this worker's yet: False only while it prepares (make_before_break).
+        """Whether the stream is this worker's yet: False only while it prepares (make_before_break) or stands by.
 
         Until then, keep what is heard and write nothing; others may be writing it.
         """
         return self._owned is None or self._owned.is_set()
 
     async def ownership(self) -> None:
-        """Return when the stream is this worker's: at once, unless it prepares."""
+        """Return when the stream is this worker's: at once, unless it prepares or stands by."""
         if self._owned is not None:
             await self._owned.wait()
 
+    @property
+    def window_seconds(self) -> float:
+        """How much of the stream is to be kept while it is not this worker's: the last so many seconds. May change."""
+        return self._window()
+
     def ready(self) -> None:
-        """While it prepares: the stream is heard and kept from here on, so that it can change hands now."""
+        """While it is not the owner: the stream is heard and kept from here on, so that it can change hands now."""
         if self._ready is not None and not self.is_owner:
             self._ready()
 
@@ -157,6 +166,11 @@ class Stop(threading.Event):
     def is_owner(self) -> bool:
         """Whether the stream is this worker's yet, as Context.is_owner."""
         return self._context.is_owner
+
+    @property
+    def window_seconds(self) -> float:
+        """How much is to be kept while it is not this worker's, as Context.window_seconds."""
+        return self._context.window_seconds
 
     def is_current(self) -> bool:
         """Whether this stream is still this worker's; raises as Context.is_current does."""

@@ -91,6 +91,7 @@ class Departure:
         self._began_at = clock()
         self._until = self._began_at + (self._manners.drain_timeout if self.how == "drain" else 0)
         self._has_begun.set()
+        self._assignments.unowned.end_standbys()  # what it became the owner of now would move once more
         self._beats.at_once()
         self._loop.wake.set()
 

@@ -79,6 +79,8 @@ async def host(factory: Factory, arguments: tuple[str, ...], instance_id: str, *
 @click.option("--on-exit", type=click.Choice(["drain", "suspend", "leave"]), default="drain", show_default=True)
 @click.option("--lease", type=Seconds(min=1), help="Stop all handlers before so many seconds without a beat are over.")
 @click.option("--make-before-break", is_flag=True, help="The handler can hear a stream before it owns it.")
+@click.option("--standbys", is_flag=True, help="It may be the standby of streams; needs --make-before-break.")
+@click.option("--host", envvar="WORKER_HOST", help="Name of its machine; a container does not know it by itself.")
 def main(factory: str, arguments: tuple[str, ...], instance_id: str, lease: float | None, **options: Any) -> None:
     """Run a worker around the handler that FACTORY of MODULE makes, until SIGTERM; ARGUMENTS are the factory's."""
     process_list.hide_password()

@@ -108,6 +108,7 @@ class Protocol:
         """The connection is a new one."""
         self.unbroken_since = clock()
         self.beats.at_once()
+        self._assignments.unowned.say_again()
         await self._attach()
 
     async def _step(self) -> None:
@@ -133,7 +134,7 @@ class Protocol:
                 return  # to register anew
             if acknowledgements.due <= clock():
                 await acknowledgements.send(partial(self._member.call, "acknowledge"))
-                if self._assignments.heard:
+                if self._assignments.unowned.are_due:
                     self.beats.at_once()  # to hear that they are ours
         due = min(self.beats.due, acknowledgements.due)
         with self._breaker.calling():
@@ -184,6 +185,7 @@ class Protocol:
         if self._member.incarnation is None:
             return
         self._assignments.replace(full)
+        self._assignments.unowned.say_again()  # of a registration it is not known whose handlers went on
         self.beats.check_soon()
         logger.info(
             "registered instance_id=%s incarnation=%s status=%s streams=%d heartbeat_interval=%s",
@@ -233,7 +235,7 @@ class Protocol:
         self._accept(sent)
         self.beats.heed(answer)
         self._assignments.restart_silent(answer)
-        self._assignments.prepare_only(answer)
+        self._assignments.unowned.prepare_only(answer)
         commands = _to_apply(answer)
         if not commands:
             self._attempts = 0
@@ -243,6 +245,7 @@ class Protocol:
             self.beats.check_soon()
             await self._get_in_step(commands)
         if self._member.incarnation is not None:
+            self._stand_by(answer)
             await self._report_failures()
 
     async def _fetch_commands(self) -> None:
@@ -253,8 +256,14 @@ class Protocol:
         answer = await self._member.call("get_commands")
         if self._member.incarnation is not None:  # not isolated meanwhile
             self._is_hinted = False
-            self._assignments.prepare(answer)
+            self._assignments.unowned.prepare(answer)
             self._assignments.apply(_to_apply(answer))
+            self._stand_by(answer)
+            self.beats.check_soon(planned=self.beats.due)
+
+    def _stand_by(self, answer: Sequence[Row]) -> None:
+        """After what is to be removed: the owner of a stream may become its standby."""
+        if self._departure.how is None and self._assignments.unowned.stand_by(answer):
             self.beats.check_soon(planned=self.beats.due)
 
     async def _get_in_step(self, commands: Sequence[Row]) -> None:
@@ -282,6 +291,7 @@ class Protocol:
     def _report(self) -> dict[str, Any]:
         cpu, memory = self._usage.measure()
         supervisor, counts = self._assignments.supervisor, self._assignments.counts
+        unowned = self._assignments.unowned
         return {
             "status": "draining" if self._departure.how == "drain" else "active",
             "current_streams": len(supervisor.held),
@@ -295,7 +305,8 @@ class Protocol:
             "breaker": self._breaker.current_state,
             "breaker_opened": self._breaker.opened,
             "round_trip": self._round_trip,
-            **self._assignments.progress.report(supervisor.running),
+            **unowned.report(),
+            **self._assignments.progress.report(supervisor.running, set(unowned.standbys)),
         }
 
     async def _report_failures(self) -> None:

@@ -38,8 +38,13 @@ def digest(streams: Iterable[Stream]) -> int:
 
     The database computes the same, so equal digests mean equal sets without sending them.
     """
+    return digest_of((stream.stream_id, stream.epoch) for stream in streams)
+
+
+def digest_of(pairs: Iterable[tuple[int, int]]) -> int:
+    """The digest of stream ids, each with an epoch, or with the number of a standby."""
     result = 0
-    for stream in streams:
-        content = f"{stream.stream_id}:{stream.epoch}".encode()
+    for stream_id, epoch in pairs:
+        content = f"{stream_id}:{epoch}".encode()
         result ^= int.from_bytes(hashlib.md5(content, usedforsecurity=False).digest()[:8], "big", signed=True)
     return result

@@ -55,6 +55,7 @@ class Supervisor:
         self._ending: dict[int, float] = {}  # since when, for those whose stream was let go of
         self._resting: set[int] = set()  # held, and to have no handler
         self._owned: dict[int, asyncio.Event] = {}  # of what was prepared: set when it is held
+        self._pausing: set[int] = set()  # after a failure
 
     @property
     def busy(self) -> bool:
@@ -85,10 +86,13 @@ class Supervisor:
         if held is not None and held.epoch > stream.epoch:
             return False
         prepared = self.prepared.pop(stream.stream_id, None)
-        if prepared is not None and (prepared.epoch, prepared.url) == (stream.epoch, stream.url):
-            self.held[stream.stream_id] = prepared  # its handler goes on
+        if prepared is not None and _goes_on(self._handler, prepared, stream):
+            prepared.adopt(stream.epoch)
+            self.held[stream.stream_id] = prepared
             self._owned.pop(stream.stream_id).set()
-            if self._running.get(stream.stream_id) is prepared:
+            if stream.stream_id in self._pausing:
+                self._cancel(stream.stream_id)  # others count on it now
+            elif self._running.get(stream.stream_id) is prepared:
                 self._started(prepared)
             return True
         if held is not None and (held.epoch, held.url) == (stream.epoch, stream.url):
@@ -151,10 +155,10 @@ class Supervisor:
     def prepare(self, stream: Stream) -> None:
         """Run the handler of a stream that is not held yet; `start` makes it held, and its handler goes on."""
         known = self.prepared.get(stream.stream_id)
-        if stream.stream_id in self.held or (known and (known.epoch, known.url) == (stream.epoch, stream.url)):
+        if stream.stream_id in self.held:
             return
-        if known and known.epoch < stream.epoch and _goes_on(self._handler, known, stream):
-            known.adopt(stream.epoch)
+        if known and _goes_on(self._handler, known, stream):
+            known.adopt(stream.epoch)  # it has written nothing under the other
             return
         self.prepared[stream.stream_id] = stream
         self._owned[stream.stream_id] = asyncio.Event()
@@ -263,7 +267,11 @@ class Supervisor:
                 self._interrupted(stream)
             else:
                 self._failed(stream, error)
-            await asyncio.sleep(pause)
+            self._pausing.add(stream.stream_id)
+            try:
+                await asyncio.sleep(pause)
+            finally:
+                self._pausing.discard(stream.stream_id)
 
 
 def _was_heard(context: Context, ran: float, returned: bool) -> bool:
@@ -277,8 +285,9 @@ def _was_heard(context: Context, ran: float, returned: bool) -> bool:
 
 
 def _goes_on(handler: Handler, known: Stream, stream: Stream) -> bool:
-    """Whether a handler that runs for a stream goes on when that has another epoch."""
-    return known.url == stream.url and not getattr(handler, "reads_epoch_once", False)
+    """Whether the handler that runs for a stream goes on when that has this epoch."""
+    reads_epoch_once = getattr(handler, "reads_epoch_once", False)
+    return known.url == stream.url and (known.epoch == stream.epoch or not reads_epoch_once)
 
 
 def _warn_when_running(stream_id: int, run: asyncio.Task[None], waited: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import psutil
@@ -71,8 +71,11 @@ class Progress:
         if stream_id in self._last:
             self._last[stream_id] = clock()
 
-    def report(self, running: Sequence[Stream]) -> dict[str, Any]:
-        """progressing (streams) and stalled (those silent for 10 s or more, longest first) for the beat."""
+    def report(self, running: Sequence[Stream], standbys: Collection[Stream] = ()) -> dict[str, Any]:
+        """progressing (streams) and stalled (those silent for 10 s or more, longest first) for the beat.
+
+        Standbys are apart: those of them that are silent are standbys_silent.
+        """
         now = clock()
         for ended in self._last.keys() - {stream.stream_id for stream in running}:
             del self._last[ended]
@@ -80,9 +83,13 @@ class Progress:
         if not self.is_told:
             return {}
         silent_for = {stream: now - self._last.get(stream.stream_id, now) for stream in running}
-        stalled = sorted((s for s in silent_for if silent_for[s] >= SILENT_AFTER), key=lambda s: -silent_for[s])
-        told = [
-            {"stream_id": s.stream_id, "epoch": s.epoch, "silent_for": round(silent_for[s], 1)}
-            for s in stalled[:MOST_TOLD]
-        ]
-        return {"progressing": len(silent_for) - len(stalled)} | ({"stalled": told} if told else {})
+        silent = sorted((s for s in silent_for if silent_for[s] >= SILENT_AFTER), key=lambda s: -silent_for[s])
+        owned = [stream for stream in silent if stream not in standbys]
+        report: dict[str, Any] = {"progressing": sum(s not in standbys for s in silent_for) - len(owned)}
+        for key, streams in (("stalled", owned), ("standbys_silent", [s for s in silent if s in standbys])):
+            if streams:
+                report[key] = [
+                    {"stream_id": s.stream_id, "epoch": s.epoch, "silent_for": round(silent_for[s], 1)}
+                    for s in streams[:MOST_TOLD]
+                ]
+        return report

@@ -41,6 +41,7 @@ class Options(TypedDict, total=False):
     capabilities: Sequence[str]
     version: str | None
     location: str | None
+    host: str | None
     schema: str
     on_exit: OnExit
     on_isolation: OnIsolation
@@ -67,6 +68,8 @@ class Worker:
     Without `listen`, and behind a pooler, changes are asked for with a beat each poll_interval.
     on_isolation says what happens while the database is away: continue, or stop every handler before the lease is over.
     make_before_break: the handler can hear a stream before it owns it (Context.is_owner), so that none of it is lost.
+    standbys: it may do so for long, as the standby of streams whose owners work on other hosts. host is the name of its
+    own; without one it is WORKER_HOST, or the machine's, which a container does not know.
 
     ValueError names the argument that is none of what it may be.
     """
@@ -80,6 +83,7 @@ class Worker:
         handler: Handler | ThreadHandler,
         *,
         make_before_break: bool = False,
+        standbys: bool = False,
         **options: Unpack[Options],
     ) -> None: ...
     @overload
@@ -106,6 +110,7 @@ class Worker:
         capabilities: Sequence[str] = ("audio_fingerprinting",),
         version: str | None = None,
         location: str | None = None,
+        host: str | None = None,
         schema: str = "orchestrator",
         on_exit: OnExit = "drain",
         on_isolation: OnIsolation = "continue",
@@ -119,10 +124,13 @@ class Worker:
         poll_interval: float = 2,
         wait_for_id: float = 0,
         make_before_break: bool = False,
+        standbys: bool = False,
     ) -> None:
         check_worker(locals(), OnExit, OnIsolation)
         if make_before_break and handler is None:
             raise ValueError("make_before_break needs a handler: callbacks cannot say when they hear the stream")
+        if standbys and not make_before_break:
+            raise ValueError("standbys needs make_before_break: a standby hears a stream before it owns it")
         run = as_handler(handler, on_start, on_stop)
         if on_isolation == "stop" and lease is None:
             lease = 90
@@ -146,11 +154,15 @@ class Worker:
             "lease": timedelta(seconds=lease) if lease is not None else None,
             "metadata": {**(metadata or {}), "make_before_break": make_before_break, "adopts": True},
         }
+        if standbys:
+            registration["metadata"]["standbys"] = True
+        if host is not None:
+            registration["metadata"]["host"] = host
         if isolation is not None:
             registration["stop_within"] = timedelta(seconds=isolation.stop_within)
         listener = Listener(dsn, schema, f"{schema}.{instance_id}", network_timeout, listen)
         self._member = Member(instance_id, listener, lambda: self._protocol.connected())
-        self._assignments = Assignments(run, stop_timeout, self._member, isolation, self._loop)
+        self._assignments = Assignments(run, stop_timeout, self._member, isolation, self._loop, standbys)
         beats = Beats(lease, poll_interval)
         manners = Manners(on_exit, drain_timeout, suspend_for, stop_timeout)
         self._departure = Departure(manners, self._member, self._assignments, beats, self._loop)
@@ -164,6 +176,11 @@ class Worker:
     def streams(self) -> frozenset[Stream]:
         """The streams held at this moment."""
         return frozenset(self._assignments.supervisor.held.copy().values())
+
+    @property
+    def standbys(self) -> frozenset[Stream]:
+        """The streams whose standby this worker is: heard, kept, and another's."""
+        return frozenset(self._assignments.unowned.standbys)
 
     @property
     def is_registered(self) -> bool:

@@ -6,8 +6,9 @@ This is what a company's own handler looks like. Three rules make its record exa
 - It writes no second that this process has written before, under whichever epoch.
 - It stops at the end of a second, writes it, and only then lets the stream go; so a hand-over need not lose any.
 
-With `handoff_mode` make_before_break it hears a stream before it owns it and keeps what it hears. When it is the owner
-it raises the fence, learns which second was the last that the old owner wrote, and writes what it kept after that one.
+With `handoff_mode` make_before_break, or as a standby, it hears a stream before it owns it and keeps what it hears.
+When it is the owner it raises the fence, learns which second was the last that the old owner wrote, and writes what it
+kept after that one.
 
 It knows of the shim only what a handler is given, and is run by the shim's loader:
 
@@ -44,8 +45,7 @@ RECONNECT_AFTER = 0.25
 NOTHING_HEARD = 10.0
 # A handler that is asked to stop ends with the present second, at most this much later.
 LAST_SECOND = 1.5
-# Seconds that a handler keeps of a stream that is not its own yet, and how many make it ready to own it.
-KEPT_SECONDS = 120
+# How many seconds that it has kept make a handler ready to own a stream.
 READY_AFTER = 2
 
 
@@ -67,6 +67,8 @@ class Context(Protocol):
     def valid(self) -> bool: ...
     @property
     def is_owner(self) -> bool: ...
+    @property
+    def window_seconds(self) -> float: ...
     async def ownership(self) -> None: ...
     def ready(self) -> None: ...
     def progress(self) -> None: ...
@@ -184,6 +186,8 @@ class Recording:
         """Keep a second; with enough of them, all that the old owner has not written by the switch is here."""
         assert self.kept is not None
         self.kept.append(second)
+        while len(self.kept) > self.context.window_seconds:
+            self.kept.popleft()
         self.context.progress()
         if len(self.kept) >= READY_AFTER:
             self.context.ready()
@@ -199,7 +203,7 @@ class ListenHandler:
 
     async def listen(self, stream: Stream, context: Context) -> None:
         """Hear a stream until cancelled, then end with the present second."""
-        kept: deque[Second] | None = None if context.is_owner else deque(maxlen=KEPT_SECONDS)
+        kept: deque[Second] | None = None if context.is_owner else deque()
         if kept is None:
             await self._writer.announce(stream)
         leaving = asyncio.Event()

@@ -45,6 +45,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("metadata", {"a": float("nan")}, "JSON"),
     ("listen", "False", "True or False"),
     ("make_before_break", 1, "True or False"),
+    ("standbys", "yes", "True or False"),
+    ("host", "", "not empty"),
+    ("host", 7, "a text"),
     *(
         (name, seconds, f"a number of seconds from {least} to")
         for name, least in (
@@ -163,6 +166,7 @@ def _start_and_more(stream: Stream, context: Context) -> None: ...
         ({"on_start": _start_and_more, "on_stop": _start}, "on_start must be"),
         ({"on_start": _start, "on_stop": "stop"}, "on_stop must be"),
         ({"on_start": _start, "on_stop": _start, "make_before_break": True}, "make_before_break needs a handler"),
+        ({"on_start": _start, "on_stop": _start, "standbys": True}, "standbys needs make_before_break"),
     ],
 )
 def test_a_worker_has_one_handler_or_both_callbacks(options: dict[str, Any], said: str) -> None:

@@ -3,89 +3,25 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
+from tests.shim.ours import Ours, command
 from tests.shim.support import until
-from worker_shim import Context, Stream, supervisor
-from worker_shim.assignments import Assignments
-from worker_shim.calls import Member
-from worker_shim.connection import Listener
-from worker_shim.isolation import Isolation
-from worker_shim.loop import Loop
-
-
-def command(action: str, stream_id: int, epoch: int | None = 1, url: str = "http://station.example/") -> dict[str, Any]:
-    return {"action": action, "stream_id": stream_id, "epoch": epoch, "name": "Radio", "url": url, "metadata": None}
-
-
-class Ours:
-    """The assignments of a worker that has no database, the steps of its handlers, and what it would say."""
-
-    def __init__(self, *, promises: bool = False) -> None:
-        self.steps: list[tuple[str, int]] = []
-        self.contexts: dict[int, Context] = {}
-        self.may_end = asyncio.Event()
-        self.may_end.set()
-        member = Member("fv-1", Listener("", "orchestrator", "orchestrator.fv-1", 30), self._connected)
-        loop = Loop()
-        loop.begin()
-        isolation = Isolation(90, 5, lambda: False, lambda: math.inf, lambda: None) if promises else None
-        self.all = Assignments(self._handle, 5, member, isolation, loop)
-
-    async def _connected(self) -> None: ...
-
-    async def _handle(self, stream: Stream, context: Context) -> None:
-        self.steps.append(("start", stream.stream_id))
-        self.contexts[stream.stream_id] = context
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await self.may_end.wait()
-            self.steps.append(("end", stream.stream_id))
-
-    async def run(self, *stream_ids: int, epoch: int = 1) -> None:
-        self.all.apply([command("add", each, epoch) for each in stream_ids])
-        await until(lambda: {("start", each) for each in stream_ids} <= set(self.steps))
-        self.steps.clear()
-        await self.said()
-
-    async def said(self) -> dict[str, dict[int, int | None]]:
-        """What is told now: starts and stops, with their epochs."""
-        told: dict[str, Any] = {}
-
-        async def acknowledge(**said: Any) -> None:
-            told.update(said)
-
-        await self.all.acknowledgements.send(acknowledge)
-        return {
-            "started": dict(zip(told["started"], told["started_epochs"], strict=True)),
-            "stopped": dict(zip(told["stopped"], told.get("stopped_epochs", []), strict=True)),
-        }
+from worker_shim import Stream, supervisor
 
 
 @pytest.fixture
 async def ours() -> AsyncIterator[Ours]:
-    async with _ended(Ours()) as ours:
+    async with Ours().ended() as ours:
         yield ours
 
 
 @pytest.fixture
 async def promising() -> AsyncIterator[Ours]:
     """A worker with on_isolation = stop."""
-    async with _ended(Ours(promises=True)) as ours:
+    async with Ours(promises=True).ended() as ours:
         yield ours
-
-
-@asynccontextmanager
-async def _ended(ours: Ours) -> AsyncIterator[Ours]:
-    try:
-        yield ours
-    finally:
-        ours.may_end.set()
-        await ours.all.supervisor.stop_all(5)
 
 
 @pytest.mark.parametrize("commands", [1, 3])
@@ -182,10 +118,10 @@ async def test_every_silent_stream_is_restarted_under_its_own_epoch_and_no_other
 
 
 async def test_all_preparations_that_are_not_named_any_more_end_and_those_that_are_go_on(ours: Ours) -> None:
-    ours.all.prepare([command("prepare", each, 9) for each in (1, 2, 3, 4)])
+    ours.all.unowned.prepare([command("prepare", each, 9) for each in (1, 2, 3, 4)])
     await until(lambda: len(ours.steps) == 4)
     ours.steps.clear()
-    ours.all.prepare_only([command("prepare", 2, 9), command("add", 4, 9)])
+    ours.all.unowned.prepare_only([command("prepare", 2, 9), command("add", 4, 9)])
     await until(lambda: len(ours.steps) == 2)
     assert sorted(ours.steps) == [("end", 1), ("end", 3)]
     assert ours.all.supervisor.prepared.keys() == {2, 4}
@@ -193,15 +129,15 @@ async def test_all_preparations_that_are_not_named_any_more_end_and_those_that_a
 
 async def test_that_prepared_streams_are_heard_is_said_again_of_all_of_them(ours: Ours) -> None:
     named = [command("prepare", each, 9) for each in (1, 2, 3)]
-    ours.all.prepare(named)
+    ours.all.unowned.prepare(named)
     await until(lambda: len(ours.contexts) == 3)
     for stream_id in (1, 3):
         ours.contexts[stream_id].ready()
     await until(lambda: ours.all.acknowledgements.waiting)
     assert (await ours.said())["started"] == {1: 9, 3: 9}
-    ours.all.prepare_only(named)
+    ours.all.unowned.prepare_only(named)
     assert (await ours.said())["started"] == {1: 9, 3: 9}
-    ours.all.prepare_only(named[1:])
+    ours.all.unowned.prepare_only(named[1:])
     assert (await ours.said())["started"] == {3: 9}
 
 
@@ -235,7 +171,7 @@ async def test_the_first_of_several_that_end_says_since_when(ours: Ours, monkeyp
 
 async def test_all_that_is_let_go_of_ends(ours: Ours) -> None:
     await ours.run(1, 2, 3)
-    ours.all.prepare([command("prepare", 4, 9), command("prepare", 5, 9)])
+    ours.all.unowned.prepare([command("prepare", 4, 9), command("prepare", 5, 9)])
     await until(lambda: len(ours.steps) == 2)
     ours.all.supervisor.let_go()
     await until(lambda: not ours.all.supervisor.busy)

@@ -1,15 +1,17 @@
-"""One process is one process, also when several were made of one that had its Worker already."""
+"""One process is one process, also when several were made of one that had its Worker already; and where it runs."""
 
 import asyncio
 import multiprocessing
 import os
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.shim.support import Fleet, until
-from worker_shim import Context, Refused, Stream, Worker
-from worker_shim.identity import Identity
+from worker_shim import Context, Refused, Stream, Worker, identity
+from worker_shim.identity import Identity, machine
 
 FORK = multiprocessing.get_context("fork")
 
@@ -66,6 +68,82 @@ async def test_a_program_may_say_itself_where_it_runs(fleet: Fleet, key: str) ->
     worker.stop("leave")
     await task
     assert row["metadata"][key] == "elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("options", "variable", "host"),
+    [
+        ({"host": "rack-7"}, "rack-8", "rack-7"),
+        ({"host": "rack-7", "metadata": {"host": "elsewhere"}}, None, "rack-7"),
+        ({}, "rack-8", "rack-8"),
+    ],
+)
+async def test_the_host_is_told_as_it_was_given(
+    fleet: Fleet, options: dict[str, Any], variable: str | None, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("WORKER_HOST", variable)
+    async with fleet.work("fv-1", _never, make_before_break=True, standbys=True, **options) as worker:
+        await until(lambda: worker.is_registered, "it is registered")
+        metadata = fleet.instance("fv-1")["metadata"]
+    assert (metadata["host"], metadata["standbys"]) == (host, True)
+
+
+async def test_a_worker_without_standbys_says_nothing_of_them(fleet: Fleet) -> None:
+    async with fleet.work("fv-1", _never, make_before_break=True) as worker:
+        await until(lambda: worker.is_registered, "it is registered")
+        assert "standbys" not in fleet.instance("fv-1")["metadata"]
+
+
+@pytest.fixture
+def bare(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A machine without any sign of a container; what is put in here its kernel says."""
+    said: dict[str, str] = {
+        "/proc/self/mountinfo": "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n24 22 0:22 / /etc rw - ext4 x rw\n"
+    }
+    said["/proc/self/cgroup"] = "0::/system.slice/worker-shim@fv-1.service\n"
+    monkeypatch.setattr(identity, "CONTAINER_FILES", ())
+    monkeypatch.setattr(identity, "_read", lambda path: said.get(path, ""))
+    for name in ("WORKER_HOST", *identity.CONTAINER_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+    return said
+
+
+def test_a_machine_goes_by_its_own_name(bare: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert machine() == {"host": socket.gethostname()}
+    monkeypatch.setenv("WORKER_HOST", " ")
+    assert machine() == {"host": socket.gethostname()}
+    monkeypatch.setenv("WORKER_HOST", "rack-7")
+    assert machine() == {"host": "rack-7"}
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/proc/self/cgroup", "4:memory:/docker/3f4c\n"),
+        ("/proc/self/cgroup", "1:name=systemd:/kubepods.slice/kubepods-burstable.slice/cri-containerd-9a.scope\n"),
+        ("/proc/self/cgroup", "0::/machine.slice/libpod-77.scope\n"),
+        ("/proc/self/mountinfo", "612 598 8:1 /var/lib/nerdctl/1/etc/hostname /etc/hostname rw - ext4 /dev/sda1 rw\n"),
+        ("/proc/self/mountinfo", "613 598 8:1 /var/lib/kubelet/pods/5/etc-hosts /etc/hosts rw - ext4 /dev/sda1 rw\n"),
+        ("KUBERNETES_SERVICE_HOST", "10.0.0.1"),
+        ("container", "podman"),
+        (".dockerenv", ""),
+    ],
+)
+def test_a_container_does_not_know_its_host_unless_it_is_told(
+    path: str, line: str, bare: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Two containers of one machine are not on two machines; that the host is unknown is a finding."""
+    if path.startswith("/"):
+        bare[path] += line
+    elif path.startswith("."):
+        (tmp_path / path).touch()
+        monkeypatch.setattr(identity, "CONTAINER_FILES", ("/nowhere", str(tmp_path / path)))
+    else:
+        monkeypatch.setenv(path, line)
+    assert machine() == {"host": None, "container": socket.gethostname()}
+    monkeypatch.setenv("WORKER_HOST", "rack-7")
+    assert machine() == {"host": "rack-7"}
 
 
 async def _never(stream: Stream, context: Context) -> None:

@@ -27,7 +27,7 @@ class Listener:
 workers = [
     Worker("", "fv-1", 10, listen),
     Worker("", "fv-1", 10, handler=listen_in_a_thread, on_exit="suspend", on_isolation="stop", lease=90),
-    Worker("", "fv-1", 10, Listener(), make_before_break=True),
+    Worker("", "fv-1", 10, Listener(), make_before_break=True, standbys=True, host="rack-7"),
     Worker("", "fv-1", 10, Listener().hear, stop_timeout=2.5),
     Worker("", "fv-1", 10, partial(listen_to, "/tmp")),
     Worker("", "fv-1", 10, on_start=begin, on_stop=end, metadata={"keeps_streams": True}),
@@ -60,6 +60,7 @@ Worker("", "fv-1", 10, on_stop=begin)  # wrong
 Worker("", "fv-1", 10, listen, on_start=begin, on_stop=begin)  # wrong
 Worker("", "fv-1", 10, on_start=begin_with, on_stop=begin)  # wrong
 Worker("", "fv-1", 10, on_start=begin, on_stop=begin, make_before_break=True)  # wrong
+Worker("", "fv-1", 10, on_start=begin, on_stop=begin, standbys=True)  # wrong
 Worker("", "fv-1", 10, listen, on_exit="x")  # wrong
 Worker("", "fv-1", 10, listen, on_isolation="x")  # wrong
 Worker("", "fv-1", "10", listen)  # wrong
