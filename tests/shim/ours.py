@@ -33,7 +33,11 @@ class Ours:
         loop = Loop()
         loop.begin()
         isolation = Isolation(90, 5, lambda: False, lambda: math.inf, lambda: None) if promises else None
-        self.all = Assignments(self._handle, 5, member, isolation, loop, takes_standbys)
+
+        async def handler(stream: Stream, context: Context) -> None:
+            await self._handle(stream, context)
+
+        self.all = Assignments(handler, 5, member, isolation, loop, takes_standbys)
 
     async def _connected(self) -> None: ...
 

@@ -69,6 +69,14 @@ def test_a_new_interval_holds_at_once_and_its_first_beat_comes_at_a_random_momen
     assert min(seconds) >= 9 and max(seconds) <= 10
 
 
+def test_only_an_action_that_is_not_known_is_warned_of_and_once(caplog: pytest.LogCaptureFixture) -> None:
+    own = Beats(None, 5.0)
+    known = ("add", "adopt", "remove", "prepare", "standby", "standby_end", "restart", "notice")
+    for action in (*known, "sing", "sing"):
+        own.heed([{"action": action, "metadata": None}])
+    assert [record.getMessage().split("action=")[1] for record in caplog.records] == ["sing"]
+
+
 def test_an_interval_that_is_known_spreads_nothing() -> None:
     own = Beats(None, 5.0)
     own.heed([row(heartbeat_interval=30.0)])

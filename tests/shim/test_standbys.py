@@ -167,6 +167,15 @@ async def test_a_promotion_waits_for_no_pause_after_a_failure(ours: Ours, monkey
     assert ours.contexts[1].is_owner and (await ours.said())["started"] == {1: 7}
 
 
+async def test_a_handler_that_reads_its_epoch_once_starts_anew_as_the_owner(ours: Ours) -> None:
+    """As a program does: its number is none."""
+    vars(ours.all.supervisor._handler)["reads_epoch_once"] = True
+    await stand_by(ours, s1=-50)
+    await answer(ours, command("add", 1, 7))
+    await until(lambda: ours.steps == [("end", 1), ("start", 1)])
+    assert ours.contexts[1].is_owner and (await ours.said())["started"] == {1: 7}
+
+
 async def test_what_is_added_with_another_address_is_heard_there(ours: Ours) -> None:
     await stand_by(ours, s1=-50)
     await answer(ours, command("add", 1, 7, "http://station.example/new"))
@@ -189,6 +198,7 @@ async def test_a_hand_over_to_the_standby_keeps_its_handler_and_is_told_under_th
         ours.all.unowned.prepare(rows)
     assert ours.steps == [] and not ours.contexts[1].is_owner
     assert (await ours.said())["started"] == {1: 9} and ours.all.unowned.are_due
+    assert [each.stream_id for each in ours.all.unowned.standbys] == [2]
     assert digest(ours) == digest_of([(1, -50), (2, -51)]), "it is its standby still, until it is told otherwise"
     await answer(ours, command("add", 1, 9))
     assert ours.steps == [] and ours.contexts[1].is_owner and not ours.all.unowned.are_due
@@ -243,9 +253,10 @@ async def test_a_standby_that_lost_its_station_says_again_that_it_hears(ours: Ou
     ours.all.unowned.hears(stream)
     ours.all.unowned.interrupted(stream)
     assert await ours.said() == NOTHING, "it does not hear it now"
-    for _ in range(2):
-        ours.all.unowned.hears(stream)
+    ours.all.unowned.hears(stream)
     assert (await ours.said())["started"] == {1: -50}
+    ours.all.unowned.hears(stream)
+    assert await ours.said() == NOTHING, "a handler may say so with each second"
 
 
 async def test_over_a_new_connection_it_is_told_which_standbys_hear(ours: Ours) -> None:
