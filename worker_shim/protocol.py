@@ -185,7 +185,6 @@ class Protocol:
         if self._member.incarnation is None:
             return
         self._assignments.replace(full)
-        self._assignments.unowned.say_again()  # of a registration it is not known whose handlers went on
         self.beats.check_soon()
         logger.info(
             "registered instance_id=%s incarnation=%s status=%s streams=%d heartbeat_interval=%s",

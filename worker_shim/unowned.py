@@ -104,7 +104,7 @@ class Unowned:
             self._end(stream_id)
 
     def say_again(self) -> None:
-        """Which standbys hear their streams, to a database that may not know: the connection or registration is new."""
+        """Which standbys hear their streams; the database may be another than before the connection was lost."""
         self._forget()
         self._say_again(self._numbers.keys())
 
