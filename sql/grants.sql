@@ -9,8 +9,8 @@ grant usage on schema {{ api }} to {{ admin }}, {{ worker }}, {{ reader }};
 grant select on
 {{ api }}.instances, {{ api }}.streams, {{ api }}.assignments, {{ api }}.decisions, {{ api }}.movements, {{ api }}.alerts,
 {{ api }}.jobs, {{ api }}.job_runs, {{ api }}.settings, {{ api }}.state_machine, {{ api }}.locks, {{ api }}.sources,
-{{ api }}.repairs, {{ api }}.stalled_streams, {{ api }}.failing_stations, {{ api }}.clock_steps,
-{{ api }}.standbys
+{{ api }}.repairs, {{ api }}.stalled_streams, {{ api }}.failing_stations, {{ api }}.clock_steps, {{ api }}.standbys,
+{{ api }}.coverage, {{ api }}.gaps
 to {{ reader }}, {{ admin }};
 grant insert on {{ api }}.stream_staging to {{ admin }};
 -- what the views call runs with the rights of their reader

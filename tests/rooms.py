@@ -95,7 +95,8 @@ def calls() -> dict[str, set[str]]:
         for number, head in enumerate(heads):
             end = heads[number + 1].start() if number + 1 < len(heads) else len(text)
             # one by one: a quote in a regular expression of one body must not hide the next function
-            found[head[2]] = set(_CALL.findall(_code(text[head.end() : end])))
+            # a function and a view may have one name
+            found.setdefault(head[2], set()).update(_CALL.findall(_code(text[head.end() : end])))
     return {name: (called & found.keys()) - {name} for name, called in found.items()}
 
 

@@ -228,6 +228,26 @@ as $function$
 $function$;
 comment on function {{ private }}.full_notification_queue() is 'Alert: the queue of notifications is more than half full, and hints are left out. Over below 40 %.';
 
+create or replace function {{ private }}.days_below_target()
+    returns table (code text, subject text, severity text, message text, detail jsonb)
+    language sql volatile
+as $function$
+    -- what is lost so far is held against the whole day: a short gap soon after midnight is no bad day yet
+    select
+        'coverage_below_target', '', 'warning', format(
+            'at most %s %% of today can be covered: %s s of the streams were not heard, or nobody knows',
+            round((100 * (1 - (c.uncovered + c.uncertain) / c.whole_day))::numeric, 3), round((c.uncovered + c.uncertain)::numeric)
+        ),
+        jsonb_build_object(
+            'day', to_char({{ private }}.today() at time zone 'UTC', 'YYYY-MM-DD'), 'target', l.target, 'expected', round(c.expected::numeric),
+            'uncovered', round(c.uncovered::numeric, 1), 'uncertain', round(c.uncertain::numeric, 1), 'seconds_by_cause', c.causes, 'worst_streams', c.worst
+        )
+    from {{ private }}.coverage_of_day({{ private }}.today()) as c
+    cross join (select {{ private }}.setting_number('coverage_target') as target) as l
+    where c.uncovered + c.uncertain > (1 - l.target) * c.whole_day
+$function$;
+comment on function {{ private }}.days_below_target() is 'Alert: so much of this day (in UTC) was not heard that it falls below coverage_target.';
+
 create or replace function {{ private }}.alert_conditions()
     returns table (code text, subject text, severity text, message text, detail jsonb)
     language sql volatile
@@ -269,5 +289,7 @@ as $function$
     select c.* from {{ private }}.held_up_decisions() as c
     union all
     select c.* from {{ private }}.full_notification_queue() as c
+    union all
+    select c.* from {{ private }}.days_below_target() as c
 $function$;
 comment on function {{ private }}.alert_conditions() is 'What is wrong now, one row per alert that should be open.';

@@ -26,19 +26,23 @@ comment on function {{ private }}.prepare_commands(text) is 'All streams that an
 
 create or replace function {{ private }}.confirm_preparations(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[])
     returns integer
-    language sql volatile
+    language plpgsql volatile
 as $function$
-    select c.completed
-    from {{ private }}.complete_handovers(
-        array(
-            select a.stream_id
-            from {{ private }}.assignment as a
-            join unnest(p_stream_ids, p_epochs) as u(stream_id, epoch) on u.stream_id = a.stream_id and u.epoch = a.next_epoch
-            where a.next_instance_id = p_instance_id and a.make_before_break
-            order by a.stream_id
-        ),
-        'hand-over', false
-    ) as c
+declare
+    v_stream_ids bigint[] := array(
+        select a.stream_id
+        from {{ private }}.assignment as a
+        join unnest(p_stream_ids, p_epochs) as u(stream_id, epoch) on u.stream_id = a.stream_id and u.epoch = a.next_epoch
+        where a.next_instance_id = p_instance_id and a.make_before_break
+        order by a.stream_id
+    );
+    v_completed integer;
+begin
+    select c.completed into v_completed from {{ private }}.complete_handovers(v_stream_ids, 'hand-over', false) as c;
+    -- the old owner goes on until it is told, and the new one hears already
+    perform {{ private }}.end_gaps(v_stream_ids, array_fill(timestamptz '-infinity', array[cardinality(v_stream_ids)]));
+    return v_completed;
+end
 $function$;
 comment on function {{ private }}.confirm_preparations(text, bigint[], bigint[]) is 'The next owner hears these streams: from now on they are its own, and what the old owner still writes is refused.';
 

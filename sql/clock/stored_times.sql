@@ -10,6 +10,8 @@ create or replace function {{ private }}.stored_times()
     language sql immutable
 as $function$
     values
+        ('active_time', 'began_at', 'record', null),
+        ('active_time', 'ended_at', 'record', null),
         ('activity_sample', 'sampled_at', 'past', null),
         ('alert', 'acknowledged_at', 'record', null),
         ('alert', 'opened_at', 'past', null),
@@ -45,6 +47,9 @@ as $function$
         ('failure_streak', 'ended_at', 'past', null),
         ('failure_streak', 'last_failed_at', 'past', null),
         ('fleet_sample', 'sampled_at', 'past', null),
+        ('gap', 'began_at', 'record', null),
+        ('gap', 'ended_at', 'record', null),
+        ('gap', 'sure_at', 'record', null),
         ('heartbeat', 'beat_at', 'past', null),
         ('heartbeat', 'last_activity', 'record', null),
         ('heartbeat', 'progress_at', 'past', null),
@@ -70,6 +75,9 @@ as $function$
         ('job_run', 'started_at', 'record', null),
         ('metric_count', 'counted_to', 'past', null),
         ('movement', 'moved_at', 'record', null),
+        ('open_gap', 'began_at', 'past', null),
+        ('open_gap', 'seen_at', 'past', null),
+        ('open_gap', 'sure_at', 'past', null),
         ('plan', 'planned_at', 'record', null),
         ('pull_client', 'answered_at', 'past', null),
         ('pull_client', 'asked_at', 'past', null),

@@ -11,6 +11,7 @@ from (
     ('watch_recovery', '2 seconds', 'watch_recovery', 'database', interval '30 seconds', 'Switches recovery mode on when too much fails, and off when it has been quiet.'),
     ('place_standbys', '5 seconds', 'place_standbys', 'database', interval '30 seconds', 'Gives streams their standbys, on hosts that their owners are not on, and levels these.'),
     ('watch_stalls', '5 seconds', 'watch_stalls', 'database', interval '30 seconds', 'Moves streams that are silent although they were restarted; warns of instances that beat and make no progress.'),
+    ('watch_coverage', '5 seconds', 'watch_coverage', 'database', interval '30 seconds', 'Keeps the record of what was not heard in step with what owners say, and counts it.'),
     ('watch_transactions', '5 seconds', 'watch_transactions', 'database', interval '30 seconds', 'Ends transactions that run longer than transaction_timeout, those of this system or of all clients.'),
     ('evaluate_alerts', '10 seconds', 'evaluate_alerts', 'database', interval '30 seconds', 'Opens, escalates, reminds of and closes alerts.'),
     ('sample_fleet', '30 seconds', 'sample_fleet', 'database', interval '30 seconds', 'Remembers the fleet in one row, for its history over time.'),

@@ -4,7 +4,7 @@
 -- A decision that a stream's present state still points to is kept.
 -- Locks     the rows that it deletes; none that a decision or a beat waits for
 -- Writes    decision, movement, job_run, alert, alert_delivery, failure_streak, plan, repair, refusal, fleet_sample, clock_step,
---           pull_stranger, pull_memory
+--           gap, active_time, pull_stranger, pull_memory
 
 create or replace function {{ private }}.purge_decisions(p_before timestamptz, p_most integer, out decisions integer, out movements integer)
     language plpgsql volatile
@@ -73,7 +73,8 @@ begin
     for v_part in
         select p.*
         from (
-            values ('job_run', 'started_at'), ('fleet_sample', 'sampled_at'), ('repair', 'found_at'), ('alert', 'resolved_at'), ('plan', 'planned_at'), ('clock_step', 'found_at')
+            values ('job_run', 'started_at'), ('fleet_sample', 'sampled_at'), ('repair', 'found_at'), ('alert', 'resolved_at'), ('plan', 'planned_at'), ('clock_step', 'found_at'),
+            ('gap', 'ended_at'), ('active_time', 'ended_at')
         ) as p(table_name, column_name)
     loop
         v_deleted := {{ private }}.purge_rows(v_part.table_name, v_part.column_name, v_before, v_left);

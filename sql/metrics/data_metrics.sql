@@ -57,6 +57,7 @@ defined as (
         ('orchestrator_streams', 'stream', 'gauge', 'streams', array['state'], null, 'Streams by state; what a lost instance keeps is waiting.'),
         ('orchestrator_standbys', 'stream', 'gauge', null, array['hears'], null, 'Standbys, by whether their workers have said that they hear.'),
         ('orchestrator_standby_changes_total', 'stream', 'counter', null, array['change'], null, 'What became of standbys: placed, levelled, promoted, ended, failed, or gave way to streams and hand-overs.'),
+        ('orchestrator_uncovered_seconds_total', 'stream', 'counter', 'seconds', array['cause'], null, 'Seconds in which streams should have been heard and no instance had them, by cause; counted when a gap is over.'),
         -- the system
         ('orchestrator_info', 'system', 'gauge', null, array['migration', 'postgresql'], null, 'Always 1: the last migration that was applied, and the version of the server.'),
         ('orchestrator_start_time_seconds', 'system', 'gauge', 'seconds', '{}', null, 'When the database server was started.'),
@@ -108,5 +109,13 @@ values
 ('orchestrator_retries_total', 'contention'),
 ('orchestrator_retries_total', 'unavailable'),
 ('orchestrator_retries_total', 'fenced'),
-('orchestrator_retries_total', 'other')
+('orchestrator_retries_total', 'other'),
+('orchestrator_uncovered_seconds_total', 'crash'),
+('orchestrator_uncovered_seconds_total', 'hand-over'),
+('orchestrator_uncovered_seconds_total', 'isolation'),
+('orchestrator_uncovered_seconds_total', 'planned restart'),
+('orchestrator_uncovered_seconds_total', 'restored'),
+('orchestrator_uncovered_seconds_total', 'stall'),
+('orchestrator_uncovered_seconds_total', 'station fault'),
+('orchestrator_uncovered_seconds_total', 'waiting')
 on conflict (metric, label) do nothing;

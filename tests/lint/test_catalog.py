@@ -42,6 +42,7 @@ WORKER = {
 }
 READER = {
     "assert_current",
+    "coverage",
     "diagnose",
     "explain_event",
     "explain_instance",

@@ -22,6 +22,7 @@ FLOORS = (
     "pull",
     "signs",
     "balancing",
+    "coverage",
     "jobs",
     "alerts",
     "heartbeat",
