@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "rebalance": "orchestrator.cli.rebalance:rebalance",
     "diagnose": "orchestrator.cli.diagnose:diagnose",
     "health": "orchestrator.cli.health:health",
+    "coverage": "orchestrator.cli.coverage:coverage",
     "event": "orchestrator.cli.event:event",
     "metrics": "orchestrator.cli.metrics:metrics",
     "alerts": "orchestrator.cli.alerts:alerts",

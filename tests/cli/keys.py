@@ -141,6 +141,7 @@ def answers(cli: Cli, fleet: Fleet, dsn: str) -> dict[str, Any]:
     ask("settings list")
     ask("settings get", "strategy")
     ask("settings set", "strategy", "capacity")
+    ask("coverage")
     event_id = ask("event")[0]["event_id"]
     told["event EVENT_ID"] = keys_of(cli("event", event_id, "--json").json)
     ask("top", "--once")
