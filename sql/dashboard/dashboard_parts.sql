@@ -118,6 +118,27 @@ as $function$
 $function$;
 comment on function {{ private }}.dashboard_jobs() is 'The jobs, and whether they are half a minute overdue.';
 
+create or replace function {{ private }}.dashboard_coverage()
+    returns jsonb
+    language sql volatile
+as $function$
+    -- of the whole day, so that nothing changes while nothing is lost
+    select jsonb_build_object(
+        'day', to_char({{ private }}.today() at time zone 'UTC', 'YYYY-MM-DD'),
+        'target', round(100 * {{ private }}.setting_number('coverage_target')::numeric, 3),
+        'percentage', coalesce(round((100 * (1 - (c.uncovered + c.uncertain) / nullif(c.whole_day, 0)))::numeric, 3), 100),
+        'lost', round((c.uncovered + c.uncertain)::numeric, 1),
+        'causes', c.causes,
+        'worst', coalesce((
+            select jsonb_agg(w.value || jsonb_build_object('name', s.name) order by w.place)
+            from jsonb_array_elements(c.worst) with ordinality as w(value, place)
+            left join {{ private }}.stream as s on s.stream_id = (w.value ->> 'stream_id')::bigint
+        ), '[]')
+    )
+    from {{ private }}.coverage_of_day({{ private }}.today()) as c
+$function$;
+comment on function {{ private }}.dashboard_coverage() is 'What was not heard of this day (in UTC) so far, by cause, with the ten worst streams.';
+
 create or replace function {{ private }}.dashboard_history(p_for interval, p_points integer)
     returns jsonb
     language sql volatile

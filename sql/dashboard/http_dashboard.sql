@@ -47,6 +47,7 @@ begin
         'decisions', {{ private }}.dashboard_decisions(12),
         'alerts', {{ private }}.dashboard_alerts(30),
         'jobs', {{ private }}.dashboard_jobs(),
+        'coverage', {{ private }}.dashboard_coverage(),
         'history', {{ private }}.dashboard_history(interval '6 hours', 120)
     )
     from {{ api }}.fleet as f;
@@ -56,7 +57,7 @@ comment on function {{ api }}.http_dashboard(jsonb) is
 'Answer GET /: all that the dashboard shows, in one round trip.
 p_diagnosis: the diagnosis of an earlier answer, which is then taken for granted; null diagnoses anew, which costs more than all the rest.
 status: the HTTP status.
-body: verdict, health, diagnosis, fleet, instances, hand-overs, decisions, alerts, jobs and history.
+body: verdict, health, diagnosis, fleet, instances, hand-overs, decisions, alerts, jobs, coverage and history.
 Raises: OR101.
 Example: select status, body -> ''verdict'' from {{ api }}.http_dashboard();';
 revoke all on function {{ api }}.http_dashboard(jsonb) from public;

@@ -19,10 +19,11 @@ State = Mapping[str, Any]
 """The body of http_dashboard()."""
 
 PARTS = {
-    "verdict": ("verdict", "health", "fleet", "alerts", "diagnosis"),
+    "verdict": ("verdict", "health", "fleet", "alerts", "diagnosis", "coverage"),
     "trouble": ("alerts", "diagnosis"),
     "instances": ("instances", "fleet"),
     "history": ("history",),
+    "coverage": ("coverage",),
     "decisions": ("decisions",),
     "handovers": ("handovers", "fleet"),
     "jobs": ("jobs",),
