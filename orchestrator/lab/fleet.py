@@ -125,7 +125,7 @@ class Fleet:
         Round(tries=10).run(lambda: db.call(self.ledger(), "begin_act", act=act, description=description))
 
     def keep_record(self) -> None:
-        """Copy the orchestrator's movements and decisions beside the ledger."""
+        """Copy the orchestrator's movements, decisions and gaps beside the ledger."""
         as_json = partial(Jsonb, dumps=partial(dumps, default=str))
         orchestrator = self.orchestrator()
         db.call(
@@ -133,6 +133,7 @@ class Fleet:
             "keep_record",
             movements=as_json(db.view(orchestrator, "movements")),
             decisions=as_json(db.view(orchestrator, "decisions")),
+            gaps=as_json(db.view(orchestrator, "gaps")),
         )
 
     # -- Waiting ----------------------------------------------------------------

@@ -24,6 +24,8 @@ class Act:
     seconds_until_all_heard: float
     seconds_lost: int
     seconds_lost_without_a_move: int
+    seconds_lost_without_a_gap: int
+    seconds_not_covered: float
     seconds_written_twice: int
     writes_refused: int
 

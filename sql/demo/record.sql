@@ -114,8 +114,8 @@ end;
 comment on function music_log.open_stations(integer, text) is 'Fills the table of streams with stations 1 to n of the demo''s station server.';
 
 -- Take the orchestrator's record of what it did, to hold beside the ledger.
--- Writes    movement, decision
-create function music_log.keep_record(p_movements jsonb, p_decisions jsonb)
+-- Writes    movement, decision, gap
+create function music_log.keep_record(p_movements jsonb, p_decisions jsonb, p_gaps jsonb default '[]')
     returns void
     language sql volatile
     set search_path = pg_catalog, pg_temp
@@ -128,5 +128,9 @@ begin atomic
     select taken.decision_id, taken.decided_at, taken.rule, taken.moves, taken.least_moves
     from jsonb_to_recordset(p_decisions)
         as taken (decision_id bigint, decided_at timestamptz, rule text, moves integer, least_moves integer);
+    insert into music_log.gap (stream_id, cause, began_at, sure_at, ended_at)
+    select taken.stream_id, taken.cause, taken.began_at, taken.sure_at, taken.ended_at
+    from jsonb_to_recordset(p_gaps)
+        as taken (stream_id bigint, cause text, began_at timestamptz, sure_at timestamptz, ended_at timestamptz);
 end;
-comment on function music_log.keep_record(jsonb, jsonb) is 'Copies the orchestrator''s movements and decisions beside the ledger.';
+comment on function music_log.keep_record(jsonb, jsonb, jsonb) is 'Copies the orchestrator''s movements, decisions and gaps beside the ledger.';

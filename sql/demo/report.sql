@@ -80,6 +80,21 @@ where not exists (
 );
 comment on view music_log.lost_without_a_move is 'Lost seconds of stations that did not change hands in that act: nothing excuses them.';
 
+create view music_log.lost_without_a_gap as
+select lost.act_id, lost.station, lost.second
+from music_log.lost
+where not exists (
+    select
+    from music_log.heard
+    inner join music_log.gap using (stream_id)
+    where
+        heard.station = lost.station
+        -- the ledger knows whole seconds only: of one that was heard in part nothing is written
+        and gap.began_at <= to_timestamp(lost.second + 2)
+        and coalesce(gap.ended_at, 'infinity') >= to_timestamp(lost.second - 1)
+);
+comment on view music_log.lost_without_a_gap is 'Lost seconds of which the orchestrator''s account of coverage says that they were heard.';
+
 create view music_log.report as
 select
     acts.act_id,
@@ -111,6 +126,17 @@ select
     (
         select count(*) from music_log.lost_without_a_move where lost_without_a_move.act_id = acts.act_id
     )::integer as seconds_lost_without_a_move,
+    (
+        select count(*) from music_log.lost_without_a_gap where lost_without_a_gap.act_id = acts.act_id
+    )::integer as seconds_lost_without_a_gap,
+    (
+        select
+            coalesce(sum(extract(
+                epoch from least(coalesce(gap.ended_at, acts.ended_at), acts.ended_at) - greatest(gap.began_at, acts.began_at)
+            )), 0)
+        from music_log.gap
+        where gap.began_at < acts.ended_at and coalesce(gap.ended_at, acts.ended_at) > acts.began_at
+    )::double precision as seconds_not_covered,
     (
         select coalesce(sum(written_twice.too_many), 0) from music_log.written_twice
         where written_twice.second between acts.first_second and acts.last_second

@@ -73,6 +73,15 @@ create table music_log.movement (
 );
 comment on table music_log.movement is 'A copy of the orchestrator''s movements, taken at the end, to hold beside the ledger.';
 
+create table music_log.gap (
+    stream_id bigint not null,
+    cause text not null,
+    began_at timestamptz not null,
+    sure_at timestamptz not null,
+    ended_at timestamptz
+);
+comment on table music_log.gap is 'A copy of what the orchestrator knows was not heard (its view gaps), taken at the end, to hold beside the ledger.';
+
 create table music_log.decision (
     decision_id bigint not null,
     decided_at timestamptz not null,
