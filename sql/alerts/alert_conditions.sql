@@ -234,19 +234,23 @@ create or replace function {{ private }}.days_below_target()
 as $function$
     -- what is lost so far is held against the whole day: a short gap soon after midnight is no bad day yet
     select
-        'coverage_below_target', '', 'warning', format(
-            'at most %s %% of today can be covered: %s s of the streams were not heard, or nobody knows',
-            round((100 * (1 - (c.uncovered + c.uncertain) / c.whole_day))::numeric, 3), round((c.uncovered + c.uncertain)::numeric)
+        'coverage_below_target', d.day, 'warning', format(
+            'at most %s %% of %s can be covered: %s s of all streams were not heard, or nobody knows',
+            round((100 * (1 - (c.uncovered + c.uncertain) / nullif(c.whole_day, 0)))::numeric, 3), d.day, round((c.uncovered + c.uncertain)::numeric)
         ),
         jsonb_build_object(
-            'day', to_char({{ private }}.today() at time zone 'UTC', 'YYYY-MM-DD'), 'target', l.target, 'expected', round(c.expected::numeric),
-            'uncovered', round(c.uncovered::numeric, 1), 'uncertain', round(c.uncertain::numeric, 1), 'seconds_by_cause', c.causes, 'worst_streams', c.worst
+            'day', d.day, 'target', l.target, 'expected', round(c.whole_day::numeric), 'uncovered', round(c.uncovered::numeric, 1),
+            'uncertain', round(c.uncertain::numeric, 1), 'seconds_by_cause', c.causes, 'worst_streams', c.worst
         )
-    from {{ private }}.coverage_of_day({{ private }}.today()) as c
+    from (
+        select b.began_at, to_char(b.began_at at time zone 'UTC', 'YYYY-MM-DD') as day
+        from (values ({{ private }}.today()), ({{ private }}.today() - interval '24 hours')) as b(began_at)
+    ) as d
+    cross join lateral {{ private }}.coverage_of_day(d.began_at) as c
     cross join (select {{ private }}.setting_number('coverage_target') as target) as l
     where c.uncovered + c.uncertain > (1 - l.target) * c.whole_day
 $function$;
-comment on function {{ private }}.days_below_target() is 'Alert: so much of this day (in UTC) was not heard that it falls below coverage_target.';
+comment on function {{ private }}.days_below_target() is 'Alert, for this day and the one before (in UTC): so much of it was not heard that it falls below coverage_target.';
 
 create or replace function {{ private }}.alert_conditions()
     returns table (code text, subject text, severity text, message text, detail jsonb)

@@ -10,8 +10,8 @@ create or replace function {{ private }}.stored_times()
     language sql immutable
 as $function$
     values
-        ('active_time', 'began_at', 'record', null),
-        ('active_time', 'ended_at', 'record', null),
+        ('active_time', 'began_at', 'past', null),
+        ('active_time', 'ended_at', 'past', null),
         ('activity_sample', 'sampled_at', 'past', null),
         ('alert', 'acknowledged_at', 'record', null),
         ('alert', 'opened_at', 'past', null),

@@ -42,36 +42,36 @@ create or replace function {{ private }}.unwitnessed_between(p_from timestamptz,
     returns table (stream_id bigint, seconds double precision)
     language sql stable
 as $function$
-    -- what lies between two gaps belongs to the owner that the second one ended; what lies after the last, to the one there is
-    with bound as (
-        select
-            t.active_time_id, t.stream_id, g.instance_id, g.began_at as until,
-            lag(g.ended_at, 1, t.began_at) over (partition by t.active_time_id order by g.began_at, g.ended_at) as since
-        from {{ private }}.active_between(p_from, p_to) as t
-        join {{ private }}.gaps_between(p_from, p_to) as g
-            on g.stream_id = t.stream_id and g.began_at >= t.began_at and g.ended_at <= t.ended_at
+    -- what lies before a gap belongs to the owner that it ended; what lies after the last, to the one there is
+    with mark as (
+        select g.stream_id, g.instance_id as owner, g.began_at as until, g.ended_at as since
+        from {{ private }}.gaps_between(p_from, p_to) as g
         union all
-        select t.active_time_id, t.stream_id, coalesce(l.owner, t.last_owner, a.instance_id), t.ended_at, coalesce(l.ended_at, t.began_at)
-        from {{ private }}.active_between(p_from, p_to) as t
-        left join {{ private }}.assignment as a on a.stream_id = t.stream_id
-        cross join lateral (
-            select
+        select t.stream_id, null, t.began_at, t.began_at from {{ private }}.active_between(p_from, p_to) as t
+        union all
+        select
+            t.stream_id,
+            coalesce(
                 (
                     select g.instance_id from {{ private }}.gap as g
                     where g.stream_id = t.stream_id and g.ended_at > p_to and g.began_at >= p_to
                     order by g.ended_at
                     limit 1
-                ) as owner,
-                (
-                    select max(g.ended_at) from {{ private }}.gaps_between(p_from, p_to) as g
-                    where g.stream_id = t.stream_id and g.began_at >= t.began_at and g.ended_at <= t.ended_at
-                ) as ended_at
-        ) as l
+                ),
+                t.last_owner, a.instance_id
+            ),
+            t.ended_at, t.ended_at
+        from {{ private }}.active_between(p_from, p_to) as t
+        left join {{ private }}.assignment as a on a.stream_id = t.stream_id
+    ),
+    part as (
+        select m.stream_id, m.owner, m.until, lag(m.since) over (partition by m.stream_id order by m.until, m.since) as since
+        from mark as m
     )
-    select b.stream_id, sum({{ private }}.seconds_between(b.since, b.until))
-    from bound as b
-    where b.instance_id = any(p_owners)
-    group by b.stream_id
+    select p.stream_id, extract(epoch from sum(p.until - p.since))::double precision
+    from part as p
+    where p.owner = any(p_owners) and p.until > p.since
+    group by p.stream_id
 $function$;
 comment on function {{ private }}.unwitnessed_between(timestamptz, timestamptz, text[]) is 'For how long these owners had which streams between their gaps.';
 
@@ -84,25 +84,22 @@ $function$;
 comment on function {{ private }}.kept_from(timestamptz) is 'From when on gaps are kept, not before this moment.';
 
 create or replace function {{ private }}.coverage_of_day(p_day timestamptz)
-    returns table (
-        expected double precision, whole_day double precision, uncovered double precision, uncertain double precision, worst jsonb,
-        causes jsonb
-    )
+    returns table (whole_day double precision, uncovered double precision, uncertain double precision, worst jsonb, causes jsonb)
     language sql stable
 as $function$
     with lost as materialized (
         select
-            g.stream_id, g.cause, sum({{ private }}.seconds_between(g.sure_at, g.ended_at)) as uncovered,
-            sum({{ private }}.seconds_between(g.began_at, g.sure_at)) as uncertain
-        from {{ private }}.gaps_between(p_day, {{ private }}.now()) as g
+            g.stream_id, g.cause, extract(epoch from sum(g.ended_at - g.sure_at))::double precision as uncovered,
+            extract(epoch from sum(g.sure_at - g.began_at))::double precision as uncertain
+        from {{ private }}.gaps_between(p_day, least({{ private }}.now(), p_day + interval '24 hours')) as g
         group by g.stream_id, g.cause
     )
-    select
-        t.expected, t.streams * 86400.0, coalesce(c.uncovered, 0), coalesce(c.uncertain, 0), coalesce(w.worst, '[]'), coalesce(c.causes, '{}')
+    select t.whole_day, coalesce(c.uncovered, 0), coalesce(c.uncertain, 0), coalesce(w.worst, '[]'), coalesce(c.causes, '{}')
     from (
-        select
-            coalesce(sum({{ private }}.seconds_between(a.began_at, a.ended_at)), 0) as expected, count(distinct a.stream_id) as streams
-        from {{ private }}.active_between(p_day, {{ private }}.now()) as a
+        -- what is active now stays so
+        select coalesce(sum({{ private }}.seconds_between(greatest(a.began_at, p_day), least(a.ended_at, p_day + interval '24 hours'))), 0) as whole_day
+        from {{ private }}.active_time as a
+        where a.began_at < p_day + interval '24 hours' and (a.ended_at is null or a.ended_at > p_day)
     ) as t
     cross join (
         select
@@ -117,7 +114,7 @@ as $function$
         ) as s
     ) as w
 $function$;
-comment on function {{ private }}.coverage_of_day(timestamptz) is 'Seconds of all streams since the beginning of a day: expected so far and in a whole day, uncovered and uncertain, with the ten worst streams and the causes.';
+comment on function {{ private }}.coverage_of_day(timestamptz) is 'Seconds of all streams in the day that begins at this moment: expected in the whole day as it looks now, uncovered and uncertain so far, with the ten worst streams and the causes.';
 
 create or replace function {{ private }}.today()
     returns timestamptz

@@ -13,6 +13,8 @@ create or replace function {{ api }}.coverage(
     set search_path = pg_catalog, pg_temp
     set lock_timeout = '5s'
     set jit = off
+    -- a month of gaps is sorted and summed in memory
+    set work_mem = '32MB'
 as $function$
 declare
     v_to timestamptz := least(p_to, {{ private }}.now());
@@ -36,21 +38,26 @@ begin
     ),
     lost as materialized (
         select
-            g.stream_id, g.cause, g.why, g.instance_id, count(*) as gaps, sum({{ private }}.seconds_between(g.sure_at, g.ended_at)) as uncovered,
-            sum({{ private }}.seconds_between(g.began_at, g.sure_at)) as uncertain
-        from {{ private }}.gaps_between(v_from, v_to) as g
-        where p_stream_id is null or g.stream_id = p_stream_id
-        group by g.stream_id, g.cause, g.why, g.instance_id
+            g.stream_id, g.cause, g.why, sum(g.ended_at - g.began_at) as in_all,
+            count(*) filter (where g.is_asked_for) as gaps, sum(g.ended_at - g.sure_at) filter (where g.is_asked_for) as uncovered,
+            sum(g.sure_at - g.began_at) filter (where g.is_asked_for) as uncertain
+        from (
+            select b.*, (p_cause is null or b.cause = p_cause) and (p_instance_id is null or b.instance_id = p_instance_id) as is_asked_for
+            from {{ private }}.gaps_between(v_from, v_to) as b
+            where p_stream_id is null or b.stream_id = p_stream_id
+        ) as g
+        group by g.stream_id, g.cause, g.why
     ),
     lost_in_all as (
-        select l.stream_id, sum(l.uncovered + l.uncertain) as seconds from lost as l group by l.stream_id
+        select l.stream_id, extract(epoch from sum(l.in_all))::double precision as seconds from lost as l group by l.stream_id
     ),
     -- the rows of the answer; a stream without a gap has one of its own
     by_cause as (
-        select l.stream_id, l.cause, l.why, sum(l.gaps) as gaps, sum(l.uncovered) as uncovered, sum(l.uncertain) as uncertain
+        select
+            l.stream_id, l.cause, l.why, l.gaps, extract(epoch from l.uncovered)::double precision as uncovered,
+            extract(epoch from l.uncertain)::double precision as uncertain
         from lost as l
-        where (p_cause is null or l.cause = p_cause) and (p_instance_id is null or l.instance_id = p_instance_id)
-        group by l.stream_id, l.cause, l.why
+        where l.gaps > 0
         union all
         select a.stream_id, null, null, 0, 0, 0
         from active as a

@@ -23,7 +23,20 @@ gap as (
     union all
     select g.stream_id, g.began_at, least(g.sure_at, k.now), k.now from {{ private }}.open_gap as g cross join kept as k
 ),
-lost as (
+-- nearly every gap lies in one day
+lost_within_a_day as (
+    select
+        g.stream_id,
+        date_trunc('day', g.began_at) as day,
+        count(*) as gaps,
+        extract(epoch from sum(g.ended_at - g.sure_at)) as uncovered,
+        extract(epoch from sum(g.sure_at - g.began_at)) as uncertain
+    from gap as g
+    cross join kept as k
+    where g.began_at >= k.since and g.ended_at <= date_trunc('day', g.began_at) + interval '1 day'
+    group by g.stream_id, date_trunc('day', g.began_at)
+),
+lost_over_midnight as (
     select
         g.stream_id,
         d.day,
@@ -33,8 +46,20 @@ lost as (
     from gap as g
     cross join kept as k
     cross join lateral generate_series(date_trunc('day', greatest(g.began_at, k.since)), least(g.ended_at, k.now), interval '1 day') as d (day)
-    where g.ended_at > greatest(k.since, d.day)
+    where
+        g.ended_at > greatest(k.since, d.day)
+        and not (g.began_at >= k.since and g.ended_at <= date_trunc('day', g.began_at) + interval '1 day')
     group by g.stream_id, d.day
+),
+lost as (
+    select
+        l.stream_id,
+        l.day,
+        sum(l.gaps) as gaps,
+        sum(l.uncovered) as uncovered,
+        sum(l.uncertain) as uncertain
+    from (select * from lost_within_a_day union all select * from lost_over_midnight) as l
+    group by l.stream_id, l.day
 )
 select
     e.day::date as day,

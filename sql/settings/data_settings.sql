@@ -31,7 +31,7 @@ from (
     ('recovery_failures_per_minute', 'integer', '10', '1', '100000', null, 'failures', 'More failures in a minute than this switch recovery mode on (R4.3).'),
     ('recovery_quiet_time', 'interval', '2 minutes', '1 minute', '1 day', null, null, 'Recovery mode ends when failures have stayed below half of its threshold for so long.'),
     ('error_rate_alert', 'number', '0.05', '0.001', '1', null, 'part of the work', 'More of an instance''s or of the fleet''s work failing than this raises an alert.'),
-    ('coverage_target', 'number', '0.999', '0', '1', null, 'part of the seconds', 'A day (in UTC) of which less than this can still be covered, of all streams together, raises an alert.'),
+    ('coverage_target', 'number', '0.999', '0', '1', null, 'part of the seconds', 'A day (in UTC) of which less than this was or can still be covered, of all streams together, raises an alert.'),
     ('memory_alert', 'number', '90', '1', '100', null, 'percent', 'An instance that uses more memory than this raises an alert.'),
     ('no_driver_alert', 'interval', '5 minutes', '10 seconds', '1 day', null, null, 'Jobs that are overdue for so long mean that no driver runs, which raises an alert.'),
     ('alert_reminder', 'interval', '1 hour', '1 minute', '30 days', null, null, 'An open alert that is not acknowledged is told again after so long.'),

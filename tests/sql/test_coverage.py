@@ -474,7 +474,7 @@ def test_a_day_that_falls_below_the_target_raises_an_alert(fleet: Fleet) -> None
         return [row for row in fleet.view("alerts", code="coverage_below_target") if row["resolved_at"] is None]
 
     fleet.clock.set("2026-11-30T00:00:10Z")
-    worker, _ = fleet.start(1, 1, streams=3)
+    fleet.start(1, 1, streams=3)
     fleet.clock.advance("4 minutes")
     fleet.all_obey()
     assert open_alerts() == []  # 0.1 % of three days of a stream are 259.2 s
@@ -485,6 +485,14 @@ def test_a_day_that_falls_below_the_target_raises_an_alert(fleet: Fleet) -> None
     assert alert["detail"]["seconds_by_cause"] == {"waiting": 269.0}
     [worst, *_] = alert["detail"]["worst_streams"]
     assert worst["stream_id"] in fleet.waiting()
+    assert alert["subject"] == "2026-11-30"
     fleet.set("coverage_target", "0.99")
     assert open_alerts() == []
-    del worker
+    fleet.set("coverage_target", "0.999")
+    fleet.admin("remove_stream", stream_id=worst["stream_id"])
+    fleet.clock.set("2026-12-01T00:00:10Z")
+    fleet.all_obey()
+    assert [row["subject"] for row in open_alerts()] == ["2026-11-30"]  # what a day was is told while the next one lasts
+    fleet.clock.set("2026-12-02T00:00:10Z")
+    fleet.all_obey()
+    assert open_alerts() == []

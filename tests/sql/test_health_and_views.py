@@ -303,5 +303,5 @@ def test_the_fleet_in_one_row(fleet: Fleet) -> None:
     _busy(fleet)
     [row] = fleet.view("fleet")
     assert (row["instances"], row["serving_instances"], row["capacity"]) == (2, 2, 12)
-    assert (row["streams_held"], row["streams_waiting"], row["open_alerts"]) == (12, 2, 2)
+    assert (row["streams_held"], row["streams_waiting"], row["open_alerts"]) == (12, 2, 3)
     assert row["balancing_paused"] is False
