@@ -25,7 +25,7 @@ class Act:
     seconds_lost: int
     seconds_lost_without_a_move: int
     seconds_lost_without_a_gap: int
-    seconds_not_covered: float
+    seconds_not_covered: int
     seconds_written_twice: int
     writes_refused: int
 

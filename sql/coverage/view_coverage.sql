@@ -58,7 +58,11 @@ lost as (
         sum(l.gaps) as gaps,
         sum(l.uncovered) as uncovered,
         sum(l.uncertain) as uncertain
-    from (select * from lost_within_a_day union all select * from lost_over_midnight) as l
+    from (
+        select * from lost_within_a_day
+        union all
+        select * from lost_over_midnight
+    ) as l
     group by l.stream_id, l.day
 )
 select

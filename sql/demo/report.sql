@@ -130,13 +130,14 @@ select
         select count(*) from music_log.lost_without_a_gap where lost_without_a_gap.act_id = acts.act_id
     )::integer as seconds_lost_without_a_gap,
     (
-        select
-            coalesce(sum(extract(
-                epoch from least(coalesce(gap.ended_at, acts.ended_at), acts.ended_at) - greatest(gap.began_at, acts.began_at)
-            )), 0)
+        -- in the ledger's grain: of a second that was heard in part nothing is written
+        select coalesce(sum(
+            floor(extract(epoch from least(coalesce(gap.ended_at, acts.ended_at), acts.ended_at)))
+            - floor(extract(epoch from greatest(gap.began_at, acts.began_at))) + 2
+        ), 0)
         from music_log.gap
         where gap.began_at < acts.ended_at and coalesce(gap.ended_at, acts.ended_at) > acts.began_at
-    )::double precision as seconds_not_covered,
+    )::integer as seconds_not_covered,
     (
         select coalesce(sum(written_twice.too_many), 0) from music_log.written_twice
         where written_twice.second between acts.first_second and acts.last_second

@@ -57,6 +57,19 @@ def test_the_page_shows_the_fleet_as_the_views_have_it(site: Site, page: Page) -
     )
 
 
+def test_it_shows_what_was_not_heard_today_by_cause_and_stream(site: Site, page: Page) -> None:
+    coverage = site.fleet.value("select body -> 'coverage' from {a}.http_dashboard()")
+    assert coverage["causes"]
+    shown = page.locator("#coverage")
+    for cause in coverage["causes"]:
+        expect(shown).to_contain_text(cause)
+    expect(shown.locator("tr[id^=uncovered]")).to_have_count(len(coverage["worst"]))
+    expect(shown.locator(f"#uncovered-{coverage['worst'][0]['stream_id']}")).to_contain_text(
+        coverage["worst"][0]["name"]
+    )
+    expect(page.locator("#verdict .figures")).to_contain_text("not heard today")
+
+
 def test_at_the_very_top_it_says_what_is_wrong_and_what_to_type(site: Site, page: Page) -> None:
     expect(page.locator("h1")).to_have_text(re.compile("degraded"))
     expect(page.locator(".verdict")).to_contain_text("1 late")

@@ -186,3 +186,16 @@ def test_the_command_fails_with_the_report(whole: db.Connection, monkeypatch: py
         assert json.loads(answer.stdout)["ok"] is expected
         assert ("BROKEN" in CliRunner().invoke(demo).stdout) is not expected
         record(whole, heard(2, BEGIN + 12, epoch=2), batch=2)
+
+
+def test_what_coverage_says_is_held_against_the_sound(whole: db.Connection) -> None:
+    """A second that was lost and is called heard is counted; of one that was heard in part the ledger has nothing."""
+    whole.execute(
+        "delete from music_log.heard where station in (1, 2) and second in (%s, %s)", [BEGIN + 13, BEGIN + 14]
+    )
+    began, ended = moment(BEGIN + 13.5).isoformat(), moment(BEGIN + 14.5).isoformat()
+    gap = {"stream_id": 101, "cause": "crash", "began_at": began, "sure_at": began, "ended_at": ended}
+    db.call(whole, "keep_record", movements=Jsonb([]), decisions=Jsonb([]), gaps=Jsonb([gap]))
+    first, second = db.view(whole, "report", order_by=["act_id"])
+    assert (first["seconds_lost_without_a_gap"], second["seconds_lost_without_a_gap"]) == (0, 2)
+    assert (first["seconds_not_covered"], second["seconds_not_covered"]) == (0, 3)

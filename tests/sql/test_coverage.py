@@ -492,7 +492,9 @@ def test_a_day_that_falls_below_the_target_raises_an_alert(fleet: Fleet) -> None
     fleet.admin("remove_stream", stream_id=worst["stream_id"])
     fleet.clock.set("2026-12-01T00:00:10Z")
     fleet.all_obey()
-    assert [row["subject"] for row in open_alerts()] == ["2026-11-30"]  # what a day was is told while the next one lasts
+    assert [row["subject"] for row in open_alerts()] == [
+        "2026-11-30"
+    ]  # what a day was is told while the next one lasts
     fleet.clock.set("2026-12-02T00:00:10Z")
     fleet.all_obey()
     assert open_alerts() == []
