@@ -49,7 +49,8 @@ as $function$
         returning g.*
     )
     insert into {{ private }}.gap (stream_id, cause, why, instance_id, life, began_at, sure_at, ended_at)
-    select e.stream_id, e.cause, e.why, e.instance_id, e.life, e.began_at, least(e.sure_at, l.ended_at), l.ended_at
+    -- a step of the clock can leave the two in any order
+    select e.stream_id, e.cause, e.why, e.instance_id, e.life, e.began_at, greatest(e.began_at, least(e.sure_at, l.ended_at)), l.ended_at
     from ended as e
     left join unnest(p_stream_ids, p_heard_since) as u(stream_id, heard_since) on u.stream_id = e.stream_id
     cross join lateral (

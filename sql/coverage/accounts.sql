@@ -8,13 +8,13 @@ create or replace function {{ private }}.gaps_between(p_from timestamptz, p_to t
     language sql stable
 as $function$
     select
-        g.stream_id, g.cause, g.why, g.instance_id, greatest(g.began_at, p_from), least(greatest(g.sure_at, p_from), p_to),
+        g.stream_id, g.cause, g.why, g.instance_id, greatest(g.began_at, p_from), least(greatest(g.sure_at, g.began_at, p_from), p_to),
         least(g.ended_at, p_to)
     from {{ private }}.gap as g
     where g.ended_at > p_from and g.began_at < p_to
     union all
     select
-        g.stream_id, g.cause, g.why, g.instance_id, greatest(g.began_at, p_from), least(greatest(g.sure_at, p_from), p_to), p_to
+        g.stream_id, g.cause, g.why, g.instance_id, greatest(g.began_at, p_from), least(greatest(g.sure_at, g.began_at, p_from), p_to), p_to
     from {{ private }}.open_gap as g
     where g.began_at < p_to
 $function$;

@@ -28,7 +28,9 @@ begin
     -- what ended in this very moment goes on
     update {{ private }}.active_time as t
     set ended_at = null, instance_id = null
-    where t.stream_id = any(p_stream_ids) and t.ended_at = v_now;
+    where t.stream_id = any(p_stream_ids)
+        and t.ended_at = v_now
+        and not exists (select from {{ private }}.active_time as o where o.stream_id = t.stream_id and o.ended_at is null);
     insert into {{ private }}.active_time (stream_id, began_at)
     select u.stream_id, v_now from unnest(p_stream_ids) as u(stream_id)
     on conflict (stream_id) where ended_at is null do nothing;
@@ -119,7 +121,8 @@ begin
                     when n.state = 'idle' then 'ended'
                     when o.state = 'idle' then 'begun'
                     when n.state = 'waiting' then 'unassign'
-                    when n.state = 'running' then 'heard'
+                    -- a hand-over that is called off confirms nothing: its owner may be lost
+                    when n.state = 'running' and o.state = 'assigned' then 'heard'
                     when n.state <> 'assigned' or o.instance_id is null then null
                     when n.epoch = o.epoch then 'restart'
                     when n.instance_id = o.instance_id then case when n.decision_id = o.decision_id then 'renew' else 'connect anew' end

@@ -70,7 +70,7 @@ def test_the_demo_obeys_its_laws_and_its_ledger_shows_what_happened(place: Path)
         assert act["moves"] == act["least_moves"]
         assert act["seconds_written_twice"] == 0
         assert act["seconds_lost_without_a_move"] == 0
-        # coverage held against the sound: no lost second is called heard, and at most a beat of each stream too much lost
+        # coverage against the sound: nothing lost is called heard, and at most a beat of each stream too much
         assert act["seconds_lost_without_a_gap"] == 0
         if act["act"] != "start":  # what is lost before all is heard is not counted
             assert act["seconds_lost"] <= act["seconds_not_covered"] <= act["seconds_lost"] + BEAT * STATIONS

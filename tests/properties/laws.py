@@ -43,6 +43,8 @@ select jsonb_build_object(
     'repairs', (
         select coalesce(jsonb_agg(to_jsonb(r)), '[]') from {private}.repair as r where not r.difference ? 'claimed_of_others'
     ),
+    'gaps', (select coalesce(jsonb_agg(g.stream_id), '[]') from {private}.open_gap as g),
+    'listening', (select coalesce(jsonb_agg(t.stream_id), '[]') from {private}.active_time as t where t.ended_at is null),
     'inactive', (select coalesce(jsonb_agg(s.stream_id), '[]') from {private}.stream as s where not s.active),
     'metrics', (
         select coalesce(jsonb_agg(to_jsonb(c)), '[]') from {private}.metric_count as c
@@ -64,6 +66,10 @@ class Snapshot:
     refused: frozenset[int]
     faulted: frozenset[int]
     inactive: frozenset[int]
+    gaps: frozenset[int]
+    """Streams that nobody is known to hear."""
+    listening: frozenset[int]
+    """Streams that should be heard."""
     repairs: tuple[Mapping[str, Any], ...]
     """Without those of streams that an instance claimed of others."""
     decisions: Mapping[int, Mapping[str, Any]]
@@ -99,6 +105,8 @@ def look(conn: db.Connection) -> Snapshot:
         refused=frozenset(found["refused"]),
         faulted=frozenset(found["faulted"]),
         inactive=frozenset(found["inactive"]),
+        gaps=frozenset(found["gaps"]),
+        listening=frozenset(found["listening"]),
         repairs=tuple(found["repairs"]),
         decisions={d["decision_id"]: d for d in found["decisions"]},
         movements=tuple(found["movements"]),
@@ -119,6 +127,16 @@ def check_now(now: Snapshot) -> None:
     check_chains(now)
     check_sums(now)
     check_measured(now)
+    check_coverage(now)
+
+
+def check_coverage(now: Snapshot) -> None:
+    """What should be heard is accounted for: a stream that waits or whose owner is gone has a gap."""
+    assert now.listening == {stream_id for stream_id, a in now.assignments.items() if a["state"] != "idle"}
+    assert now.gaps <= now.listening
+    for stream_id, a in now.assignments.items():
+        if a["state"] == "waiting" or now.instances.get(a["instance_id"], {}).get("is_living") is False:
+            assert stream_id in now.gaps, a
 
 
 def check_sums(now: Snapshot) -> None:
