@@ -97,6 +97,6 @@ uncertain: seconds of this cause of which nobody knows: from the last sign of li
 unwitnessed: seconds of the covered ones whose owner does not say with which streams it makes progress.
 gaps: how many gaps this row counts.
 Raises: OR101.
-Example: select * from {{ api }}.coverage(''2026-11-29'', ''2026-11-30'');';
+Example: select * from {{ api }}.coverage(''2026-11-29'');';
 revoke all on function {{ api }}.coverage(timestamptz, timestamptz, bigint, text, text) from public;
 grant execute on function {{ api }}.coverage(timestamptz, timestamptz, bigint, text, text) to {{ reader }}, {{ admin }};

@@ -17,7 +17,8 @@ _EMPTY = """
 truncate {private}.assignment, {private}.stream, {private}.instance, {private}.heartbeat, {private}.instance_load,
     {private}.requirement_load, {private}.requirement, {private}.withdrawal, {private}.refusal, {private}.movement,
     {private}.decision, {private}.plan, {private}.plan_move, {private}.settle_request, {private}.job_run,
-    {private}.open_gap, {private}.gap, {private}.active_time, {private}.alert, {private}.alert_delivery, {private}.repair, {private}.stall, {private}.station_fault,
+    {private}.open_gap, {private}.gap, {private}.active_time, {private}.alert, {private}.alert_delivery,
+    {private}.repair, {private}.stall, {private}.station_fault,
     {private}.failure_count, {private}.failure_streak, {private}.incident_pattern, {private}.activity_sample,
     {api}.stream_staging restart identity cascade;
 """
