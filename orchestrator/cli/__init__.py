@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "health": "orchestrator.cli.health:health",
     "coverage": "orchestrator.cli.coverage:coverage",
     "event": "orchestrator.cli.event:event",
+    "history": "orchestrator.cli.history:history",
     "metrics": "orchestrator.cli.metrics:metrics",
     "alerts": "orchestrator.cli.alerts:alerts",
     "jobs": "orchestrator.cli.jobs:jobs",

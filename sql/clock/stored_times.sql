@@ -54,6 +54,8 @@ as $function$
         ('heartbeat', 'last_activity', 'record', null),
         ('heartbeat', 'progress_at', 'past', null),
         ('heartbeat', 'sent_at', 'record', null),
+        ('history_bound', 'known_from', 'record', null),
+        ('history_bound', 'recorded_from', 'record', null),
         ('hold_up', 'first_at', 'past', null),
         ('hold_up', 'last_at', 'past', null),
         ('http_presence', 'returned_at', 'past', null),
@@ -78,6 +80,9 @@ as $function$
         ('open_gap', 'began_at', 'past', null),
         ('open_gap', 'seen_at', 'past', null),
         ('open_gap', 'sure_at', 'past', null),
+        -- what lies ahead of a clock that went back is put in order by a trigger: assignments/past_assignments.sql
+        ('past_assignment', 'until', 'record', null),
+        ('past_instance', 'until', 'record', null),
         ('plan', 'planned_at', 'record', null),
         ('pull_client', 'answered_at', 'past', null),
         ('pull_client', 'asked_at', 'past', null),

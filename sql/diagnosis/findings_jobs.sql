@@ -8,7 +8,7 @@
 --   source_stale          it was not synchronised for long
 --   source_shrinking      a synchronisation would lose too many streams, and is refused
 --   history_not_purged    history is older than it may be
--- Reads     job, source, witness, decision, assignment, instance, setting
+-- Reads     job, source, witness, decision, movement, assignment, instance, setting
 
 create or replace function {{ private }}.findings_jobs()
     returns table (severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
@@ -133,6 +133,12 @@ as $function$
             -- what a stream's present state points to is kept
             and o.decision_id not in (select distinct a.decision_id from {{ private }}.assignment as a where a.decision_id is not null)
             and o.decision_id not in (select i.lost_by_decision_id from {{ private }}.instance as i where i.lost_by_decision_id is not null)
+            -- and what moved a stream within the history
+            and not exists (
+                select from {{ private }}.movement as m
+                where m.decision_id = o.decision_id
+                    and m.moved_at >= (select {{ private }}.now() - {{ private }}.setting_interval('history_retention') - interval '2 days')
+            )
         order by o.decided_at
         limit 1
     ) as d

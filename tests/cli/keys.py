@@ -144,6 +144,8 @@ def answers(cli: Cli, fleet: Fleet, dsn: str) -> dict[str, Any]:
     ask("coverage")
     event_id = ask("event")[0]["event_id"]
     told["event EVENT_ID"] = keys_of(cli("event", event_id, "--json").json)
+    ask("history")
+    told["history --at"] = keys_of(cli("history", "--at", "now", "--json").json)
     ask("top", "--once")
     told["an error"] = {"error": keys_of(cli("instance", "show", "unknown", "--json").error)}
     told["wrong usage"] = {"error": keys_of(cli("instance", "show", "--json").error)}

@@ -43,6 +43,8 @@ WORKER = {
 READER = {
     "assert_current",
     "coverage",
+    "assignments_at",
+    "decisions_between",
     "diagnose",
     "explain_event",
     "explain_instance",
