@@ -5,7 +5,7 @@
 -- Reads     instance, heartbeat, controller, standby
 -- Writes    assignment, standby, movement, withdrawal, decision, instance, metric_count
 
-create or replace function {{ private }}.silent_owners()
+create or replace function {{ private }}.owners_to_take_over_from()
     returns table (instance_id text, heard_at timestamptz)
     language sql volatile
 as $function$
@@ -49,7 +49,7 @@ as $function$
         )
     order by s.instance_id
 $function$;
-comment on function {{ private }}.silent_owners() is 'Instances that have been silent for so long that the standbys of their streams are to own these now, and since when they count as silent.';
+comment on function {{ private }}.owners_to_take_over_from() is 'Instances that have been silent for so long that the standbys of their streams are to own these now, and since when they count as silent.';
 
 create or replace function {{ private }}.take_over(p_instance_ids text[])
     returns {{ private }}.decision
@@ -60,7 +60,7 @@ declare
         'standby takeover', 'watch_instances', 'an owner is silent, and standbys hear its streams',
         (
             select jsonb_build_object('instances', to_jsonb(p_instance_ids), 'evidence', jsonb_agg(to_jsonb(s) order by s.instance_id))
-            from {{ private }}.silent_owners() as s
+            from {{ private }}.owners_to_take_over_from() as s
             where s.instance_id = any(p_instance_ids)
         )
     );

@@ -32,7 +32,7 @@ begin
             where (cardinality(p_watched) > 0 or c.silence_trusted_from > {{ private }}.now())
                 and c.silence_trusted_from is distinct from {{ private }}.silence_trust(p_watched)
         )
-        or exists (select from {{ private }}.silent_owners())
+        or exists (select from {{ private }}.owners_to_take_over_from())
         or exists (select from {{ private }}.pull_client)
         and exists (
             select from {{ private }}.controller as c where c.pull_trusted_from is distinct from {{ private }}.pull_silence_trust()
@@ -137,7 +137,7 @@ begin
         );
     end if;
 
-    v_ids := {{ private }}.lock_watched(array(select s.instance_id from {{ private }}.silent_owners() as s));
+    v_ids := {{ private }}.lock_watched(array(select s.instance_id from {{ private }}.owners_to_take_over_from() as s));
     if cardinality(v_ids) > 0 then
         v_decision := {{ private }}.take_over(v_ids);
         v_result := v_result || jsonb_build_object('taken_over', to_jsonb(v_ids), 'promoted', v_decision.moves);

@@ -16,7 +16,10 @@ CREATE TYPE orchestrator_private.report AS (
 	stalled jsonb,
 	breaker text,
 	breaker_opened integer,
-	round_trip real
+	round_trip real,
+	standbys bigint,
+	standby_window double precision,
+	standbys_silent jsonb
 );
 
 COMMENT ON TYPE orchestrator_private.report IS 'The report of a beat, as heartbeat() describes it; what it does not say is null.';
@@ -105,7 +108,7 @@ created: true when it is new.
 Raises: OR101, 55P03.
 Example: select * from orchestrator.add_source(''production'', ''host=production.example.org dbname=radio'', ''streams'', ''{"name": "nome"}'');';
 
-CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::text, p_region text DEFAULT NULL::text, p_required_capabilities text[] DEFAULT '{}'::text[], p_metadata jsonb DEFAULT '{}'::jsonb, p_external_id text DEFAULT NULL::text) RETURNS TABLE(stream_id bigint, state text, instance_id text, epoch bigint, event_id uuid)
+CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::text, p_region text DEFAULT NULL::text, p_required_capabilities text[] DEFAULT '{}'::text[], p_metadata jsonb DEFAULT '{}'::jsonb, p_external_id text DEFAULT NULL::text, p_standby boolean DEFAULT NULL::boolean) RETURNS TABLE(stream_id bigint, state text, instance_id text, epoch bigint, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '5s'
@@ -120,19 +123,20 @@ CREATE FUNCTION orchestrator.add_stream(p_url text, p_name text DEFAULT NULL::te
     SET transform_null_equals TO 'off'
     AS …;
 
-COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) IS 'Add a station. It is given to an instance at once when one has room, unless a removed one of its address may still be heard.
+COMMENT ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text, p_standby boolean) IS 'Add a station. It is given to an instance at once when one has room, unless a removed one of its address may still be heard.
 p_url: its address, http or https, at most 2000 bytes.
 p_name: its name, at most 2000 bytes; else its address.
 p_region: where it would best be heard (strategy location), at most 200 bytes.
 p_required_capabilities: what an instance must be able to do beyond audio_fingerprinting.
 p_metadata: a JSON object of at most 100000 bytes, passed on to the worker.
 p_external_id: its id in your own lists, at most 2000 bytes; else its address.
+p_standby: whether it is to have a standby; null: as the setting standbys says.
 stream_id: the id of the new stream.
 state: assigned, or waiting when no instance can have it.
 instance_id: the instance that has it; null when it waits.
 epoch: the epoch of this ownership.
 event_id: the id of the event, for explain_event.
-Raises: OR101, 55P03.
+Raises: OR101, OR108, 55P03.
 Example: select * from orchestrator.add_stream(''http://radio.example.org/8'', ''Radio 8'', p_region => ''south'');';
 
 CREATE FUNCTION orchestrator.apply_plan(p_plan_id bigint) RETURNS TABLE(decision_id bigint, moves integer, least_moves integer, still_waiting integer, event_id uuid)
@@ -179,6 +183,30 @@ p_stream_id: the stream.
 p_epoch: the epoch under which the writer heard it.
 Raises: OR302.
 Example: select orchestrator.assert_current(1, 1);';
+
+CREATE FUNCTION orchestrator.assignments_at(p_at timestamp with time zone) RETURNS TABLE(stream_id bigint, instance_id text, epoch bigint, state text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.assignments_at(p_at timestamp with time zone) IS 'Who had which stream at a moment of the past, as the view assignments showed it then. Streams that were removed since are there; streams that had no owner are not. Where the server''s clock was set back, a moment that it said twice means the second time. What happened between a backup and its restore is not known: the answer for that time is what the backup knew.
+p_at: the moment, within history_retention; an error says in its detail which one is the oldest.
+stream_id: the stream; one that was removed since has no name any more.
+instance_id: who had it.
+epoch: under which epoch; null for a moment before the upgrade that began to record epochs, where it is not known otherwise.
+state: assigned, running or releasing; waiting: its instance was lost, and no other could take it. Null for a moment before that upgrade.
+Raises: OR101.
+Example: select instance_id, count(*) from orchestrator.assignments_at((select max(decided_at) from orchestrator.decisions)) group by instance_id;';
 
 CREATE FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) RETURNS TABLE(attached boolean)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -236,6 +264,75 @@ acknowledged_by: the login that acknowledged the alert, if one has.
 resolved_at: when it was resolved, if it was.
 event_id: the id of the event, for explain_event.
 Example: select * from orchestrator.claim_alert_deliveries(''{log}'', ''driver:host:4711'');';
+
+CREATE FUNCTION orchestrator.coverage(p_from timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone, p_stream_id bigint DEFAULT NULL::bigint, p_instance_id text DEFAULT NULL::text, p_cause text DEFAULT NULL::text) RETURNS TABLE(stream_id bigint, name text, cause text, why text, expected double precision, covered double precision, uncovered double precision, uncertain double precision, unwitnessed double precision, gaps integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    SET jit TO 'off'
+    SET work_mem TO '32MB'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.coverage(p_from timestamp with time zone, p_to timestamp with time zone, p_stream_id bigint, p_instance_id text, p_cause text) IS 'Say which seconds of which stream were heard within a time, and why others were not: a row for each stream and cause of its gaps, the worst first; a stream without a gap has one row without a cause. What is older than history_retention is not counted.
+p_from: from this moment on.
+p_to: up to this moment; null, or later than now: now.
+p_stream_id: only this stream; null: all.
+p_instance_id: only gaps that began with this owner; null: all.
+p_cause: only gaps of this cause: crash, hand-over, planned restart, waiting, stall, station fault, isolation or restored; null: all.
+stream_id: the stream.
+name: its name; null when it was removed.
+cause: the cause of its gaps that this row counts; null: it has none.
+why: of waiting, or of a loss that no other could take: no capacity, no capability or paused; else null.
+expected: seconds in which the stream should have been heard, the same in each of its rows.
+covered: seconds of those in which a confirmed owner had it, the same in each of its rows.
+uncovered: seconds in which no owner had it, of this cause.
+uncertain: seconds of this cause of which nobody knows: from the last sign of life to the end of the session or the decision.
+unwitnessed: seconds of the covered ones whose owner does not say with which streams it makes progress.
+gaps: how many gaps this row counts.
+Raises: OR101.
+Example: select * from orchestrator.coverage(''2026-11-29'');';
+
+CREATE FUNCTION orchestrator.decisions_between(p_from timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone, p_stream_id bigint DEFAULT NULL::bigint, p_instance_id text DEFAULT NULL::text) RETURNS TABLE(decision_id bigint, decided_at timestamp with time zone, rule text, what text, why text, streams integer, changes jsonb, trigger text, actor text, reason text, event_id uuid)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.decisions_between(p_from timestamp with time zone, p_to timestamp with time zone, p_stream_id bigint, p_instance_id text) IS 'What moved in a time, and why: a row for each decision that was made in it, or whose streams changed hands in it (a hand-over ends after the decision that began it). In the order in which they were made, whatever the clock said.
+p_from: the beginning, within history_retention; an error says in its detail which moment is the oldest.
+p_to: the end, which is no part of it; null: until now.
+p_stream_id: only what concerns this stream.
+p_instance_id: only what concerns this instance: streams that it gave or got, or decisions about it.
+decision_id: the decision.
+decided_at: when it was made.
+rule: by which rule.
+what: what moved in this time, in words; (asked): the owner has been asked and still has it.
+why: the rule, the reason, what set it off and who, in words.
+streams: how many streams moved in this time, of those that were asked for.
+changes: what moved: for each pair of instances from_instance_id, to_instance_id, reason, streams and the first hundred stream_ids.
+trigger: what set it off.
+actor: who.
+reason: the reason that was given, if any.
+event_id: the id of the event, for explain_event.
+Raises: OR101.
+Example: select decided_at, what, why from orchestrator.decisions_between((select max(decided_at) from orchestrator.decisions));';
 
 CREATE FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint, p_force boolean DEFAULT false) RETURNS TABLE(moved integer, still_waiting integer)
     LANGUAGE plpgsql SECURITY DEFINER
@@ -642,13 +739,13 @@ COMMENT ON FUNCTION orchestrator.heartbeat(p_instance_id text, p_incarnation big
 p_instance_id: the instance.
 p_incarnation: its incarnation, as register_instance returned it.
 p_digest: the digest of what it runs, a signed 64-bit integer; null says nothing about it.
-p_report: what else it knows, all keys optional: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage and memory_usage (percent), last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for" (seconds)}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took).
-action: add, remove (of stream 0, which nobody has: what is reported is not known here, and report_streams is to tell it in full), restart (a silent stream), prepare (hear the stream without being its owner yet, acknowledge a start when it is heard, and stop preparing what is not named any more) or notice.
+p_report: what else it knows, all keys optional: status ("draining" asks to be emptied), current_streams, processed_count, error_count, cpu_usage and memory_usage (percent), last_activity, timestamp, heartbeat_interval (seconds), progressing (streams), stalled ([{"stream_id", "epoch", "silent_for" (seconds)}]), breaker ("closed", "half-open", "open"), breaker_opened (times), round_trip (seconds that the beat before took), standbys (the digest of what it hears as a standby, over the numbers of these), standby_window (seconds that its standbys keep), standbys_silent ([{"stream_id", "epoch" (the number), "silent_for"}]).
+action: add, remove (of stream 0, which nobody has: what is reported is not known here, and report_streams is to tell it in full), restart (a silent stream), prepare (hear the stream without being its owner yet, acknowledge a start when it is heard, and stop preparing what is not named any more), standby (hear the stream without being its owner, and acknowledge a start when it is heard), standby_end (hear it no more; of stream 0: end every standby that this answer does not name; what the answer adds is promoted and not ended) or notice.
 stream_id: the stream; null for a notice.
-epoch: the epoch under which to start or stop it; for prepare the one that it is going to have.
-name: the name of the station; only for add and prepare.
-url: its address; only for add and prepare.
-metadata: what the source knows about it; for a notice heartbeat_interval (seconds, to beat so often from now on), next_beat_in (seconds, when a stream is on its way) and no_driver_for (seconds).
+epoch: the epoch under which to start or stop it; for prepare the one that it is going to have; of a standby its number, which is below zero.
+name: the name of the station; only for add, prepare and standby.
+url: its address; only for add, prepare and standby.
+metadata: what the source knows about it; for a notice heartbeat_interval (seconds, to beat so often from now on), next_beat_in (seconds, when a stream is on its way), standby_window (seconds that standbys are to keep from now on) and no_driver_for (seconds).
 Raises: OR101, OR103, OR106, OR301, 55P03.
 Example: select * from orchestrator.heartbeat(''fingerv7-001'', 1, 0, ''{"current_streams": 0, "cpu_usage": 12.5}'');';
 
@@ -715,7 +812,7 @@ CREATE FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb DEFAULT NULL::json
 COMMENT ON FUNCTION orchestrator.http_dashboard(p_diagnosis jsonb) IS 'Answer GET /: all that the dashboard shows, in one round trip.
 p_diagnosis: the diagnosis of an earlier answer, which is then taken for granted; null diagnoses anew, which costs more than all the rest.
 status: the HTTP status.
-body: verdict, health, diagnosis, fleet, instances, hand-overs, decisions, alerts, jobs and history.
+body: verdict, health, diagnosis, fleet, instances, hand-overs, decisions, alerts, jobs, coverage and history.
 Raises: OR101.
 Example: select status, body -> ''verdict'' from orchestrator.http_dashboard();';
 
@@ -2101,6 +2198,30 @@ value: its value now.
 Raises: OR107, OR108.
 Example: select * from orchestrator.set_setting(''rebalance_cooldown'', ''10 minutes'');';
 
+CREATE FUNCTION orchestrator.set_standby(p_stream_id bigint, p_standby boolean) RETURNS TABLE(stream_id bigint, standby boolean, has_one boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    SET jit TO 'off'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    SET extra_float_digits TO '1'
+    SET bytea_output TO 'hex'
+    SET array_nulls TO 'on'
+    SET quote_all_identifiers TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator.set_standby(p_stream_id bigint, p_standby boolean) IS 'Say whether a stream is to have a standby: another instance that hears it, on another host, and owns it in the moment in which its owner is lost.
+p_stream_id: the stream.
+p_standby: true or false; null: as the setting standbys says.
+stream_id: the stream.
+standby: what is said now.
+has_one: whether it has one at this moment; the job place_standbys looks every few seconds.
+Raises: OR102, OR108, 55P03.
+Example: select * from orchestrator.set_standby(1, true);';
+
 CREATE FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) RETURNS TABLE(stream_id bigint, state text, instance_id text, event_id uuid)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2366,11 +2487,35 @@ CREATE FUNCTION orchestrator_private.abandon_deliveries() RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.abandon_deliveries() IS 'What has been "sending" for two minutes was lost with its driver: it is unknown whether it went out, and it is not sent twice. What could not be sent for a day has failed.';
 
+CREATE FUNCTION orchestrator_private.account_for_another_database() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.account_for_another_database() IS 'After a restore or a promotion nobody knows what was heard since the last sign in this database.';
+
+CREATE FUNCTION orchestrator_private.account_for_assignments() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.account_for_assignments() IS 'Notes since when streams should be heard, are heard, and are not.';
+
+CREATE FUNCTION orchestrator_private.account_for_lost_instance() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.account_for_lost_instance() IS 'Notes that the streams of an instance that is gone are not heard: uncertain from its last beat, certain from the end of its session or from now.';
+
 CREATE FUNCTION orchestrator_private.activate_streams(p_stream_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.activate_streams(p_stream_ids bigint[]) IS 'Let those of these streams that are active and idle wait for an instance, from the moment on at which they may be given to one.';
+
+CREATE FUNCTION orchestrator_private.active_between(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE(active_time_id bigint, stream_id bigint, began_at timestamp with time zone, ended_at timestamp with time zone, last_owner text)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.active_between(p_from timestamp with time zone, p_to timestamp with time zone) IS 'When streams should have been heard within a time that is not later than now.';
 
 CREATE FUNCTION orchestrator_private.actor() RETURNS text
     LANGUAGE sql STABLE
@@ -2637,6 +2782,12 @@ CREATE FUNCTION orchestrator_private.as_bigint(p_value jsonb) RETURNS bigint
 
 COMMENT ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) IS 'An id out of a report; OR101 when it is none.';
 
+CREATE FUNCTION orchestrator_private.ask_standbys() RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.ask_standbys() IS 'Stalled streams that their standbys hear are theirs; of those that these do not hear, either, the stations are at fault.';
+
 CREATE TABLE orchestrator_private.pull_client (
     instance_id text NOT NULL,
     name text NOT NULL,
@@ -2709,6 +2860,12 @@ CREATE FUNCTION orchestrator_private.ask_workers_for(p_client orchestrator_priva
 
 COMMENT ON FUNCTION orchestrator_private.ask_workers_for(p_client orchestrator_private.pull_client, p_most bigint) IS 'Let workers hand over to a client that has just begun what they have beyond their shares. Whether any is on its way.';
 
+CREATE FUNCTION orchestrator_private.assign_standbys(p_stream_ids bigint[], p_instance_ids text[], p_change text) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.assign_standbys(p_stream_ids bigint[], p_instance_ids text[], p_change text) IS 'These instances are to hear these streams as their standbys, each under a new number.';
+
 CREATE FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean, p_without text[] DEFAULT '{}'::text[]) RETURNS text[]
     LANGUAGE plpgsql
     AS …;
@@ -2775,6 +2932,12 @@ CREATE FUNCTION orchestrator_private.authorize_name(p_instance_id text) RETURNS 
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.authorize_name(p_instance_id text) IS 'Refuse to speak in the name of an instance of another login, whichever way it is given streams.';
+
+CREATE FUNCTION orchestrator_private.await_owners(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.await_owners(p_stream_ids bigint[]) IS 'From now on these streams wait for an instance.';
 
 CREATE FUNCTION orchestrator_private.await_promises(p_decision_id bigint, p_instance_ids text[], p_reason text) RETURNS void
     LANGUAGE plpgsql
@@ -2893,6 +3056,7 @@ CASE
     WHEN (external_id ~ '^(0|[1-9][0-9]{0,17})$'::text) THEN (external_id)::bigint
     ELSE NULL::bigint
 END) STORED,
+    standby boolean,
     CONSTRAINT name_is_not_empty CHECK ((name ~ '[^[:space:]]'::text)),
     CONSTRAINT stream_metadata_is_an_object CHECK ((jsonb_typeof(metadata) = 'object'::text)),
     CONSTRAINT url_is_http CHECK ((url ~* '^https?://[^[:space:]]+$'::text))
@@ -2901,6 +3065,8 @@ END) STORED,
 COMMENT ON TABLE orchestrator_private.stream IS 'A station: what is to be heard.';
 
 COMMENT ON COLUMN orchestrator_private.stream.number IS 'Its id in its source as a number, by which clients that speak HTTP know it; null when it is none.';
+
+COMMENT ON COLUMN orchestrator_private.stream.standby IS 'Whether it is to have a standby; null: as the setting standbys says.';
 
 CREATE FUNCTION orchestrator_private.batch_changes(p_source text, p_batch uuid, p_keep_vanished boolean) RETURNS TABLE(changes integer, known integer, known_active integer, staged integer, inserted integer, unchanged integer, skipped integer, lost_active integer, refitted integer, unmet integer, removed bigint[], deactivated bigint[], activated bigint[], updated bigint[], rehosted bigint[], misfits bigint[], skipped_rows jsonb)
     LANGUAGE sql STABLE
@@ -2914,11 +3080,23 @@ CREATE FUNCTION orchestrator_private.be_sure_of_database() RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.be_sure_of_database() IS 'For who is about to say or to hear epochs without a decision: if this may be another database than it was, new ones are given first.';
 
+CREATE FUNCTION orchestrator_private.begin_active_times(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.begin_active_times(p_stream_ids bigint[]) IS 'From now on these streams should be heard; none hears them yet.';
+
 CREATE FUNCTION orchestrator_private.begin_cold_start(p_client orchestrator_private.pull_client) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.begin_cold_start(p_client orchestrator_private.pull_client) IS 'Note when a fleet begins from nothing.';
+
+CREATE FUNCTION orchestrator_private.begin_gaps(p_stream_ids bigint[], p_causes text[], p_instance_ids text[], p_began timestamp with time zone[], p_sure timestamp with time zone[]) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.begin_gaps(p_stream_ids bigint[], p_causes text[], p_instance_ids text[], p_began timestamp with time zone[], p_sure timestamp with time zone[]) IS 'These streams are no longer heard: since the last sign that they were (p_began), and certainly from p_sure on. A gap that is open goes on as what it began as.';
 
 CREATE FUNCTION orchestrator_private.begin_generation() RETURNS trigger
     LANGUAGE plpgsql
@@ -2943,6 +3121,12 @@ CREATE FUNCTION orchestrator_private.blame_station(p_stream_id bigint) RETURNS b
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.blame_station(p_stream_id bigint) IS 'Whether a stream that failed again has failed on so many instances, or all that are able, that it is its station''s own fault; if so that is noted.';
+
+CREATE FUNCTION orchestrator_private.blame_station_for_silence(p_stream_id bigint, p_standby_id text) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.blame_station_for_silence(p_stream_id bigint, p_standby_id text) IS 'A station that neither its owner nor its standby hears is at fault.';
 
 CREATE FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) RETURNS integer
     LANGUAGE plpgsql
@@ -3167,6 +3351,12 @@ CREATE FUNCTION orchestrator_private.check_stalled(p_stalled jsonb) RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.check_stalled(p_stalled jsonb) IS 'A data exception when the list of streams that a beat reports as silent cannot be read.';
 
+CREATE FUNCTION orchestrator_private.check_standby_window() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.check_standby_window() IS 'Refuse (OR108) a window of standbys that is shorter than a loss can take to be noticed.';
+
 CREATE FUNCTION orchestrator_private.check_streams() RETURNS TABLE(status text, finding text, detail jsonb)
     LANGUAGE sql
     AS …;
@@ -3237,7 +3427,7 @@ CREATE FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p
 COMMENT ON FUNCTION orchestrator_private.complete_handovers(p_stream_ids bigint[], p_reason text, p_owner_confirmed boolean) IS 'The second step of a hand-over: the next owner gets the stream under a new epoch. The movement belongs to the decision that began it. Returns how many changed hands, and those whose owner has stopped and whose next owner is gone: the caller places them.';
 
 CREATE FUNCTION orchestrator_private.confirm_preparations(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) RETURNS integer
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.confirm_preparations(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) IS 'The next owner hears these streams: from now on they are its own, and what the old owner still writes is refused.';
@@ -3247,6 +3437,12 @@ CREATE FUNCTION orchestrator_private.confirm_received(p_client orchestrator_priv
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.confirm_received(p_client orchestrator_private.pull_client) IS 'The client''s list has what it was given: it runs.';
+
+CREATE FUNCTION orchestrator_private.confirm_standbys(p_instance_id text, p_stream_ids bigint[], p_numbers bigint[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.confirm_standbys(p_instance_id text, p_stream_ids bigint[], p_numbers bigint[]) IS 'These streams are heard by their standbys under these numbers; returns how many are this instance''s.';
 
 CREATE FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) RETURNS integer
     LANGUAGE plpgsql
@@ -3308,6 +3504,12 @@ CREATE FUNCTION orchestrator_private.count_failures(p_reporter text, p_failures 
 
 COMMENT ON FUNCTION orchestrator_private.count_failures(p_reporter text, p_failures jsonb, p_now timestamp with time zone) IS 'Count failures into the ten seconds in which they happened, an hour back at most; returns how many there were in all.';
 
+CREATE FUNCTION orchestrator_private.count_gaps() RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_gaps() IS 'Add the seconds of gaps that are over to the metric; returns how many there were.';
+
 CREATE FUNCTION orchestrator_private.count_into(p_counts bigint[], p_metric text, p_values double precision[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE
     AS …;
@@ -3348,6 +3550,12 @@ CREATE FUNCTION orchestrator_private.count_round_trips(p_now timestamp with time
 
 COMMENT ON FUNCTION orchestrator_private.count_round_trips(p_now timestamp with time zone) IS 'Add up the round trips that beats told since the last time. Each beat counts once at most: of several in between only the last one is known.';
 
+CREATE FUNCTION orchestrator_private.count_standbys() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.count_standbys() IS 'Keeps the counts and digests of standbys in instance_load equal to a recount.';
+
 CREATE FUNCTION orchestrator_private.count_up(p_metric text, p_label text, p_by double precision) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -3361,17 +3569,33 @@ CREATE TABLE orchestrator_private.instance_load (
     outgoing integer DEFAULT 0 NOT NULL,
     digest bigint DEFAULT 0 NOT NULL,
     changed_at timestamp with time zone,
-    CONSTRAINT counts_are_not_negative CHECK (((owned >= 0) AND (incoming >= 0) AND (outgoing >= 0)))
+    standbys integer DEFAULT 0 NOT NULL,
+    standby_digest bigint DEFAULT 0 NOT NULL,
+    has_standbys boolean DEFAULT false NOT NULL,
+    CONSTRAINT counts_are_not_negative CHECK (((owned >= 0) AND (incoming >= 0) AND (outgoing >= 0))),
+    CONSTRAINT standbys_are_not_negative CHECK ((standbys >= 0))
 )
 WITH (fillfactor='50');
 
 COMMENT ON TABLE orchestrator_private.instance_load IS 'How many streams an instance owns, how many of those are leaving, how many are coming, and the digest of what it should be running. Kept by statement-level triggers on assignment.';
+
+COMMENT ON COLUMN orchestrator_private.instance_load.standbys IS 'Streams that it hears as their standby. Each takes a place.';
+
+COMMENT ON COLUMN orchestrator_private.instance_load.standby_digest IS 'The digest of those.';
+
+COMMENT ON COLUMN orchestrator_private.instance_load.has_standbys IS 'Whether another instance is the standby of any of its own streams, so that it is to beat more often. As of the last look of the job place_standbys.';
 
 CREATE FUNCTION orchestrator_private.count_waiting(p_limit integer) RETURNS integer
     LANGUAGE sql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.count_waiting(p_limit integer) IS 'How many streams wait for an instance that lives: they have no owner, or a lost one that no other could succeed. Counted up to a limit so that the cost is bounded.';
+
+CREATE FUNCTION orchestrator_private.coverage_of_day(p_day timestamp with time zone) RETURNS TABLE(whole_day double precision, uncovered double precision, uncertain double precision, worst jsonb, causes jsonb)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.coverage_of_day(p_day timestamp with time zone) IS 'Seconds of all streams in the day that begins at this moment: expected in the whole day as it looks now, uncovered and uncertain so far, with the ten worst streams and the causes.';
 
 CREATE FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer, p_maximum integer) RETURNS integer[]
     LANGUAGE plpgsql IMMUTABLE
@@ -3390,6 +3614,12 @@ CREATE FUNCTION orchestrator_private.dashboard_alerts(p_limit integer) RETURNS j
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.dashboard_alerts(p_limit integer) IS 'The alerts that are open, and those that were closed within the hour; at most so many.';
+
+CREATE FUNCTION orchestrator_private.dashboard_coverage() RETURNS jsonb
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.dashboard_coverage() IS 'What was not heard of this day (in UTC) so far, by cause, with the ten worst streams.';
 
 CREATE FUNCTION orchestrator_private.dashboard_decisions(p_limit integer) RETURNS jsonb
     LANGUAGE sql
@@ -3432,6 +3662,12 @@ CREATE FUNCTION orchestrator_private.database_fingerprint() RETURNS text
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.database_fingerprint() IS 'Which server and database this is, and since when it has been running.';
+
+CREATE FUNCTION orchestrator_private.days_below_target() RETURNS TABLE(code text, subject text, severity text, message text, detail jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.days_below_target() IS 'Alert, for this day and the one before (in UTC): so much of it was not heard that it falls below coverage_target.';
 
 CREATE FUNCTION orchestrator_private.deadline_after_step(p_until timestamp with time zone, p_step interval, p_now timestamp with time zone, p_horizon interval) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT
@@ -3505,6 +3741,18 @@ CREATE FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) RETURNS
 
 COMMENT ON FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) IS 'What each instance gains and loses by moves from these to those.';
 
+CREATE FUNCTION orchestrator_private.end_active_times(p_stream_ids bigint[], p_owners text[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.end_active_times(p_stream_ids bigint[], p_owners text[]) IS 'From now on these streams need not be heard.';
+
+CREATE FUNCTION orchestrator_private.end_gaps(p_stream_ids bigint[], p_heard_since timestamp with time zone[] DEFAULT NULL::timestamp with time zone[]) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.end_gaps(p_stream_ids bigint[], p_heard_since timestamp with time zone[]) IS 'These streams are heard: from now on, or since an earlier moment (p_heard_since, one for each stream; null: now). One that was heard all along leaves no gap.';
+
 CREATE FUNCTION orchestrator_private.end_hold_ups_now() RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
@@ -3515,7 +3763,7 @@ CREATE FUNCTION orchestrator_private.end_old_process(p_instance_id text) RETURNS
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.end_old_process(p_instance_id text) IS 'Fence the old process of an instance: its streams stay where they are, under new epochs.';
+COMMENT ON FUNCTION orchestrator_private.end_old_process(p_instance_id text) IS 'Fence the old process of an instance: its streams stay where they are, under new epochs, but for those that standbys hear.';
 
 CREATE FUNCTION orchestrator_private.end_probations() RETURNS void
     LANGUAGE plpgsql
@@ -3534,6 +3782,12 @@ CREATE FUNCTION orchestrator_private.end_stalls() RETURNS bigint[]
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.end_stalls() IS 'Forget stalls that are over; returns the streams that are heard again.';
+
+CREATE FUNCTION orchestrator_private.end_standbys(p_numbers bigint[], p_change text) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.end_standbys(p_numbers bigint[], p_change text) IS 'These standbys are to stop; returns how many were not over yet.';
 
 CREATE FUNCTION orchestrator_private.end_work(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_how text) RETURNS void
     LANGUAGE plpgsql
@@ -3769,6 +4023,12 @@ CREATE FUNCTION orchestrator_private.findings_sources() RETURNS TABLE(severity t
 
 COMMENT ON FUNCTION orchestrator_private.findings_sources() IS 'Findings: sources that fail, are stale, or would lose too many streams.';
 
+CREATE FUNCTION orchestrator_private.findings_standbys() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.findings_standbys() IS 'Findings: streams that shall have a standby and have none, and why.';
+
 CREATE FUNCTION orchestrator_private.findings_streams() RETURNS TABLE(severity text, code text, subject text, finding text, evidence jsonb, recommendation text, repair text)
     LANGUAGE sql
     AS …;
@@ -3805,6 +4065,12 @@ CREATE FUNCTION orchestrator_private.fleet_fingerprint() RETURNS text
 
 COMMENT ON FUNCTION orchestrator_private.fleet_fingerprint() IS 'Differs when anything differs that a plan was made for.';
 
+CREATE FUNCTION orchestrator_private.forget_standbys(p_instance_ids text[]) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.forget_standbys(p_instance_ids text[]) IS 'These instances are gone, and hear nothing any more.';
+
 CREATE FUNCTION orchestrator_private.former_owners(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, instance_id text, run_under bigint)
     LANGUAGE sql
     AS …;
@@ -3834,6 +4100,24 @@ CREATE FUNCTION orchestrator_private.full_notification_queue() RETURNS TABLE(cod
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.full_notification_queue() IS 'Alert: the queue of notifications is more than half full, and hints are left out. Over below 40 %.';
+
+CREATE FUNCTION orchestrator_private.gap_causes() RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.gap_causes() IS 'What a gap can be caused by.';
+
+CREATE FUNCTION orchestrator_private.gaps_between(p_from timestamp with time zone, p_to timestamp with time zone) RETURNS TABLE(stream_id bigint, cause text, why text, instance_id text, began_at timestamp with time zone, sure_at timestamp with time zone, ended_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.gaps_between(p_from timestamp with time zone, p_to timestamp with time zone) IS 'The gaps of a time that is not later than now, as far as they lie in it: uncertain from began_at, uncovered from sure_at to ended_at.';
+
+CREATE FUNCTION orchestrator_private.gaps_over() RETURNS TABLE(stream_id bigint, heard_since timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.gaps_over() IS 'Open gaps of streams whose owner is there, in step and not silent: since when they are heard.';
 
 CREATE FUNCTION orchestrator_private.gate_is_new() RETURNS boolean
     LANGUAGE plpgsql
@@ -3912,6 +4196,12 @@ CREATE FUNCTION orchestrator_private.hold_ups() RETURNS TABLE(pid integer, login
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.hold_ups() IS 'Transactions that keep others waiting to decide, to confirm or to run a job, and for how long each of them has.';
+
+CREATE FUNCTION orchestrator_private.host_of(p_instance orchestrator_private.instance) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.host_of(p_instance orchestrator_private.instance) IS 'The host that an instance said at registration that it is on; null: it did not say.';
 
 CREATE TABLE orchestrator_private.http_session (
     instance_id text NOT NULL,
@@ -4416,6 +4706,30 @@ CREATE FUNCTION orchestrator_private.keep_addresses(p_stream_ids bigint[]) RETUR
 
 COMMENT ON FUNCTION orchestrator_private.keep_addresses(p_stream_ids bigint[]) IS 'These streams are about to be removed: one that is added with the same address waits for their former owners all the same (free_at).';
 
+CREATE FUNCTION orchestrator_private.keep_past_assignments() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.keep_past_assignments() IS 'Records what the changed assignments were, if they had an owner or get one.';
+
+CREATE FUNCTION orchestrator_private.keep_past_in_order() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.keep_past_in_order() IS 'The clock went back: what was recorded before was before the moment that it says now.';
+
+CREATE FUNCTION orchestrator_private.keep_past_instance() RETURNS trigger
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.keep_past_instance() IS 'Records whether an instance was lost until now.';
+
+CREATE FUNCTION orchestrator_private.kept_from(p_from timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.kept_from(p_from timestamp with time zone) IS 'From when on gaps are kept, not before this moment.';
+
 CREATE FUNCTION orchestrator_private.kind_by_ask(p_client orchestrator_private.pull_client, p_list_length bigint) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS …;
@@ -4427,6 +4741,12 @@ CREATE FUNCTION orchestrator_private.know_database() RETURNS void
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.know_database() IS 'Take a new generation if this may be another database than it was at the last look. The caller holds the decision lock.';
+
+CREATE FUNCTION orchestrator_private.know_from(p_moment timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.know_from(p_moment timestamp with time zone) IS 'The history is whole from this moment on: what was before has begun to be deleted. It is that of a deleted row and not that which history_retention says, which a clock that was wrong for a while would put ahead.';
 
 CREATE FUNCTION orchestrator_private.known_instance(p_instance_id text) RETURNS orchestrator_private.instance
     LANGUAGE plpgsql
@@ -4464,6 +4784,12 @@ CREATE FUNCTION orchestrator_private.least_number() RETURNS bigint
 
 COMMENT ON FUNCTION orchestrator_private.least_number() IS 'The least epoch and the least incarnation of this generation.';
 
+CREATE FUNCTION orchestrator_private.least_standby_window() RETURNS TABLE(window_length interval, reason text)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.least_standby_window() IS 'How long standby_window has to be at least, and for what: whatever loses an owner, its standby still has what was heard before.';
+
 CREATE FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
@@ -4475,6 +4801,18 @@ CREATE FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_require
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) IS 'Level the loads of these instances by handing over streams of these requirements, at most so many.';
+
+CREATE FUNCTION orchestrator_private.level_standbys() RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.level_standbys() IS 'Spread every owner''s standbys over the others again. Returns how many were moved.';
+
+CREATE FUNCTION orchestrator_private.life_of(p_process text, p_incarnation bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.life_of(p_process text, p_incarnation bigint) IS 'Which process an instance is: as it names it, or else by its incarnation.';
 
 CREATE FUNCTION orchestrator_private.load_of(p_stream_id bigint, p_epoch bigint, p_instance_id text, p_next_instance_id text, p_requirement_id integer, p_state text, p_pinned_to text) RETURNS TABLE(instance_id text, requirement_id integer, owned integer, incoming integer, outgoing integer, movable integer, digest bigint)
     LANGUAGE sql IMMUTABLE
@@ -4576,6 +4914,12 @@ CREATE FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) 
 
 COMMENT ON FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) IS 'Whether these two can hand over without a break: both have said so when they registered, and the owner does not count on being alone until its lease is over.';
 
+CREATE FUNCTION orchestrator_private.mark_promoted(p_numbers bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.mark_promoted(p_numbers bigint[]) IS 'The instances of these standbys own their streams, or prepare to. They go on with what they hear, so none is told to stop.';
+
 CREATE FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name, p_owner_oid oid) RETURNS boolean
     LANGUAGE sql STABLE
     AS …;
@@ -4599,6 +4943,12 @@ CREATE FUNCTION orchestrator_private.may_end(p_login oid) RETURNS boolean
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.may_end(p_login oid) IS 'Whether the owner may end the sessions of this login.';
+
+CREATE FUNCTION orchestrator_private.may_stand_by(p_instance orchestrator_private.instance, p_owner orchestrator_private.instance) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.may_stand_by(p_instance orchestrator_private.instance, p_owner orchestrator_private.instance) IS 'Whether an instance may be the standby of what this owner has: it said at registration that it can, and is known to be on another host, and by the setting standby_location at another location.';
 
 CREATE FUNCTION orchestrator_private.metric_series(p_with_instances boolean) RETURNS TABLE(metric text, part text, kind text, unit text, help text, bounds double precision[], labels jsonb, value double precision, counts bigint[])
     LANGUAGE sql
@@ -4678,6 +5028,12 @@ CREATE FUNCTION orchestrator_private.move_stored_times(p_step interval, p_now ti
 
 COMMENT ON FUNCTION orchestrator_private.move_stored_times(p_step interval, p_now timestamp with time zone, p_within interval) IS 'Let every stored moment that is compared with now move with the clock.';
 
+CREATE FUNCTION orchestrator_private.moves_between(p_from timestamp with time zone, p_to timestamp with time zone, p_stream_id bigint, p_instance_id text) RETURNS TABLE(decision_id bigint, streams integer, what text, changes jsonb)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.moves_between(p_from timestamp with time zone, p_to timestamp with time zone, p_stream_id bigint, p_instance_id text) IS 'What each decision moved in a time, or asked to hand over and has not moved yet: in words, and by pairs of instances with the ids of the first hundred streams.';
+
 CREATE FUNCTION orchestrator_private.moves_of_event(p_event_id uuid) RETURNS TABLE(at timestamp with time zone, what text, subject text, text text, decision_id bigint, detail jsonb)
     LANGUAGE sql STABLE
     AS …;
@@ -4738,6 +5094,12 @@ CREATE FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.ins
 
 COMMENT ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) IS 'A new process takes the place of one that neither said goodbye nor asked for a restart.';
 
+CREATE FUNCTION orchestrator_private.note_ears_lost(p_stream_ids bigint[], p_events text[], p_owners text[], p_asked timestamp with time zone[]) RETURNS void
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_ears_lost(p_stream_ids bigint[], p_events text[], p_owners text[], p_asked timestamp with time zone[]) IS 'These streams were heard, and are to be started anew: by another instance, or by their owner''s next process.';
+
 CREATE FUNCTION orchestrator_private.note_ended(p_ended jsonb) RETURNS void
     LANGUAGE sql
     AS …;
@@ -4750,11 +5112,23 @@ CREATE FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text
 
 COMMENT ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) IS 'An instance cannot hear streams that were on their way to it: their owners keep them, or stop first when they are drained.';
 
+CREATE FUNCTION orchestrator_private.note_failed_standbys(p_instance_id text, p_failed jsonb) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_failed_standbys(p_instance_id text, p_failed jsonb) IS 'A standby cannot hear its stream: another is looked for. Its owner is not touched.';
+
 CREATE FUNCTION orchestrator_private.note_gate_passed() RETURNS void
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.note_gate_passed() IS 'What decision_holders() sees of a transaction that has passed the gate.';
+
+CREATE FUNCTION orchestrator_private.note_isolations() RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.note_isolations() IS 'An owner that was given up and is heard again as the same process was cut off, or hung; it did not crash.';
 
 CREATE FUNCTION orchestrator_private.note_look() RETURNS void
     LANGUAGE plpgsql
@@ -4804,11 +5178,11 @@ CREATE FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jso
 
 COMMENT ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) IS 'How many failures in a row a reporter has seen; too many open an alert at once (R4.2).';
 
-CREATE FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision) RETURNS jsonb
+CREATE FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision, p_window double precision) RETURNS jsonb
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision) IS 'What a worker that goes by p_interval (seconds; null: it would not understand) should know: another interval of beats than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
+COMMENT ON FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision, p_window double precision) IS 'What a worker that goes by p_interval (seconds; null: it would not understand) should know: another interval of beats, or another window of its standbys (p_window), than the one it goes by, that a stream is on its way to it, or that no driver runs (which opens an alert, whoever beats). Null: nothing.';
 
 CREATE FUNCTION orchestrator_private.notification_queue() RETURNS TABLE(used double precision, pid integer, login text, application_name text, database text)
     LANGUAGE sql
@@ -4930,6 +5304,18 @@ CREATE FUNCTION orchestrator_private.owners_of_orphans_with_room() RETURNS text[
 
 COMMENT ON FUNCTION orchestrator_private.owners_of_orphans_with_room() IS 'Those of them whose streams another could take now; null when there are none.';
 
+CREATE FUNCTION orchestrator_private.owners_to_take_over_from() RETURNS TABLE(instance_id text, heard_at timestamp with time zone)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.owners_to_take_over_from() IS 'Instances that have been silent for so long that the standbys of their streams are to own these now, and since when they count as silent.';
+
+CREATE FUNCTION orchestrator_private.owners_with_other_beats() RETURNS TABLE(instance_id text, has_standbys boolean)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.owners_with_other_beats() IS 'Instances that are to beat more often, or no longer, because of standbys of their streams.';
+
 CREATE FUNCTION orchestrator_private.past_after_step(p_at timestamp with time zone, p_step interval, p_now timestamp with time zone, p_within interval) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE
     AS …;
@@ -4948,11 +5334,29 @@ CREATE FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabiliti
 
 COMMENT ON FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean, p_without text[]) IS 'One instance id per stream that can be taken, up to a count, levelling the loads of those that have the capabilities.';
 
+CREATE FUNCTION orchestrator_private.pick_standbys(p_owner_id text, p_capabilities text[], p_count bigint, p_without text[]) RETURNS text[]
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.pick_standbys(p_owner_id text, p_capabilities text[], p_count bigint, p_without text[]) IS 'One instance id per stream of this owner that can get a standby, up to a count.';
+
 CREATE FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) RETURNS void
     LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) IS 'Put every stream where it can be heard, without levelling: pinned ones home, waiting ones into room, those of draining or overfull instances out.';
+
+CREATE FUNCTION orchestrator_private.place_missing_standbys() RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.place_missing_standbys() IS 'Give every stream that shall have a standby and has none one, as far as there is room. Returns how many.';
+
+CREATE FUNCTION orchestrator_private.place_standbys() RETURNS jsonb
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.place_standbys() IS 'Job place_standbys: end standbys that may not be any more, and give every stream that shall have one a standby.';
 
 CREATE FUNCTION orchestrator_private.place_unplaced(p_stream_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -4995,6 +5399,30 @@ CREATE FUNCTION orchestrator_private.promise_over_at(p_instance_id text) RETURNS
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.promise_over_at(p_instance_id text) IS 'When an instance that stops by itself has stopped, if no beat of it is accepted any more; null for one that has promised nothing, or has said that it has stopped.';
+
+CREATE FUNCTION orchestrator_private.promotable_standbys(p_stream_ids bigint[]) RETURNS TABLE(stream_id bigint, from_id text, epoch bigint, to_id text)
+    LANGUAGE sql ROWS 10
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.promotable_standbys(p_stream_ids bigint[]) IS 'Those of these streams whose standby hears and can own them now.';
+
+CREATE FUNCTION orchestrator_private.promote_for_waiting(p_decision_id bigint) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.promote_for_waiting(p_decision_id bigint) IS 'Streams that wait, and may be given to an instance by now, go to the standbys that hear them.';
+
+CREATE FUNCTION orchestrator_private.promote_standbys(p_decision_id bigint, p_stream_ids bigint[], p_tell_owners boolean) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.promote_standbys(p_decision_id bigint, p_stream_ids bigint[], p_tell_owners boolean) IS 'Give these streams, as far as their standbys hear them, to those now, under new epochs; owners that may still live are told to stop. Returns how many.';
+
+CREATE FUNCTION orchestrator_private.promote_standbys_of(p_decision_id bigint, p_instance_ids text[]) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.promote_standbys_of(p_decision_id bigint, p_instance_ids text[]) IS 'The standbys of what these instances had own it now, as far as they hear it.';
 
 CREATE FUNCTION orchestrator_private.pull_ask(p_client orchestrator_private.pull_client, p_asked bigint, p_waited interval, OUT outcome text, OUT stream_ids bigint[]) RETURNS record
     LANGUAGE plpgsql
@@ -5049,6 +5477,12 @@ CREATE FUNCTION orchestrator_private.purge_history() RETURNS jsonb
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.purge_history() IS 'Job purge_history: deletes what is older than history_retention, some thousand rows in a run; more: the next run is due at once.';
+
+CREATE FUNCTION orchestrator_private.purge_past(p_before timestamp with time zone, p_most integer) RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.purge_past(p_before timestamp with time zone, p_most integer) IS 'Delete what assignments were until before a time, at most so many, and the few rows of instances.';
 
 CREATE FUNCTION orchestrator_private.purge_rows(p_table text, p_column text, p_before timestamp with time zone, p_most integer) RETURNS integer
     LANGUAGE plpgsql
@@ -5260,6 +5694,12 @@ CREATE FUNCTION orchestrator_private.require_few(p_name text, p_count integer) R
 
 COMMENT ON FUNCTION orchestrator_private.require_few(p_name text, p_count integer) IS 'Refuse (OR101) more streams in one call than any instance can mean.';
 
+CREATE FUNCTION orchestrator_private.require_history(p_name text, p_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.require_history(p_name text, p_at timestamp with time zone) IS 'Refuse (OR101) a moment that is null, still to come, or before all that is known; the detail says the oldest one.';
+
 CREATE FUNCTION orchestrator_private.require_interval(p_name text, p_value interval, p_least interval, p_most interval) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     AS …;
@@ -5307,6 +5747,12 @@ CREATE FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint) IS 'Makes assignments agree with their streams and instances again, in this decision.';
+
+CREATE FUNCTION orchestrator_private.restart_standbys(p_instance_id text) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.restart_standbys(p_instance_id text) IS 'A new process of this instance hears nothing yet.';
 
 CREATE FUNCTION orchestrator_private.return_changed(p_source text, p_stream_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
@@ -5441,6 +5887,12 @@ CREATE FUNCTION orchestrator_private.settle() RETURNS jsonb
 
 COMMENT ON FUNCTION orchestrator_private.settle() IS 'Job settle: one rebalance for everything that was asked for since the last one.';
 
+CREATE FUNCTION orchestrator_private.settle_gaps() RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.settle_gaps() IS 'Bring the open gaps in step with what owners say.';
+
 CREATE FUNCTION orchestrator_private.severity_rank(p_severity text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS …;
@@ -5471,6 +5923,18 @@ CREATE FUNCTION orchestrator_private.silence_trusted_from() RETURNS timestamp wi
 
 COMMENT ON FUNCTION orchestrator_private.silence_trusted_from() IS 'From when on silence is believed.';
 
+CREATE FUNCTION orchestrator_private.silences() RETURNS TABLE(stream_id bigint, cause text, instance_id text, since timestamp with time zone, seen_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.silences() IS 'Streams that have an owner and are not heard, by its word: since when, until when that is known, and whether the station is to blame.';
+
+CREATE FUNCTION orchestrator_private.silent_owners() RETURNS text[]
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.silent_owners() IS 'Instances that do not say with which streams they make progress: callbacks that report nothing, and those that speak HTTP.';
+
 CREATE FUNCTION orchestrator_private.silent_together(p_watched text[]) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     AS …;
@@ -5494,6 +5958,66 @@ CREATE FUNCTION orchestrator_private.stalls_over() RETURNS TABLE(stream_id bigin
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.stalls_over() IS 'Stalls that are none any more: the stream changed hands, or its owner beats and names it no longer.';
+
+CREATE FUNCTION orchestrator_private.standby_candidates(p_owner_id text) RETURNS TABLE(instance_id text, weight double precision, planned integer, standbys integer, own integer, room integer, capabilities text[])
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.standby_candidates(p_owner_id text) IS 'Instances that may stand by for this owner: their streams when all hand-overs are done, their standbys, those of them for this owner, and what room is left.';
+
+CREATE FUNCTION orchestrator_private.standby_commands(p_instance_id text, p_digest bigint) RETURNS TABLE(action text, stream_id bigint, epoch bigint, name text, url text, metadata jsonb)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.standby_commands(p_instance_id text, p_digest bigint) IS 'What brings a worker''s standbys in step, whose digest is p_digest (null: what it has not confirmed, and what has ended lately). When the digest is that of nothing it was told, all are named, and the end of stream 0 means all others.';
+
+CREATE FUNCTION orchestrator_private.standby_groups() RETURNS TABLE(owner_id text, requirement_id integer, capabilities text[], refused_by text[], stream_ids bigint[])
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.standby_groups() IS 'Streams that can get a standby now, by what decides on where.';
+
+CREATE FUNCTION orchestrator_private.standby_is_silent(p_silent jsonb, p_number bigint) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.standby_is_silent(p_silent jsonb, p_number bigint) IS 'Whether the last beat of its instance named this standby among those that make no progress.';
+
+CREATE FUNCTION orchestrator_private.standbys_are_on() RETURNS boolean
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.standbys_are_on() IS 'Whether any stream is to have a standby.';
+
+CREATE FUNCTION orchestrator_private.standbys_follow(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.standbys_follow(p_stream_ids bigint[]) IS 'These streams have new owners: one that was the standby is promoted, and a standby that may not be the new owner''s ends.';
+
+CREATE FUNCTION orchestrator_private.standbys_make_way(p_stream_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.standbys_make_way(p_stream_ids bigint[]) IS 'The next owners of these streams prepare: a standby that is one goes on as that, and any other ends, so that no station has three listeners.';
+
+CREATE FUNCTION orchestrator_private.standbys_of_stalled() RETURNS TABLE(stream_id bigint, standby_id text, hears boolean)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.standbys_of_stalled() IS 'Stalled streams of which it is known whether their standbys hear them.';
+
+CREATE FUNCTION orchestrator_private.standbys_over() RETURNS SETOF bigint
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.standbys_over() IS 'Standbys that are to end: of streams that shall have none, or on instances that may not hear them any more.';
+
+CREATE FUNCTION orchestrator_private.standbys_to_level() RETURNS TABLE(number bigint, stream_id bigint, to_id text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.standbys_to_level() IS 'Standbys that are to be elsewhere: where one owner''s are further than max_stream_difference from an even spread.';
 
 CREATE FUNCTION orchestrator_private.start_action(p_instance orchestrator_private.instance, p_assignment orchestrator_private.assignment) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -5579,6 +6103,12 @@ CREATE FUNCTION orchestrator_private.streams_numbered(p_numbers bigint[]) RETURN
 
 COMMENT ON FUNCTION orchestrator_private.streams_numbered(p_numbers bigint[]) IS 'The streams that clients know by these numbers; numbers that name none are left out.';
 
+CREATE FUNCTION orchestrator_private.streams_to_stand_by_for() RETURNS TABLE(stream_id bigint, owner_id text, requirement_id integer)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.streams_to_stand_by_for() IS 'Streams with an owner that shall have a standby and have none.';
+
 CREATE FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) RETURNS bigint[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS …;
@@ -5603,6 +6133,12 @@ CREATE FUNCTION orchestrator_private.take_decision_key(p_shared boolean) RETURNS
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.take_decision_key(p_shared boolean) IS 'Behind the gate: take the key of decisions too. Whoever has it for more than a second is a stranger, and decisions go on without.';
+
+CREATE FUNCTION orchestrator_private.take_over(p_instance_ids text[]) RETURNS orchestrator_private.decision
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.take_over(p_instance_ids text[]) IS 'The standbys that hear what these silent instances have own it now.';
 
 CREATE FUNCTION orchestrator_private.take_streams(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_rule text) RETURNS void
     LANGUAGE plpgsql
@@ -5639,6 +6175,12 @@ CREATE FUNCTION orchestrator_private.timing_settings() RETURNS TABLE(reset text,
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.timing_settings() IS 'Whether the timing inequalities hold, as things are (reset is null) and with one setting at its default.';
+
+CREATE FUNCTION orchestrator_private.today() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.today() IS 'When this day began, in UTC.';
 
 CREATE FUNCTION orchestrator_private.transaction_started_at() RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -5688,6 +6230,12 @@ CREATE FUNCTION orchestrator_private.unwatched_after_step(p_unwatched tstzmultir
 
 COMMENT ON FUNCTION orchestrator_private.unwatched_after_step(p_unwatched tstzmultirange, p_step interval, p_now timestamp with time zone, p_within interval) IS 'The times in which nobody looked, by the clock as it is now, after a step.';
 
+CREATE FUNCTION orchestrator_private.unwitnessed_between(p_from timestamp with time zone, p_to timestamp with time zone, p_owners text[]) RETURNS TABLE(stream_id bigint, seconds double precision)
+    LANGUAGE sql STABLE
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.unwitnessed_between(p_from timestamp with time zone, p_to timestamp with time zone, p_owners text[]) IS 'For how long these owners had which streams between their gaps.';
+
 CREATE FUNCTION orchestrator_private.wait_anew() RETURNS void
     LANGUAGE sql
     AS …;
@@ -5712,6 +6260,12 @@ CREATE FUNCTION orchestrator_private.waiting_with_room() RETURNS TABLE(requireme
 
 COMMENT ON FUNCTION orchestrator_private.waiting_with_room() IS 'The requirements of waiting streams that some instance could take, hardest to place first.';
 
+CREATE FUNCTION orchestrator_private.waits_of_gaps() RETURNS TABLE(stream_id bigint, why text)
+    LANGUAGE sql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.waits_of_gaps() IS 'Why streams wait, where their gaps do not say it yet.';
+
 CREATE FUNCTION orchestrator_private.waive_promise(p_instance_id text) RETURNS void
     LANGUAGE plpgsql
     AS …;
@@ -5724,11 +6278,18 @@ CREATE FUNCTION orchestrator_private.wake(p_job text) RETURNS void
 
 COMMENT ON FUNCTION orchestrator_private.wake(p_job text) IS 'Tell sleeping drivers that a job became due.';
 
-CREATE FUNCTION orchestrator_private.wanted_interval(p_lease interval) RETURNS TABLE(seconds double precision)
+CREATE FUNCTION orchestrator_private.wanted_interval(p_lease interval, p_has_standbys boolean) RETURNS TABLE(seconds double precision)
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.wanted_interval(p_lease interval) IS 'How often an instance with this lease is to beat now.';
+COMMENT ON FUNCTION orchestrator_private.wanted_interval(p_lease interval, p_has_standbys boolean) IS 'How often an instance with this lease is to beat now; one whose streams have standbys so often that a lost beat moves nothing.';
+
+CREATE FUNCTION orchestrator_private.watch_coverage() RETURNS jsonb
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.watch_coverage() IS 'Job watch_coverage: what owners say of what they hear goes into the record of gaps, and gaps that are over into the metric.';
 
 CREATE FUNCTION orchestrator_private.watch_instances() RETURNS jsonb
     LANGUAGE plpgsql
@@ -5809,6 +6370,12 @@ CREATE FUNCTION orchestrator_private.write_batch(p_source text, p_batch uuid, p_
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.write_batch(p_source text, p_batch uuid, p_changed bigint[]) IS 'Writes the changed and new rows of a staged batch into stream and assignment.';
+
+CREATE FUNCTION orchestrator_private.yield_standbys() RETURNS integer
+    LANGUAGE plpgsql
+    AS …;
+
+COMMENT ON FUNCTION orchestrator_private.yield_standbys() IS 'Where an instance has more streams and standbys than places, standbys give way, the newest first. Returns how many.';
 
 CREATE TABLE orchestrator_private.alert_delivery (
     alert_id bigint NOT NULL,
@@ -5925,6 +6492,149 @@ CREATE VIEW orchestrator.clock_steps AS
    FROM orchestrator_private.clock_step c;
 
 COMMENT ON VIEW orchestrator.clock_steps IS 'Steps of the server''s clock. found_at: when, by the clock as it goes now; clock_said: what it said then, after the step. is_measured: a driver measured it; else the clock went back at least so far.';
+
+CREATE TABLE orchestrator_private.active_time (
+    active_time_id bigint NOT NULL,
+    stream_id bigint NOT NULL,
+    began_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    instance_id text
+);
+
+COMMENT ON TABLE orchestrator_private.active_time IS 'When a stream should have been heard, from its activation to its end. It stays when the stream is removed.';
+
+COMMENT ON COLUMN orchestrator_private.active_time.ended_at IS 'When it was deactivated or removed; null: it should be heard now.';
+
+COMMENT ON COLUMN orchestrator_private.active_time.instance_id IS 'Its owner when it ended.';
+
+CREATE TABLE orchestrator_private.gap (
+    gap_id bigint NOT NULL,
+    stream_id bigint NOT NULL,
+    cause text NOT NULL,
+    why text,
+    instance_id text,
+    life text,
+    began_at timestamp with time zone NOT NULL,
+    sure_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone NOT NULL,
+    is_counted boolean DEFAULT false NOT NULL,
+    CONSTRAINT gap_is_in_order CHECK (((began_at <= sure_at) AND (sure_at <= ended_at)))
+);
+
+COMMENT ON TABLE orchestrator_private.gap IS 'A time in which a stream should have been heard and was not, or may not have been: uncertain from began_at, uncovered from sure_at to ended_at.';
+
+COMMENT ON COLUMN orchestrator_private.gap.is_counted IS 'Whether its seconds are in the metric.';
+
+CREATE TABLE orchestrator_private.open_gap (
+    stream_id bigint NOT NULL,
+    cause text NOT NULL,
+    why text,
+    instance_id text,
+    life text,
+    began_at timestamp with time zone NOT NULL,
+    sure_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone
+);
+
+COMMENT ON TABLE orchestrator_private.open_gap IS 'A stream that should be heard, and of which no owner has confirmed yet that it is.';
+
+COMMENT ON COLUMN orchestrator_private.open_gap.cause IS 'crash, hand-over, planned restart, waiting, stall, station fault, isolation or restored.';
+
+COMMENT ON COLUMN orchestrator_private.open_gap.why IS 'Why it waits: no capacity, no capability or paused; else null.';
+
+COMMENT ON COLUMN orchestrator_private.open_gap.instance_id IS 'Its owner when it began; null: none.';
+
+COMMENT ON COLUMN orchestrator_private.open_gap.life IS 'Which process that owner was.';
+
+COMMENT ON COLUMN orchestrator_private.open_gap.began_at IS 'The last sign that it was heard.';
+
+COMMENT ON COLUMN orchestrator_private.open_gap.sure_at IS 'From when on it certainly was not; between the two nobody knows.';
+
+COMMENT ON COLUMN orchestrator_private.open_gap.seen_at IS 'When its silence was last reported; null: silence is not what it is known by.';
+
+CREATE VIEW orchestrator.coverage AS
+ WITH kept AS (
+         SELECT orchestrator_private.now() AS now,
+            (orchestrator_private.now() - ( SELECT (s_1.value)::interval AS value
+                   FROM orchestrator_private.setting s_1
+                  WHERE (s_1.name = 'history_retention'::text))) AS since
+        ), expected AS (
+         SELECT t.stream_id,
+            d.day,
+            sum(EXTRACT(epoch FROM (LEAST(COALESCE(t.ended_at, k.now), (d.day + '1 day'::interval)) - GREATEST(t.began_at, k.since, d.day)))) AS seconds
+           FROM ((orchestrator_private.active_time t
+             CROSS JOIN kept k)
+             CROSS JOIN LATERAL generate_series(date_trunc('day'::text, GREATEST(t.began_at, k.since)), LEAST(t.ended_at, k.now), '1 day'::interval) d(day))
+          WHERE (COALESCE(t.ended_at, k.now) > GREATEST(t.began_at, k.since, d.day))
+          GROUP BY t.stream_id, d.day
+        ), gap AS (
+         SELECT g.stream_id,
+            g.began_at,
+            g.sure_at,
+            g.ended_at
+           FROM orchestrator_private.gap g
+        UNION ALL
+         SELECT g.stream_id,
+            g.began_at,
+            LEAST(g.sure_at, k.now) AS "least",
+            k.now
+           FROM (orchestrator_private.open_gap g
+             CROSS JOIN kept k)
+        ), lost_within_a_day AS (
+         SELECT g.stream_id,
+            date_trunc('day'::text, g.began_at) AS day,
+            count(*) AS gaps,
+            EXTRACT(epoch FROM sum((g.ended_at - g.sure_at))) AS uncovered,
+            EXTRACT(epoch FROM sum((g.sure_at - g.began_at))) AS uncertain
+           FROM (gap g
+             CROSS JOIN kept k)
+          WHERE ((g.began_at >= k.since) AND (g.ended_at <= (date_trunc('day'::text, g.began_at) + '1 day'::interval)))
+          GROUP BY g.stream_id, (date_trunc('day'::text, g.began_at))
+        ), lost_over_midnight AS (
+         SELECT g.stream_id,
+            d.day,
+            count(*) AS gaps,
+            sum(EXTRACT(epoch FROM GREATEST('00:00:00'::interval, (LEAST(g.ended_at, (d.day + '1 day'::interval)) - GREATEST(g.sure_at, d.day, k.since))))) AS uncovered,
+            sum(EXTRACT(epoch FROM GREATEST('00:00:00'::interval, (LEAST(g.sure_at, (d.day + '1 day'::interval)) - GREATEST(g.began_at, d.day, k.since))))) AS uncertain
+           FROM ((gap g
+             CROSS JOIN kept k)
+             CROSS JOIN LATERAL generate_series(date_trunc('day'::text, GREATEST(g.began_at, k.since)), LEAST(g.ended_at, k.now), '1 day'::interval) d(day))
+          WHERE ((g.ended_at > GREATEST(k.since, d.day)) AND (NOT ((g.began_at >= k.since) AND (g.ended_at <= (date_trunc('day'::text, g.began_at) + '1 day'::interval)))))
+          GROUP BY g.stream_id, d.day
+        ), lost AS (
+         SELECT l_1.stream_id,
+            l_1.day,
+            sum(l_1.gaps) AS gaps,
+            sum(l_1.uncovered) AS uncovered,
+            sum(l_1.uncertain) AS uncertain
+           FROM ( SELECT lost_within_a_day.stream_id,
+                    lost_within_a_day.day,
+                    lost_within_a_day.gaps,
+                    lost_within_a_day.uncovered,
+                    lost_within_a_day.uncertain
+                   FROM lost_within_a_day
+                UNION ALL
+                 SELECT lost_over_midnight.stream_id,
+                    lost_over_midnight.day,
+                    lost_over_midnight.gaps,
+                    lost_over_midnight.uncovered,
+                    lost_over_midnight.uncertain
+                   FROM lost_over_midnight) l_1
+          GROUP BY l_1.stream_id, l_1.day
+        )
+ SELECT (e.day)::date AS day,
+    e.stream_id,
+    s.name,
+    (round(e.seconds, 3))::double precision AS expected,
+    (round(GREATEST((e.seconds - COALESCE((l.uncovered + l.uncertain), (0)::numeric)), (0)::numeric), 3))::double precision AS covered,
+    (round(COALESCE(l.uncovered, (0)::numeric), 3))::double precision AS uncovered,
+    (round(COALESCE(l.uncertain, (0)::numeric), 3))::double precision AS uncertain,
+    (COALESCE(l.gaps, (0)::numeric))::integer AS gaps
+   FROM ((expected e
+     LEFT JOIN lost l ON (((e.stream_id = l.stream_id) AND (e.day = l.day))))
+     LEFT JOIN orchestrator_private.stream s ON ((e.stream_id = s.stream_id)));
+
+COMMENT ON VIEW orchestrator.coverage IS 'By stream and day (of the reader''s time zone), as far back as history_retention: seconds in which it should have been heard, in which a confirmed owner had it, in which none had it, and of which nobody knows. The function coverage() says why. name: null when the stream was removed.';
 
 CREATE VIEW orchestrator.decisions AS
  SELECT decision_id,
@@ -6160,6 +6870,36 @@ CREATE VIEW orchestrator.fleet_samples AS
 
 COMMENT ON VIEW orchestrator.fleet_samples IS 'The fleet over time, a row every half minute: streams held, waiting and being handed over, capacity, imbalance (0 to 1), instances serving and lost. Kept for history_retention.';
 
+CREATE VIEW orchestrator.gaps AS
+ SELECT g.stream_id,
+    s.name,
+    g.cause,
+    g.why,
+    g.instance_id,
+    g.began_at,
+    g.sure_at,
+    g.ended_at
+   FROM (( SELECT k.stream_id,
+            k.cause,
+            k.why,
+            k.instance_id,
+            k.began_at,
+            k.sure_at,
+            k.ended_at
+           FROM orchestrator_private.gap k
+        UNION ALL
+         SELECT o.stream_id,
+            o.cause,
+            o.why,
+            o.instance_id,
+            o.began_at,
+            o.sure_at,
+            NULL::timestamp with time zone
+           FROM orchestrator_private.open_gap o) g
+     LEFT JOIN orchestrator_private.stream s ON ((g.stream_id = s.stream_id)));
+
+COMMENT ON VIEW orchestrator.gaps IS 'The times in which streams should have been heard and were not, or may not have been, as far back as history_retention: uncertain from began_at, uncovered from sure_at to ended_at (null: it lasts). instance_id: the owner when it began.';
+
 CREATE TABLE orchestrator_private.incident_pattern (
     pattern text NOT NULL,
     sqlstate text DEFAULT ''::text NOT NULL,
@@ -6205,6 +6945,7 @@ CREATE TABLE orchestrator_private.heartbeat (
     digest bigint DEFAULT 0 CONSTRAINT heartbeat_digest_not_null1 NOT NULL,
     current_streams integer,
     missed integer DEFAULT 0 NOT NULL,
+    standbys_silent jsonb,
     CONSTRAINT counts_of_beats_are_not_negative CHECK (((beats >= 0) AND (missed >= 0) AND (round_trip >= (0)::double precision)))
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.05', autovacuum_vacuum_threshold='200');
@@ -6228,6 +6969,8 @@ COMMENT ON COLUMN orchestrator_private.heartbeat.breaker IS 'State of its circui
 COMMENT ON COLUMN orchestrator_private.heartbeat.breaker_opened IS 'How often that breaker has opened since the process started.';
 
 COMMENT ON COLUMN orchestrator_private.heartbeat.missed IS 'How many beats did not come that its interval promised, counted at the beat that did.';
+
+COMMENT ON COLUMN orchestrator_private.heartbeat.standbys_silent IS 'Standbys that make no progress, by its last beat: {"stream_id", "epoch" (the number), "silent_for"}.';
 
 CREATE VIEW orchestrator.instances AS
  SELECT i.instance_id,
@@ -6274,7 +7017,8 @@ CREATE VIEW orchestrator.instances AS
     i.probation_until,
     i.placement,
     i.keeps_streams,
-    ((i.status = 'removed'::text) AND (i.standing_order IS NULL) AND (NOT i.name_is_reserved)) AS name_is_free
+    ((i.status = 'removed'::text) AND (i.standing_order IS NULL) AND (NOT i.name_is_reserved)) AS name_is_free,
+    l.standbys AS standby_streams
    FROM (((orchestrator_private.instance i
      JOIN orchestrator_private.instance_load l ON ((i.instance_id = l.instance_id)))
      JOIN orchestrator_private.heartbeat h ON ((i.instance_id = h.instance_id)))
@@ -6282,7 +7026,7 @@ CREATE VIEW orchestrator.instances AS
            FROM pg_roles r
           WHERE (r.rolname = i.owner_role)), i.owner_oid))));
 
-COMMENT ON VIEW orchestrator.instances IS 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, which has no fair share. keeps_streams: it hears on what is taken from it, so its streams cannot be moved while it lives. login: the login or group role that its name belongs to. name_is_free: any worker login may register under its name, and owns it then.';
+COMMENT ON VIEW orchestrator.instances IS 'Every instance that was ever registered: its status, load, fair share (in streams, by capacity), last beat and what it says of itself. placement: push, or pull for a client that asks for its streams, which has no fair share. keeps_streams: it hears on what is taken from it, so its streams cannot be moved while it lives. login: the login or group role that its name belongs to. name_is_free: any worker login may register under its name, and owns it then. standby_streams: streams that it hears as their standby, each of which takes a place beside its own.';
 
 CREATE VIEW orchestrator.job_runs AS
  SELECT job_run_id,
@@ -6472,6 +7216,44 @@ CREATE VIEW orchestrator.stalled_streams AS
 
 COMMENT ON VIEW orchestrator.stalled_streams IS 'Streams that run and are silent: since when, when they were last restarted where they are, and whether their station is to blame. url: without what may be a secret; the view streams has it whole.';
 
+CREATE TABLE orchestrator_private.standby (
+    number bigint NOT NULL,
+    stream_id bigint NOT NULL,
+    instance_id text NOT NULL,
+    state text NOT NULL,
+    assigned_at timestamp with time zone NOT NULL,
+    heard_since timestamp with time zone,
+    ended_at timestamp with time zone,
+    CONSTRAINT ended_when_over CHECK (((state = ANY (ARRAY['ended'::text, 'promoted'::text])) = (ended_at IS NOT NULL))),
+    CONSTRAINT heard_while_hearing CHECK (((state <> 'hearing'::text) OR (heard_since IS NOT NULL))),
+    CONSTRAINT known_standby_state CHECK ((state = ANY (ARRAY['assigned'::text, 'hearing'::text, 'ended'::text, 'promoted'::text]))),
+    CONSTRAINT number_is_no_epoch CHECK ((number < 0))
+);
+
+COMMENT ON TABLE orchestrator_private.standby IS 'Which instance hears which stream as its standby; and for a while those that are over, so that their workers can be told.';
+
+COMMENT ON COLUMN orchestrator_private.standby.number IS 'Names this standby in digests, commands and acknowledgements, where an owner says its epoch.';
+
+COMMENT ON COLUMN orchestrator_private.standby.state IS 'assigned: its worker has not said yet that it hears. hearing: it has. ended: it is to stop. promoted: its instance owns the stream now.';
+
+COMMENT ON COLUMN orchestrator_private.standby.heard_since IS 'Since when its worker hears the stream.';
+
+COMMENT ON COLUMN orchestrator_private.standby.ended_at IS 'When it was ended or promoted.';
+
+CREATE VIEW orchestrator.standbys AS
+ SELECT s.stream_id,
+    s.instance_id,
+    s.state,
+    s.assigned_at,
+    s.heard_since,
+    a.instance_id AS owner_id,
+    s.number
+   FROM (orchestrator_private.standby s
+     JOIN orchestrator_private.assignment a ON ((s.stream_id = a.stream_id)))
+  WHERE (s.ended_at IS NULL);
+
+COMMENT ON VIEW orchestrator.standbys IS 'Which instance hears which stream beside its owner. state: assigned (it has not said yet that it hears), hearing. heard_since: since when it hears. number: below zero; stands in commands, acknowledgements and digests where an owner says its epoch.';
+
 CREATE TABLE orchestrator_private.assignment_transition (
     from_state text NOT NULL,
     to_state text NOT NULL,
@@ -6538,13 +7320,23 @@ CREATE VIEW orchestrator.streams AS
     s.metadata,
     s.created_at,
     s.updated_at,
-    s.number
+    s.number,
+    s.standby
    FROM (((orchestrator_private.stream s
      JOIN orchestrator_private.assignment a ON ((s.stream_id = a.stream_id)))
      JOIN orchestrator_private.requirement r ON ((s.requirement_id = r.requirement_id)))
      LEFT JOIN orchestrator_private.instance i ON ((a.instance_id = i.instance_id)));
 
-COMMENT ON VIEW orchestrator.streams IS 'Every station: what it is and who hears it now. state: idle (not active), waiting (no living instance has room or the ability; instance_id then names the lost instance, if any, that keeps the stream until another else can take it), assigned, running, releasing. number: its id in its source as a number, by which clients that speak HTTP know it.';
+COMMENT ON VIEW orchestrator.streams IS 'Every station: what it is and who hears it now. state: idle (not active), waiting (no living instance has room or the ability; instance_id then names the lost instance, if any, that keeps the stream until another else can take it), assigned, running, releasing. number: its id in its source as a number, by which clients that speak HTTP know it. standby: whether it is to have a standby; null: as the setting standbys says.';
+
+ALTER TABLE orchestrator_private.active_time ALTER COLUMN active_time_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.active_time_active_time_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE orchestrator_private.activity_sample (
     instance_id text NOT NULL,
@@ -6687,6 +7479,28 @@ CREATE TABLE orchestrator_private.failure_count (
 
 COMMENT ON TABLE orchestrator_private.failure_count IS 'Failures in each ten seconds, by whom they happened to. Reporters: an instance id, driver:NAME, job:NAME, source:NAME.';
 
+ALTER TABLE orchestrator_private.gap ALTER COLUMN gap_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.gap_gap_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE orchestrator_private.history_bound (
+    is_the_only_one boolean DEFAULT true NOT NULL,
+    known_from timestamp with time zone NOT NULL,
+    recorded_from timestamp with time zone NOT NULL,
+    CONSTRAINT history_bound_is_the_only_one CHECK (is_the_only_one)
+);
+
+COMMENT ON TABLE orchestrator_private.history_bound IS 'One row that says how far back the history is whole.';
+
+COMMENT ON COLUMN orchestrator_private.history_bound.known_from IS 'The latest moment of which something was purged: of earlier ones not all is known.';
+
+COMMENT ON COLUMN orchestrator_private.history_bound.recorded_from IS 'Since when epochs and states are recorded; before, only changes of hands were.';
+
 CREATE TABLE orchestrator_private.hold_up (
     login text NOT NULL,
     lock text NOT NULL,
@@ -6790,6 +7604,60 @@ COMMENT ON COLUMN orchestrator_private.metric_count.value IS 'Of a counter the t
 COMMENT ON COLUMN orchestrator_private.metric_count.counts IS 'Of a histogram: how many observations fell into each of its buckets.';
 
 COMMENT ON COLUMN orchestrator_private.metric_count.counted_to IS 'What is counted now and then is counted up to this moment.';
+
+CREATE TABLE orchestrator_private.past_assignment (
+    stream_id bigint NOT NULL,
+    until timestamp with time zone NOT NULL,
+    past_assignment_id bigint NOT NULL,
+    instance_id text,
+    epoch bigint,
+    state text
+);
+
+COMMENT ON TABLE orchestrator_private.past_assignment IS 'What an assignment was until one of its changes, append-only. What neither had an owner nor got one is left out.';
+
+COMMENT ON COLUMN orchestrator_private.past_assignment.until IS 'When it changed, by the clock of that moment. Where the clock went back, all changes before it lie before what it said then.';
+
+COMMENT ON COLUMN orchestrator_private.past_assignment.past_assignment_id IS 'The order of changes of one moment.';
+
+COMMENT ON COLUMN orchestrator_private.past_assignment.instance_id IS 'Who had it; null: no instance.';
+
+COMMENT ON COLUMN orchestrator_private.past_assignment.epoch IS 'Under which epoch; null: not known.';
+
+COMMENT ON COLUMN orchestrator_private.past_assignment.state IS 'In which state; null: not known.';
+
+ALTER TABLE orchestrator_private.past_assignment ALTER COLUMN past_assignment_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.past_assignment_past_assignment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE orchestrator_private.past_instance (
+    instance_id text NOT NULL,
+    until timestamp with time zone NOT NULL,
+    past_instance_id bigint NOT NULL,
+    was_lost boolean NOT NULL
+);
+
+COMMENT ON TABLE orchestrator_private.past_instance IS 'Whether an instance was lost until it was lost or returned, append-only: streams that a lost instance keeps are not heard.';
+
+COMMENT ON COLUMN orchestrator_private.past_instance.until IS 'When that changed, as in past_assignment.';
+
+COMMENT ON COLUMN orchestrator_private.past_instance.past_instance_id IS 'The order of changes of one moment.';
+
+COMMENT ON COLUMN orchestrator_private.past_instance.was_lost IS 'Whether it was inactive until then.';
+
+ALTER TABLE orchestrator_private.past_instance ALTER COLUMN past_instance_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME orchestrator_private.past_instance_past_instance_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE orchestrator_private.plan_move (
     plan_id bigint NOT NULL,
@@ -6931,6 +7799,13 @@ ALTER TABLE orchestrator_private.settle_request ALTER COLUMN settle_request_id A
     CACHE 1
 );
 
+CREATE SEQUENCE orchestrator_private.standby_number
+    START WITH -1
+    INCREMENT BY -1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
 ALTER TABLE orchestrator_private.stream ALTER COLUMN stream_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME orchestrator_private.stream_stream_id_seq
     START WITH 1
@@ -6991,6 +7866,9 @@ CREATE TABLE orchestrator_private.witnessed_station (
 
 COMMENT ON TABLE orchestrator_private.witnessed_station IS 'When an instance last wrote a station into music_log, by our clock at the reading. Kept for a day.';
 
+ALTER TABLE ONLY orchestrator_private.active_time
+    ADD CONSTRAINT active_time_pkey PRIMARY KEY (active_time_id);
+
 ALTER TABLE ONLY orchestrator_private.activity_sample
     ADD CONSTRAINT activity_sample_pkey PRIMARY KEY (instance_id, sampled_at);
 
@@ -7033,8 +7911,14 @@ ALTER TABLE ONLY orchestrator_private.failure_streak
 ALTER TABLE ONLY orchestrator_private.fleet_sample
     ADD CONSTRAINT fleet_sample_pkey PRIMARY KEY (sampled_at);
 
+ALTER TABLE ONLY orchestrator_private.gap
+    ADD CONSTRAINT gap_pkey PRIMARY KEY (gap_id);
+
 ALTER TABLE ONLY orchestrator_private.heartbeat
     ADD CONSTRAINT heartbeat_pkey PRIMARY KEY (instance_id);
+
+ALTER TABLE ONLY orchestrator_private.history_bound
+    ADD CONSTRAINT history_bound_pkey PRIMARY KEY (is_the_only_one);
 
 ALTER TABLE ONLY orchestrator_private.hold_up
     ADD CONSTRAINT hold_up_pkey PRIMARY KEY (login, lock);
@@ -7074,6 +7958,15 @@ ALTER TABLE ONLY orchestrator_private.metric
 
 ALTER TABLE ONLY orchestrator_private.movement
     ADD CONSTRAINT movement_pkey PRIMARY KEY (stream_id, epoch);
+
+ALTER TABLE ONLY orchestrator_private.open_gap
+    ADD CONSTRAINT open_gap_pkey PRIMARY KEY (stream_id);
+
+ALTER TABLE ONLY orchestrator_private.past_assignment
+    ADD CONSTRAINT past_assignment_pkey PRIMARY KEY (stream_id, until, past_assignment_id);
+
+ALTER TABLE ONLY orchestrator_private.past_instance
+    ADD CONSTRAINT past_instance_pkey PRIMARY KEY (instance_id, until, past_instance_id);
 
 ALTER TABLE ONLY orchestrator_private.plan_move
     ADD CONSTRAINT plan_move_pkey PRIMARY KEY (plan_id, stream_id);
@@ -7129,6 +8022,9 @@ ALTER TABLE ONLY orchestrator_private.source
 ALTER TABLE ONLY orchestrator_private.stall
     ADD CONSTRAINT stall_pkey PRIMARY KEY (stream_id);
 
+ALTER TABLE ONLY orchestrator_private.standby
+    ADD CONSTRAINT standby_pkey PRIMARY KEY (number);
+
 ALTER TABLE ONLY orchestrator_private.station_fault
     ADD CONSTRAINT station_fault_pkey PRIMARY KEY (stream_id);
 
@@ -7148,6 +8044,12 @@ ALTER TABLE ONLY orchestrator_private.witnessed_station
     ADD CONSTRAINT witnessed_station_pkey PRIMARY KEY (source, name, written_by);
 
 CREATE INDEX stream_staging_by_batch ON orchestrator.stream_staging USING btree (batch);
+
+CREATE INDEX active_time_by_stream ON orchestrator_private.active_time USING btree (stream_id, began_at);
+
+CREATE INDEX active_time_ended ON orchestrator_private.active_time USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+
+CREATE UNIQUE INDEX active_time_open ON orchestrator_private.active_time USING btree (stream_id) WHERE (ended_at IS NULL);
 
 CREATE INDEX alert_by_event ON orchestrator_private.alert USING btree (event_id);
 
@@ -7173,6 +8075,14 @@ CREATE INDEX decision_by_time ON orchestrator_private.decision USING btree (deci
 
 CREATE INDEX decision_for_failing ON orchestrator_private.decision USING btree (decided_at) WHERE (rule = ANY (ARRAY['failing stream'::text, 'stalled stream'::text]));
 
+CREATE INDEX gap_by_end ON orchestrator_private.gap USING btree (ended_at);
+
+CREATE INDEX gap_by_stream ON orchestrator_private.gap USING btree (stream_id, ended_at);
+
+CREATE INDEX gap_of_instance ON orchestrator_private.gap USING btree (instance_id, ended_at) WHERE (cause = 'crash'::text);
+
+CREATE INDEX gap_uncounted ON orchestrator_private.gap USING btree (gap_id) WHERE (NOT is_counted);
+
 CREATE INDEX incident_pattern_by_last_seen ON orchestrator_private.incident_pattern USING btree (last_seen_at);
 
 CREATE INDEX instance_lease ON orchestrator_private.instance USING btree (lease) WHERE (lease IS NOT NULL);
@@ -7191,6 +8101,10 @@ CREATE INDEX movement_by_decision ON orchestrator_private.movement USING btree (
 
 CREATE INDEX movement_by_time ON orchestrator_private.movement USING btree (moved_at);
 
+CREATE UNIQUE INDEX one_standby_of_a_stream ON orchestrator_private.standby USING btree (stream_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX past_assignment_by_time ON orchestrator_private.past_assignment USING btree (until);
+
 CREATE INDEX pull_memory_by_stream ON orchestrator_private.pull_memory USING btree (stream_id);
 
 CREATE INDEX repair_by_time ON orchestrator_private.repair USING btree (found_at);
@@ -7199,7 +8113,11 @@ CREATE INDEX repair_open ON orchestrator_private.repair USING btree (instance_id
 
 CREATE INDEX stall_by_instance ON orchestrator_private.stall USING btree (instance_id);
 
+CREATE INDEX standby_on_instance ON orchestrator_private.standby USING btree (instance_id);
+
 CREATE INDEX stream_by_number ON orchestrator_private.stream USING btree (number) WHERE (number IS NOT NULL);
+
+CREATE INDEX stream_with_standby ON orchestrator_private.stream USING btree (stream_id) WHERE standby;
 
 CREATE INDEX withdrawal_by_stream ON orchestrator_private.withdrawal USING btree (stream_id);
 
@@ -7208,6 +8126,16 @@ CREATE INDEX withdrawal_by_url ON orchestrator_private.withdrawal USING btree (m
 CREATE INDEX witnessed_client_by_source ON orchestrator_private.witnessed_client USING btree (source);
 
 CREATE INDEX witnessed_station_by_time ON orchestrator_private.witnessed_station USING btree (source, written_at);
+
+CREATE TRIGGER account_for_another_database AFTER UPDATE OF fingerprint ON orchestrator_private.controller FOR EACH ROW WHEN (((new.generation > old.generation) AND (NOT ((split_part(old.fingerprint, ' '::text, 3) <> split_part(new.fingerprint, ' '::text, 3)) AND (array_remove(string_to_array(old.fingerprint, ' '::text), split_part(old.fingerprint, ' '::text, 3)) = array_remove(string_to_array(new.fingerprint, ' '::text), split_part(new.fingerprint, ' '::text, 3))))))) EXECUTE FUNCTION orchestrator_private.account_for_another_database();
+
+CREATE TRIGGER account_for_deleted_assignments AFTER DELETE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.account_for_assignments();
+
+CREATE TRIGGER account_for_inserted_assignments AFTER INSERT ON orchestrator_private.assignment REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.account_for_assignments();
+
+CREATE TRIGGER account_for_lost_instance AFTER UPDATE OF status ON orchestrator_private.instance FOR EACH ROW WHEN ((old.is_living AND (NOT new.is_living))) EXECUTE FUNCTION orchestrator_private.account_for_lost_instance();
+
+CREATE TRIGGER account_for_updated_assignments AFTER UPDATE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.account_for_assignments();
 
 CREATE TRIGGER begin_generation AFTER UPDATE OF generation ON orchestrator_private.controller FOR EACH ROW WHEN ((new.generation > old.generation)) EXECUTE FUNCTION orchestrator_private.begin_generation();
 
@@ -7221,9 +8149,21 @@ CREATE TRIGGER check_updated_assignments AFTER UPDATE ON orchestrator_private.as
 
 CREATE TRIGGER count_deleted_assignments AFTER DELETE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
 
+CREATE TRIGGER count_deleted_standbys AFTER DELETE ON orchestrator_private.standby REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_standbys();
+
 CREATE TRIGGER count_inserted_assignments AFTER INSERT ON orchestrator_private.assignment REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
 
+CREATE TRIGGER count_inserted_standbys AFTER INSERT ON orchestrator_private.standby REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_standbys();
+
 CREATE TRIGGER count_updated_assignments AFTER UPDATE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_assignments();
+
+CREATE TRIGGER count_updated_standbys AFTER UPDATE ON orchestrator_private.standby REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.count_standbys();
+
+CREATE TRIGGER keep_past_assignments AFTER UPDATE ON orchestrator_private.assignment REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION orchestrator_private.keep_past_assignments();
+
+CREATE TRIGGER keep_past_in_order AFTER INSERT ON orchestrator_private.clock_step FOR EACH ROW WHEN ((new.step < '00:00:00'::interval)) EXECUTE FUNCTION orchestrator_private.keep_past_in_order();
+
+CREATE TRIGGER keep_past_instance AFTER UPDATE OF status ON orchestrator_private.instance FOR EACH ROW WHEN (((old.status = 'inactive'::text) <> (new.status = 'inactive'::text))) EXECUTE FUNCTION orchestrator_private.keep_past_instance();
 
 CREATE TRIGGER notify_watchers_on_insert AFTER INSERT ON orchestrator_private.alert FOR EACH ROW EXECUTE FUNCTION orchestrator_private.notify_watchers_of_row();
 
@@ -7307,6 +8247,12 @@ ALTER TABLE ONLY orchestrator_private.stall
 ALTER TABLE ONLY orchestrator_private.stall
     ADD CONSTRAINT stall_on_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY orchestrator_private.standby
+    ADD CONSTRAINT standby_of_a_stream FOREIGN KEY (stream_id) REFERENCES orchestrator_private.stream(stream_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY orchestrator_private.standby
+    ADD CONSTRAINT standby_on_an_instance FOREIGN KEY (instance_id) REFERENCES orchestrator_private.instance(instance_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY orchestrator_private.stream
     ADD CONSTRAINT stream_has_a_requirement FOREIGN KEY (requirement_id) REFERENCES orchestrator_private.requirement(requirement_id);
 
@@ -7342,8 +8288,8 @@ GRANT ALL ON FUNCTION orchestrator.acknowledge_alert(p_alert_id bigint) TO orche
 REVOKE ALL ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean, p_heartbeats text, p_music_log text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.add_source(p_source text, p_conninfo text, p_table_name text, p_column_map jsonb, p_sync_interval interval, p_max_removed_part numeric, p_enabled boolean, p_heartbeats text, p_music_log text) TO orchestrator_admin;
 
-REVOKE ALL ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) FROM PUBLIC;
-GRANT ALL ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text) TO orchestrator_admin;
+REVOKE ALL ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text, p_standby boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.add_stream(p_url text, p_name text, p_region text, p_required_capabilities text[], p_metadata jsonb, p_external_id text, p_standby boolean) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.apply_plan(p_plan_id bigint) TO orchestrator_admin;
@@ -7353,12 +8299,24 @@ GRANT ALL ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bi
 GRANT ALL ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_reader;
 GRANT ALL ON FUNCTION orchestrator.assert_current(p_stream_id bigint, p_epoch bigint) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.assignments_at(p_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.assignments_at(p_at timestamp with time zone) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.assignments_at(p_at timestamp with time zone) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) TO orchestrator_worker;
 GRANT ALL ON FUNCTION orchestrator.attach_session(p_instance_id text, p_incarnation bigint) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.claim_alert_deliveries(p_targets text[], p_driver text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.coverage(p_from timestamp with time zone, p_to timestamp with time zone, p_stream_id bigint, p_instance_id text, p_cause text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.coverage(p_from timestamp with time zone, p_to timestamp with time zone, p_stream_id bigint, p_instance_id text, p_cause text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.coverage(p_from timestamp with time zone, p_to timestamp with time zone, p_stream_id bigint, p_instance_id text, p_cause text) TO orchestrator_admin;
+
+REVOKE ALL ON FUNCTION orchestrator.decisions_between(p_from timestamp with time zone, p_to timestamp with time zone, p_stream_id bigint, p_instance_id text) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.decisions_between(p_from timestamp with time zone, p_to timestamp with time zone, p_stream_id bigint, p_instance_id text) TO orchestrator_reader;
+GRANT ALL ON FUNCTION orchestrator.decisions_between(p_from timestamp with time zone, p_to timestamp with time zone, p_stream_id bigint, p_instance_id text) TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint, p_force boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.deregister_instance(p_instance_id text, p_incarnation bigint, p_force boolean) TO orchestrator_worker;
@@ -7640,6 +8598,9 @@ GRANT ALL ON FUNCTION orchestrator.set_instance_owner(p_instance_id text, p_role
 REVOKE ALL ON FUNCTION orchestrator.set_setting(p_name text, p_value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.set_setting(p_name text, p_value text) TO orchestrator_admin;
 
+REVOKE ALL ON FUNCTION orchestrator.set_standby(p_stream_id bigint, p_standby boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION orchestrator.set_standby(p_stream_id bigint, p_standby boolean) TO orchestrator_admin;
+
 REVOKE ALL ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION orchestrator.set_stream_active(p_stream_id bigint, p_active boolean) TO orchestrator_admin;
 
@@ -7674,7 +8635,15 @@ GRANT ALL ON FUNCTION orchestrator.witnesses_due() TO orchestrator_admin;
 
 REVOKE ALL ON FUNCTION orchestrator_private.abandon_deliveries() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.account_for_another_database() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.account_for_assignments() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.account_for_lost_instance() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.activate_streams(p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.active_between(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.actor() FROM PUBLIC;
 
@@ -7714,7 +8683,11 @@ REVOKE ALL ON FUNCTION orchestrator_private.apply_what_if_changes(p_without text
 
 REVOKE ALL ON FUNCTION orchestrator_private.as_bigint(p_value jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.ask_standbys() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.ask_workers_for(p_client orchestrator_private.pull_client, p_most bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.assign_standbys(p_stream_ids bigint[], p_instance_ids text[], p_change text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.assign_streams(p_requirement_id integer, p_count bigint, p_last_resort boolean, p_without text[]) FROM PUBLIC;
 
@@ -7725,6 +8698,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.attempt_job(p_job orchestrator_priva
 REVOKE ALL ON FUNCTION orchestrator_private.authorize_instance(p_instance_id text, p_incarnation bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.authorize_name(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.await_owners(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.await_promises(p_decision_id bigint, p_instance_ids text[], p_reason text) FROM PUBLIC;
 
@@ -7744,7 +8719,11 @@ REVOKE ALL ON FUNCTION orchestrator_private.batch_changes(p_source text, p_batch
 
 REVOKE ALL ON FUNCTION orchestrator_private.be_sure_of_database() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.begin_active_times(p_stream_ids bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.begin_cold_start(p_client orchestrator_private.pull_client) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.begin_gaps(p_stream_ids bigint[], p_causes text[], p_instance_ids text[], p_began timestamp with time zone[], p_sure timestamp with time zone[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.begin_generation() FROM PUBLIC;
 
@@ -7753,6 +8732,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.begin_probation(p_instance_id text) 
 REVOKE ALL ON FUNCTION orchestrator_private.best_instance(p_stream_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.blame_station(p_stream_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.blame_station_for_silence(p_stream_id bigint, p_standby_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.bring_into_region(p_decision_id bigint, p_most integer) FROM PUBLIC;
 
@@ -7816,6 +8797,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.check_sources() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_stalled(p_stalled jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.check_standby_window() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.check_streams() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.check_what_if(p_without text[], p_with jsonb, p_capacity jsonb) FROM PUBLIC;
@@ -7840,6 +8823,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.confirm_preparations(p_instance_id t
 
 REVOKE ALL ON FUNCTION orchestrator_private.confirm_received(p_client orchestrator_private.pull_client) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.confirm_standbys(p_instance_id text, p_stream_ids bigint[], p_numbers bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.confirm_starts(p_instance_id text, p_stream_ids bigint[], p_epochs bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.confirm_stopped(p_client orchestrator_private.pull_client, p_load bigint) FROM PUBLIC;
@@ -7860,6 +8845,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.count_failover(p_decision orchestrat
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_failures(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.count_gaps() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.count_into(p_counts bigint[], p_metric text, p_values double precision[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_moved(p_decision_id bigint) FROM PUBLIC;
@@ -7868,15 +8855,21 @@ REVOKE ALL ON FUNCTION orchestrator_private.count_retries(p_failures jsonb) FROM
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_round_trips(p_now timestamp with time zone) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.count_standbys() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.count_up(p_metric text, p_label text, p_by double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.count_waiting(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.coverage_of_day(p_day timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.cron_values(p_field text, p_minimum integer, p_maximum integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.cure_stations(p_progressing bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.dashboard_alerts(p_limit integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.dashboard_coverage() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.dashboard_decisions(p_limit integer) FROM PUBLIC;
 
@@ -7891,6 +8884,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.dashboard_jobs() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.dashboard_verdict(p_health jsonb, p_findings jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.database_fingerprint() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.days_below_target() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.deadline_after_step(p_until timestamp with time zone, p_step interval, p_now timestamp with time zone, p_horizon interval) FROM PUBLIC;
 
@@ -7916,6 +8911,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.due_after_step(p_due timestamp with 
 
 REVOKE ALL ON FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.end_active_times(p_stream_ids bigint[], p_owners text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.end_gaps(p_stream_ids bigint[], p_heard_since timestamp with time zone[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.end_hold_ups_now() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.end_old_process(p_instance_id text) FROM PUBLIC;
@@ -7925,6 +8924,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.end_probations() FROM PUBLIC;
 REVOKE ALL ON FUNCTION orchestrator_private.end_session(p_pid integer, p_may_end boolean) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.end_stalls() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.end_standbys(p_numbers bigint[], p_change text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.end_work(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_how text) FROM PUBLIC;
 
@@ -8004,6 +9005,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.findings_shares() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_sources() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.findings_standbys() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.findings_streams() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.findings_waiting() FROM PUBLIC;
@@ -8016,6 +9019,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.first_answer(p_client orchestrator_p
 
 REVOKE ALL ON FUNCTION orchestrator_private.fleet_fingerprint() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.forget_standbys(p_instance_ids text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.former_owners(p_stream_ids bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.free_at(p_stream_id bigint) FROM PUBLIC;
@@ -8025,6 +9030,12 @@ REVOKE ALL ON FUNCTION orchestrator_private.free_the_waiting(p_stream_ids bigint
 REVOKE ALL ON FUNCTION orchestrator_private.free_what_waits_for(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.full_notification_queue() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.gap_causes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.gaps_between(p_from timestamp with time zone, p_to timestamp with time zone) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.gaps_over() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.gate_is_new() FROM PUBLIC;
 
@@ -8051,6 +9062,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.hint(p_channel text, p_payload text)
 REVOKE ALL ON FUNCTION orchestrator_private.hold_alert_target(p_target text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.hold_ups() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.host_of(p_instance orchestrator_private.instance) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.http_adopt(p_session orchestrator_private.http_session, p_stream_ids bigint[]) FROM PUBLIC;
 
@@ -8208,9 +9221,19 @@ REVOKE ALL ON FUNCTION orchestrator_private.jobs_waiting() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.keep_addresses(p_stream_ids bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.keep_past_assignments() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.keep_past_in_order() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.keep_past_instance() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.kept_from(p_from timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.kind_by_ask(p_client orchestrator_private.pull_client, p_list_length bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.know_database() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.know_from(p_moment timestamp with time zone) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.known_instance(p_instance_id text) FROM PUBLIC;
 
@@ -8224,9 +9247,15 @@ REVOKE ALL ON FUNCTION orchestrator_private.later_answer(p_client orchestrator_p
 
 REVOKE ALL ON FUNCTION orchestrator_private.least_number() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.least_standby_window() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.level_loads(p_decision_id bigint, p_requirement_ids integer[], p_instance_ids text[], p_most integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.level_standbys() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.life_of(p_process text, p_incarnation bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.load_of(p_stream_id bigint, p_epoch bigint, p_instance_id text, p_next_instance_id text, p_requirement_id integer, p_state text, p_pinned_to text) FROM PUBLIC;
 
@@ -8256,6 +9285,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.make_room(p_decision_id bigint) FROM
 
 REVOKE ALL ON FUNCTION orchestrator_private.makes_before_break(p_from text, p_to text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.mark_promoted(p_numbers bigint[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.may_act_for(p_login name, p_owner_role name, p_owner_oid oid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.may_be_given_more(p_client orchestrator_private.pull_client) FROM PUBLIC;
@@ -8263,6 +9294,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.may_be_given_more(p_client orchestra
 REVOKE ALL ON FUNCTION orchestrator_private.may_be_well(p_instance_id text, p_report orchestrator_private.report) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.may_end(p_login oid) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.may_stand_by(p_instance orchestrator_private.instance, p_owner orchestrator_private.instance) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.metric_series(p_with_instances boolean) FROM PUBLIC;
 
@@ -8290,6 +9323,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.move_one(p_decision_id bigint, p_str
 
 REVOKE ALL ON FUNCTION orchestrator_private.move_stored_times(p_step interval, p_now timestamp with time zone, p_within interval) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.moves_between(p_from timestamp with time zone, p_to timestamp with time zone, p_stream_id bigint, p_instance_id text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.moves_of_event(p_event_id uuid) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.moves_since(p_decision_id bigint, OUT stream_ids bigint[], OUT from_ids text[], OUT to_ids text[]) FROM PUBLIC;
@@ -8310,11 +9345,17 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_beat(p_client orchestrator_priv
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.note_ears_lost(p_stream_ids bigint[], p_events text[], p_owners text[], p_asked timestamp with time zone[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.note_ended(p_ended jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_failed_preparations(p_instance_id text, p_failed jsonb) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.note_failed_standbys(p_instance_id text, p_failed jsonb) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.note_gate_passed() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.note_isolations() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_look() FROM PUBLIC;
 
@@ -8332,7 +9373,7 @@ REVOKE ALL ON FUNCTION orchestrator_private.note_stray(p_instance_id text, p_pee
 
 REVOKE ALL ON FUNCTION orchestrator_private.note_streak(p_reporter text, p_failures jsonb, p_now timestamp with time zone) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.notice_for(p_wanted double precision, p_incoming integer, p_interval double precision, p_window double precision) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.notification_queue() FROM PUBLIC;
 
@@ -8374,13 +9415,23 @@ REVOKE ALL ON FUNCTION orchestrator_private.owners_of_orphans() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.owners_of_orphans_with_room() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.owners_to_take_over_from() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.owners_with_other_beats() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.past_after_step(p_at timestamp with time zone, p_step interval, p_now timestamp with time zone, p_within interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.pattern_of(p_message text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.pick_instances(p_count bigint, p_capabilities text[], p_in_region text, p_not_in_region text, p_on_probation boolean, p_without text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.pick_standbys(p_owner_id text, p_capabilities text[], p_count bigint, p_without text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.place_fleet(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.place_missing_standbys() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.place_standbys() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.place_unplaced(p_stream_ids bigint[]) FROM PUBLIC;
 
@@ -8395,6 +9446,14 @@ REVOKE ALL ON FUNCTION orchestrator_private.prepare_commands(p_instance_id text)
 REVOKE ALL ON FUNCTION orchestrator_private.probations_over() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.promise_over_at(p_instance_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.promotable_standbys(p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.promote_for_waiting(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.promote_standbys(p_decision_id bigint, p_stream_ids bigint[], p_tell_owners boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.promote_standbys_of(p_decision_id bigint, p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.pull_ask(p_client orchestrator_private.pull_client, p_asked bigint, p_waited interval, OUT outcome text, OUT stream_ids bigint[]) FROM PUBLIC;
 
@@ -8413,6 +9472,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.pull_states(p_now timestamp with tim
 REVOKE ALL ON FUNCTION orchestrator_private.purge_decisions(p_before timestamp with time zone, p_most integer, OUT decisions integer, OUT movements integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.purge_history() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.purge_past(p_before timestamp with time zone, p_most integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.purge_rows(p_table text, p_column text, p_before timestamp with time zone, p_most integer) FROM PUBLIC;
 
@@ -8484,6 +9545,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.require_exact_text(p_name text, p_te
 
 REVOKE ALL ON FUNCTION orchestrator_private.require_few(p_name text, p_count integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.require_history(p_name text, p_at timestamp with time zone) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.require_interval(p_name text, p_value interval, p_least interval, p_most interval) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.require_its_own_word(p_instance orchestrator_private.instance, p_force boolean) FROM PUBLIC;
@@ -8499,6 +9562,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.requirement_of(p_capabilities text[]
 REVOKE ALL ON FUNCTION orchestrator_private.requirement_reach() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.resolve_contradictions(p_decision_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.restart_standbys(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.return_changed(p_source text, p_stream_ids bigint[]) FROM PUBLIC;
 
@@ -8544,6 +9609,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.setting_value(p_setting orchestrator
 
 REVOKE ALL ON FUNCTION orchestrator_private.settle() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.settle_gaps() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.severity_rank(p_severity text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.short_memories() FROM PUBLIC;
@@ -8554,6 +9621,10 @@ REVOKE ALL ON FUNCTION orchestrator_private.silence_trust(p_watched text[]) FROM
 
 REVOKE ALL ON FUNCTION orchestrator_private.silence_trusted_from() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.silences() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.silent_owners() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.silent_together(p_watched text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.something_is_due(p_watched text[]) FROM PUBLIC;
@@ -8561,6 +9632,26 @@ REVOKE ALL ON FUNCTION orchestrator_private.something_is_due(p_watched text[]) F
 REVOKE ALL ON FUNCTION orchestrator_private.stalls_due() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.stalls_over() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.standby_candidates(p_owner_id text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.standby_commands(p_instance_id text, p_digest bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.standby_groups() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.standby_is_silent(p_silent jsonb, p_number bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.standbys_are_on() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.standbys_follow(p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.standbys_make_way(p_stream_ids bigint[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.standbys_of_stalled() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.standbys_over() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.standbys_to_level() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.start_action(p_instance orchestrator_private.instance, p_assignment orchestrator_private.assignment) FROM PUBLIC;
 
@@ -8586,6 +9677,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.streams_like(p_text text, p_limit in
 
 REVOKE ALL ON FUNCTION orchestrator_private.streams_numbered(p_numbers bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.streams_to_stand_by_for() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.sum_of_counts(p_counts bigint[], p_more bigint[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, p_consecutive_failures integer) FROM PUBLIC;
@@ -8595,6 +9688,8 @@ GRANT ALL ON FUNCTION orchestrator_private.sync_pause(p_sync_interval interval, 
 REVOKE ALL ON FUNCTION orchestrator_private.take_back_remembered(p_client orchestrator_private.pull_client, p_rule text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.take_decision_key(p_shared boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.take_over(p_instance_ids text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.take_streams(p_client orchestrator_private.pull_client, p_stream_ids bigint[], p_rule text) FROM PUBLIC;
 
@@ -8607,6 +9702,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.tell_targets(p_alert_ids bigint[], p
 REVOKE ALL ON FUNCTION orchestrator_private.thresholds() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.timing_settings() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.today() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.transaction_started_at() FROM PUBLIC;
 
@@ -8624,6 +9721,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.unlock_session(p_session_key bigint)
 
 REVOKE ALL ON FUNCTION orchestrator_private.unwatched_after_step(p_unwatched tstzmultirange, p_step interval, p_now timestamp with time zone, p_within interval) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.unwitnessed_between(p_from timestamp with time zone, p_to timestamp with time zone, p_owners text[]) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.wait_anew() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.waiting_reasons() FROM PUBLIC;
@@ -8632,11 +9731,15 @@ REVOKE ALL ON FUNCTION orchestrator_private.waiting_streams() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.waiting_with_room() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.waits_of_gaps() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION orchestrator_private.waive_promise(p_instance_id text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.wake(p_job text) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION orchestrator_private.wanted_interval(p_lease interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION orchestrator_private.wanted_interval(p_lease interval, p_has_standbys boolean) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION orchestrator_private.watch_coverage() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION orchestrator_private.watch_instances() FROM PUBLIC;
 
@@ -8664,6 +9767,8 @@ REVOKE ALL ON FUNCTION orchestrator_private.witness_pause(p_witness text, p_cons
 
 REVOKE ALL ON FUNCTION orchestrator_private.write_batch(p_source text, p_batch uuid, p_changed bigint[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION orchestrator_private.yield_standbys() FROM PUBLIC;
+
 GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.alert_deliveries TO orchestrator_admin;
 
@@ -8678,6 +9783,9 @@ GRANT SELECT ON TABLE orchestrator.assignments TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.clock_steps TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.clock_steps TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.coverage TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.coverage TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.decisions TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.decisions TO orchestrator_admin;
@@ -8696,6 +9804,9 @@ GRANT SELECT ON TABLE orchestrator.fleet TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.fleet_samples TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.fleet_samples TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.gaps TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.gaps TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.incident_patterns TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.incident_patterns TO orchestrator_admin;
@@ -8726,6 +9837,9 @@ GRANT SELECT ON TABLE orchestrator.sources TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.stalled_streams TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.stalled_streams TO orchestrator_admin;
+
+GRANT SELECT ON TABLE orchestrator.standbys TO orchestrator_reader;
+GRANT SELECT ON TABLE orchestrator.standbys TO orchestrator_admin;
 
 GRANT SELECT ON TABLE orchestrator.state_machine TO orchestrator_reader;
 GRANT SELECT ON TABLE orchestrator.state_machine TO orchestrator_admin;
