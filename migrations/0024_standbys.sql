@@ -3,6 +3,9 @@ alter table {{ private }}.stream add column standby boolean;
 comment on column {{ private }}.stream.standby is 'Whether it is to have a standby; null: as the setting standbys says.';
 create index stream_with_standby on {{ private }}.stream (stream_id) where standby;
 
+alter table {{ api }}.stream_staging add column standby boolean;
+comment on column {{ api }}.stream_staging.standby is 'Whether the stream is to have a standby; null says nothing about it.';
+
 -- Numbers of standbys lie below zero, so that none is ever an epoch: no fence lets one pass.
 create sequence {{ private }}.standby_number increment by -1 maxvalue -1 start with -1;
 

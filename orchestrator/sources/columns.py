@@ -17,6 +17,7 @@ KNOWN_NAMES: Mapping[str, tuple[str, ...]] = {
     "status": ("status",),
     "region": ("region", "regiao"),
     "required_capabilities": ("required_capabilities",),
+    "standby": (),  # only if it is mapped: a column of that name may be anything
 }
 """What a column may be called without being mapped, the best first."""
 
@@ -105,7 +106,7 @@ def copy_from_table(relation: sql.Identifier, mapping: Mapping[str, list[Column]
         copy (
             select
                 {batch}::uuid, (row_number() over (order by t.{id}))::integer, t.{id}::text,
-                {name}, t.{url}::text, {active}, {region}, {metadata}
+                {name}, t.{url}::text, {active}, {region}, {metadata}, {standby}
             from {relation} as t
         ) to stdout
         """
@@ -117,6 +118,7 @@ def copy_from_table(relation: sql.Identifier, mapping: Mapping[str, list[Column]
         active=_active(mapping),
         region=_text(mapping["region"]),
         metadata=_metadata(mapping),
+        standby=_standby(mapping),
         relation=relation,
     )
 
@@ -143,6 +145,19 @@ def _active(mapping: Mapping[str, list[Column]]) -> sql.Composable:
                 sql.SQL("coalesce(lower(btrim({}::text)) not in ({}), true)").format(_column(column), words)
             )
     return sql.SQL("({})").format(sql.SQL(" and ").join(conditions)) if conditions else sql.SQL("true")
+
+
+def _standby(mapping: Mapping[str, list[Column]]) -> sql.Composable:
+    """Whether it is to have a standby; nothing is said where the column is empty."""
+    if not mapping["standby"]:
+        return sql.SQL("null::boolean")
+    [column] = mapping["standby"]
+    if column.kind == "B":
+        return _column(column)
+    if column.kind == "N":
+        return sql.SQL("({} <> 0)").format(_column(column))
+    words = sql.SQL(", ").join(sql.Literal(word) for word in _INACTIVE_WORDS)
+    return sql.SQL("(lower(nullif(btrim({}::text), '')) not in ({}))").format(_column(column), words)
 
 
 def _metadata(mapping: Mapping[str, list[Column]]) -> sql.Composable:

@@ -103,7 +103,7 @@ def import_entries(
     with tempfile.SpooledTemporaryFile(MEMORY_BEFORE_DISK) as rows:
         for number, entry in enumerate(entries, start=1):
             line = (batch, number, entry.external_id, entry.name, entry.url, entry.active, entry.region, entry.metadata)
-            rows.write(to_copy_text(line))
+            rows.write(to_copy_text((*line, None)))  # a list says nothing of standbys
         return merge_batch(
             conn, source, batch, rows, force=force, is_list=True, keep_vanished=not replace, count=number, tell=tell
         )
@@ -125,9 +125,9 @@ def station_problems(conn: db.Connection, entries: Sequence[Entry]) -> dict[int,
 
 
 def _copy_to_staging(conn: db.Connection) -> sql.Composed:
-    return sql.SQL("copy {} (batch, line, external_id, name, url, active, region, metadata) from stdin").format(
-        sql.Identifier(conn.names.api, "stream_staging")
-    )
+    return sql.SQL(
+        "copy {} (batch, line, external_id, name, url, active, region, metadata, standby) from stdin"
+    ).format(sql.Identifier(conn.names.api, "stream_staging"))
 
 
 def bad_data(error: psycopg.Error, where: Mapping[str, Any]) -> UnusableSource:

@@ -26,7 +26,7 @@ comment on function {{ private }}.named_capabilities(jsonb) is 'The names in a r
 create or replace function {{ private }}.batch_rows(p_batch uuid)
     returns table (
         line integer, external_id text, name text, url text, active boolean, region text,
-        capabilities text [], requirement_id integer, metadata jsonb, problem text
+        capabilities text [], requirement_id integer, metadata jsonb, problem text, standby boolean
     )
     language sql stable rows 10000
     set search_path = pg_catalog, pg_temp
@@ -47,13 +47,15 @@ begin atomic
             case
                 when jsonb_typeof(s.metadata) = 'object' then s.metadata - 'required_capabilities' else '{}'
             end as metadata,
-            s.metadata as given_metadata
+            s.metadata as given_metadata,
+            s.standby
         from {{ api }}.stream_staging as s
         where s.batch = p_batch
     )
     select
         s.line, s.external_id, s.name, s.url, s.active, s.region, s.capabilities, r.requirement_id, s.metadata,
-        {{ private }}.station_problem(s.url, s.external_id, s.name, s.region, s.capabilities, s.given_metadata) as problem
+        {{ private }}.station_problem(s.url, s.external_id, s.name, s.region, s.capabilities, s.given_metadata) as problem,
+        s.standby
     from staged as s
     left join {{ private }}.requirement as r
         on s.capabilities = r.capabilities and s.region is not distinct from r.region;
@@ -99,6 +101,7 @@ begin atomic
                 or s.metadata is distinct from f.metadata
                 or s.requirement_id is distinct from f.requirement_id
                 or s.region is distinct from f.region
+                or (f.standby is not null and s.standby is distinct from f.standby)
             ) as is_updated,
             u.is_pair and s.url <> f.url as is_rehosted,
             u.is_pair and (s.requirement_id is distinct from f.requirement_id) as is_refitted,

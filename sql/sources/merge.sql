@@ -121,7 +121,7 @@ begin
         update {{ private }}.stream as s
         set
             name = f.name, url = f.url, active = f.active, region = f.region,
-            requirement_id = f.requirement_id, metadata = f.metadata, updated_at = v_now
+            requirement_id = f.requirement_id, metadata = f.metadata, standby = coalesce(f.standby, s.standby), updated_at = v_now
         from unnest(p_changed) as c (stream_id), found as f
         where s.stream_id = c.stream_id and s.source = p_source and s.external_id = f.external_id
         returning s.stream_id, s.requirement_id
@@ -134,9 +134,9 @@ begin
     ),
     added as (
         insert into {{ private }}.stream (
-            source, external_id, name, url, active, region, requirement_id, metadata, created_at, updated_at
+            source, external_id, name, url, active, region, requirement_id, metadata, standby, created_at, updated_at
         )
-        select p_source, f.external_id, f.name, f.url, f.active, f.region, f.requirement_id, f.metadata, v_now, v_now
+        select p_source, f.external_id, f.name, f.url, f.active, f.region, f.requirement_id, f.metadata, f.standby, v_now, v_now
         from found as f
         where
             f.problem is null

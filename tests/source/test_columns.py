@@ -85,6 +85,38 @@ def test_columns_are_mapped_by_name(fleet: Fleet, external: External) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "yes", "no"), [("boolean", "true", "false"), ("integer", "1", "0"), ("text", "'Sim'", "' nao '")]
+)
+def test_a_column_says_which_streams_have_a_standby(
+    fleet: Fleet, external: External, kind: str, yes: str, no: str
+) -> None:
+    external.execute(f"create table streams (id integer, name text, url text, dupla {kind})")
+    external.execute(
+        f"""insert into streams values (1, 'one', 'http://radio.example/1', {yes}),
+        (2, 'two', 'http://radio.example/2', {no}), (3, 'three', 'http://radio.example/3', null)"""
+    )
+    fleet.add_source(external, column_map={"standby": "dupla"})
+    fleet.sync()
+    said = "select external_id, standby from {p}.stream order by external_id"
+    assert [row["standby"] for row in fleet.query(said)] == [True, False, None]
+    assert [row["metadata"] for row in fleet.query("select metadata from {p}.stream")] == [{}, {}, {}]
+    # where the column is empty the word of an administrator stays
+    fleet.query("update {p}.stream set standby = not coalesce(standby, false) returning stream_id")
+    assert fleet.sync().updated == 2
+    assert [row["standby"] for row in fleet.query(said)] == [True, False, True]
+    assert fleet.sync().updated == 0
+
+
+def test_a_column_that_happens_to_be_called_standby_says_nothing_of_it(fleet: Fleet, external: External) -> None:
+    external.execute("create table streams (id integer, name text, url text, standby boolean)")
+    external.execute("insert into streams values (1, 'one', 'http://radio.example/1', true)")
+    fleet.add_source(external)
+    fleet.sync()
+    [row] = fleet.query("select standby, metadata from {p}.stream")
+    assert (row["standby"], row["metadata"]) == (None, {"standby": True})
+
+
+@pytest.mark.parametrize(
     ("column", "value", "active"),
     [
         ("status text", "'active'", True),
