@@ -18,8 +18,9 @@ create or replace function {{ private }}.begin_gaps(
     p_stream_ids bigint[], p_causes text[], p_instance_ids text[], p_began timestamptz[], p_sure timestamptz[]
 )
     returns void
-    language sql volatile
+    language plpgsql volatile
 as $function$
+begin
     insert into {{ private }}.open_gap (stream_id, cause, instance_id, life, began_at, sure_at)
     select
         u.stream_id, u.cause, u.instance_id, {{ private }}.life_of(i.process, i.incarnation),
@@ -35,14 +36,16 @@ as $function$
             (select max(g.ended_at) from {{ private }}.gap as g where g.stream_id = u.stream_id)
         )) as began_at
     ) as b
-    on conflict (stream_id) do nothing
+    on conflict (stream_id) do nothing;
+end
 $function$;
 comment on function {{ private }}.begin_gaps(bigint[], text[], text[], timestamptz[], timestamptz[]) is 'These streams are no longer heard: since the last sign that they were (p_began), and certainly from p_sure on. A gap that is open goes on as what it began as.';
 
 create or replace function {{ private }}.end_gaps(p_stream_ids bigint[], p_heard_since timestamptz[] default null)
     returns void
-    language sql volatile
+    language plpgsql volatile
 as $function$
+begin
     with ended as (
         delete from {{ private }}.open_gap as g
         where g.stream_id = any(p_stream_ids)
@@ -56,7 +59,8 @@ as $function$
     cross join lateral (
         select least(coalesce(u.heard_since, {{ private }}.now()), {{ private }}.now()) as ended_at
     ) as l
-    where l.ended_at > e.began_at
+    where l.ended_at > e.began_at;
+end
 $function$;
 comment on function {{ private }}.end_gaps(bigint[], timestamptz[]) is 'These streams are heard: from now on, or since an earlier moment (p_heard_since, one for each stream; null: now). One that was heard all along leaves no gap.';
 

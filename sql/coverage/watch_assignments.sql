@@ -8,13 +8,15 @@
 
 create or replace function {{ private }}.await_owners(p_stream_ids bigint[])
     returns void
-    language sql volatile
+    language plpgsql volatile
 as $function$
-    select {{ private }}.begin_gaps(
+begin
+    perform {{ private }}.begin_gaps(
         p_stream_ids, array_fill('waiting'::text, array[n.streams]), array_fill(null::text, array[n.streams]),
         array_fill(n.now, array[n.streams]), array_fill(n.now, array[n.streams])
     )
-    from (select {{ private }}.now() as now, cardinality(p_stream_ids) as streams) as n
+    from (select {{ private }}.now() as now, cardinality(p_stream_ids) as streams) as n;
+end
 $function$;
 comment on function {{ private }}.await_owners(bigint[]) is 'From now on these streams wait for an instance.';
 
@@ -55,9 +57,10 @@ comment on function {{ private }}.end_active_times(bigint[], text[]) is 'From no
 
 create or replace function {{ private }}.note_ears_lost(p_stream_ids bigint[], p_events text[], p_owners text[], p_asked timestamptz[])
     returns void
-    language sql volatile
+    language plpgsql volatile
 as $function$
-    select {{ private }}.begin_gaps(
+begin
+    perform {{ private }}.begin_gaps(
         array_agg(u.stream_id order by u.stream_id),
         array_agg(
             case
@@ -75,7 +78,10 @@ as $function$
     from unnest(p_stream_ids, p_events, p_owners, p_asked) as u(stream_id, event, owner, asked_at)
     join {{ private }}.instance as i on i.instance_id = u.owner
     join {{ private }}.heartbeat as h on h.instance_id = u.owner
-    having count(*) > 0
+    -- nearly always a loss has opened it already
+    where not exists (select from {{ private }}.open_gap as g where g.stream_id = u.stream_id)
+    having count(*) > 0;
+end
 $function$;
 comment on function {{ private }}.note_ears_lost(bigint[], text[], text[], timestamptz[]) is 'These streams were heard, and are to be started anew: by another instance, or by their owner''s next process.';
 
@@ -135,10 +141,13 @@ begin
         ) as c;
     end if;
     if v_heard is not null then
-        -- who is at a station that fails by its own fault has started it, and hears nothing
+        -- who is at a station that fails by its own fault has started it, and hears nothing; who is lost has to be heard first
         perform {{ private }}.end_gaps(array(
-            select u.stream_id from unnest(v_heard) as u(stream_id)
-            where not exists (select from {{ private }}.station_fault as f where f.stream_id = u.stream_id)
+            select a.stream_id
+            from {{ private }}.assignment as a
+            join {{ private }}.instance as i on i.instance_id = a.instance_id and i.is_living
+            where a.stream_id = any(v_heard)
+                and not exists (select from {{ private }}.station_fault as f where f.stream_id = a.stream_id)
         ));
     end if;
     if v_lost is not null then
