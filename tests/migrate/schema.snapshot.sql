@@ -2934,7 +2934,7 @@ CREATE FUNCTION orchestrator_private.authorize_name(p_instance_id text) RETURNS 
 COMMENT ON FUNCTION orchestrator_private.authorize_name(p_instance_id text) IS 'Refuse to speak in the name of an instance of another login, whichever way it is given streams.';
 
 CREATE FUNCTION orchestrator_private.await_owners(p_stream_ids bigint[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.await_owners(p_stream_ids bigint[]) IS 'From now on these streams wait for an instance.';
@@ -2978,10 +2978,13 @@ CREATE UNLOGGED TABLE orchestrator.stream_staging (
     active boolean,
     region text,
     metadata jsonb,
-    staged_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL
+    staged_at timestamp with time zone DEFAULT CURRENT_TIMESTAMP NOT NULL,
+    standby boolean
 );
 
 COMMENT ON TABLE orchestrator.stream_staging IS 'Where a synchronisation copies what a source holds, before sync_streams merges it. Administrators may insert and nothing else.';
+
+COMMENT ON COLUMN orchestrator.stream_staging.standby IS 'Whether the stream is to have a standby; null says nothing about it.';
 
 CREATE TABLE orchestrator_private.requirement (
     requirement_id integer NOT NULL,
@@ -2991,7 +2994,7 @@ CREATE TABLE orchestrator_private.requirement (
 
 COMMENT ON TABLE orchestrator_private.requirement IS 'What a stream asks of its instance: capabilities it must have (sorted, without audio_fingerprinting, which every instance has) and a region it would rather be in. Planning counts streams by these few kinds instead of reading each stream.';
 
-CREATE FUNCTION orchestrator_private.batch_rows(p_batch uuid) RETURNS TABLE(line integer, external_id text, name text, url text, active boolean, region text, capabilities text[], requirement_id integer, metadata jsonb, problem text)
+CREATE FUNCTION orchestrator_private.batch_rows(p_batch uuid) RETURNS TABLE(line integer, external_id text, name text, url text, active boolean, region text, capabilities text[], requirement_id integer, metadata jsonb, problem text, standby boolean)
     LANGUAGE sql STABLE ROWS 10000
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS …;
@@ -3093,7 +3096,7 @@ CREATE FUNCTION orchestrator_private.begin_cold_start(p_client orchestrator_priv
 COMMENT ON FUNCTION orchestrator_private.begin_cold_start(p_client orchestrator_private.pull_client) IS 'Note when a fleet begins from nothing.';
 
 CREATE FUNCTION orchestrator_private.begin_gaps(p_stream_ids bigint[], p_causes text[], p_instance_ids text[], p_began timestamp with time zone[], p_sure timestamp with time zone[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.begin_gaps(p_stream_ids bigint[], p_causes text[], p_instance_ids text[], p_began timestamp with time zone[], p_sure timestamp with time zone[]) IS 'These streams are no longer heard: since the last sign that they were (p_began), and certainly from p_sure on. A gap that is open goes on as what it began as.';
@@ -3748,7 +3751,7 @@ CREATE FUNCTION orchestrator_private.end_active_times(p_stream_ids bigint[], p_o
 COMMENT ON FUNCTION orchestrator_private.end_active_times(p_stream_ids bigint[], p_owners text[]) IS 'From now on these streams need not be heard.';
 
 CREATE FUNCTION orchestrator_private.end_gaps(p_stream_ids bigint[], p_heard_since timestamp with time zone[] DEFAULT NULL::timestamp with time zone[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.end_gaps(p_stream_ids bigint[], p_heard_since timestamp with time zone[]) IS 'These streams are heard: from now on, or since an earlier moment (p_heard_since, one for each stream; null: now). One that was heard all along leaves no gap.';
@@ -5095,7 +5098,7 @@ CREATE FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.ins
 COMMENT ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private.instance) IS 'A new process takes the place of one that neither said goodbye nor asked for a restart.';
 
 CREATE FUNCTION orchestrator_private.note_ears_lost(p_stream_ids bigint[], p_events text[], p_owners text[], p_asked timestamp with time zone[]) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.note_ears_lost(p_stream_ids bigint[], p_events text[], p_owners text[], p_asked timestamp with time zone[]) IS 'These streams were heard, and are to be started anew: by another instance, or by their owner''s next process.';
