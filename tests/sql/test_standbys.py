@@ -451,9 +451,9 @@ def test_a_handler_without_progress_is_replaced_by_its_standby_as_soon_as_that_i
     owner = twins[0]
     [stream_id, *_] = owner.worker.running
     holder = next(t for t in twins if stream_id in t.hearing)
-    fleet.clock.advance("1 second")
+    fleet.clock.advance("17 seconds")
     holder.beat()
-    fleet.clock.advance("61 seconds")
+    fleet.clock.advance("44 seconds")
     epoch = owner.worker.running[stream_id]
     owner.beat(stalled=[{"stream_id": stream_id, "epoch": epoch, "silent_for": 61}])
     assert fleet.run("watch_stalls") is None  # the standby has not said since whether it hears
