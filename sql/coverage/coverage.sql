@@ -21,13 +21,17 @@ declare
     v_from timestamptz;
     v_silent text[] := {{ private }}.silent_owners();
 begin
-    perform {{ private }}.require_argument('p_from', p_from is not null, 'null', 'the moment from which on to count');
+    perform {{ private }}.require_moment('p_from', p_from);
+    if p_to is not null then
+        perform {{ private }}.require_moment('p_to', p_to);
+    end if;
     perform {{ private }}.require_argument(
         'p_to', p_to is null or p_to >= p_from, to_jsonb(p_to), 'a moment that is not before p_from, or null for now'
     );
     perform {{ private }}.require_argument(
         'p_cause', p_cause is null or p_cause = any({{ private }}.gap_causes()), to_jsonb(p_cause), 'one of ' || array_to_string({{ private }}.gap_causes(), ', ')
     );
+    perform {{ private }}.require_exact_text('p_instance_id', p_instance_id);
     v_from := {{ private }}.kept_from(p_from);
     return query
     with active as (

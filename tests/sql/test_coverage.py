@@ -10,7 +10,7 @@ from tests.fleet import Fleet, Row, Worker, refused
 from tests.sql.test_generations import _became_another
 from tests.sql.test_make_before_break import ABLE
 
-ALL = datetime.fromisoformat("2000-01-01T00:00+00:00")
+ALL = datetime.fromisoformat("2020-01-01T00:00+00:00")
 
 
 def _coverage(fleet: Fleet, **parameters: Any) -> list[Row]:
