@@ -21,10 +21,10 @@ declare
     v_from timestamptz;
     v_silent text[] := {{ private }}.silent_owners();
 begin
-    perform {{ private }}.require_moment('p_from', p_from);
     if p_to is not null then
         perform {{ private }}.require_moment('p_to', p_to);
     end if;
+    perform {{ private }}.require_moment('p_from', p_from);
     perform {{ private }}.require_argument(
         'p_to', p_to is null or p_to >= p_from, to_jsonb(p_to), 'a moment that is not before p_from, or null for now'
     );

@@ -6,15 +6,15 @@ kept as (
         {{ private }}.now() as now,
         {{ private }}.now() - (select s.value::interval from {{ private }}.setting as s where s.name = 'history_retention') as since
 ),
--- days are those of the reader's time zone: one in which clocks change has 23 or 25 hours
+-- days of UTC, whatever the reader's time zone: a view shows the same to all
 expected as (
     select
         t.stream_id,
         d.day,
-        sum(extract(epoch from least(coalesce(t.ended_at, k.now), d.day + interval '1 day') - greatest(t.began_at, k.since, d.day))) as seconds
+        sum(extract(epoch from least(coalesce(t.ended_at, k.now), d.day + interval '24 hours') - greatest(t.began_at, k.since, d.day))) as seconds
     from {{ private }}.active_time as t
     cross join kept as k
-    cross join lateral generate_series(date_trunc('day', greatest(t.began_at, k.since)), least(t.ended_at, k.now), interval '1 day') as d (day)
+    cross join lateral generate_series(date_trunc('day', greatest(t.began_at, k.since), 'UTC'), least(t.ended_at, k.now), interval '24 hours') as d (day)
     where coalesce(t.ended_at, k.now) > greatest(t.began_at, k.since, d.day)
     group by t.stream_id, d.day
 ),
@@ -27,28 +27,28 @@ gap as (
 lost_within_a_day as (
     select
         g.stream_id,
-        date_trunc('day', g.began_at) as day,
+        date_trunc('day', g.began_at, 'UTC') as day,
         count(*) as gaps,
         extract(epoch from sum(g.ended_at - g.sure_at)) as uncovered,
         extract(epoch from sum(g.sure_at - g.began_at)) as uncertain
     from gap as g
     cross join kept as k
-    where g.began_at >= k.since and g.ended_at <= date_trunc('day', g.began_at) + interval '1 day'
-    group by g.stream_id, date_trunc('day', g.began_at)
+    where g.began_at >= k.since and g.ended_at <= date_trunc('day', g.began_at, 'UTC') + interval '24 hours'
+    group by g.stream_id, date_trunc('day', g.began_at, 'UTC')
 ),
 lost_over_midnight as (
     select
         g.stream_id,
         d.day,
         count(*) as gaps,
-        sum(extract(epoch from greatest(interval '0', least(g.ended_at, d.day + interval '1 day') - greatest(g.sure_at, d.day, k.since)))) as uncovered,
-        sum(extract(epoch from greatest(interval '0', least(g.sure_at, d.day + interval '1 day') - greatest(g.began_at, d.day, k.since)))) as uncertain
+        sum(extract(epoch from greatest(interval '0', least(g.ended_at, d.day + interval '24 hours') - greatest(g.sure_at, d.day, k.since)))) as uncovered,
+        sum(extract(epoch from greatest(interval '0', least(g.sure_at, d.day + interval '24 hours') - greatest(g.began_at, d.day, k.since)))) as uncertain
     from gap as g
     cross join kept as k
-    cross join lateral generate_series(date_trunc('day', greatest(g.began_at, k.since)), least(g.ended_at, k.now), interval '1 day') as d (day)
+    cross join lateral generate_series(date_trunc('day', greatest(g.began_at, k.since), 'UTC'), least(g.ended_at, k.now), interval '24 hours') as d (day)
     where
         g.ended_at > greatest(k.since, d.day)
-        and not (g.began_at >= k.since and g.ended_at <= date_trunc('day', g.began_at) + interval '1 day')
+        and not (g.began_at >= k.since and g.ended_at <= date_trunc('day', g.began_at, 'UTC') + interval '24 hours')
     group by g.stream_id, d.day
 ),
 lost as (
@@ -66,7 +66,7 @@ lost as (
     group by l.stream_id, l.day
 )
 select
-    e.day::date as day,
+    (e.day at time zone 'UTC')::date as day,
     e.stream_id,
     s.name,
     round(e.seconds, 3)::double precision as expected,
@@ -77,4 +77,4 @@ select
 from expected as e
 left join lost as l on e.stream_id = l.stream_id and e.day = l.day
 left join {{ private }}.stream as s on e.stream_id = s.stream_id;
-comment on view {{ api }}.coverage is 'By stream and day (of the reader''s time zone), as far back as history_retention: seconds in which it should have been heard, in which a confirmed owner had it, in which none had it, and of which nobody knows. The function coverage() says why. name: null when the stream was removed.';
+comment on view {{ api }}.coverage is 'By stream and day (in UTC), as far back as history_retention: seconds in which it should have been heard, in which a confirmed owner had it, in which none had it, and of which nobody knows. The function coverage() says why. name: null when the stream was removed.';
