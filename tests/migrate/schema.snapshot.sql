@@ -6564,10 +6564,10 @@ CREATE VIEW orchestrator.coverage AS
         ), expected AS (
          SELECT t.stream_id,
             d.day,
-            sum(EXTRACT(epoch FROM (LEAST(COALESCE(t.ended_at, k.now), (d.day + '1 day'::interval)) - GREATEST(t.began_at, k.since, d.day)))) AS seconds
+            sum(EXTRACT(epoch FROM (LEAST(COALESCE(t.ended_at, k.now), (d.day + '24:00:00'::interval)) - GREATEST(t.began_at, k.since, d.day)))) AS seconds
            FROM ((orchestrator_private.active_time t
              CROSS JOIN kept k)
-             CROSS JOIN LATERAL generate_series(date_trunc('day'::text, GREATEST(t.began_at, k.since)), LEAST(t.ended_at, k.now), '1 day'::interval) d(day))
+             CROSS JOIN LATERAL generate_series(date_trunc('day'::text, GREATEST(t.began_at, k.since), 'UTC'::text), LEAST(t.ended_at, k.now), '24:00:00'::interval) d(day))
           WHERE (COALESCE(t.ended_at, k.now) > GREATEST(t.began_at, k.since, d.day))
           GROUP BY t.stream_id, d.day
         ), gap AS (
@@ -6585,24 +6585,24 @@ CREATE VIEW orchestrator.coverage AS
              CROSS JOIN kept k)
         ), lost_within_a_day AS (
          SELECT g.stream_id,
-            date_trunc('day'::text, g.began_at) AS day,
+            date_trunc('day'::text, g.began_at, 'UTC'::text) AS day,
             count(*) AS gaps,
             EXTRACT(epoch FROM sum((g.ended_at - g.sure_at))) AS uncovered,
             EXTRACT(epoch FROM sum((g.sure_at - g.began_at))) AS uncertain
            FROM (gap g
              CROSS JOIN kept k)
-          WHERE ((g.began_at >= k.since) AND (g.ended_at <= (date_trunc('day'::text, g.began_at) + '1 day'::interval)))
-          GROUP BY g.stream_id, (date_trunc('day'::text, g.began_at))
+          WHERE ((g.began_at >= k.since) AND (g.ended_at <= (date_trunc('day'::text, g.began_at, 'UTC'::text) + '24:00:00'::interval)))
+          GROUP BY g.stream_id, (date_trunc('day'::text, g.began_at, 'UTC'::text))
         ), lost_over_midnight AS (
          SELECT g.stream_id,
             d.day,
             count(*) AS gaps,
-            sum(EXTRACT(epoch FROM GREATEST('00:00:00'::interval, (LEAST(g.ended_at, (d.day + '1 day'::interval)) - GREATEST(g.sure_at, d.day, k.since))))) AS uncovered,
-            sum(EXTRACT(epoch FROM GREATEST('00:00:00'::interval, (LEAST(g.sure_at, (d.day + '1 day'::interval)) - GREATEST(g.began_at, d.day, k.since))))) AS uncertain
+            sum(EXTRACT(epoch FROM GREATEST('00:00:00'::interval, (LEAST(g.ended_at, (d.day + '24:00:00'::interval)) - GREATEST(g.sure_at, d.day, k.since))))) AS uncovered,
+            sum(EXTRACT(epoch FROM GREATEST('00:00:00'::interval, (LEAST(g.sure_at, (d.day + '24:00:00'::interval)) - GREATEST(g.began_at, d.day, k.since))))) AS uncertain
            FROM ((gap g
              CROSS JOIN kept k)
-             CROSS JOIN LATERAL generate_series(date_trunc('day'::text, GREATEST(g.began_at, k.since)), LEAST(g.ended_at, k.now), '1 day'::interval) d(day))
-          WHERE ((g.ended_at > GREATEST(k.since, d.day)) AND (NOT ((g.began_at >= k.since) AND (g.ended_at <= (date_trunc('day'::text, g.began_at) + '1 day'::interval)))))
+             CROSS JOIN LATERAL generate_series(date_trunc('day'::text, GREATEST(g.began_at, k.since), 'UTC'::text), LEAST(g.ended_at, k.now), '24:00:00'::interval) d(day))
+          WHERE ((g.ended_at > GREATEST(k.since, d.day)) AND (NOT ((g.began_at >= k.since) AND (g.ended_at <= (date_trunc('day'::text, g.began_at, 'UTC'::text) + '24:00:00'::interval)))))
           GROUP BY g.stream_id, d.day
         ), lost AS (
          SELECT l_1.stream_id,
@@ -6625,7 +6625,7 @@ CREATE VIEW orchestrator.coverage AS
                    FROM lost_over_midnight) l_1
           GROUP BY l_1.stream_id, l_1.day
         )
- SELECT (e.day)::date AS day,
+ SELECT ((e.day AT TIME ZONE 'UTC'::text))::date AS day,
     e.stream_id,
     s.name,
     (round(e.seconds, 3))::double precision AS expected,
@@ -6637,7 +6637,7 @@ CREATE VIEW orchestrator.coverage AS
      LEFT JOIN lost l ON (((e.stream_id = l.stream_id) AND (e.day = l.day))))
      LEFT JOIN orchestrator_private.stream s ON ((e.stream_id = s.stream_id)));
 
-COMMENT ON VIEW orchestrator.coverage IS 'By stream and day (of the reader''s time zone), as far back as history_retention: seconds in which it should have been heard, in which a confirmed owner had it, in which none had it, and of which nobody knows. The function coverage() says why. name: null when the stream was removed.';
+COMMENT ON VIEW orchestrator.coverage IS 'By stream and day (in UTC), as far back as history_retention: seconds in which it should have been heard, in which a confirmed owner had it, in which none had it, and of which nobody knows. The function coverage() says why. name: null when the stream was removed.';
 
 CREATE VIEW orchestrator.decisions AS
  SELECT decision_id,
