@@ -36,7 +36,6 @@ CATEGORIES: dict[str, log.Category] = {
     "resilient_worker_client": "INSTANCE",
     "retry": "DATABASE",
     "supervisor": "STREAM",
-    "unowned": "STREAM",
     "worker": "INSTANCE",
 }
 """Under which the lines of each module are found in a log."""

@@ -6897,7 +6897,7 @@ CREATE VIEW orchestrator.gaps AS
             o.instance_id,
             o.began_at,
             o.sure_at,
-            NULL::timestamp with time zone
+            NULL::timestamp with time zone AS ended_at
            FROM orchestrator_private.open_gap o) g
      LEFT JOIN orchestrator_private.stream s ON ((g.stream_id = s.stream_id)));
 
