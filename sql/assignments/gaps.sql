@@ -14,11 +14,13 @@ begin atomic
 end;
 comment on function {{ private }}.life_of(text, bigint) is 'Which process an instance is: as it names it, or else by its incarnation.';
 
+-- The plan of one stream is good for thousands, which are looked up by index one by one; made anew it costs more than it takes.
 create or replace function {{ private }}.begin_gaps(
     p_stream_ids bigint[], p_causes text[], p_instance_ids text[], p_began timestamptz[], p_sure timestamptz[]
 )
     returns void
     language plpgsql volatile
+    set plan_cache_mode = 'force_generic_plan'
 as $function$
 begin
     insert into {{ private }}.open_gap (stream_id, cause, instance_id, life, began_at, sure_at)
@@ -44,6 +46,7 @@ comment on function {{ private }}.begin_gaps(bigint[], text[], text[], timestamp
 create or replace function {{ private }}.end_gaps(p_stream_ids bigint[], p_heard_since timestamptz[] default null)
     returns void
     language plpgsql volatile
+    set plan_cache_mode = 'force_generic_plan'
 as $function$
 begin
     with ended as (

@@ -7,6 +7,7 @@
 create or replace function {{ private }}.keep_past_assignments()
     returns trigger
     language plpgsql volatile
+    set plan_cache_mode = 'force_generic_plan'
 as $function$
 declare
     v_now timestamptz := {{ private }}.now();

@@ -23,6 +23,7 @@ comment on function {{ private }}.await_owners(bigint[]) is 'From now on these s
 create or replace function {{ private }}.begin_active_times(p_stream_ids bigint[])
     returns void
     language plpgsql volatile
+    set plan_cache_mode = 'force_generic_plan'
 as $function$
 declare
     v_now timestamptz := {{ private }}.now();
@@ -44,6 +45,7 @@ comment on function {{ private }}.begin_active_times(bigint[]) is 'From now on t
 create or replace function {{ private }}.end_active_times(p_stream_ids bigint[], p_owners text[])
     returns void
     language plpgsql volatile
+    set plan_cache_mode = 'force_generic_plan'
 as $function$
 begin
     perform {{ private }}.end_gaps(p_stream_ids);
@@ -58,6 +60,7 @@ comment on function {{ private }}.end_active_times(bigint[], text[]) is 'From no
 create or replace function {{ private }}.note_ears_lost(p_stream_ids bigint[], p_events text[], p_owners text[], p_asked timestamptz[])
     returns void
     language plpgsql volatile
+    set plan_cache_mode = 'force_generic_plan'
 as $function$
 begin
     perform {{ private }}.begin_gaps(
@@ -88,6 +91,7 @@ comment on function {{ private }}.note_ears_lost(bigint[], text[], text[], times
 create or replace function {{ private }}.account_for_assignments()
     returns trigger
     language plpgsql volatile
+    set plan_cache_mode = 'force_generic_plan'
 as $function$
 declare
     v_begun bigint[];
@@ -186,6 +190,7 @@ create or replace trigger account_for_deleted_assignments
 create or replace function {{ private }}.account_for_lost_instance()
     returns trigger
     language plpgsql volatile
+    set plan_cache_mode = 'force_generic_plan'
 as $function$
 begin
     perform {{ private }}.begin_gaps(

@@ -2495,12 +2495,14 @@ COMMENT ON FUNCTION orchestrator_private.account_for_another_database() IS 'Afte
 
 CREATE FUNCTION orchestrator_private.account_for_assignments() RETURNS trigger
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.account_for_assignments() IS 'Notes since when streams should be heard, are heard, and are not.';
 
 CREATE FUNCTION orchestrator_private.account_for_lost_instance() RETURNS trigger
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.account_for_lost_instance() IS 'Notes that the streams of an instance that is gone are not heard: uncertain from its last beat, certain from the end of its session or from now.';
@@ -3085,6 +3087,7 @@ COMMENT ON FUNCTION orchestrator_private.be_sure_of_database() IS 'For who is ab
 
 CREATE FUNCTION orchestrator_private.begin_active_times(p_stream_ids bigint[]) RETURNS void
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.begin_active_times(p_stream_ids bigint[]) IS 'From now on these streams should be heard; none hears them yet.';
@@ -3097,6 +3100,7 @@ COMMENT ON FUNCTION orchestrator_private.begin_cold_start(p_client orchestrator_
 
 CREATE FUNCTION orchestrator_private.begin_gaps(p_stream_ids bigint[], p_causes text[], p_instance_ids text[], p_began timestamp with time zone[], p_sure timestamp with time zone[]) RETURNS void
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.begin_gaps(p_stream_ids bigint[], p_causes text[], p_instance_ids text[], p_began timestamp with time zone[], p_sure timestamp with time zone[]) IS 'These streams are no longer heard: since the last sign that they were (p_began), and certainly from p_sure on. A gap that is open goes on as what it began as.';
@@ -3746,12 +3750,14 @@ COMMENT ON FUNCTION orchestrator_private.effects(p_from text[], p_to text[]) IS 
 
 CREATE FUNCTION orchestrator_private.end_active_times(p_stream_ids bigint[], p_owners text[]) RETURNS void
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.end_active_times(p_stream_ids bigint[], p_owners text[]) IS 'From now on these streams need not be heard.';
 
 CREATE FUNCTION orchestrator_private.end_gaps(p_stream_ids bigint[], p_heard_since timestamp with time zone[] DEFAULT NULL::timestamp with time zone[]) RETURNS void
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.end_gaps(p_stream_ids bigint[], p_heard_since timestamp with time zone[]) IS 'These streams are heard: from now on, or since an earlier moment (p_heard_since, one for each stream; null: now). One that was heard all along leaves no gap.';
@@ -4711,6 +4717,7 @@ COMMENT ON FUNCTION orchestrator_private.keep_addresses(p_stream_ids bigint[]) I
 
 CREATE FUNCTION orchestrator_private.keep_past_assignments() RETURNS trigger
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.keep_past_assignments() IS 'Records what the changed assignments were, if they had an owner or get one.';
@@ -5099,6 +5106,7 @@ COMMENT ON FUNCTION orchestrator_private.note_crash(p_known orchestrator_private
 
 CREATE FUNCTION orchestrator_private.note_ears_lost(p_stream_ids bigint[], p_events text[], p_owners text[], p_asked timestamp with time zone[]) RETURNS void
     LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
     AS …;
 
 COMMENT ON FUNCTION orchestrator_private.note_ears_lost(p_stream_ids bigint[], p_events text[], p_owners text[], p_asked timestamp with time zone[]) IS 'These streams were heard, and are to be started anew: by another instance, or by their owner''s next process.';
