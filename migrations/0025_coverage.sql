@@ -29,7 +29,7 @@ comment on column {{ private }}.open_gap.why is 'Why it waits: no capacity, no c
 comment on column {{ private }}.open_gap.instance_id is 'Its owner when it began; null: none.';
 comment on column {{ private }}.open_gap.life is 'Which process that owner was.';
 comment on column {{ private }}.open_gap.began_at is 'The last sign that it was heard.';
-comment on column {{ private }}.open_gap.sure_at is 'From when on it certainly was not; between the two nobody knows.';
+comment on column {{ private }}.open_gap.sure_at is 'From when on it certainly was not; between the two it is not known.';
 comment on column {{ private }}.open_gap.seen_at is 'When its silence was last reported; null: silence is not what it is known by.';
 
 create table {{ private }}.gap (

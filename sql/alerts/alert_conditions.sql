@@ -235,7 +235,7 @@ as $function$
     -- what is lost so far is held against the whole day: a short gap soon after midnight is no bad day yet
     select
         'coverage_below_target', d.day, 'warning', format(
-            'at most %s %% of %s can be covered: %s s of all streams were not heard, or nobody knows',
+            'at most %s %% of %s can be covered: %s s of all streams were not heard, or it is not known',
             round((100 * (1 - (c.uncovered + c.uncertain) / nullif(c.whole_day, 0)))::numeric, 3), d.day, round((c.uncovered + c.uncertain)::numeric)
         ),
         jsonb_build_object(

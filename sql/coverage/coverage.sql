@@ -97,7 +97,7 @@ why: of waiting, or of a loss that no other could take: no capacity, no capabili
 expected: seconds in which the stream should have been heard, the same in each of its rows.
 covered: seconds of those in which a confirmed owner had it, the same in each of its rows.
 uncovered: seconds in which no owner had it, of this cause.
-uncertain: seconds of this cause of which nobody knows: from the last sign of life to the end of the session or the decision.
+uncertain: seconds of this cause that are not known: from the last sign of life to the end of the session or the decision.
 unwitnessed: seconds of the covered ones whose owner does not say with which streams it makes progress.
 gaps: how many gaps this row counts.
 Raises: OR101.

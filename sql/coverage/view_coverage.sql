@@ -6,7 +6,7 @@ kept as (
         {{ private }}.now() as now,
         {{ private }}.now() - (select s.value::interval from {{ private }}.setting as s where s.name = 'history_retention') as since
 ),
--- days of UTC, whatever the reader's time zone: a view shows the same to all
+-- days of UTC, in any time zone of the reader: a view shows the same to all
 expected as (
     select
         t.stream_id,

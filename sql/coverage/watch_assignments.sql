@@ -1,7 +1,7 @@
 -- Every change of who hears a stream passes through a handful of tables, and is noted there, by trigger; no decision knows of it.
 --   assignment   activated, ended, started; taken from its owner, or to be started anew by it
 --   instance     lost or gone: all its streams are without an ear from its last beat on
---   controller   a new generation in another database than it was: what happened since its last beat nobody knows
+--   controller   a new generation in another database than it was: what happened since its last beat is not known
 -- What a beat says touches none of these. The job watch_coverage does the rest (watch_coverage.sql).
 -- Locks     open_gap and active_time rows; their writers hold the decision lock, those who confirm a start a shared one
 -- Writes    active_time, open_gap, gap
@@ -245,7 +245,7 @@ begin
     return null;
 end
 $function$;
-comment on function {{ private }}.account_for_another_database() is 'After a restore or a promotion nobody knows what was heard since the last sign in this database.';
+comment on function {{ private }}.account_for_another_database() is 'After a restore or a promotion what was heard since the last sign in this database is not known.';
 
 create or replace trigger account_for_another_database
     after update of fingerprint on {{ private }}.controller

@@ -1,5 +1,5 @@
 -- An owner that falls silent and is not lost yet: streams that a standby hears are that one's after standby_takeover. The fence makes
--- it safe, whatever the silent one still does. A lease is not cut short, and silence that is not believed is none: that of most
+-- it safe, also while the silent one goes on. A lease is not cut short, and silence that is not believed is none: that of most
 -- together counts restart_grace later, as that of instances does. The others of its streams wait for its loss.
 -- Locks     assignment rows (by id); callers that write hold the decision lock and the instances' rows
 -- Reads     instance, heartbeat, controller, standby

@@ -26,7 +26,7 @@ begin atomic
             and (l.oid = o.owner or not l.rolsuper and pg_has_role(l.oid, o.owner, 'member'))
     );
 end;
-comment on function {{ private }}.is_owner(name, name, oid) is 'Whether a login is the role that a name belongs to, or a member of it. Every membership counts, whatever its options.';
+comment on function {{ private }}.is_owner(name, name, oid) is 'Whether a login is the role that a name belongs to, or a member of it. Every membership counts, with any options.';
 
 create or replace function {{ private }}.may_act_for(p_login name, p_owner_role name, p_owner_oid oid)
     returns boolean

@@ -86,14 +86,14 @@ exception
         end if;
 end
 $function$;
-comment on function {{ private }}.take_decision_key(boolean) is 'Behind the gate: take the key of decisions too. Whoever has it for more than a second is a stranger, and decisions go on without.';
+comment on function {{ private }}.take_decision_key(boolean) is 'Behind the gate: take the key of decisions too. A session that has it for more than a second is one of a stranger, and decisions go on without.';
 
 create or replace function {{ private }}.note_gate_passed()
     returns void
     language plpgsql volatile
 as $function$
 begin
-    -- Since when, for others to see: a lock that nobody waits for, under a key that cannot be taken before.
+    -- Since when, for others to see: a lock that no session waits for, under a key that cannot be taken before.
     perform pg_try_advisory_xact_lock_shared((random() * 2147483647)::integer, {{ private }}.tenths({{ private }}.now()));
     -- A prepared transaction would keep the gate for ever, and no session could be ended for it. One that has notified cannot be prepared.
     if current_setting('max_prepared_transactions') <> '0' then

@@ -50,7 +50,7 @@ begin
         perform {{ private }}.request_settle('registered', p_instance_id);
     else
         v_is_same_process := coalesce(v_known.process = v_process, false) and v_known.status <> 'removed'
-            -- a login that finds the name free is none of its processes, whatever it calls itself
+            -- a login that finds the name free is none of its processes, by any name
             and {{ private }}.may_act_for(session_user, v_known.owner_role, v_known.owner_oid);
         perform {{ private }}.check_return(v_known, v_is_same_process, coalesce(p_takeover, false), coalesce(p_force, false));
         if not v_is_same_process then

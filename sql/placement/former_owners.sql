@@ -43,7 +43,7 @@ as $function$
     able as (
         select
             f.stream_id, f.instance_id, p.ceiling - p.planned as room,
-            -- over HTTP nobody knows epochs
+            -- clients over HTTP know no epochs
             case when not coalesce(i.metadata ? 'http', false) then f.run_under end as run_under,
             row_number() over (partition by f.instance_id order by f.stream_id) as place
         from former as f

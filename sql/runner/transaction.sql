@@ -1,4 +1,4 @@
--- What the migrating transaction does not leave to the defaults of the server, the database or the login, whoever runs it. First of
+-- What the migrating transaction does not leave to the defaults of the server, the database or the login. First of
 -- all: what was read before a lock was waited for must not be believed after it.
 set transaction isolation level read committed;
 set local client_encoding = 'UTF8'; -- the files are

@@ -119,7 +119,7 @@ as $function$
     order by n.noticed_after desc
     limit 1
 $function$;
-comment on function {{ private }}.least_standby_window() is 'How long standby_window has to be at least, and for what: whatever loses an owner, its standby still has what was heard before.';
+comment on function {{ private }}.least_standby_window() is 'How long standby_window has to be at least, and for what: by whichever rule an owner is lost, its standby still has what was heard before.';
 
 create or replace function {{ private }}.check_standby_window()
     returns void

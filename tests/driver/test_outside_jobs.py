@@ -155,8 +155,8 @@ def test_a_driver_claims_as_many_jobs_outside_as_it_may_do_at_once(jobs: Jobs, d
         conn = await db.connect_async(database.dsn, schema=database.names.api, application_name="test")
         async with conn:
             # those that it is at never end here
-            driver._outside_jobs.run = lambda run: None  # type: ignore[method-assign]
-            driver._note_outside_done = lambda task: None  # type: ignore[method-assign]
+            driver._outside_jobs.run = lambda run: None  # type: ignore[method-assign]  # none goes outside here
+            driver._note_outside_done = lambda task: None  # type: ignore[method-assign]  # so none comes to an end
             return [(await driver._run_next_job(conn)).job for _ in range(3)]
 
     assert asyncio.run(claimed()) == ["outside_0", "outside_1", None]

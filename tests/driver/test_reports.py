@@ -63,7 +63,7 @@ async def test_what_met_a_lock_is_told_later_and_holds_no_job_up_meanwhile(datab
     async with await _connect(database) as conn:
         await conn.execute("set statement_timeout = '100ms'")
         with psycopg.connect(database.dsn) as holder:
-            query(holder, "lock table {p}.failure_count in exclusive mode", database.names)  # type: ignore[arg-type]
+            query(holder, "lock table {p}.failure_count in exclusive mode", database.names)  # type: ignore[arg-type]  # a connection of psycopg without names
             await driver._report_failures(conn)
             began = time.monotonic()
             await driver._report_failures(conn)

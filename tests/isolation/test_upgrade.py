@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import psycopg
 import pytest
@@ -70,7 +71,7 @@ def test_a_decision_of_before_the_gate_and_one_of_after_it_exclude_each_other(
     with old.transaction():
         old.conn.execute(_key(old))
         for lock in ("lock_decisions", "lock_decisions_shared"):
-            deciding = new.start_and_wait_for(lambda lock=lock: new.private(lock), old)  # type: ignore[misc]
+            deciding = new.start_and_wait_for(partial(new.private, lock), old)
             assert refusal(deciding) == "55P03"
     with new.transaction():
         new.private("lock_decisions")

@@ -294,7 +294,7 @@ why: of waiting, or of a loss that no other could take: no capacity, no capabili
 expected: seconds in which the stream should have been heard, the same in each of its rows.
 covered: seconds of those in which a confirmed owner had it, the same in each of its rows.
 uncovered: seconds in which no owner had it, of this cause.
-uncertain: seconds of this cause of which nobody knows: from the last sign of life to the end of the session or the decision.
+uncertain: seconds of this cause that are not known: from the last sign of life to the end of the session or the decision.
 unwitnessed: seconds of the covered ones whose owner does not say with which streams it makes progress.
 gaps: how many gaps this row counts.
 Raises: OR101.
@@ -2491,7 +2491,7 @@ CREATE FUNCTION orchestrator_private.account_for_another_database() RETURNS trig
     LANGUAGE plpgsql
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.account_for_another_database() IS 'After a restore or a promotion nobody knows what was heard since the last sign in this database.';
+COMMENT ON FUNCTION orchestrator_private.account_for_another_database() IS 'After a restore or a promotion what was heard since the last sign in this database is not known.';
 
 CREATE FUNCTION orchestrator_private.account_for_assignments() RETURNS trigger
     LANGUAGE plpgsql
@@ -4614,7 +4614,7 @@ CREATE FUNCTION orchestrator_private.is_owner(p_login name, p_owner_role name, p
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.is_owner(p_login name, p_owner_role name, p_owner_oid oid) IS 'Whether a login is the role that a name belongs to, or a member of it. Every membership counts, whatever its options.';
+COMMENT ON FUNCTION orchestrator_private.is_owner(p_login name, p_owner_role name, p_owner_oid oid) IS 'Whether a login is the role that a name belongs to, or a member of it. Every membership counts, with any options.';
 
 CREATE FUNCTION orchestrator_private.is_plain(p_interval interval) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -4798,7 +4798,7 @@ CREATE FUNCTION orchestrator_private.least_standby_window() RETURNS TABLE(window
     LANGUAGE sql STABLE
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.least_standby_window() IS 'How long standby_window has to be at least, and for what: whatever loses an owner, its standby still has what was heard before.';
+COMMENT ON FUNCTION orchestrator_private.least_standby_window() IS 'How long standby_window has to be at least, and for what: by whichever rule an owner is lost, its standby still has what was heard before.';
 
 CREATE FUNCTION orchestrator_private.leave_recovery(p_now timestamp with time zone, p_why jsonb) RETURNS jsonb
     LANGUAGE plpgsql
@@ -6143,7 +6143,7 @@ CREATE FUNCTION orchestrator_private.take_decision_key(p_shared boolean) RETURNS
     SET lock_timeout TO '1s'
     AS …;
 
-COMMENT ON FUNCTION orchestrator_private.take_decision_key(p_shared boolean) IS 'Behind the gate: take the key of decisions too. Whoever has it for more than a second is a stranger, and decisions go on without.';
+COMMENT ON FUNCTION orchestrator_private.take_decision_key(p_shared boolean) IS 'Behind the gate: take the key of decisions too. A session that has it for more than a second is one of a stranger, and decisions go on without.';
 
 CREATE FUNCTION orchestrator_private.take_over(p_instance_ids text[]) RETURNS orchestrator_private.decision
     LANGUAGE plpgsql
@@ -6559,7 +6559,7 @@ COMMENT ON COLUMN orchestrator_private.open_gap.life IS 'Which process that owne
 
 COMMENT ON COLUMN orchestrator_private.open_gap.began_at IS 'The last sign that it was heard.';
 
-COMMENT ON COLUMN orchestrator_private.open_gap.sure_at IS 'From when on it certainly was not; between the two nobody knows.';
+COMMENT ON COLUMN orchestrator_private.open_gap.sure_at IS 'From when on it certainly was not; between the two it is not known.';
 
 COMMENT ON COLUMN orchestrator_private.open_gap.seen_at IS 'When its silence was last reported; null: silence is not what it is known by.';
 
